@@ -1,0 +1,83 @@
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a worker can do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Catalogue {
+    /// What the numbers depend on beside kinds and parameters (`libtorch 2.9.0, float32`). Counts in every key.
+    pub numerics: String,
+    pub kinds: Vec<StageKind>,
+}
+
+impl Catalogue {
+    pub fn kind(&self, name: &str) -> Option<&StageKind> {
+        self.kinds.iter().find(|kind| kind.name == name)
+    }
+}
+
+/// A kind of stage: `pretrain/simclr`. Kinds with the same text before the slash are a family.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StageKind {
+    pub name: String,
+    /// Raised whenever the output for the same parameters and inputs changes. Counts in the key.
+    pub version: u32,
+    /// One line: what it is, and its source (`Chen et al. 2020, arXiv:2002.05709`).
+    pub summary: String,
+    /// Further paragraphs: the equation, deviations from the paper.
+    #[serde(default)]
+    pub docs: String,
+    pub needs: Vec<Port>,
+    pub gives: Vec<Output>,
+    /// JSON Schema (an object with `properties`) of its parameters: types, bounds, defaults, descriptions.
+    /// Only `type` (boolean, integer, number, string, array, object, or a pair with `null`), `enum`, `const`, `items`,
+    /// `minItems`, `maxItems`, `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`, `properties`,
+    /// `required`, `default` and `description` occur, and the extensions `x-unit` (text) and `x-unused` (true for a
+    /// parameter of the family that this kind accepts and ignores: it does not count in the key).
+    pub params: Value,
+    #[serde(default)]
+    pub measures: Vec<Measure>,
+}
+
+impl StageKind {
+    /// `pretrain` of `pretrain/simclr`.
+    pub fn family(&self) -> &str {
+        self.name.split_once('/').map_or(self.name.as_str(), |(family, _)| family)
+    }
+}
+
+/// An input of a stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Port {
+    pub name: String,
+    /// `dataset`, `views`, `encoder`, `features`, ...
+    #[serde(rename = "type")]
+    pub type_: String,
+    pub required: bool,
+    /// False for a port of the family that this kind accepts and ignores: it does not count in the key,
+    /// and the worker is not given it.
+    pub used: bool,
+    pub doc: String,
+}
+
+/// An artifact that a stage yields. A port is connected to the stage's one output of the port's type.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub type_: String,
+    pub doc: String,
+}
+
+/// A measurement that a stage's result holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measure {
+    pub name: String,
+    /// Of which splits it is given: `["validation", "test"]`; empty for figures without one.
+    pub splits: Vec<String>,
+    /// `fraction` (shown as percent), `seconds`, or empty for a plain number.
+    pub unit: String,
+    /// Whether it is a setting chosen by the stage itself, to be printed under a table (k, L2).
+    #[serde(default)]
+    pub setting: bool,
+    pub doc: String,
+}

@@ -1,0 +1,39 @@
+//! The resolved form of a recipe's `tables:`.
+
+/// A table: one row for each combination of labels on the axes in `rows`, one cell for each of `columns`,
+/// each cell the mean and standard deviation over the axes in `over`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableSpec {
+    pub name: String,
+    pub title: Option<String>,
+    /// Axes, outermost first.
+    pub rows: Vec<String>,
+    /// Axes that are averaged over.
+    pub over: Vec<String>,
+    /// `columns: AXIS` has become one column for each of the axis' labels.
+    pub columns: Vec<Column>,
+    /// The order of the labels on each axis that occurs, as the recipe declares it.
+    pub labels: Vec<(String, Vec<String>)>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    pub title: String,
+    /// The stage whose measurement it shows.
+    pub from: String,
+    /// The measurement's name.
+    pub value: String,
+    /// `test` unless the recipe says otherwise.
+    pub split: String,
+    /// Only nodes with these labels count: axis, label.
+    pub where_: Vec<(String, String)>,
+    /// Published values to stand beside ours: row label, value, source.
+    pub references: Vec<Reference>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reference {
+    pub row: String,
+    pub value: f64,
+    pub source: String,
+}

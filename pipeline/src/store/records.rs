@@ -1,0 +1,50 @@
+use crate::ids::{Digest, Key, NodeId};
+use crate::plan::Canonical;
+use pretext_protocol::Measurement;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What a key leads to. Two runs of the same key write the same bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageResult {
+    pub key: Key,
+    pub canonical: Canonical,
+    /// Content digest of the artifact of each output.
+    pub artifacts: BTreeMap<String, Digest>,
+    pub measurements: Vec<Measurement>,
+}
+
+/// How a result came about: what differs from run to run and counts nowhere.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    pub node: NodeId,
+    pub recipe: String,
+    pub pretext_version: String,
+    pub worker_version: String,
+    /// RFC 3339, UTC.
+    pub finished: String,
+    /// Wall time, all attempts that contributed together.
+    pub seconds: f64,
+    pub attempts: u32,
+    pub images_per_second: Option<f64>,
+    pub peak_rss_bytes: Option<u64>,
+    pub threads: usize,
+    pub device: String,
+    pub machine: Machine,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    pub host: String,
+    pub processor: String,
+    pub cores: usize,
+}
+
+/// What was last computed under a node's name in a recipe, to say later what changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LastRun {
+    pub key: Key,
+    pub canonical: Canonical,
+    /// Seconds since 1970.
+    pub at: u64,
+}

@@ -1,0 +1,1 @@
+//! Measurements -> tables. The only module that uses polars.
