@@ -1,1 +1,15 @@
+//! `pretext-worker`: every stage that touches a tensor. It knows nothing of recipes, keys or caches; what it is told
+//! comes through `pretext-protocol`.
 
+pub mod augment;
+pub mod catalog;
+pub mod context;
+pub mod data;
+pub mod methods;
+pub mod metrics;
+pub mod nn;
+pub mod random;
+pub mod stage;
+pub mod tasks;
+pub mod train;
+pub mod worker;

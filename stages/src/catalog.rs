@@ -1,0 +1,51 @@
+//! Every stage kind, one line each.
+
+use crate::context::Context;
+use crate::stage::{Stage, describe};
+use crate::{augment, data, methods, tasks};
+use anyhow::{Context as _, Result};
+use pretext_protocol::{Catalogue, StageKind};
+use serde_json::{Map, Value};
+
+/// What the numbers depend on beside kinds and parameters.
+const NUMERICS: &str = "libtorch 2.9, float32";
+
+pub fn entries() -> Vec<Entry> {
+    vec![
+        entry::<data::Cifar10>(),
+        entry::<augment::SimClrViews>(),
+        entry::<augment::StandardViews>(),
+        entry::<methods::Pixels>(),
+        entry::<methods::Random>(),
+        entry::<methods::Supervised>(),
+        entry::<methods::Autoencoder>(),
+        entry::<methods::Rotation>(),
+        entry::<methods::SimClr>(),
+        entry::<tasks::Features>(),
+        entry::<tasks::LinearProbe>(),
+        entry::<tasks::Knn>(),
+    ]
+}
+
+pub struct Entry {
+    pub kind: StageKind,
+    pub run: fn(&Map<String, Value>, &Context) -> Result<()>,
+}
+
+fn entry<S: Stage>() -> Entry {
+    Entry { kind: describe::<S>(), run: run::<S> }
+}
+
+fn run<S: Stage>(params: &Map<String, Value>, context: &Context) -> Result<()> {
+    let params = serde_json::from_value(Value::Object(params.clone()))
+        .with_context(|| format!("the parameters of {} do not fit its struct", S::ABOUT.name))?;
+    S::run(params, context)
+}
+
+pub fn find(kind: &str) -> Option<Entry> {
+    entries().into_iter().find(|entry| entry.kind.name == kind)
+}
+
+pub fn catalogue() -> Catalogue {
+    Catalogue { numerics: NUMERICS.into(), kinds: entries().into_iter().map(|entry| entry.kind).collect() }
+}

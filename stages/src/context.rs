@@ -1,0 +1,182 @@
+//! What a running stage sees: where to read and write, and to whom to report.
+
+use anyhow::{Context as _, Result, anyhow};
+use burn::tensor::Device;
+use pretext_protocol::{CHECKPOINT, Cost, Measurement, Progress, Reply, Run};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Where replies go, one line each, from any thread.
+pub trait Outbox: Sync {
+    fn send(&self, reply: &Reply);
+}
+
+impl<W: Write + Send> Outbox for Mutex<W> {
+    fn send(&self, reply: &Reply) {
+        let mut line = serde_json::to_string(reply).expect("replies serialise");
+        line.push('\n');
+        let mut out = self.lock().unwrap_or_else(PoisonError::into_inner);
+        // When `pretext` is gone there is nobody to tell; the read end of the worker ends it.
+        let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+    }
+}
+
+/// A stage ended because it was asked to, after saving a checkpoint.
+#[derive(Debug)]
+pub struct Stopped;
+
+impl std::fmt::Display for Stopped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("stopped on request; its state is saved")
+    }
+}
+
+impl std::error::Error for Stopped {}
+
+pub struct Context<'a> {
+    request: &'a Run,
+    outbox: &'a dyn Outbox,
+    stopping: &'a AtomicBool,
+    cost: Mutex<Cost>,
+    pub device: Device,
+}
+
+impl<'a> Context<'a> {
+    pub fn new(request: &'a Run, outbox: &'a dyn Outbox, stopping: &'a AtomicBool) -> Result<Self> {
+        let device = crate::nn::device(&request.resources.device)?;
+        Ok(Self { request, outbox, stopping, cost: Mutex::default(), device })
+    }
+
+    /// The artifact on a port.
+    pub fn input(&self, port: &str) -> Result<&Path> {
+        self.optional_input(port).ok_or_else(|| anyhow!("port `{port}` of {} is not connected", self.request.kind))
+    }
+
+    pub fn optional_input(&self, port: &str) -> Option<&Path> {
+        self.request.inputs.get(port).map(PathBuf::as_path)
+    }
+
+    /// The folder of an output, made here.
+    pub fn output(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.request.out.join(name);
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        Ok(folder)
+    }
+
+    /// Side files: pictures and curves, which count in no digest.
+    pub fn side(&self) -> &Path {
+        &self.request.side
+    }
+
+    pub fn cache(&self) -> &Path {
+        &self.request.cache
+    }
+
+    /// The last whole checkpoint of an earlier attempt.
+    pub fn saved_checkpoint(&self) -> Option<PathBuf> {
+        self.request.resume.as_ref().map(|folder| folder.join(CHECKPOINT)).filter(|folder| folder.is_dir())
+    }
+
+    /// Replaces this attempt's checkpoint by what `write` puts into an empty folder. The old one stays until the new
+    /// one is whole: it is moved aside, not overwritten.
+    pub fn save_checkpoint(&self, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        let scratch = &self.request.scratch;
+        let (partial, old, whole) = (scratch.join("partial"), scratch.join("old"), scratch.join(CHECKPOINT));
+        for leftover in [&partial, &old] {
+            if leftover.exists() {
+                std::fs::remove_dir_all(leftover)?;
+            }
+        }
+        std::fs::create_dir_all(&partial)?;
+        write(&partial)?;
+        if whole.exists() {
+            std::fs::rename(&whole, &old)?;
+        }
+        std::fs::rename(&partial, &whole).with_context(|| format!("cannot save a checkpoint in {}", scratch.display()))?;
+        if old.exists() {
+            std::fs::remove_dir_all(&old)?;
+        }
+        Ok(())
+    }
+
+    /// Whether `pretext` asked to stop. A stage that sees it saves a checkpoint and returns [`Stopped`].
+    pub fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// [`Stopped`] when asked to stop: for stages without a checkpoint, between two steps.
+    pub fn check_stop(&self) -> Result<()> {
+        if self.stopping() { Err(Stopped.into()) } else { Ok(()) }
+    }
+
+    /// A measurement of the result.
+    pub fn measure(&self, name: &str, split: &str, value: f64) {
+        let measurement = Measurement { name: name.into(), split: split.into(), value };
+        self.outbox.send(&Reply::Measure { id: self.request.id, measurement });
+    }
+
+    pub fn cost(&self, change: impl FnOnce(&mut Cost)) {
+        change(&mut self.cost.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub fn into_cost(self) -> Cost {
+        self.cost.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reports how far a phase is, a few times a second at most.
+    pub fn meter(&self, phase: &str, total: u64, unit: &str) -> Meter<'_> {
+        Meter {
+            context: self,
+            progress: Progress { id: self.request.id, phase: phase.into(), total, unit: unit.into(), ..Progress::default() },
+            window: (Instant::now(), 0),
+            last_sent: None,
+        }
+    }
+}
+
+const REPORT_EVERY: Duration = Duration::from_millis(400);
+const RATE_WINDOW: Duration = Duration::from_secs(5);
+
+pub struct Meter<'a> {
+    context: &'a Context<'a>,
+    progress: Progress,
+    /// Where the rate is measured from.
+    window: (Instant, u64),
+    last_sent: Option<Instant>,
+}
+
+impl Meter<'_> {
+    /// Sets where a resumed phase starts, so that its rate does not count what was done before.
+    pub fn start_at(mut self, done: u64) -> Self {
+        self.window = (Instant::now(), done);
+        self.progress.done = done;
+        self
+    }
+
+    /// Whether the next [`Meter::at`] will be sent: figures that cost something to read are read only then.
+    pub fn due(&self) -> bool {
+        self.last_sent.is_none_or(|at| at.elapsed() >= REPORT_EVERY)
+    }
+
+    pub fn at(&mut self, done: u64, values: &[(&str, f64)]) {
+        self.progress.done = done;
+        if !self.due() {
+            return;
+        }
+        let (since, from) = self.window;
+        let seconds = since.elapsed().as_secs_f64();
+        if seconds > 0.2 {
+            self.progress.rate = Some((done.saturating_sub(from)) as f64 / seconds);
+        }
+        if since.elapsed() > RATE_WINDOW {
+            self.window = (Instant::now(), done);
+        }
+        self.progress.values = values.iter().map(|&(name, value)| (name.to_owned(), value)).collect::<BTreeMap<_, _>>();
+        self.last_sent = Some(Instant::now());
+        self.context.outbox.send(&Reply::Progress(self.progress.clone()));
+    }
+}

@@ -1,0 +1,10 @@
+//! Data sets: one file per format, and the artifact that they all become.
+
+mod cifar10;
+mod dataset;
+mod sources;
+mod split;
+
+pub use cifar10::Cifar10;
+pub use dataset::{Dataset, Manifest, Split, read_i32, read_json, write_json};
+

@@ -1,0 +1,84 @@
+//! Autoencoder (Hinton & Salakhutdinov 2006): the encoder's feature vector must suffice to draw the image again. The loss
+//! is the mean squared error of all values of the normalised image.
+//!
+//! Deviations: the bottleneck is the pooled feature vector, the one that is judged afterwards, and no layer of its own.
+
+use super::pretrain::{Common, FAMILY, Inputs, NEEDS_WITHOUT_VIEWS, pretrain};
+use crate::augment::{Batch, Policy};
+use crate::context::Context;
+use crate::nn::decoder::Decoder;
+use crate::nn::encoder::Encoder;
+use crate::nn::layers::Mode;
+use crate::stage::{About, Stage};
+use crate::train::Method;
+use anyhow::{Result, ensure};
+use burn::module::Module;
+use burn::tensor::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub struct Autoencoder;
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Params {
+    #[serde(flatten)]
+    common: Common,
+    /// channels of the decoder's last map; the earlier ones have 2, 4 and 8 times as many
+    #[schemars(range(min = 1, max = 512), extend("x-unit" = "channels"))]
+    decoder_width: u32,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self { common: Common::default(), decoder_width: 16 }
+    }
+}
+
+impl Stage for Autoencoder {
+    type Params = Params;
+    const ABOUT: About = About {
+        name: "pretrain/autoencoder",
+        summary: "Autoencoder: draw the image again from its feature vector (Hinton & Salakhutdinov 2006)",
+        docs: "Mean squared error of the normalised image; the bottleneck is the pooled feature vector. Trains on the \
+               images as they are.",
+        needs: NEEDS_WITHOUT_VIEWS,
+        ..FAMILY
+    };
+
+    fn run(params: Params, context: &Context) -> Result<()> {
+        let inputs = Inputs::open(context, Policy::identity())?;
+        let (height, width) = (inputs.data.manifest.height, inputs.data.manifest.width);
+        ensure!(height == width && width.is_multiple_of(8), "the decoder draws squares of a multiple of 8 pixels; these images have {height}x{width}");
+        pretrain(&params.common, &inputs, 1, context, |init, data| {
+            let encoder = params.common.encoder.build(init);
+            let decoder = Decoder::new(init, encoder.features(), data.width, params.decoder_width as usize);
+            Reconstruction { model: Model { encoder, decoder } }
+        }, |method| &method.model.encoder)
+    }
+}
+
+#[derive(Module, Debug)]
+struct Model {
+    encoder: Encoder,
+    decoder: Decoder,
+}
+
+struct Reconstruction {
+    model: Model,
+}
+
+impl Method for Reconstruction {
+    type Model = Model;
+
+    fn model(&self) -> &Model {
+        &self.model
+    }
+
+    fn loss(&self, batch: Batch) -> Tensor<1> {
+        let [images] = <[_; 1]>::try_from(batch.views).expect("one view of each image");
+        let features = self.model.encoder.forward(images.clone(), Mode::Train); // [batch, features]
+        let drawn = self.model.decoder.forward(features, Mode::Train); // [batch, 3, height, width]
+        (drawn - images).square().mean()
+    }
+}

@@ -1,0 +1,26 @@
+use super::artifact::EncoderArtifact;
+use super::pretrain::{Common, FAMILY, NEEDS_WITHOUT_VIEWS};
+use crate::context::Context;
+use crate::data::Dataset;
+use crate::stage::{About, Stage};
+use anyhow::Result;
+
+/// The identity, as a control: what raw pixels give under the same evaluations.
+pub struct Pixels;
+
+impl Stage for Pixels {
+    type Params = Common;
+    const ABOUT: About = About {
+        name: "pretrain/pixels",
+        summary: "Raw pixels in place of an encoder: a control",
+        docs: "Every pixel is normalised by the mean and standard deviation of its channel, nothing else.",
+        needs: NEEDS_WITHOUT_VIEWS,
+        unused: &["encoder", "epochs", "batch", "optimiser", "seed"],
+        ..FAMILY
+    };
+
+    fn run(_: Common, context: &Context) -> Result<()> {
+        let data = Dataset::open(context.input("data")?)?;
+        EncoderArtifact::new(None, &data.manifest).save(None, &context.output("encoder")?)
+    }
+}

@@ -1,0 +1,95 @@
+//! What all `pretrain/*` kinds share: ports, parameters, and the way from a data set to a published encoder.
+
+use super::artifact::EncoderArtifact;
+use crate::augment::{Loader, Policy};
+use crate::context::Context;
+use crate::data::{Dataset, Manifest, Split};
+use crate::nn::Init;
+use crate::nn::encoder::{Encoder, EncoderConfig};
+use crate::stage::{About, DATA, OutputAbout, PortAbout};
+use crate::train::{Method, OptimiserConfig, Training, train};
+use anyhow::{Result, ensure};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The parameters of the family.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Common {
+    /// the network that is trained
+    pub encoder: EncoderConfig,
+    /// passes over the training images
+    #[schemars(range(min = 1), extend("x-unit" = "epochs"))]
+    pub epochs: u32,
+    /// images in a step; what is left at an epoch's end is dropped
+    #[schemars(range(min = 2), extend("x-unit" = "images"))]
+    pub batch: u32,
+    pub optimiser: OptimiserConfig,
+    /// of the first weights, the order of the images and their views
+    #[schemars(range(min = 0))]
+    pub seed: u64,
+}
+
+impl Default for Common {
+    fn default() -> Self {
+        Self {
+            encoder: EncoderConfig::default(),
+            epochs: 100,
+            batch: 128,
+            optimiser: OptimiserConfig::default(),
+            seed: 0,
+        }
+    }
+}
+
+/// Ports and outputs of the family; what is used and what is ignored differs.
+pub const NEEDS: &[PortAbout] = &[DATA, VIEWS];
+pub const NEEDS_WITHOUT_VIEWS: &[PortAbout] = &[DATA, PortAbout { used: false, ..VIEWS }];
+const VIEWS: PortAbout = PortAbout {
+    name: "views",
+    type_: "views",
+    required: false,
+    used: true,
+    doc: "what is done to an image before the network sees it",
+};
+pub const FAMILY: About = About {
+    needs: NEEDS,
+    gives: &[OutputAbout { name: "encoder", type_: "encoder", doc: "the encoder after the last epoch" }],
+    ..About::NONE
+};
+
+/// The opened inputs of a pretraining stage.
+pub struct Inputs {
+    pub data: Dataset,
+    pub policy: Policy,
+}
+
+impl Inputs {
+    /// `fallback`: the policy when no views are connected.
+    pub fn open(context: &Context, fallback: Policy) -> Result<Self> {
+        let data = Dataset::open(context.input("data")?)?;
+        let policy = match context.optional_input("views") {
+            Some(folder) => Policy::open(folder)?,
+            None => fallback,
+        };
+        Ok(Self { data, policy })
+    }
+}
+
+/// Trains what `build` makes, and publishes the encoder that `encoder` finds in it.
+pub fn pretrain<M: Method>(
+    common: &Common, inputs: &Inputs, views: usize, context: &Context,
+    build: impl FnOnce(&mut Init, &Manifest) -> M, encoder: impl Fn(&M) -> &Encoder,
+) -> Result<()> {
+    let Inputs { data, policy } = inputs;
+    let (batch, images) = (common.batch as usize, data.len(Split::Train));
+    ensure!(batch <= images, "batch is {batch} and there are {images} training images: lower `batch` or raise the data's `train`");
+    if let Some(warning) = common.encoder.warning(data.manifest.width) {
+        eprintln!("warning: {warning}");
+    }
+    let mut init = Init::new(common.seed, &context.device.clone().autodiff());
+    let method = build(&mut init, &data.manifest);
+    let loader = Loader { data, policy, views, batch, seed: common.seed };
+    train(&method, &Training { loader, epochs: common.epochs as usize, optimiser: &common.optimiser }, context)?;
+    EncoderArtifact::new(Some(&common.encoder), &data.manifest).save(Some(encoder(&method)), &context.output("encoder")?)
+}

@@ -1,0 +1,29 @@
+use super::artifact::EncoderArtifact;
+use super::pretrain::{Common, FAMILY, NEEDS_WITHOUT_VIEWS};
+use crate::context::Context;
+use crate::data::Dataset;
+use crate::nn::Init;
+use crate::stage::{About, Stage};
+use anyhow::Result;
+
+/// An encoder as it was initialised: the lower control of every comparison.
+pub struct Random;
+
+impl Stage for Random {
+    type Params = Common;
+    const ABOUT: About = About {
+        name: "pretrain/random",
+        summary: "An encoder that was never trained: the lower control",
+        docs: "The same first weights that the other methods start from at the same seed. Batch norm keeps its initial \
+               statistics: mean 0, variance 1.",
+        needs: NEEDS_WITHOUT_VIEWS,
+        unused: &["epochs", "batch", "optimiser"],
+        ..FAMILY
+    };
+
+    fn run(common: Common, context: &Context) -> Result<()> {
+        let data = Dataset::open(context.input("data")?)?;
+        let encoder = common.encoder.build(&mut Init::new(common.seed, &context.device));
+        EncoderArtifact::new(Some(&common.encoder), &data.manifest).save(Some(&encoder), &context.output("encoder")?)
+    }
+}

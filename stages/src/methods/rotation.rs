@@ -1,0 +1,100 @@
+//! RotNet: tell by how many quarter turns an image was rotated (Gidaris et al. 2018, arXiv:1803.07728, eq. 1-3). All four
+//! rotations of every image are in the batch; the loss is the cross entropy over four classes, mean over all of them.
+
+use super::pretrain::{Common, FAMILY, Inputs, pretrain};
+use crate::augment::{Batch, StandardViews};
+use crate::context::Context;
+use crate::nn::encoder::Encoder;
+use crate::nn::layers::{Linear, Mode};
+use crate::nn::loss::cross_entropy;
+use crate::nn::ops;
+use crate::stage::{About, Stage};
+use crate::train::Method;
+use anyhow::Result;
+use burn::module::Module;
+use burn::tensor::{Int, Tensor};
+
+pub struct Rotation;
+
+impl Stage for Rotation {
+    type Params = Common;
+    const ABOUT: About = About {
+        name: "pretrain/rotation",
+        summary: "RotNet: by how many quarter turns was it rotated? (Gidaris et al. 2018, arXiv:1803.07728)",
+        docs: "All four rotations of every image are in a batch, so that a step costs four times as much as `batch` \
+               says. Without views: padded crop and flip, as augment/standard.",
+        ..FAMILY
+    };
+
+    fn run(common: Common, context: &Context) -> Result<()> {
+        let inputs = Inputs::open(context, StandardViews::default_policy())?;
+        pretrain(&common, &inputs, 1, context, |init, _| {
+            let encoder = common.encoder.build(init);
+            let classifier = Linear::new(init, encoder.features(), TURNS);
+            RotationPrediction { model: Model { encoder, classifier } }
+        }, |method| &method.model.encoder)
+    }
+}
+
+const TURNS: usize = 4;
+
+#[derive(Module, Debug)]
+struct Model {
+    encoder: Encoder,
+    classifier: Linear,
+}
+
+struct RotationPrediction {
+    model: Model,
+}
+
+impl Method for RotationPrediction {
+    type Model = Model;
+
+    fn model(&self) -> &Model {
+        &self.model
+    }
+
+    fn loss(&self, batch: Batch) -> Tensor<1> {
+        let [images] = <[_; 1]>::try_from(batch.views).expect("one view of each image");
+        let (rotated, turns) = all_rotations(images);
+        let logits = self.model.classifier.forward(self.model.encoder.forward(rotated, Mode::Train)); // [4 batch, 4]
+        cross_entropy(logits, turns)
+    }
+}
+
+/// `[batch, c, n, n]` to `[4 batch, c, n, n]`, by 0, 1, 2, 3 quarter turns counter-clockwise, and the number of turns.
+fn all_rotations(images: Tensor<4>) -> (Tensor<4>, Tensor<1, Int>) {
+    let batch = images.dims()[0] as i64;
+    let device = images.device().inner();
+    let half = images.clone().flip([2, 3]);
+    let transposed = images.clone().swap_dims(2, 3);
+    let (quarter, three_quarters) = (transposed.clone().flip([2]), transposed.flip([3]));
+    let rotated = ops::channels_last(Tensor::cat(vec![images, quarter, half, three_quarters], 0));
+    let turns = Tensor::<1, Int>::arange(0..TURNS as i64 * batch, &device).div_scalar(batch);
+    (rotated, turns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::augment::{Image, ops::rot90};
+
+    #[test]
+    fn rotations_are_those_of_the_image_operation() {
+        let device = crate::nn::device("cpu").unwrap();
+        let values: Vec<f32> = (0..2 * 4 * 4 * 3).map(|v| v as f32).collect();
+        let images = crate::augment::channels_last(values.clone(), 4, 4, &device);
+        let (rotated, turns) = all_rotations(images);
+        assert_eq!(turns.into_data().iter::<i64>().collect::<Vec<_>>(), [0, 0, 1, 1, 2, 2, 3, 3]);
+        let got: Vec<f32> = rotated.permute([0, 2, 3, 1]).into_data().iter::<f32>().collect();
+        for image in 0..2 {
+            let mut expected = Image { height: 4, width: 4, data: values[image * 48..(image + 1) * 48].to_vec() };
+            for turn in 0..4 {
+                let at = (turn * 2 + image) * 48;
+                assert_eq!(got[at..at + 48], expected.data, "image {image}, {turn} turns");
+                expected = rot90(&expected);
+            }
+        }
+    }
+}

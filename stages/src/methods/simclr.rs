@@ -1,0 +1,132 @@
+//! SimCLR: bring two views of an image together and push all others of the batch apart (Chen et al. 2020,
+//! arXiv:2002.05709). The loss is NT-Xent, equation 1, mean over both views of every image.
+//!
+//! Deviations: the two views pass through the network one after the other, so that batch norm has statistics of its own
+//! for each (as in lightly); SGD in place of LARS. The projector's last layer is followed by a batch norm, as in lightly
+//! and in the authors' code.
+
+use super::pretrain::{Common, FAMILY, Inputs, pretrain};
+use crate::augment::{Batch, SimClrViews};
+use crate::context::Context;
+use crate::nn::Init;
+use crate::nn::encoder::Encoder;
+use crate::nn::layers::{BatchNorm, Linear, Mode};
+use crate::nn::loss::{cross_entropy, l2_normalise};
+use crate::stage::{About, Stage};
+use crate::train::Method;
+use anyhow::Result;
+use burn::module::Module;
+use burn::tensor::{Int, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub struct SimClr;
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Params {
+    #[serde(flatten)]
+    common: Common,
+    /// of the NT-Xent loss (eq. 1)
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    temperature: f64,
+    /// length of the projector's hidden layer
+    #[schemars(range(min = 1, max = 8192))]
+    projector_hidden: u32,
+    /// length of the projector's output
+    #[schemars(range(min = 1, max = 8192))]
+    projector_out: u32,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self { common: Common::default(), temperature: 0.5, projector_hidden: 512, projector_out: 128 }
+    }
+}
+
+impl Stage for SimClr {
+    type Params = Params;
+    const ABOUT: About = About {
+        name: "pretrain/simclr",
+        summary: "SimCLR: contrastive learning of two views (Chen et al. 2020, arXiv:2002.05709)",
+        docs: "NT-Xent (eq. 1) on the outputs of a two-layer projector. Deviations: batch norm has statistics of its own \
+               for each view; SGD in place of LARS. Without views: augment/simclr with its defaults.",
+        ..FAMILY
+    };
+
+    fn run(params: Params, context: &Context) -> Result<()> {
+        let inputs = Inputs::open(context, SimClrViews::default_policy())?;
+        pretrain(&params.common, &inputs, 2, context, |init, _| {
+            let encoder = params.common.encoder.build(init);
+            let projector = Projector::new(init, encoder.features(), params.projector_hidden as usize, params.projector_out as usize);
+            Contrast { model: Model { encoder, projector }, temperature: params.temperature }
+        }, |method| &method.model.encoder)
+    }
+}
+
+/// Linear, batch norm, ReLU, linear, batch norm.
+#[derive(Module, Debug)]
+pub struct Projector {
+    hidden: Linear,
+    hidden_norm: BatchNorm,
+    out: Linear,
+    out_norm: BatchNorm,
+}
+
+impl Projector {
+    pub fn new(init: &mut Init, inputs: usize, hidden: usize, out: usize) -> Self {
+        Self {
+            hidden: Linear::without_bias(init, inputs, hidden),
+            hidden_norm: BatchNorm::new(init, hidden),
+            out: Linear::without_bias(init, hidden, out),
+            out_norm: BatchNorm::new(init, out),
+        }
+    }
+
+    /// `[batch, inputs]` to `[batch, out]`.
+    pub fn forward(&self, x: Tensor<2>, mode: Mode) -> Tensor<2> {
+        let hidden = self.hidden_norm.forward_relu(self.hidden.forward(x), mode);
+        self.out_norm.forward(self.out.forward(hidden), mode)
+    }
+}
+
+#[derive(Module, Debug)]
+struct Model {
+    encoder: Encoder,
+    projector: Projector,
+}
+
+struct Contrast {
+    model: Model,
+    temperature: f64,
+}
+
+impl Method for Contrast {
+    type Model = Model;
+
+    fn model(&self) -> &Model {
+        &self.model
+    }
+
+    fn loss(&self, batch: Batch) -> Tensor<1> {
+        let project = |view| self.model.projector.forward(self.model.encoder.forward(view, Mode::Train), Mode::Train);
+        let [a, b] = <[_; 2]>::try_from(batch.views).expect("two views of each image");
+        nt_xent(project(a), project(b), self.temperature)
+    }
+}
+
+/// NT-Xent (eq. 1): for each of the 2N projections, the cross entropy of finding its partner among the 2N - 1 others by
+/// cosine similarity over `temperature`; mean over all 2N.
+///
+/// `a` and `b` are `[batch, dim]`, row i of each from the same image; they need not be normalised.
+pub fn nt_xent(a: Tensor<2>, b: Tensor<2>, temperature: f64) -> Tensor<1> {
+    let [batch, _] = a.dims();
+    let device = a.device().inner();
+    let z = l2_normalise(Tensor::cat(vec![a, b], 0)); // [2 batch, dim]
+    let similarity = z.clone().matmul(z.transpose()).div_scalar(temperature); // [2 batch, 2 batch]
+    let itself = Tensor::<2>::eye(2 * batch, &device).equal_scalar(1.0);
+    let logits = similarity.mask_fill(itself, f32::NEG_INFINITY);
+    let half = Tensor::<1, Int>::arange(0..batch as i64, &device);
+    let partner = Tensor::cat(vec![half.clone().add_scalar(batch as i64), half], 0);
+    cross_entropy(logits, partner)
+}

@@ -1,0 +1,145 @@
+//! Layers on our own operations. Names of parameters are PyTorch's.
+
+use super::Init;
+use super::ops::{self, ConvSpec, NormSpec, NormTensors};
+use burn::module::{Module, Param, RunningState};
+use burn::tensor::Tensor;
+
+/// Whether batch norm uses the batch's statistics (and updates its running ones) or the running ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Train,
+    Eval,
+}
+
+/// Convolution without bias: a batch norm follows each.
+#[derive(Module, Debug)]
+pub struct Conv2d {
+    /// `[out, in, kernel, kernel]`, channels-last.
+    weight: Param<Tensor<4>>,
+    stride: usize,
+    padding: usize,
+}
+
+impl Conv2d {
+    /// Padded so that stride 1 keeps the image's size.
+    pub fn new(init: &mut Init, channels_in: usize, channels_out: usize, kernel: usize, stride: usize) -> Self {
+        let weight = ops::channels_last(init.he_normal([channels_out, channels_in, kernel, kernel]));
+        Self { weight: Param::from_tensor(weight), stride, padding: kernel / 2 }
+    }
+
+    /// `[batch, in, h, w]` to `[batch, out, h / stride, w / stride]`.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        ops::conv2d(x, self.weight.val(), ConvSpec { stride: self.stride, padding: self.padding, groups: 1 })
+    }
+}
+
+const NORM_MOMENTUM: f64 = 0.1;
+const NORM_EPS: f64 = 1e-5;
+
+/// Batch normalisation over every dimension but the channels (Ioffe & Szegedy 2015), momentum 0.1, eps 1e-5.
+#[derive(Module, Debug)]
+pub struct BatchNorm {
+    weight: Param<Tensor<1>>,
+    bias: Param<Tensor<1>>,
+    running_mean: RunningState<Tensor<1>>,
+    running_var: RunningState<Tensor<1>>,
+}
+
+impl BatchNorm {
+    pub fn new(init: &Init, channels: usize) -> Self {
+        let (ones, zeros) = (|| Tensor::ones([channels], &init.device), || Tensor::zeros([channels], &init.device));
+        Self {
+            weight: Param::from_tensor(ones()),
+            bias: Param::from_tensor(zeros()),
+            running_mean: RunningState::new(zeros()),
+            running_var: RunningState::new(ones()),
+        }
+    }
+
+    pub fn forward<const D: usize>(&self, x: Tensor<D>, mode: Mode) -> Tensor<D> {
+        ops::batch_norm(x, self.tensors(), Self::spec(mode, false))
+    }
+
+    pub fn forward_relu<const D: usize>(&self, x: Tensor<D>, mode: Mode) -> Tensor<D> {
+        ops::batch_norm(x, self.tensors(), Self::spec(mode, true))
+    }
+
+    /// Normalise, add `residual`, ReLU.
+    pub fn forward_add_relu<const D: usize>(&self, x: Tensor<D>, residual: Tensor<D>, mode: Mode) -> Tensor<D> {
+        ops::batch_norm_add(x, residual, self.tensors(), Self::spec(mode, true))
+    }
+
+    fn spec(mode: Mode, relu: bool) -> NormSpec {
+        NormSpec { train: mode == Mode::Train, relu, momentum: NORM_MOMENTUM, eps: NORM_EPS }
+    }
+
+    fn tensors(&self) -> NormTensors {
+        NormTensors {
+            weight: self.weight.val(),
+            bias: self.bias.val(),
+            running_mean: self.running_mean.value(),
+            running_var: self.running_var.value(),
+        }
+    }
+}
+
+/// A convolution and its batch norm.
+#[derive(Module, Debug)]
+pub struct ConvNorm {
+    conv: Conv2d,
+    bn: BatchNorm,
+}
+
+impl ConvNorm {
+    pub fn new(init: &mut Init, channels_in: usize, channels_out: usize, kernel: usize, stride: usize) -> Self {
+        Self { conv: Conv2d::new(init, channels_in, channels_out, kernel, stride), bn: BatchNorm::new(init, channels_out) }
+    }
+
+    pub fn forward(&self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
+        self.bn.forward(self.conv.forward(x), mode)
+    }
+
+    pub fn forward_relu(&self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
+        self.bn.forward_relu(self.conv.forward(x), mode)
+    }
+
+    pub fn forward_add_relu(&self, x: Tensor<4>, residual: Tensor<4>, mode: Mode) -> Tensor<4> {
+        self.bn.forward_add_relu(self.conv.forward(x), residual, mode)
+    }
+}
+
+/// `x weight^T + bias`.
+#[derive(Module, Debug)]
+pub struct Linear {
+    /// `[out, in]`
+    weight: Param<Tensor<2>>,
+    bias: Option<Param<Tensor<1>>>,
+}
+
+impl Linear {
+    pub fn new(init: &mut Init, inputs: usize, outputs: usize) -> Self {
+        let weight = Param::from_tensor(init.uniform([outputs, inputs], inputs));
+        Self { weight, bias: Some(Param::from_tensor(init.uniform([outputs], inputs))) }
+    }
+
+    /// For a batch norm to follow.
+    pub fn without_bias(init: &mut Init, inputs: usize, outputs: usize) -> Self {
+        Self { weight: Param::from_tensor(init.uniform([outputs, inputs], inputs)), bias: None }
+    }
+
+    /// `[batch, in]` to `[batch, out]`.
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let y = x.matmul(self.weight.val().transpose());
+        match &self.bias {
+            Some(bias) => y + bias.val().unsqueeze(),
+            None => y,
+        }
+    }
+}
+
+/// Mean over the image: `[batch, channels, height, width]` to `[batch, channels]`.
+pub fn global_average_pool(x: Tensor<4>) -> Tensor<2> {
+    let [batch, channels, _, _] = x.dims();
+    x.mean_dims(&[2, 3]).reshape([batch, channels])
+}

@@ -1,0 +1,31 @@
+//! Layers, encoders, decoders, losses, and our own libtorch operations.
+
+pub mod convnet;
+pub mod decoder;
+pub mod encoder;
+mod init;
+pub mod layers;
+pub mod loss;
+pub mod ops;
+pub mod resnet;
+pub mod state;
+
+pub use init::Init;
+
+use anyhow::{Result, bail};
+use burn::tensor::Device;
+
+/// The device that a request names: `cpu`, `cuda:0`.
+#[allow(deprecated, reason = "libtorch's devices are marked deprecated since burn 0.22, which is pinned")]
+pub fn device(name: &str) -> Result<Device> {
+    match name.split_once(':') {
+        None if name == "cpu" => Ok(Device::libtorch()),
+        Some(("cuda", index)) if index.parse::<usize>().is_ok() => {
+            if !tch::Cuda::is_available() {
+                bail!("device {name}: this libtorch sees no GPU; use `cpu`, or a libtorch built for CUDA");
+            }
+            Ok(Device::libtorch_cuda(index.parse::<usize>()?))
+        }
+        _ => bail!("unknown device `{name}`: expected `cpu` or `cuda:N`"),
+    }
+}

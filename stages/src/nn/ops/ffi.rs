@@ -1,0 +1,48 @@
+//! The C interface of `shim.cpp`.
+
+use std::ffi::{CStr, c_char, c_int};
+use torch_sys::C_tensor;
+
+pub type Raw = *mut C_tensor;
+
+unsafe extern "C" {
+    fn pretext_shim_error() -> *const c_char;
+    pub fn pretext_channels_last(x: Raw, out: *mut Raw) -> c_int;
+    pub fn pretext_conv2d_backward(
+        grad: Raw, x: Raw, weight: Raw, stride: i64, padding: i64, groups: i64,
+        needs_x: c_int, needs_weight: c_int, grad_x: *mut Raw, grad_weight: *mut Raw,
+    ) -> c_int;
+    pub fn pretext_batch_norm_backward(
+        grad: Raw, x: Raw, weight: Raw, running_mean: Raw, running_var: Raw, save_mean: Raw, save_invstd: Raw,
+        train: c_int, eps: f64, grad_x: *mut Raw, grad_weight: *mut Raw, grad_bias: *mut Raw,
+    ) -> c_int;
+    pub fn pretext_fused_sgd(
+        params: *mut Raw, grads: *mut Raw, buffers: *mut Raw, count: c_int,
+        lr: f64, momentum: f64, weight_decay: f64, nesterov: c_int, first: c_int,
+    ) -> c_int;
+    pub fn pretext_fused_adamw(
+        params: *mut Raw, grads: *mut Raw, first_moments: *mut Raw, second_moments: *mut Raw, steps: *mut Raw,
+        count: c_int, lr: f64, beta1: f64, beta2: f64, weight_decay: f64, eps: f64,
+    ) -> c_int;
+}
+
+/// The pointer that the shim borrows for the length of a call.
+pub fn borrow(tensor: &tch::Tensor) -> Raw {
+    tensor.as_ptr() as Raw
+}
+
+/// Takes over a tensor that the shim returned.
+pub fn own(raw: Raw) -> tch::Tensor {
+    assert!(!raw.is_null(), "the shim returned no tensor");
+    // Safety: the shim hands over a tensor that it allocated with `new`, once.
+    unsafe { tch::Tensor::from_ptr(raw) }
+}
+
+/// Panics with libtorch's message. Only a mistake in our code (a wrong shape) leads here.
+pub fn check(status: c_int) {
+    if status != 0 {
+        // Safety: the shim returns a string that lives until this thread's next failing call.
+        let message = unsafe { CStr::from_ptr(pretext_shim_error()) };
+        panic!("libtorch: {}", message.to_string_lossy());
+    }
+}

@@ -1,0 +1,24 @@
+//! Our own operations on libtorch, with their own backward: what Burn's path is slower at than PyTorch's.
+//!
+//! | operation | why it is here |
+//! | --- | --- |
+//! | [`conv2d`] | Burn's backward of a convolution is two forward convolutions; ATen's `convolution_backward` is one call to oneDNN |
+//! | [`batch_norm`], [`batch_norm_add`] | one pass forward and one backward in place of Burn's dozen operations; ReLU and the residual's addition in place |
+//! | [`channels_last`] | the memory format that oneDNN convolves fastest; ATen keeps it once weights and input have it |
+//! | [`fused_sgd`], [`fused_adamw`] | one pass over all parameters, in place |
+//!
+//! The mechanism: a `#[backend_extension]` trait, implemented for `LibTorch` and for `Autodiff<LibTorch>`; the calls
+//! that tch does not expose are in `shim.cpp`. Everything that is libtorch's own stays in this folder.
+
+#![allow(deprecated, reason = "burn-tch is marked deprecated since 0.22 and pinned; only this folder names it")]
+
+mod conv;
+mod ffi;
+mod norm;
+mod optim;
+mod raw;
+
+pub use conv::{ConvSpec, conv2d};
+pub use norm::{NormSpec, NormTensors, batch_norm, batch_norm_add};
+pub use optim::{AdamW, Sgd, fused_adamw, fused_sgd};
+pub use raw::{channels_last, copy_into, from_raw, raw, tune_allocator};

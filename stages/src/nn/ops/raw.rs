@@ -1,0 +1,58 @@
+//! Between Burn's tensors and libtorch's.
+
+use super::ffi;
+use burn::backend::{Autodiff, LibTorch};
+use burn::tensor::Tensor;
+use burn_tch::TchTensor;
+use std::ptr::null_mut;
+
+/// The libtorch tensor beneath, sharing its memory: writing to it writes to `tensor` and to its clones.
+pub fn raw<const D: usize>(tensor: &Tensor<D>) -> tch::Tensor {
+    let primitive = if tensor.is_autodiff() {
+        tensor.clone().try_into_primitive::<Autodiff<LibTorch>>().expect("on libtorch").into_primitive()
+    } else {
+        tensor.clone().try_into_primitive::<LibTorch>().expect("on libtorch")
+    };
+    primitive.tensor
+}
+
+/// A Burn tensor without autodiff over a libtorch tensor that nothing else refers to.
+pub fn from_raw<const D: usize>(tensor: tch::Tensor) -> Tensor<D> {
+    Tensor::from_primitive::<LibTorch>(TchTensor::new(tensor))
+}
+
+/// The same values in channels-last memory (`[batch, channels, height, width]` stays the logical order).
+pub fn channels_last(x: Tensor<4>) -> Tensor<4> {
+    let autodiff = x.is_autodiff();
+    let mut out = null_mut();
+    // Safety: both pointers are valid for the call, and the result is owned here.
+    ffi::check(unsafe { ffi::pretext_channels_last(ffi::borrow(&raw(&x)), &mut out) });
+    let y = from_raw(ffi::own(out));
+    if autodiff { Tensor::from_inner(y) } else { y }
+}
+
+/// Writes `values` into the memory of `target`, and so into every clone that shares it.
+pub fn copy_into<const D: usize>(target: &Tensor<D>, values: &tch::Tensor) {
+    tch::no_grad(|| raw(target).copy_(values));
+}
+
+/// Keeps freed memory and asks for huge pages. A training step frees and takes the same blocks again and again, and
+/// page faults were its largest single cost (`ARCHITECTURE.md`, Speed). Call once, before the first tensor.
+pub fn tune_allocator() {
+    const RESERVE: usize = 2 << 30;
+    const HUGE: usize = 2 << 20;
+    // Safety: plain libc calls; the block is freed at once and only its pages' advice remains.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_MAX, 0);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
+        libc::mallopt(libc::M_TOP_PAD, 256 << 20);
+        let block = libc::malloc(RESERVE);
+        if block.is_null() {
+            return;
+        }
+        let start = (block as usize).next_multiple_of(HUGE);
+        let end = (block as usize + RESERVE) & !(HUGE - 1);
+        libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_HUGEPAGE);
+        libc::free(block);
+    }
+}

@@ -1,0 +1,123 @@
+//! ResNet (He et al. 2016, arXiv:1512.03385): ResNet-18, -34, -50 and the narrow CIFAR one of section 4.2 (ResNet-20).
+//!
+//! Deviations: strided 3x3 convolution inside the bottleneck (torchvision's v1.5); ResNet-20 projects its shortcuts
+//! (option B). The small-image stem is one 3x3 convolution of stride 1 without pooling, as contrastive papers use on
+//! CIFAR (Chen et al. 2020, B.9).
+
+use super::layers::{ConvNorm, Linear, Mode, global_average_pool};
+use super::Init;
+use burn::module::Module;
+use burn::tensor::Tensor;
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stem {
+    /// 3x3, stride 1, no pooling.
+    Small,
+    /// 7x7, stride 2, then max-pooling 3x3, stride 2.
+    ImageNet,
+}
+
+/// What tells one ResNet from another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResNetSpec {
+    /// Channels of the first stage; each further stage doubles them.
+    pub width: usize,
+    /// Blocks in each stage.
+    pub blocks: Vec<usize>,
+    /// 1x1, 3x3, 1x1 with four times the channels out, in place of two 3x3.
+    pub bottleneck: bool,
+    pub stem: Stem,
+}
+
+#[derive(Module, Debug)]
+struct Block {
+    convs: Vec<ConvNorm>,
+    /// Projects the shortcut where its shape changes.
+    downsample: Option<ConvNorm>,
+}
+
+impl Block {
+    fn new(init: &mut Init, inputs: usize, width: usize, stride: usize, bottleneck: bool) -> Self {
+        let outputs = if bottleneck { 4 * width } else { width };
+        let convs = if bottleneck {
+            vec![
+                ConvNorm::new(init, inputs, width, 1, 1),
+                ConvNorm::new(init, width, width, 3, stride),
+                ConvNorm::new(init, width, outputs, 1, 1),
+            ]
+        } else {
+            vec![ConvNorm::new(init, inputs, width, 3, stride), ConvNorm::new(init, width, outputs, 3, 1)]
+        };
+        let projects = stride != 1 || inputs != outputs;
+        Self { convs, downsample: projects.then(|| ConvNorm::new(init, inputs, outputs, 1, stride)) }
+    }
+
+    fn forward(&self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
+        let shortcut = match &self.downsample {
+            Some(projection) => projection.forward(x.clone(), mode),
+            None => x.clone(),
+        };
+        let (last, before) = self.convs.split_last().expect("a block has convolutions");
+        let y = before.iter().fold(x, |x, conv| conv.forward_relu(x, mode));
+        last.forward_add_relu(y, shortcut, mode)
+    }
+}
+
+#[derive(Module, Debug)]
+pub struct ResNet {
+    stem: ConvNorm,
+    layers: Vec<Vec<Block>>,
+    pool: bool,
+    features: usize,
+}
+
+impl ResNet {
+    pub fn new(init: &mut Init, spec: &ResNetSpec) -> Self {
+        let stem = match spec.stem {
+            Stem::Small => ConvNorm::new(init, 3, spec.width, 3, 1),
+            Stem::ImageNet => ConvNorm::new(init, 3, spec.width, 7, 2),
+        };
+        let expansion = if spec.bottleneck { 4 } else { 1 };
+        let mut inputs = spec.width;
+        let layers = spec.blocks.iter().enumerate().map(|(stage, &count)| {
+            let width = spec.width << stage;
+            (0..count).map(|block| {
+                let stride = if block == 0 && stage > 0 { 2 } else { 1 };
+                let built = Block::new(init, inputs, width, stride, spec.bottleneck);
+                inputs = width * expansion;
+                built
+            }).collect()
+        }).collect();
+        Self { stem, layers, pool: spec.stem == Stem::ImageNet, features: inputs }
+    }
+
+    /// Length of a feature vector.
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
+    /// `[batch, 3, h, w]` to `[batch, features, h', w']`.
+    pub fn feature_map(&self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
+        let mut x = self.stem.forward_relu(x, mode);
+        if self.pool {
+            x = max_pool2d(x, MaxPoolOptions::new([3, 3]).with_stride([2, 2]).with_padding([1, 1]));
+        }
+        self.layers.iter().flatten().fold(x, |x, block| block.forward(x, mode))
+    }
+}
+
+/// A ResNet with its classifier, as torchvision has it.
+#[derive(Module, Debug)]
+pub struct ResNetClassifier {
+    pub resnet: ResNet,
+    pub fc: Linear,
+}
+
+impl ResNetClassifier {
+    /// `[batch, 3, h, w]` to logits `[batch, classes]`.
+    pub fn forward(&self, x: Tensor<4>, mode: Mode) -> Tensor<2> {
+        self.fc.forward(global_average_pool(self.resnet.feature_map(x, mode)))
+    }
+}

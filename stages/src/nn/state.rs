@@ -1,0 +1,92 @@
+//! A network's tensors by name: for checkpoints, artifacts and optimisers.
+
+use super::ops;
+use anyhow::{Context, Result, bail, ensure};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::Tensor;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// One tensor of a network. `tensor` shares the network's memory.
+#[derive(Debug)]
+pub struct Entry {
+    /// `encoder.layers.0.1.convs.0.conv.weight`
+    pub name: String,
+    pub tensor: tch::Tensor,
+    /// False for running statistics.
+    pub trained: bool,
+}
+
+/// Every tensor of a network, in the order of its fields.
+pub fn entries<M: Module>(module: &M) -> Vec<Entry> {
+    let mut visitor = Collect::default();
+    module.visit(&mut visitor);
+    visitor.entries
+}
+
+#[derive(Default)]
+struct Collect {
+    path: Vec<String>,
+    entries: Vec<Entry>,
+}
+
+impl ModuleVisitor for Collect {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.to_owned());
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let value = param.val();
+        let name = self.path.join(".");
+        self.entries.push(Entry { name, trained: value.is_require_grad(), tensor: ops::raw(&value) });
+    }
+}
+
+/// Writes tensors as safetensors, in channels-first order, sorted by name, so that equal tensors give equal bytes.
+pub fn save(path: &Path, tensors: &[(String, tch::Tensor)]) -> Result<()> {
+    let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = tensors.iter().map(|(name, tensor)| {
+        let shape = tensor.size().iter().map(|&n| n as usize).collect();
+        (name.clone(), shape, floats(tensor).iter().flat_map(|x| x.to_le_bytes()).collect())
+    }).collect();
+    let views = bytes.iter().map(|(name, shape, data)| {
+        Ok((name.as_str(), safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), data)?))
+    }).collect::<Result<BTreeMap<_, _>>>()?;
+    safetensors::serialize_to_file(views, None, path).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The values in logical order.
+fn floats(tensor: &tch::Tensor) -> Vec<f32> {
+    let flat = tensor.detach().to_device(tch::Device::Cpu).to_kind(tch::Kind::Float).contiguous().flatten(0, -1);
+    Vec::<f32>::try_from(&flat).expect("a flat tensor of floats")
+}
+
+/// Reads what [`save`] wrote.
+pub fn load(path: &Path) -> Result<BTreeMap<String, tch::Tensor>> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let file = safetensors::SafeTensors::deserialize(&bytes).with_context(|| format!("{} is damaged", path.display()))?;
+    file.iter().map(|(name, view)| {
+        ensure!(view.dtype() == safetensors::Dtype::F32, "{name} in {} is {:?}, not F32", path.display(), view.dtype());
+        let values: Vec<f32> = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
+        Ok((name.to_owned(), tch::Tensor::from_slice(&values).reshape(shape)))
+    }).collect()
+}
+
+/// The names and tensors of a network.
+pub fn named<M: Module>(module: &M) -> Vec<(String, tch::Tensor)> {
+    entries(module).into_iter().map(|entry| (entry.name, entry.tensor)).collect()
+}
+
+/// Writes the values of `tensors` into the network. Every tensor of the network must be there with its shape.
+pub fn restore<M: Module>(module: &M, tensors: &BTreeMap<String, tch::Tensor>) -> Result<()> {
+    for mut entry in entries(module) {
+        let Some(saved) = tensors.get(&entry.name) else {
+            bail!("{} is missing among the {} saved tensors", entry.name, tensors.len());
+        };
+        ensure!(saved.size() == entry.tensor.size(), "{}: saved {:?}, expected {:?}", entry.name, saved.size(), entry.tensor.size());
+        tch::no_grad(|| entry.tensor.copy_(saved));
+    }
+    Ok(())
+}

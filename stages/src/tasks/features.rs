@@ -1,0 +1,69 @@
+use super::feature_set::{FeatureSet, SplitFeatures};
+use crate::augment::{Image, channels_last, normalise_into};
+use crate::context::Context;
+use crate::data::{Dataset, Split};
+use crate::methods::{EncoderArtifact, Frozen};
+use crate::stage::{About, DATA, OutputAbout, PortAbout, Stage};
+use anyhow::Result;
+use rayon::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The feature vector of every image, computed once for all evaluations.
+pub struct Features;
+
+/// It has none.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Params {}
+
+/// Images that pass through the network at once; no gradients are kept, so a large number costs little memory.
+const BATCH: usize = 500;
+
+impl Stage for Features {
+    type Params = Params;
+    const ABOUT: About = About {
+        name: "features",
+        summary: "The encoder's feature vector of every image, without augmentation",
+        docs: "Batch norm uses its running statistics. Raw pixels where the encoder is the identity.",
+        needs: &[DATA, PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "the frozen encoder" }],
+        gives: &[OutputAbout { name: "features", type_: "features", doc: "features and labels of every split" }],
+        ..About::NONE
+    };
+
+    fn run(_: Params, context: &Context) -> Result<()> {
+        let data = Dataset::open(context.input("data")?)?;
+        let encoder = EncoderArtifact::open(context.input("encoder")?, &context.device)?;
+        let total: usize = Split::ALL.iter().map(|&split| data.len(split)).sum();
+        let mut meter = context.meter("encode", total as u64, "images");
+        let (mut splits, mut done) = (BTreeMap::new(), 0);
+        for split in Split::ALL {
+            let mut values = Vec::new();
+            for start in (0..data.len(split)).step_by(BATCH) {
+                context.check_stop()?;
+                let images = start..(start + BATCH).min(data.len(split));
+                done += images.len() as u64;
+                values.extend(encode(&data, split, images, &encoder, context));
+                meter.at(done, &[]);
+            }
+            splits.insert(split, SplitFeatures { values, labels: data.labels(split).to_vec() });
+        }
+        let train: &SplitFeatures = &splits[&Split::Train];
+        let features = train.values.len() / train.labels.len();
+        FeatureSet { features, classes: data.manifest.classes.len(), splits }.save(&context.output("features")?)
+    }
+}
+
+/// `[image, feature]` of some images.
+fn encode(data: &Dataset, split: Split, images: std::ops::Range<usize>, encoder: &Frozen, context: &Context) -> Vec<f32> {
+    let manifest = &data.manifest;
+    let size = manifest.image_bytes();
+    let mut values = vec![0.0; images.len() * size];
+    let artifact = &encoder.artifact;
+    values.par_chunks_mut(size).zip(images).for_each(|(to, index)| {
+        let image = Image::from_u8(data.image(split, index), manifest.height, manifest.width);
+        normalise_into(to, &image.data, &artifact.mean, &artifact.sd);
+    });
+    let x = channels_last(values, manifest.height, manifest.width, &context.device);
+    encoder.features(x).into_data().try_to_vec().expect("features are floats")
+}

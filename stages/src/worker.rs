@@ -1,0 +1,108 @@
+//! The worker's side of the protocol: a thread reads requests, the main thread runs stages.
+
+use crate::catalog;
+use crate::context::{Context, Outbox, Stopped};
+use anyhow::{Result, anyhow};
+use pretext_protocol::{Cost, HEARTBEAT_SECONDS, PROTOCOL, Reply, Request, Run};
+use std::io::BufRead;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Serves requests from standard input until it ends or [`Request::Stop`] comes.
+pub fn serve() -> Result<()> {
+    let stopping = Arc::new(AtomicBool::new(false));
+    let requests = read_requests(stopping.clone());
+    let outbox = Mutex::new(std::io::stdout());
+    for request in requests {
+        match request {
+            Request::Hello { .. } => outbox.send(&Reply::Hello {
+                protocol: PROTOCOL,
+                worker: "pretext-worker".into(),
+                version: env!("CARGO_PKG_VERSION").into(),
+            }),
+            Request::Describe => outbox.send(&Reply::Catalogue(catalog::catalogue())),
+            Request::Run(run) => outbox.send(&execute(&run, &outbox, &stopping)),
+            Request::Stop => break,
+        }
+        if stopping.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Requests as they come. `Stop` also sets the flag that the running stage looks at; the end of the input means that
+/// `pretext` is gone, and ends the worker at once.
+fn read_requests(stopping: Arc<AtomicBool>) -> mpsc::Receiver<Request> {
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            let Ok(line) = line else { break };
+            match serde_json::from_str(&line) {
+                Ok(request) => {
+                    if request == Request::Stop {
+                        stopping.store(true, Ordering::Relaxed);
+                    }
+                    if send.send(request).is_err() {
+                        return;
+                    }
+                }
+                Err(error) => eprintln!("not a request: {error}: {line}"),
+            }
+        }
+        std::process::exit(0);
+    });
+    receive
+}
+
+/// Runs one stage and says how it ended.
+fn execute(run: &Run, outbox: &Mutex<std::io::Stdout>, stopping: &AtomicBool) -> Reply {
+    set_threads(run.resources.threads);
+    let alive = AtomicBool::new(true);
+    let outcome = std::thread::scope(|scope| {
+        let heart = scope.spawn(|| {
+            while alive.load(Ordering::Relaxed) {
+                outbox.send(&Reply::Heartbeat { id: run.id });
+                std::thread::park_timeout(Duration::from_secs(HEARTBEAT_SECONDS));
+            }
+        });
+        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| run_stage(run, outbox, stopping)));
+        alive.store(false, Ordering::Relaxed);
+        heart.thread().unpark();
+        outcome
+    });
+    match outcome.unwrap_or_else(|panic| Err(anyhow!("it panicked: {}", panic_text(&*panic)))) {
+        Ok(cost) => Reply::Done { id: run.id, cost },
+        Err(error) if error.is::<Stopped>() => Reply::Stopped { id: run.id },
+        Err(error) => Reply::Failed { id: run.id, error: format!("{error:#}") },
+    }
+}
+
+fn run_stage(run: &Run, outbox: &dyn Outbox, stopping: &AtomicBool) -> Result<Cost> {
+    let stage = catalog::find(&run.kind).ok_or_else(|| anyhow!("this worker has no kind `{}`", run.kind))?;
+    let context = Context::new(run, outbox, stopping)?;
+    (stage.run)(&run.params, &context)?;
+    let mut cost = context.into_cost();
+    cost.peak_rss_bytes = peak_rss_bytes();
+    Ok(cost)
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
+}
+
+/// The number of threads is part of what makes a run repeatable bit for bit: it comes with the request.
+fn set_threads(threads: usize) {
+    tch::set_num_threads(threads as i32);
+    // The global pool can be made once; workers are kept by their number of threads, so later calls ask for the same.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+}
+
+fn peak_rss_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? * 1024)
+}

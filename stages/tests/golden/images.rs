@@ -1,0 +1,60 @@
+use crate::case::Case;
+use libtest_mimic::Failed;
+use pretext_stages::augment::Image;
+use pretext_stages::augment::ops::{self, Crop};
+use serde_json::Value;
+
+/// At most 2/255 and 0.5/255 in the mean (conversions of hue round differently).
+const WORST: f64 = 2.0 / 255.0;
+const MEAN: f64 = 0.5 / 255.0;
+
+pub fn image_ops(case: &Case) -> Result<(), Failed> {
+    let image = from_planes(&case.floats("in.image"), case.shape("in.image"));
+    for (number, operation) in case.json("ops").as_array().expect("a list of operations").iter().enumerate() {
+        let name = format!("out.{number}");
+        let expected = from_planes(&case.floats(&name), case.shape(&name));
+        let got = apply(operation, image.clone());
+        if (got.height, got.width) != (expected.height, expected.width) {
+            return Err(format!("{operation}: {}x{}, expected {}x{}", got.height, got.width, expected.height, expected.width).into());
+        }
+        let differences: Vec<f64> = got.data.iter().zip(&expected.data).map(|(a, b)| f64::from((a - b).abs())).collect();
+        let worst = differences.iter().fold(0.0f64, |worst, d| worst.max(*d));
+        let mean = differences.iter().sum::<f64>() / differences.len() as f64;
+        if !(worst <= WORST && mean <= MEAN) {
+            return Err(format!("{operation}: off by {:.2}/255 at most, {:.3}/255 in the mean", worst * 255.0, mean * 255.0).into());
+        }
+    }
+    Ok(())
+}
+
+fn apply(operation: &Value, mut image: Image) -> Image {
+    let number = |name: &str| operation[name].as_f64().unwrap_or_else(|| panic!("{operation} has no {name}"));
+    let (float, whole) = (|name: &str| number(name) as f32, |name: &str| number(name) as usize);
+    match operation["op"].as_str().expect("an operation has a name") {
+        "brightness" => ops::brightness(&mut image, float("factor")),
+        "contrast" => ops::contrast(&mut image, float("factor")),
+        "saturation" => ops::saturation(&mut image, float("factor")),
+        "hue" => ops::hue(&mut image, float("shift")),
+        "grayscale" => ops::grayscale(&mut image),
+        "solarize" => ops::solarize(&mut image, float("threshold")),
+        "hflip" => ops::horizontal_flip(&mut image),
+        "blur" => ops::gaussian_blur(&mut image, whole("kernel"), float("sigma")),
+        "rot90" => return ops::rot90(&image),
+        "resize" => return ops::resize(&image, whole("size")),
+        "resized_crop" => {
+            let crop = Crop { top: whole("top"), left: whole("left"), height: whole("height"), width: whole("width") };
+            return ops::resized_crop(&image, crop, whole("size"));
+        }
+        other => panic!("nothing implements {other}"),
+    }
+    image
+}
+
+/// `[3, height, width]`
+fn from_planes(planes: &[f32], shape: &[usize]) -> Image {
+    let [_, height, width] = *shape else { panic!("an image has three dimensions") };
+    let data: Vec<f32> = (0..height * width).flat_map(|i| (0..3).map(move |c| planes[c * height * width + i])).collect();
+    // The case stores its input as bytes.
+    let scale = if planes.iter().any(|&v| v > 1.5) { 1.0 / 255.0 } else { 1.0 };
+    Image { height, width, data: data.into_iter().map(|v| v * scale).collect() }
+}
