@@ -6,7 +6,6 @@ use pretext_protocol::{CHECKPOINT, Cost, Measurement, Progress, Reply, Run};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -40,13 +39,14 @@ impl std::error::Error for Stopped {}
 pub struct Context<'a> {
     request: &'a Run,
     outbox: &'a dyn Outbox,
-    stopping: &'a AtomicBool,
+    /// Whether `pretext` asked to stop.
+    stopping: &'a (dyn Fn() -> bool + Sync),
     cost: Mutex<Cost>,
     pub device: Device,
 }
 
 impl<'a> Context<'a> {
-    pub fn new(request: &'a Run, outbox: &'a dyn Outbox, stopping: &'a AtomicBool) -> Result<Self> {
+    pub fn new(request: &'a Run, outbox: &'a dyn Outbox, stopping: &'a (dyn Fn() -> bool + Sync)) -> Result<Self> {
         let device = crate::nn::device(&request.resources.device)?;
         Ok(Self { request, outbox, stopping, cost: Mutex::default(), device })
     }
@@ -105,7 +105,7 @@ impl<'a> Context<'a> {
 
     /// Whether `pretext` asked to stop. A stage that sees it saves a checkpoint and returns [`Stopped`].
     pub fn stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+        (self.stopping)()
     }
 
     /// [`Stopped`] when asked to stop: for stages without a checkpoint, between two steps.

@@ -69,7 +69,7 @@ fn execute(run: &Run, outbox: &Mutex<std::io::Stdout>, stopping: &AtomicBool) ->
                 std::thread::park_timeout(Duration::from_secs(HEARTBEAT_SECONDS));
             }
         });
-        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| run_stage(run, outbox, stopping)));
+        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| run_stage(run, outbox, &|| stopping.load(Ordering::Relaxed))));
         alive.store(false, Ordering::Relaxed);
         heart.thread().unpark();
         outcome
@@ -81,7 +81,7 @@ fn execute(run: &Run, outbox: &Mutex<std::io::Stdout>, stopping: &AtomicBool) ->
     }
 }
 
-fn run_stage(run: &Run, outbox: &dyn Outbox, stopping: &AtomicBool) -> Result<Cost> {
+fn run_stage(run: &Run, outbox: &dyn Outbox, stopping: &(dyn Fn() -> bool + Sync)) -> Result<Cost> {
     let stage = catalog::find(&run.kind).ok_or_else(|| anyhow!("this worker has no kind `{}`", run.kind))?;
     let context = Context::new(run, outbox, stopping)?;
     (stage.run)(&run.params, &context)?;

@@ -6,5 +6,5 @@ mod sources;
 mod split;
 
 pub use cifar10::Cifar10;
-pub use dataset::{Dataset, Manifest, Split, read_i32, read_json, write_json};
+pub use dataset::{Dataset, DatasetWriter, Manifest, Split, read_i32, read_json, write_json};
 

@@ -13,6 +13,8 @@ pub struct Limits {
     pub iterations: usize,
     /// Stop when the largest entry of the gradient falls below this.
     pub gradient: f64,
+    /// Stop when ten iterations together lower the value by less than this share of it.
+    pub progress: f64,
 }
 
 /// The minimum of `f` from `x` on; `f` gives value and gradient. `None` when `go_on` said no.
@@ -21,7 +23,14 @@ pub fn minimise(
 ) -> Option<Vec<f64>> {
     let (mut value, mut gradient) = f(&x);
     let mut memory: VecDeque<Pair> = VecDeque::new();
-    for _ in 0..limits.iterations {
+    let mut before = f64::INFINITY;
+    for iteration in 0..limits.iterations {
+        if iteration % 10 == 0 {
+            if before - value < limits.progress * value.abs() {
+                break;
+            }
+            before = value;
+        }
         if gradient.iter().all(|g| g.abs() < limits.gradient) {
             break;
         }
@@ -106,12 +115,12 @@ mod tests {
             let terms = x.iter().enumerate().map(|(i, x)| (i as f64 + 1.0, x - i as f64));
             (terms.clone().map(|(a, d)| a * d * d).sum(), terms.map(|(a, d)| 2.0 * a * d).collect())
         };
-        let x = minimise(vec![0.0; 50], Limits { iterations: 200, gradient: 1e-8 }, f, || true).unwrap();
+        let x = minimise(vec![0.0; 50], Limits { iterations: 200, gradient: 1e-8, progress: 0.0 }, f, || true).unwrap();
         assert!(x.iter().enumerate().all(|(i, x)| (x - i as f64).abs() < 1e-7), "{x:?}");
     }
 
     #[test]
     fn it_ends_when_told_to() {
-        assert!(minimise(vec![1.0], Limits { iterations: 5, gradient: 0.0 }, |x| (x[0] * x[0], vec![2.0 * x[0]]), || false).is_none());
+        assert!(minimise(vec![1.0], Limits { iterations: 5, gradient: 0.0, progress: 0.0 }, |x| (x[0] * x[0], vec![2.0 * x[0]]), || false).is_none());
     }
 }

@@ -46,22 +46,22 @@ impl Standardiser {
 #[derive(Debug)]
 pub struct Problem {
     x: Tensor<2>,
-    /// `[image, class]`, 1 at the image's class.
+    /// `[class, image]`, 1 at the image's class.
     targets: Tensor<2>,
     features: usize,
     classes: usize,
 }
 
-const LIMITS: Limits = Limits { iterations: 300, gradient: 1e-5 };
+const LIMITS: Limits = Limits { iterations: 300, gradient: 1e-5, progress: 1e-4 };
 
 impl Problem {
     pub fn new(x: Tensor<2>, labels: &[i32], classes: usize) -> Self {
         let [n, features] = x.dims();
         let mut targets = vec![0.0f32; n * classes];
-        for (row, &label) in labels.iter().enumerate() {
-            targets[row * classes + label as usize] = 1.0;
+        for (image, &label) in labels.iter().enumerate() {
+            targets[label as usize * n + image] = 1.0;
         }
-        let targets = Tensor::from_data(TensorData::new(targets, [n, classes]), &x.device());
+        let targets = Tensor::from_data(TensorData::new(targets, [classes, n]), &x.device());
         Self { x, targets, features, classes }
     }
 
@@ -73,38 +73,35 @@ impl Problem {
     }
 
     fn loss(&self, weights: &[f64], l2: f64) -> (f64, Vec<f64>) {
-        let (matrix, bias) = self.split(weights);
         let n = self.x.dims()[0] as f64;
-        let log_p = log_softmax(self.x.clone().matmul(matrix) + bias.unsqueeze(), 1); // [n, classes]
+        let log_p = log_softmax(self.logits(weights, &self.x), 0); // [class, image]
         let entropy = -f64::from((log_p.clone() * self.targets.clone()).sum().into_scalar::<f32>()) / n;
-        let residual = (log_p.exp() - self.targets.clone()).div_scalar(n); // [n, classes]
-        let mut gradient = doubles(self.x.clone().transpose().matmul(residual.clone()).flatten(0, 1));
-        gradient.extend(doubles(residual.sum_dim(0).flatten(0, 1)));
+        let residual = (log_p.exp() - self.targets.clone()).div_scalar(n); // [class, image]
+        let mut gradient = doubles(residual.clone().matmul(self.x.clone()).flatten(0, 1));
+        gradient.extend(doubles(residual.sum_dim(1).flatten(0, 1)));
         let penalised = self.features * self.classes;
         let squares: f64 = weights[..penalised].iter().map(|w| w * w).sum();
         gradient[..penalised].iter_mut().zip(weights).for_each(|(g, w)| *g += l2 * w);
         (entropy + 0.5 * l2 * squares, gradient)
     }
 
-    fn split(&self, weights: &[f64]) -> (Tensor<2>, Tensor<1>) {
+    /// `[class, image]`: with few classes several times faster on a processor than the other way round.
+    fn logits(&self, weights: &[f64], x: &Tensor<2>) -> Tensor<2> {
         let floats: Vec<f32> = weights.iter().map(|&w| w as f32).collect();
         let (matrix, bias) = floats.split_at(self.features * self.classes);
-        let device = self.x.device();
-        (
-            Tensor::from_data(TensorData::new(matrix.to_vec(), [self.features, self.classes]), &device),
-            Tensor::from_data(TensorData::new(bias.to_vec(), [self.classes]), &device),
-        )
+        let device = x.device();
+        let matrix = Tensor::<2>::from_data(TensorData::new(matrix.to_vec(), [self.classes, self.features]), &device);
+        let bias = Tensor::<2>::from_data(TensorData::new(bias.to_vec(), [self.classes, 1]), &device);
+        matrix.matmul(x.clone().transpose()) + bias
     }
 
     /// The likeliest class of every row of `x`.
-    pub fn predict(&self, weights: &Weights, x: Tensor<2>) -> Vec<i32> {
-        let (matrix, bias) = self.split(&weights.0);
-        let best = (x.matmul(matrix) + bias.unsqueeze()).argmax(1);
-        best.into_data().iter::<i32>().collect()
+    pub fn predict(&self, weights: &Weights, x: &Tensor<2>) -> Vec<i32> {
+        self.logits(&weights.0, x).argmax(0).into_data().iter::<i32>().collect()
     }
 }
 
-/// `[feature, class]` row by row, then the bias of each class.
+/// `[class, feature]` row by row, then the bias of each class.
 #[derive(Debug, Clone)]
 pub struct Weights(Vec<f64>);
 
@@ -127,8 +124,8 @@ mod tests {
         let norm = |l2| {
             let weights = problem.fit(l2, None, || true).unwrap();
             let (_, gradient) = problem.loss(&weights.0, l2);
-            // Float32 sums of eight terms.
-            assert!(gradient.iter().all(|g| g.abs() < 2e-5), "{gradient:?}");
+            // Where the fit stops.
+            assert!(gradient.iter().all(|g| g.abs() < 1e-3), "{gradient:?}");
             weights.0[0].hypot(weights.0[1])
         };
         assert!(norm(1.0) < 0.5 * norm(0.01));
