@@ -1,1 +1,79 @@
-fn main() {}
+//! `cargo xtask COMMAND`: prepares the machine and runs the project's commands. The only place that knows how the machine
+//! is prepared. No dependencies, so that it builds in seconds.
+
+mod bench;
+mod build;
+mod doctor;
+mod libtorch;
+mod platform;
+mod shell;
+mod test;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  run RECIPE [ARGS..]     prepare what is missing, build, and run a recipe (ARGS go to `pretext run`)
+  test [FILTER]           prepare, build, and run the tests (`golden`: the reference values only;
+                          PRETEXT_GOLDEN=FOLDER: those of another folder)
+  setup                   prepare and build, run nothing
+  check                   formatting and lints
+  bench NAME [--json]     measure ours beside the peers' (engine)
+  install [--prefix DIR]  put `pretext` and its worker into DIR/bin (default ~/.local)
+  doctor                  say what this machine has and what is missing
+  help                    this page
+
+Everything is kept inside the repository (.libtorch, .python, target) and cargo's own folders.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match dispatch(&words) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(words: &[&str]) -> Result<ExitCode, String> {
+    match words {
+        [] | ["help" | "--help" | "-h", ..] => {
+            println!("{HELP}");
+            Ok(ExitCode::SUCCESS)
+        }
+        ["doctor"] => doctor::run(),
+        ["setup"] => build::everything().map(|()| ExitCode::SUCCESS),
+        ["run", rest @ ..] => run(rest),
+        ["test", rest @ ..] => test::run(rest),
+        ["check"] => build::check(),
+        ["bench", rest @ ..] => bench::run(rest),
+        ["install", rest @ ..] => build::install(rest),
+        [unknown, ..] => Err(format!("unknown command `{unknown}`; `cargo xtask help` lists them")),
+    }
+}
+
+/// Gives its place to `pretext`, so that Ctrl-C and the exit code need no hands in between.
+fn run(arguments: &[&str]) -> Result<ExitCode, String> {
+    use std::os::unix::process::CommandExt;
+    if arguments.first().is_none_or(|first| first.starts_with('-')) {
+        return Err("which recipe? For example: cargo xtask run recipes/quickstart.yaml".into());
+    }
+    build::binaries()?;
+    let error = std::process::Command::new(binary("pretext")).arg("run").args(arguments).exec();
+    Err(format!("cannot start pretext: {error}"))
+}
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the repository").to_owned()
+}
+
+/// A built program.
+pub fn binary(name: &str) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    target.join("release").join(name)
+}
