@@ -8,3 +8,4 @@ pub mod recipe;
 pub mod run;
 pub mod store;
 pub mod table;
+pub mod text;

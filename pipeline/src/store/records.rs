@@ -48,3 +48,17 @@ pub struct LastRun {
     /// Seconds since 1970.
     pub at: u64,
 }
+
+impl Machine {
+    /// The one that this runs on.
+    pub fn this() -> Self {
+        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+        let processors = read("/proc/cpuinfo");
+        let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+        Self {
+            host: read("/proc/sys/kernel/hostname").trim().to_owned(),
+            processor: model.map_or("unknown", |(_, name)| name.trim()).to_owned(),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+use crate::run::{Worker, WorkerSpec};
+use crate::store::Store;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use pretext_protocol::Catalogue;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A worker sends a sign of life every two seconds; after so long without one it hangs.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Where things are.
+#[derive(Debug, Args)]
+pub(super) struct Places {
+    /// Folder with all results [default: PRETEXT_STORE, or .pretext]
+    #[arg(long, value_name = "FOLDER")]
+    store: Option<PathBuf>,
+    /// Program that computes the stages [default: PRETEXT_WORKER, or pretext-worker beside pretext]
+    #[arg(long, value_name = "PROGRAM")]
+    worker: Option<PathBuf>,
+}
+
+impl Places {
+    pub(super) fn store(&self) -> Result<Store> {
+        Ok(Store::open(&Store::locate(self.store.as_deref()))?)
+    }
+
+    pub(super) fn worker(&self) -> Result<WorkerSpec> {
+        let from_environment = || std::env::var_os("PRETEXT_WORKER").filter(|value| !value.is_empty()).map(PathBuf::from);
+        let path = match self.worker.clone().or_else(from_environment) {
+            Some(path) => path,
+            None => std::env::current_exe().context("cannot tell where pretext is")?.with_file_name("pretext-worker"),
+        };
+        if !path.is_file() {
+            bail!(
+                "there is no worker at {}: build it with `cargo xtask setup`, or name one with --worker PROGRAM",
+                path.display()
+            );
+        }
+        // What has no `/` would be looked for in PATH and not here.
+        let path = std::path::absolute(&path).with_context(|| format!("cannot find {}", path.display()))?;
+        Ok(WorkerSpec { path, silence: SILENCE })
+    }
+
+    /// What the worker can do: as it said when it was last asked, unless its file has changed since.
+    pub(super) fn catalogue(&self, store: &Store) -> Result<Catalogue> {
+        let spec = self.worker()?;
+        if let Some(catalogue) = store.catalogue(&spec.path)? {
+            return Ok(catalogue);
+        }
+        let mut worker = Worker::start(&spec, 1)?;
+        let catalogue = worker.describe()?;
+        worker.dismiss();
+        store.keep_catalogue(&spec.path, &catalogue)?;
+        Ok(catalogue)
+    }
+}

@@ -1,0 +1,188 @@
+//! One job on a worker, from an empty folder to a published result.
+
+use super::pool::{Pool, Terms};
+use super::process::Process;
+use super::publish;
+use super::worker::{Conclusion, Failure, Worker};
+use super::{End, Event, Job};
+use crate::store::{Attempt, Lease, Machine, Provenance, StageResult, Store};
+use crate::text;
+use anyhow::{Context, Result};
+use crossbeam_channel::Sender;
+use pretext_protocol::{CHECKPOINT, Cost, Measurement, Request, Resources, Run};
+use std::fs::File;
+use std::io::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime};
+
+/// All that it takes to compute one job.
+pub(super) struct Computation {
+    pub(super) job: Job,
+    pub(super) store: Store,
+    pub(super) pool: Arc<Pool>,
+    pub(super) events: Sender<Event>,
+    pub(super) control: Arc<Control>,
+    pub(super) terms: Terms,
+}
+
+/// What a computation came to before it is told to anyone.
+enum Computed {
+    Done(StageResult, Provenance),
+    Stopped,
+}
+
+impl Computation {
+    /// Computes, publishes, and gives the key back. A failed attempt keeps its folder: log and checkpoints.
+    pub(super) fn run(&self, lease: Lease, attempt: &Attempt) -> End {
+        let outcome = self.compute(attempt);
+        match outcome {
+            Ok(Computed::Done(result, provenance)) => {
+                // The result stands; that its attempts are still there costs space and nothing else.
+                let _ = lease.clear();
+                End::Done { result: Arc::new(result), provenance: Box::new(provenance) }
+            }
+            Ok(Computed::Stopped) => End::Stopped { saved: attempt.scratch().join(CHECKPOINT).is_dir() },
+            // A stage that was told to stop and ended in another way will show next time whether it is at fault.
+            Err(_) if self.control.is_stopping() => End::Stopped { saved: false },
+            Err(error) => {
+                let error = format!("{error:#}");
+                note_in_log(attempt, &error);
+                End::Failed { error }
+            }
+        }
+    }
+
+    fn compute(&self, attempt: &Attempt) -> Result<Computed> {
+        let started = Instant::now();
+        let log = File::create(attempt.log()).with_context(|| format!("cannot create {}", attempt.log().display()))?;
+        let request = self.request(attempt)?;
+        let mut worker = self.pool.take(&self.terms)?;
+        if !self.control.attach(worker.process()) {
+            return Ok(Computed::Stopped);
+        }
+        let index = self.job.index;
+        // Nobody listens any more only when the process is ending.
+        let report = |progress| drop(self.events.send(Event::Progress(index, progress)));
+        let conclusion = worker.run(request, log, report);
+        let version = worker.version().to_owned();
+        self.put_back(worker, &conclusion);
+        match conclusion? {
+            Conclusion::Stopped => Ok(Computed::Stopped),
+            Conclusion::Done { measurements, cost } => {
+                let result = self.publishable(attempt, measurements)?;
+                let provenance = self.provenance(attempt, cost, started, version);
+                self.store.publish_result(attempt, &result, &provenance)?;
+                Ok(Computed::Done(result, provenance))
+            }
+        }
+    }
+
+    /// A worker that has failed in any way but an orderly one is ended, and so is one that was told to stop.
+    fn put_back(&self, worker: Worker, conclusion: &Result<Conclusion, Failure>) {
+        let fit = matches!(conclusion, Ok(Conclusion::Done { .. }) | Err(Failure::Reported(_)));
+        if self.control.detach() && fit {
+            self.pool.put_back(self.terms.clone(), worker);
+        }
+    }
+
+    fn request(&self, attempt: &Attempt) -> Result<Run> {
+        Ok(Run {
+            id: self.job.index.index() as u64,
+            kind: self.job.node.kind.name.clone(),
+            params: self.job.node.params.clone(),
+            inputs: self.job.inputs.clone(),
+            out: attempt.out(),
+            side: attempt.side(),
+            scratch: attempt.scratch(),
+            resume: attempt.resume.clone(),
+            cache: self.store.cache()?,
+            resources: Resources { threads: self.terms.threads, device: self.terms.device.clone() },
+        })
+    }
+
+    fn publishable(&self, attempt: &Attempt, measurements: Vec<Measurement>) -> Result<StageResult> {
+        let kind = &self.job.node.kind;
+        let measurements = publish::checked_measurements(kind, measurements)?;
+        let artifacts = publish::outputs(&self.store, kind, attempt)?;
+        Ok(StageResult { key: self.job.key, canonical: self.job.canonical.clone(), artifacts, measurements })
+    }
+
+    fn provenance(&self, attempt: &Attempt, cost: Cost, started: Instant, worker_version: String) -> Provenance {
+        Provenance {
+            node: self.job.node.id.clone(),
+            recipe: self.job.recipe.clone(),
+            pretext_version: env!("CARGO_PKG_VERSION").to_owned(),
+            worker_version,
+            finished: text::rfc3339(SystemTime::now()),
+            seconds: started.elapsed().as_secs_f64() + cost.seconds_before_resume,
+            attempts: attempt.number,
+            images_per_second: cost.images_per_second,
+            peak_rss_bytes: cost.peak_rss_bytes,
+            threads: self.terms.threads,
+            device: self.terms.device.clone(),
+            machine: Machine::this(),
+        }
+    }
+}
+
+/// So that `pretext logs` tells the whole story. That it cannot be written is not worth a second error.
+fn note_in_log(attempt: &Attempt, error: &str) {
+    if let Ok(mut log) = File::options().append(true).open(attempt.log()) {
+        let _ = writeln!(log, "pretext: {error}");
+    }
+}
+
+/// The scheduler's hold on a running computation.
+#[derive(Debug, Default)]
+pub(super) struct Control {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    stopping: bool,
+    process: Option<Arc<Process>>,
+}
+
+impl Control {
+    /// Asks the stage to save its state and end.
+    pub(super) fn stop(&self) {
+        let mut state = self.lock();
+        state.stopping = true;
+        if let Some(process) = &state.process {
+            // A worker that is gone already needs no request.
+            let _ = process.send(&Request::Stop);
+        }
+    }
+
+    /// Ends the stage's worker.
+    pub(super) fn kill(&self) {
+        let mut state = self.lock();
+        state.stopping = true;
+        if let Some(process) = &state.process {
+            process.kill();
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.lock().stopping
+    }
+
+    /// False when the stage was asked to stop before it had a worker.
+    fn attach(&self, process: &Arc<Process>) -> bool {
+        let mut state = self.lock();
+        state.process = Some(process.clone());
+        !state.stopping
+    }
+
+    /// False when the worker was told to stop meanwhile.
+    fn detach(&self) -> bool {
+        let mut state = self.lock();
+        state.process = None;
+        !state.stopping
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

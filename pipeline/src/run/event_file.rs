@@ -1,0 +1,43 @@
+//! `runs/TIME/events.jsonl` in the store: what happened in a run, one JSON object a line.
+
+use super::{Observer, Update};
+use crate::text;
+use anyhow::{Context, Result};
+use serde::Serialize;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::time::SystemTime;
+
+pub(super) struct EventFile {
+    file: File,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    at: String,
+    #[serde(flatten)]
+    update: &'a Update<'a>,
+}
+
+impl EventFile {
+    pub(super) fn create(folder: &Path) -> Result<Self> {
+        let path = folder.join("events.jsonl");
+        let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        Ok(Self { file })
+    }
+}
+
+impl Observer for EventFile {
+    fn on(&mut self, update: &Update) {
+        // How far a stage is interests nobody afterwards, and would be most of the file.
+        if matches!(update, Update::Progress { .. } | Update::Overall { .. }) {
+            return;
+        }
+        let line = Line { at: text::rfc3339(SystemTime::now()), update };
+        let mut bytes = serde_json::to_vec(&line).expect("updates are plain data");
+        bytes.push(b'\n');
+        // A full disk will stop the stages themselves, with a message of their own.
+        let _ = self.file.write_all(&bytes);
+    }
+}

@@ -1,0 +1,54 @@
+//! What a worker claims to have done, held against what its kind declares.
+
+use crate::ids::Digest;
+use crate::store::{Attempt, Store};
+use anyhow::{Context, Result, bail, ensure};
+use pretext_protocol::{Measurement, StageKind};
+use std::collections::BTreeMap;
+use std::fs;
+
+/// Publishes every output that the kind gives.
+pub(super) fn outputs(store: &Store, kind: &StageKind, attempt: &Attempt) -> Result<BTreeMap<String, Digest>> {
+    let out = attempt.out();
+    for entry in fs::read_dir(&out).with_context(|| format!("cannot list {}", out.display()))? {
+        let name = entry.with_context(|| format!("cannot list {}", out.display()))?.file_name();
+        let declared = kind.gives.iter().any(|output| name == output.name.as_str());
+        ensure!(declared, "{} wrote `out/{}`, which is no output of it ({})", kind.name, name.display(), names(kind));
+    }
+    let mut artifacts = BTreeMap::new();
+    for output in &kind.gives {
+        let folder = out.join(&output.name);
+        ensure!(folder.is_dir(), "{} is done and has not written its output `out/{}`", kind.name, output.name);
+        artifacts.insert(output.name.clone(), store.publish_artifact(&folder)?);
+    }
+    Ok(artifacts)
+}
+
+/// The measurements in the order in which the kind declares them, so that it does not matter when each was sent.
+pub(super) fn checked_measurements(kind: &StageKind, measurements: Vec<Measurement>) -> Result<Vec<Measurement>> {
+    let mut placed = BTreeMap::new();
+    for measurement in measurements {
+        let Measurement { name, split, .. } = &measurement;
+        let Some(place) = declared_place(kind, name, split) else {
+            bail!("{} sent the measurement `{name}` of the split `{split}`, which it does not declare", kind.name);
+        };
+        let sent_before = placed.insert(place, measurement.clone()).is_some();
+        ensure!(!sent_before, "{} sent the measurement `{name}` of the split `{split}` twice", kind.name);
+    }
+    Ok(placed.into_values().collect())
+}
+
+/// Place among the kind's measurements, and among the splits of that one.
+fn declared_place(kind: &StageKind, name: &str, split: &str) -> Option<(usize, usize)> {
+    let place = kind.measures.iter().position(|measure| measure.name == name)?;
+    let splits = &kind.measures[place].splits;
+    match splits.is_empty() {
+        true => split.is_empty().then_some((place, 0)),
+        false => splits.iter().position(|known| known == split).map(|at| (place, at)),
+    }
+}
+
+fn names(kind: &StageKind) -> String {
+    let names: Vec<String> = kind.gives.iter().map(|output| format!("`{}`", output.name)).collect();
+    if names.is_empty() { "it has none".to_owned() } else { format!("it gives {}", names.join(", ")) }
+}

@@ -1,0 +1,192 @@
+//! The words for what happens, the same for bars and lines.
+
+use crate::ids::NodeId;
+use crate::plan::Node;
+use crate::run::{Summary, Update};
+use crate::text;
+use pretext_protocol::{Measurement, Progress};
+
+/// Names are padded to this width, so that what follows them stands in columns.
+const NAME_WIDTH: usize = 32;
+
+/// The lines that stay on the screen. None for what only moves a bar, or is counted elsewhere.
+pub(super) fn lines(update: &Update) -> Option<String> {
+    Some(match update {
+        Update::Planned { .. } => header(update)?,
+        Update::HeldElsewhere { node, holder } => row(node, &format!("waits for {holder}, which computes it")),
+        Update::Started { node, damage: Some(damage), .. } => row(node, &format!("is computed again: {damage}")),
+        Update::Done { node, seconds, measurements, .. } => {
+            let mut text = format!("done in {}", text::duration(*seconds));
+            figures_of(node, measurements).iter().for_each(|figure| text.push_str(&format!("   {figure}")));
+            row(&node.id, &text)
+        }
+        Update::Failed { node, seconds, error } => {
+            let mut lines = error.lines();
+            let first = lines.next().unwrap_or_default();
+            let rest: String = lines.map(|line| format!("\n    {line}")).collect();
+            let log = log_hint(node);
+            row(node, &format!("failed after {}: {first} ({log}){rest}", text::duration(*seconds)))
+        }
+        Update::Skipped { node, needs } => row(node, &format!("skipped: needs {needs}")),
+        Update::Stopping { running: 0 } => "stopping: nothing runs".to_owned(),
+        Update::Stopping { running } => {
+            let stages = text::counted(*running, "running stage");
+            format!("stopping: {stages} asked to save what there is (Ctrl-C again ends at once)")
+        }
+        Update::Finished(summary) => closing(summary),
+        _ => return None,
+    })
+}
+
+/// A node's name, and what there is to say about it.
+pub(super) fn row(node: &NodeId, text: &str) -> String {
+    format!("  {:NAME_WIDTH$}  {text}", node.0)
+}
+
+/// How far a stage is, in percent, where that is known.
+pub(super) fn percent(progress: &Progress) -> Option<u64> {
+    (progress.total > 0).then(|| progress.done.min(progress.total) * 100 / progress.total)
+}
+
+/// `1,142 images/s  4 min left   loss 4.81`
+pub(super) fn pace(progress: &Progress) -> String {
+    let mut parts = Vec::new();
+    if let Some(rate) = progress.rate.filter(|rate| *rate > 0.0) {
+        parts.push(match progress.unit.as_str() {
+            "bytes" => format!("{}/s", text::bytes(rate as u64)),
+            unit => format!("{} {unit}/s", text::figure(rate)),
+        });
+        if progress.total > progress.done {
+            parts.push(format!("{} left", text::rough_duration((progress.total - progress.done) as f64 / rate)));
+        }
+    }
+    parts.extend(progress.values.iter().map(|(name, value)| format!("{name} {}", text::figure(*value))));
+    if parts.is_empty() { progress.phase.clone() } else { format!("{}  {}", progress.phase, parts.join("  ")) }
+}
+
+/// `accuracy(validation) 58.3`: of each measurement that is no setting the first split that is declared.
+fn figures_of(node: &Node, measurements: &[Measurement]) -> Vec<String> {
+    let declared = node.kind.measures.iter().filter(|measure| !measure.setting);
+    let shown = declared.filter_map(|measure| {
+        let measurement = measurements.iter().find(|measurement| measurement.name == measure.name)?;
+        let split = if measurement.split.is_empty() { String::new() } else { format!("({})", measurement.split) };
+        let value = match measure.unit.as_str() {
+            "fraction" => format!("{:.1} %", measurement.value * 100.0),
+            "seconds" => text::duration(measurement.value),
+            _ => text::figure(measurement.value),
+        };
+        Some(format!("{}{split} {value}", measure.name))
+    });
+    shown.take(3).collect()
+}
+
+/// `small-labels: 110 stages, 3 axes (method 6, seed 3, labels 3) · 20 reused, 90 to run · about 38 min`
+fn header(update: &Update) -> Option<String> {
+    let Update::Planned { recipe, stages, axes, reused, to_run, estimate_seconds } = update else { return None };
+    let mut text = format!("{recipe}: {}", text::counted(*stages, "stage"));
+    if !axes.is_empty() {
+        let sizes: Vec<String> = axes.iter().map(|(axis, size)| format!("{axis} {size}")).collect();
+        let number = if axes.len() == 1 { "1 axis".to_owned() } else { format!("{} axes", axes.len()) };
+        text.push_str(&format!(", {number} ({})", sizes.join(", ")));
+    }
+    text.push_str(&format!(" · {} reused, {} to run", text::count(*reused as u64), text::count(*to_run as u64)));
+    if let Some(seconds) = estimate_seconds.filter(|_| *to_run > 0) {
+        text.push_str(&format!(" · about {}", text::rough_duration(seconds)));
+    }
+    Some(text)
+}
+
+fn closing(summary: &Summary) -> String {
+    let mut text = String::new();
+    for (node, error) in &summary.failed {
+        let first = error.lines().next().unwrap_or_default();
+        text.push_str(&format!("failed: {node}: {first} ({})\n", log_hint(node)));
+    }
+    let mut parts = vec![format!("{} computed", text::count(summary.computed as u64))];
+    parts.push(match summary.saved_seconds {
+        saved if saved >= 1.0 => format!("{} reused (saved {})", summary.reused, text::rough_duration(saved)),
+        _ => format!("{} reused", summary.reused),
+    });
+    let further = [(summary.failed.len(), "failed"), (summary.skipped, "skipped")];
+    parts.extend(further.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")));
+    text.push_str(&format!("{} · {}", parts.join(", "), text::duration(summary.seconds)));
+    if summary.interrupted {
+        text.push_str(&format!("\n{}", stopped(summary)));
+    }
+    text
+}
+
+fn stopped(summary: &Summary) -> String {
+    let mut parts = Vec::new();
+    if summary.stopped > 0 {
+        let own = if summary.stopped == 1 { "its" } else { "their" };
+        parts.push(format!("{} saved {own} state", text::counted(summary.stopped, "running stage")));
+    }
+    if summary.cut_short > 0 {
+        let stages = text::counted(summary.cut_short, "stage");
+        parts.push(format!("{stages} ended without saving and will go on from the last checkpoint, or start again"));
+    }
+    let lost = if summary.cut_short == 0 { "nothing is lost" } else { "what is done is kept" };
+    parts.push(format!("{lost}. Run the same command to go on."));
+    format!("stopped: {}", parts.join("; "))
+}
+
+fn log_hint(node: &NodeId) -> String {
+    format!("log: pretext logs '{node}'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_counts() {
+        let axes = vec![("method".to_owned(), 6), ("seed".to_owned(), 3), ("labels".to_owned(), 3)];
+        let planned = Update::Planned {
+            recipe: "small-labels",
+            stages: 110,
+            axes,
+            reused: 20,
+            to_run: 90,
+            estimate_seconds: Some(2280.0),
+        };
+        assert_eq!(
+            lines(&planned).unwrap(),
+            "small-labels: 110 stages, 3 axes (method 6, seed 3, labels 3) · 20 reused, 90 to run · about 38 min"
+        );
+    }
+
+    #[test]
+    fn the_pace_has_rate_time_left_and_values() {
+        let progress = Progress {
+            phase: "train".into(),
+            done: 600,
+            total: 1000,
+            unit: "images".into(),
+            rate: Some(1142.3),
+            values: [("loss".to_owned(), 4.8123)].into(),
+            ..Progress::default()
+        };
+        assert_eq!((percent(&progress), pace(&progress).as_str()), (Some(60), "train  1,142 images/s  1 s left  loss 4.812"));
+        let download = Progress { phase: "download".into(), unit: "bytes".into(), rate: Some(3e6), ..progress };
+        assert_eq!(pace(&Progress { total: 0, values: Default::default(), ..download }), "download  2.9 MiB/s");
+    }
+
+    #[test]
+    fn the_closing_says_what_came_of_it() {
+        let failed = vec![(NodeId("pretrain[method=moco]".into()), "loss became NaN\nmore".into())];
+        let summary = Summary { computed: 12, reused: 3, failed, skipped: 2, seconds: 221.0, ..Summary::default() };
+        let summary = Summary { saved_seconds: 300.0, ..summary };
+        assert_eq!(
+            closing(&summary),
+            "failed: pretrain[method=moco]: loss became NaN (log: pretext logs 'pretrain[method=moco]')\n\
+             12 computed, 3 reused (saved 5 min), 1 failed, 2 skipped · 3 min 41 s"
+        );
+        let stopped = Summary { computed: 1, stopped: 2, interrupted: true, seconds: 5.0, ..Summary::default() };
+        assert_eq!(
+            closing(&stopped),
+            "1 computed, 0 reused · 5.0 s\n\
+             stopped: 2 running stages saved their state; nothing is lost. Run the same command to go on."
+        );
+    }
+}

@@ -1,0 +1,219 @@
+use super::death::{self, Log};
+use super::process::Process;
+use super::spawn;
+use crate::text;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use pretext_protocol::{Catalogue, Cost, HEARTBEAT_SECONDS, Measurement, PROTOCOL, Progress, Reply, Request, Run};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What program computes the stages.
+#[derive(Debug, Clone)]
+pub struct WorkerSpec {
+    pub path: PathBuf,
+    /// Without a sign of life for so long, it is taken to hang.
+    pub silence: Duration,
+}
+
+/// A process that computes one stage after the other.
+#[derive(Debug)]
+pub struct Worker {
+    process: Arc<Process>,
+    incoming: Receiver<Incoming>,
+    log: Arc<Log>,
+    /// Disconnected when all that it wrote to standard error has been read.
+    log_ended: Receiver<()>,
+    spec: WorkerSpec,
+    version: String,
+}
+
+#[derive(Debug)]
+enum Incoming {
+    Reply(Reply),
+    Garbage(String),
+}
+
+/// How a stage ended that did not fail.
+#[derive(Debug)]
+pub(super) enum Conclusion {
+    Done { measurements: Vec<Measurement>, cost: Cost },
+    Stopped,
+}
+
+/// Why a worker did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error("the worker {} could not be started: {source}", path.display())]
+    Start { path: PathBuf, source: io::Error },
+    #[error("the worker {} speaks protocol {found}, this pretext {PROTOCOL}: build both from the same version", path.display())]
+    Protocol { path: PathBuf, found: u32 },
+    #[error("the worker {manner}{last_words}")]
+    Died { manner: String, last_words: String },
+    #[error(
+        "the worker wrote `{line}` where a reply was expected; its standard output belongs to the protocol, everything \
+         else goes to standard error{last_words}"
+    )]
+    Garbage { line: String, last_words: String },
+    #[error(
+        "the worker gave no sign of life for {}, one is due every {HEARTBEAT_SECONDS} s: it hangs, and was \
+         ended{last_words}",
+        text::duration(silence.as_secs_f64())
+    )]
+    Silent { silence: Duration, last_words: String },
+    /// The stage failed, and the worker said so in order: it can go on with another.
+    #[error("{0}")]
+    Reported(String),
+}
+
+impl Worker {
+    /// Starts a worker that computes with so many threads, and exchanges greetings.
+    pub fn start(spec: &WorkerSpec, threads: usize) -> Result<Self, Failure> {
+        let mut command = Command::new(&spec.path);
+        for name in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"] {
+            command.env(name, threads.to_string());
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let failed_to_start = |source| Failure::Start { path: spec.path.clone(), source };
+        let mut child = spawn::spawn(command).map_err(failed_to_start)?;
+        let replies = child.stdout.take().expect("standard output is piped");
+        let complaints = child.stderr.take().expect("standard error is piped");
+        let process = Arc::new(Process::new(child));
+        let (sender, incoming) = crossbeam_channel::bounded(256);
+        let (ended, log_ended) = crossbeam_channel::bounded(0);
+        let log = Arc::new(Log::default());
+        let log_too = log.clone();
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        thread("worker-replies").spawn(move || read_replies(replies, &sender)).map_err(failed_to_start)?;
+        thread("worker-log").spawn(move || (log_too.follow(complaints), drop(ended))).map_err(failed_to_start)?;
+        let mut worker = Self { process, incoming, log, log_ended, spec: spec.clone(), version: String::new() };
+        worker.greet()?;
+        Ok(worker)
+    }
+
+    /// Name and version, as the worker introduces itself.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// What it can do.
+    pub fn describe(&mut self) -> Result<Catalogue, Failure> {
+        self.send(&Request::Describe);
+        match self.receive()? {
+            Reply::Catalogue(catalogue) => Ok(catalogue),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    /// Asks it to end, which it does at once when it computes nothing.
+    pub fn dismiss(self) {
+        self.send(&Request::Stop);
+        self.process.wait(Duration::from_secs(1));
+    }
+
+    pub(super) fn process(&self) -> &Arc<Process> {
+        &self.process
+    }
+
+    /// Computes a stage, with what the worker writes to standard error meanwhile in `log`. After any failure but
+    /// [`Failure::Reported`] the worker is of no further use.
+    pub(super) fn run(&mut self, request: Run, log: File, mut on: impl FnMut(Progress)) -> Result<Conclusion, Failure> {
+        let id = request.id;
+        self.log.turn_to(log);
+        self.send(&Request::Run(request));
+        let mut measurements = Vec::new();
+        loop {
+            match self.receive()? {
+                // Signs of life about another stage are those of a thread that has not noticed its end.
+                Reply::Heartbeat { .. } => {}
+                Reply::Progress(progress) if progress.id != id => {}
+                Reply::Progress(progress) => on(progress),
+                Reply::Measure { id: about, measurement } if about == id => measurements.push(measurement),
+                Reply::Done { id: about, cost } if about == id => return Ok(Conclusion::Done { measurements, cost }),
+                Reply::Stopped { id: about } if about == id => return Ok(Conclusion::Stopped),
+                Reply::Failed { id: about, error } if about == id => return Err(Failure::Reported(error)),
+                other => return Err(self.unexpected(&other)),
+            }
+        }
+    }
+
+    fn greet(&mut self) -> Result<(), Failure> {
+        self.send(&Request::Hello { protocol: PROTOCOL });
+        match self.receive()? {
+            Reply::Hello { protocol: PROTOCOL, worker, version } => self.version = format!("{worker} {version}"),
+            Reply::Hello { protocol, .. } => {
+                return Err(Failure::Protocol { path: self.spec.path.clone(), found: protocol });
+            }
+            other => return Err(self.unexpected(&other)),
+        }
+        Ok(())
+    }
+
+    /// A request to a worker that is gone is lost; that it is gone shows when its reply is waited for.
+    fn send(&self, request: &Request) {
+        let _ = self.process.send(request);
+    }
+
+    fn receive(&mut self) -> Result<Reply, Failure> {
+        match self.incoming.recv_timeout(self.spec.silence) {
+            Ok(Incoming::Reply(reply)) => Ok(reply),
+            Ok(Incoming::Garbage(line)) => Err(Failure::Garbage { line, last_words: self.last_words() }),
+            Err(RecvTimeoutError::Disconnected) => Err(self.died()),
+            Err(RecvTimeoutError::Timeout) => {
+                Err(Failure::Silent { silence: self.spec.silence, last_words: self.last_words() })
+            }
+        }
+    }
+
+    fn died(&self) -> Failure {
+        let manner = match self.process.wait(Duration::from_secs(2)) {
+            Some(status) => death::manner(status),
+            None => "closed its standard output".to_owned(),
+        };
+        Failure::Died { manner, last_words: self.last_words() }
+    }
+
+    fn unexpected(&self, reply: &Reply) -> Failure {
+        let line = serde_json::to_string(reply).expect("replies are plain data");
+        Failure::Garbage { line: excerpt(&line), last_words: self.last_words() }
+    }
+
+    /// Whatever it has to say comes now: it is ended first.
+    fn last_words(&self) -> String {
+        self.process.kill();
+        // A process that it started may hold the pipe open; nobody waits for that.
+        let _ = self.log_ended.recv_timeout(Duration::from_secs(1));
+        self.log.last_words()
+    }
+}
+
+/// Reads replies until the worker closes its standard output or nobody wants them.
+fn read_replies(stream: impl Read, incoming: &Sender<Incoming>) {
+    const LONGEST_REPLY: u64 = 64 << 20;
+    let mut reader = BufReader::new(stream);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match reader.by_ref().take(LONGEST_REPLY).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let message = match serde_json::from_slice(&line) {
+            Ok(reply) => Incoming::Reply(reply),
+            Err(_) => Incoming::Garbage(excerpt(&String::from_utf8_lossy(&line))),
+        };
+        if incoming.send(message).is_err() {
+            return;
+        }
+    }
+}
+
+fn excerpt(line: &str) -> String {
+    const SHOWN: usize = 120;
+    let line = line.trim_end();
+    let start: String = line.chars().take(SHOWN).collect();
+    if start.len() < line.len() { format!("{start}...") } else { start }
+}

@@ -1,0 +1,41 @@
+use super::FORMAT;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why the store could not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
+    #[error(
+        "the store {} is of format {found}, and this pretext knows formats up to {FORMAT}: use the pretext that wrote \
+         it or a newer one, or another store with --store FOLDER",
+        root.display()
+    )]
+    Newer { root: PathBuf, found: u32 },
+    #[error("{} should hold the number of the store's format and holds `{found}`", place.display())]
+    UnknownFormat { place: PathBuf, found: String },
+    #[error(
+        "{} holds files and is not a pretext store (it has no file `format`): name an empty or a new folder with \
+         --store FOLDER",
+        root.display()
+    )]
+    NotAStore { root: PathBuf },
+    #[error("{} is {what}; an artifact holds only plain files and folders", path.display())]
+    NotPlain { path: PathBuf, what: &'static str },
+    #[error("{} cannot be read as what it should hold: {source}", path.display())]
+    Malformed { path: PathBuf, source: serde_json::Error },
+}
+
+pub(super) type Result<T> = std::result::Result<T, StoreError>;
+
+/// Says what was being done, and to which file, when the system refuses.
+pub(super) trait IoContext<T> {
+    fn doing(self, doing: &'static str, path: &Path) -> Result<T>;
+}
+
+impl<T> IoContext<T> for io::Result<T> {
+    fn doing(self, doing: &'static str, path: &Path) -> Result<T> {
+        self.map_err(|source| StoreError::Io { doing, path: path.to_owned(), source })
+    }
+}

@@ -1,0 +1,244 @@
+use super::*;
+use crate::ids::{Digest, Key, NodeId};
+use crate::plan::{Canonical, Known, Lookup};
+use pretext_protocol::Measurement;
+use std::os::unix::fs::PermissionsExt;
+use tempfile::TempDir;
+
+struct Fixture {
+    folder: TempDir,
+    store: Store,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        Self { folder, store }
+    }
+
+    /// A folder with these files (a path that ends in `/` is an empty folder), on the store's own disk.
+    fn folder_with(&self, name: &str, contents: &[(&str, &str)]) -> PathBuf {
+        let root = self.folder.path().join(name);
+        for (path, text) in contents {
+            let path = root.join(path);
+            if text.is_empty() {
+                fs::create_dir_all(path).unwrap();
+            } else {
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, text).unwrap();
+            }
+        }
+        root
+    }
+
+    /// Publishes a result whose one artifact holds `text`.
+    fn publish(&self, text: &str) -> StageResult {
+        let canonical = canonical("fake/source");
+        let lease = self.store.lease(&canonical.key()).unwrap().expect("nobody else has it");
+        let attempt = lease.begin().unwrap();
+        fs::create_dir(attempt.out().join("value")).unwrap();
+        fs::write(attempt.out().join("value/value.txt"), text).unwrap();
+        fs::write(attempt.side().join("curve.csv"), "1\n").unwrap();
+        fs::write(attempt.log(), "said\n").unwrap();
+        let digest = self.store.publish_artifact(&attempt.out().join("value")).unwrap();
+        let measurements = vec![Measurement { name: "value".into(), split: String::new(), value: 0.1 }];
+        let artifacts = [("value".to_owned(), digest)].into();
+        let result = StageResult { key: canonical.key(), canonical, artifacts, measurements };
+        self.store.publish_result(&attempt, &result, &provenance(attempt.number)).unwrap();
+        lease.clear().unwrap();
+        result
+    }
+}
+
+fn canonical(kind: &str) -> Canonical {
+    let (params, inputs) = Default::default();
+    Canonical { kind: kind.into(), version: 1, numerics: "none".into(), params, inputs }
+}
+
+fn provenance(attempts: u32) -> Provenance {
+    Provenance {
+        node: NodeId("source".into()),
+        recipe: "test".into(),
+        pretext_version: "0".into(),
+        worker_version: "0".into(),
+        finished: "1970-01-01T00:00:00Z".into(),
+        seconds: 1.5,
+        attempts,
+        images_per_second: None,
+        peak_rss_bytes: None,
+        threads: 1,
+        device: "cpu".into(),
+        machine: Machine::this(),
+    }
+}
+
+#[test]
+fn the_digest_is_that_of_paths_and_contents_and_of_nothing_else() {
+    let f = Fixture::new();
+    let digest = |name, contents: &[(&str, &str)]| f.store.publish_artifact(&f.folder_with(name, contents)).unwrap();
+    let one = digest("one", &[("b/c", "2"), ("a", "1"), ("empty/", "")]);
+    assert_eq!(digest("two", &[("a", "1"), ("empty/", ""), ("b/c", "2")]), one);
+    for (name, other) in [
+        ("contents", [("a", "1"), ("b/c", "3"), ("empty/", "")]),
+        ("path", [("a", "1"), ("b/d", "2"), ("empty/", "")]),
+        ("empty folder", [("a", "1"), ("b/c", "2"), ("void/", "")]),
+    ] {
+        assert_ne!(digest(name, &other), one, "{name}");
+    }
+}
+
+#[test]
+fn publishing_again_changes_nothing() {
+    let f = Fixture::new();
+    let digest = f.store.publish_artifact(&f.folder_with("one", &[("a", "1")])).unwrap();
+    let file = f.store.artifact(&digest).join("a");
+    let before = fs::metadata(&file).unwrap();
+    assert_eq!(before.permissions().mode() & 0o777, 0o444);
+    assert_eq!(f.store.publish_artifact(&f.folder_with("two", &[("a", "1")])).unwrap(), digest);
+    assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), before.modified().unwrap());
+    assert_eq!(f.store.artifact_damage(&digest), None);
+}
+
+#[test]
+fn an_artifact_holds_only_plain_files() {
+    let f = Fixture::new();
+    let folder = f.folder_with("one", &[("a", "1")]);
+    std::os::unix::fs::symlink("a", folder.join("b")).unwrap();
+    let error = f.store.publish_artifact(&folder).unwrap_err().to_string();
+    assert_eq!(error, format!("{}/b is a symbolic link; an artifact holds only plain files and folders", folder.display()));
+    assert!(!f.store.root().join("artifacts").exists());
+}
+
+#[test]
+fn a_result_is_found_with_all_that_belongs_to_it() {
+    let f = Fixture::new();
+    assert_eq!(f.store.result(&canonical("fake/source").key()), Lookup::Missing);
+    let result = f.publish("5");
+    let Lookup::Found(found) = f.store.result(&result.key) else { panic!("not found") };
+    assert_eq!(*found, result);
+    assert_eq!(f.store.provenance(&result.key), Some(provenance(1)));
+    let folder = f.store.result_folder(&result.key);
+    assert_eq!(fs::read_to_string(folder.join("log")).unwrap(), "said\n");
+    assert_eq!(fs::read_to_string(folder.join("side/curve.csv")).unwrap(), "1\n");
+    assert_eq!(fs::read_dir(f.store.root().join("attempts")).unwrap().count(), 0, "attempts are cleared away");
+}
+
+#[test]
+fn damage_is_found_and_mended_by_publishing_again() {
+    let f = Fixture::new();
+    let result = f.publish("5");
+    let digest = result.artifacts["value"];
+    let file = f.store.artifact(&digest).join("value.txt");
+    let damage = || match f.store.result(&result.key) {
+        Lookup::Damaged(damage) => damage.replace(&digest.short(), "DIGEST"),
+        other => panic!("{other:?}"),
+    };
+    let spoil = |text: &str| {
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::write(&file, text).unwrap();
+    };
+
+    spoil("55");
+    assert_eq!(damage(), "artifact `value` (DIGEST) holds value.txt with 2 bytes in place of 1");
+    spoil("6");
+    assert_eq!(damage(), "artifact `value` (DIGEST) holds value.txt with other contents");
+    spoil("5"); // another time and the same bytes: as after a copy to another disk
+    assert!(matches!(f.store.result(&result.key), Lookup::Found(_)));
+    fs::remove_file(&file).unwrap();
+    assert_eq!(damage(), "artifact `value` (DIGEST) lacks value.txt");
+
+    f.publish("5");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "5");
+    assert!(matches!(f.store.result(&result.key), Lookup::Found(_)));
+    assert_eq!(fs::read_dir(f.store.root().join("damaged")).unwrap().count(), 1, "the damaged one is kept aside");
+
+    fs::remove_dir_all(file.parent().unwrap().parent().unwrap()).unwrap();
+    assert_eq!(damage(), "artifact `value` (DIGEST) is missing");
+    let other = f.publish("7"); // a key that leads elsewhere now replaces what can no longer be had
+    assert_eq!(f.store.result(&result.key), Lookup::Found(other.into()));
+}
+
+#[test]
+fn what_was_interrupted_is_never_seen() {
+    let f = Fixture::new();
+    let key = canonical("fake/source").key();
+    let attempt = f.store.lease(&key).unwrap().unwrap().begin().unwrap();
+    fs::create_dir(attempt.out().join("value")).unwrap();
+    fs::write(attempt.out().join("value/value.txt"), "5").unwrap();
+    f.store.publish_artifact(&attempt.out().join("value")).unwrap();
+    fs::create_dir(attempt.folder().join("result")).unwrap();
+    fs::write(attempt.folder().join("result/result.json"), "{\"key\":").unwrap();
+    assert_eq!(f.store.result(&key), Lookup::Missing);
+    f.publish("5");
+    assert!(matches!(f.store.result(&key), Lookup::Found(_)));
+}
+
+#[test]
+fn a_key_is_computed_by_one_at_a_time_and_its_checkpoint_goes_on() {
+    let f = Fixture::new();
+    let key = canonical("fake/slow").key();
+    let lease = f.store.lease(&key).unwrap().unwrap();
+    assert!(f.store.lease(&key).unwrap().is_none());
+    assert_eq!(f.store.lease_holder(&key), format!("process {} on {}", std::process::id(), Machine::this().host));
+    let first = lease.begin().unwrap();
+    assert_eq!((first.number, &first.resume), (1, &None));
+    fs::create_dir(first.scratch().join("checkpoint")).unwrap();
+    drop(lease);
+
+    let second = f.store.lease(&key).unwrap().unwrap().begin().unwrap();
+    assert_eq!((second.number, second.resume.as_ref()), (2, Some(&first.scratch())));
+    let third = f.store.lease(&key).unwrap().unwrap().begin().unwrap();
+    assert_eq!((third.number, third.resume.as_ref()), (3, Some(&first.scratch())));
+    assert!(!second.folder().exists(), "an attempt without a checkpoint is of no use to the next");
+
+    let lease = f.store.lease(&key).unwrap().unwrap();
+    lease.clear().unwrap();
+    assert_eq!(f.store.lease(&key).unwrap().unwrap().begin().unwrap().number, 1);
+}
+
+#[test]
+fn a_newer_store_is_refused_and_so_is_a_folder_that_is_none() {
+    let f = Fixture::new();
+    let root = f.store.root().to_owned();
+    assert_eq!(fs::read_to_string(root.join("format")).unwrap(), "1\n");
+    fs::write(root.join("format"), "2\n").unwrap();
+    let error = Store::open(&root).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        format!(
+            "the store {} is of format 2, and this pretext knows formats up to 1: use the pretext that wrote it or a \
+             newer one, or another store with --store FOLDER",
+            root.display()
+        )
+    );
+    let home = f.folder_with("home", &[("letter.txt", "dear")]);
+    assert!(matches!(Store::open(&home), Err(StoreError::NotAStore { .. })));
+    assert_eq!(fs::read_dir(&home).unwrap().count(), 1, "nothing was written to it");
+}
+
+#[test]
+fn nodes_remember_what_they_led_to() {
+    let f = Fixture::new();
+    let node = NodeId("pretrain[method=a/b]".into());
+    let result = f.publish("5");
+    f.store.note_result("r", &node, &result).unwrap();
+    f.store.note_try("r", &node, Key(Digest::of(b"next"))).unwrap();
+    assert_eq!(f.store.last("r", &node).unwrap().key, result.key);
+    assert_eq!(f.store.last("other", &node), None);
+    let records = f.store.node_records().unwrap();
+    assert_eq!(records.len(), 1);
+    assert_eq!((&records[0].node, records[0].tried), (&node, Key(Digest::of(b"next"))));
+}
+
+#[test]
+fn a_catalogue_is_kept_until_its_worker_changes() {
+    let f = Fixture::new();
+    let worker = f.folder_with("bin", &[("worker", "x")]).join("worker");
+    let catalogue = pretext_protocol::Catalogue { numerics: "float32".into(), kinds: vec![] };
+    assert_eq!(f.store.catalogue(&worker).unwrap(), None);
+    f.store.keep_catalogue(&worker, &catalogue).unwrap();
+    assert_eq!(f.store.catalogue(&worker).unwrap(), Some(catalogue));
+    fs::write(&worker, "xy").unwrap();
+    assert_eq!(f.store.catalogue(&worker).unwrap(), None);
+}

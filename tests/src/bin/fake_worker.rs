@@ -1,0 +1,158 @@
+//! A worker for tests: instant, deterministic, and faulty where it is asked to be. In the cache folder it keeps
+//! `trace`, one line for each stage that it began: kind, first step, its own process number.
+
+use pretext_protocol::{CHECKPOINT, Cost, Measurement, PROTOCOL, Progress, Reply, Request, Run};
+use pretext_tests::fake;
+use std::ffi::CString;
+use std::fs;
+use std::io::{BufRead, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+fn main() {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (sender, requests) = mpsc::channel();
+    let told_to_stop = stop.clone();
+    // A thread of its own reads, so that a stage that computes hears that it should stop.
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            let request: Request = serde_json::from_str(&line).expect("pretext sends requests");
+            told_to_stop.fetch_or(request == Request::Stop, Ordering::SeqCst);
+            let _ = sender.send(request);
+        }
+    });
+    for request in requests {
+        match request {
+            Request::Hello { .. } => say(&Reply::Hello {
+                protocol: if called("fake-worker-of-tomorrow") { PROTOCOL + 1 } else { PROTOCOL },
+                worker: "fake-worker".to_owned(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+            }),
+            Request::Describe => say(&Reply::Catalogue(fake::catalogue())),
+            Request::Run(run) => compute(&run, &stop),
+            Request::Stop => return,
+        }
+    }
+}
+
+/// The name under which it was started chooses what is wrong with the worker as a whole.
+fn called(name: &str) -> bool {
+    std::env::args_os().next().is_some_and(|path| Path::new(&path).file_name().is_some_and(|file| file == name))
+}
+
+fn say(reply: &Reply) {
+    println!("{}", serde_json::to_string(reply).unwrap());
+}
+
+fn compute(run: &Run, stop: &AtomicBool) {
+    let first_step = if run.kind == "fake/slow" { checkpoint(run).0 } else { 0 };
+    trace(run, first_step);
+    eprintln!("{} begins", run.kind);
+    let value = match run.kind.as_str() {
+        "fake/source" => number(run, "value"),
+        "fake/add" => input(run, "a") + input(run, "b") + number(run, "plus"),
+        "fake/slow" => match count(run, stop) {
+            Some(value) => value,
+            None => return say(&Reply::Stopped { id: run.id }),
+        },
+        "fake/fail" => return say(&Reply::Failed { id: run.id, error: "loss became NaN at step 310".to_owned() }),
+        "fake/panic" => panic!("index out of bounds"),
+        "fake/exit" => std::process::exit(number(run, "code") as i32),
+        "fake/die" => return die(number(run, "signal") as i32),
+        "fake/garbage" => return println!("Epoch 1/10: loss 0.3"),
+        "fake/hang" => return std::thread::sleep(Duration::from_secs(3600)),
+        "fake/forgetful" => return say(&Reply::Done { id: run.id, cost: Cost::default() }),
+        "fake/stray" => return measure(run, "beauty", "", 1.0),
+        other => return say(&Reply::Failed { id: run.id, error: format!("there is no kind {other}") }),
+    };
+    finish(run, value);
+}
+
+fn finish(run: &Run, value: i64) {
+    let folder = run.out.join("value");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("value.txt"), format!("{value}\n")).unwrap();
+    fs::write(run.side.join("curve.csv"), "step\n0\n").unwrap();
+    measure(run, "digits", "", value.to_string().len() as f64);
+    measure(run, "value", "test", value as f64);
+    say(&Reply::Done { id: run.id, cost: Cost { images_per_second: Some(1.0), ..Cost::default() } });
+}
+
+fn measure(run: &Run, name: &str, split: &str, value: f64) {
+    let measurement = Measurement { name: name.to_owned(), split: split.to_owned(), value };
+    say(&Reply::Measure { id: run.id, measurement });
+    if name == "beauty" {
+        finish(run, 0);
+    }
+}
+
+/// The stage that takes time. None when it was stopped.
+fn count(run: &Run, stop: &AtomicBool) -> Option<i64> {
+    let (first, mut value) = checkpoint(run);
+    let steps = number(run, "steps");
+    for step in first..steps {
+        if stop.load(Ordering::SeqCst) {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(number(run, "milliseconds") as u64));
+        value = (value * 31 + step) % 1_000_003;
+        save(run, step + 1, value);
+        let (done, total, unit) = (step as u64 + 1, steps as u64, "steps".to_owned());
+        say(&Reply::Progress(Progress { id: run.id, phase: "count".into(), done, total, unit, ..Progress::default() }));
+    }
+    Some(value)
+}
+
+/// Step and value to go on from.
+fn checkpoint(run: &Run) -> (i64, i64) {
+    let Some(scratch) = &run.resume else { return (0, 7) };
+    let text = fs::read_to_string(scratch.join(CHECKPOINT).join("state")).unwrap();
+    let (step, value) = text.split_once(' ').unwrap();
+    (step.parse().unwrap(), value.parse().unwrap())
+}
+
+fn save(run: &Run, step: i64, value: i64) {
+    let new = run.scratch.join("next");
+    fs::create_dir(&new).unwrap();
+    fs::write(new.join("state"), format!("{step} {value}")).unwrap();
+    let place = run.scratch.join(CHECKPOINT);
+    if !place.exists() {
+        return fs::rename(new, place).unwrap();
+    }
+    exchange(&new, &place);
+    fs::remove_dir_all(new).unwrap();
+}
+
+/// Swaps two folders in one step: a rename does not replace a folder that has something in it.
+fn exchange(one: &Path, other: &Path) {
+    let [one, other] = [one, other].map(|path| CString::new(path.as_os_str().as_bytes()).unwrap());
+    // SAFETY: both are strings that end in zero and live until the call returns.
+    let done = unsafe {
+        libc::renameat2(libc::AT_FDCWD, one.as_ptr(), libc::AT_FDCWD, other.as_ptr(), libc::RENAME_EXCHANGE)
+    };
+    assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+}
+
+fn die(signal: i32) {
+    // SAFETY: raise touches no memory of ours.
+    unsafe { libc::raise(signal) };
+}
+
+fn number(run: &Run, name: &str) -> i64 {
+    run.params.get(name).and_then(|value| value.as_i64()).unwrap_or(0)
+}
+
+fn input(run: &Run, port: &str) -> i64 {
+    let Some(folder) = run.inputs.get(port) else { return 0 };
+    fs::read_to_string(folder.join("value.txt")).unwrap().trim().parse().unwrap()
+}
+
+fn trace(run: &Run, first_step: i64) {
+    let mut file = fs::File::options().create(true).append(true).open(run.cache.join("trace")).unwrap();
+    // One write, so that lines of several workers do not mix.
+    let line = format!("{} {first_step} {}\n", run.kind, std::process::id());
+    file.write_all(line.as_bytes()).unwrap();
+}

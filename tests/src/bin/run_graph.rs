@@ -1,0 +1,37 @@
+//! `run-graph STORE WORKER GRAPH.json`: a `pretext run` of a graph that a test has written by hand. Prints what became
+//! of each node.
+
+use anyhow::{Context, Result};
+use pretext::run::{LocalSettings, NodeOutcome, Work, WorkerSpec, execute};
+use pretext::store::Store;
+use pretext_tests::{GraphSpec, fake};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+fn main() -> Result<ExitCode> {
+    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let [store, worker, graph] = arguments.as_slice() else { anyhow::bail!("usage: run-graph STORE WORKER GRAPH") };
+    run(store, worker, graph)
+}
+
+fn run(store: &Path, worker: &Path, graph: &Path) -> Result<ExitCode> {
+    let store = Store::open(store)?;
+    let text = std::fs::read_to_string(graph).with_context(|| format!("cannot read {}", graph.display()))?;
+    let graph = serde_json::from_str::<GraphSpec>(&text)?.graph();
+    let numerics = fake::catalogue().numerics;
+    let worker = WorkerSpec { path: worker.to_owned(), silence: Duration::from_secs(60) };
+    let settings = LocalSettings { worker, numerics: numerics.clone(), threads: 2 };
+    let outcome = execute(&Work { graph: &graph, recipe: "test", numerics: &numerics }, &store, settings)?;
+    for (node, outcome) in graph.node_weights().zip(&outcome.nodes) {
+        let became = match outcome {
+            NodeOutcome::Reused(_) => "reused",
+            NodeOutcome::Computed(_) => "computed",
+            NodeOutcome::Failed { .. } => "failed",
+            NodeOutcome::Skipped { .. } => "skipped",
+            NodeOutcome::NotRun => "not run",
+        };
+        println!("{}: {became}", node.id);
+    }
+    Ok(ExitCode::from(outcome.summary.exit_code()))
+}

@@ -1,0 +1,49 @@
+//! What the fake worker can do. Every kind gives `value`, a folder with a number in `value.txt`.
+
+use pretext_protocol::{Catalogue, Measure, Output, Port, StageKind};
+use serde_json::json;
+
+/// The kinds of `fake-worker`, of which most go wrong in one way each.
+pub fn catalogue() -> Catalogue {
+    let kinds = vec![
+        kind("source", "writes `value`; `noise` counts in its key and changes nothing"),
+        kind("add", "the sum of `a`, `b` and `plus`"),
+        kind("slow", "counts `steps`, each of `milliseconds`, with a checkpoint after each"),
+        kind("fail", "reports `error`"),
+        kind("panic", "panics"),
+        kind("exit", "ends with `code`"),
+        kind("die", "kills itself by the signal `signal`"),
+        kind("garbage", "writes something that is no reply"),
+        kind("hang", "gives no sign of life"),
+        kind("forgetful", "does not write its output"),
+        kind("stray", "sends a measurement that it does not declare"),
+    ];
+    Catalogue { numerics: "fake numbers".to_owned(), kinds }
+}
+
+fn kind(name: &str, summary: &str) -> StageKind {
+    let port = |name: &str| Port {
+        name: name.to_owned(),
+        type_: "number".to_owned(),
+        required: false,
+        used: true,
+        doc: String::new(),
+    };
+    let measure = |name: &str, splits: &[&str]| Measure {
+        name: name.to_owned(),
+        splits: splits.iter().map(|split| (*split).to_owned()).collect(),
+        unit: String::new(),
+        setting: false,
+        doc: String::new(),
+    };
+    StageKind {
+        name: format!("fake/{name}"),
+        version: 1,
+        summary: summary.to_owned(),
+        docs: String::new(),
+        needs: vec![port("a"), port("b")],
+        gives: vec![Output { name: "value".to_owned(), type_: "number".to_owned(), doc: String::new() }],
+        params: json!({ "type": "object", "properties": {} }),
+        measures: vec![measure("value", &["validation", "test"]), measure("digits", &[])],
+    }
+}

@@ -1,0 +1,160 @@
+use crate::{GraphSpec, fake};
+use pretext::ids::Digest;
+use pretext::plan::{Known, Lookup};
+use pretext::run::{Event, Local, LocalSettings, Observer, Outcome, Update, Work, WorkerSpec, channel, schedule};
+use pretext::store::{Provenance, Store};
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A store of its own and a fake worker.
+pub struct Lab {
+    folder: TempDir,
+    worker: WorkerSpec,
+    threads: usize,
+}
+
+/// A run that has ended.
+pub struct Ran {
+    graph: pretext::plan::Graph,
+    pub outcome: Outcome,
+    /// What happened, in order: `start a`, `done a`, ...
+    pub story: Vec<String>,
+}
+
+impl Lab {
+    /// `worker`: the path of the fake worker, which only a test's own crate is told.
+    pub fn new(worker: &str) -> Self {
+        let folder = TempDir::new().expect("there is room for temporary files");
+        Self { folder, worker: WorkerSpec { path: worker.into(), silence: Duration::from_secs(60) }, threads: 1 }
+    }
+
+    /// Lets so many threads work side by side; one unless this says otherwise, so that the order is certain.
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Takes a worker to hang that is silent for so long.
+    pub fn with_silence(mut self, silence: Duration) -> Self {
+        self.worker.silence = silence;
+        self
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn store_folder(&self) -> PathBuf {
+        self.folder.path().join("store")
+    }
+
+    pub fn store(&self) -> Store {
+        Store::open(&self.store_folder()).expect("the store can be opened")
+    }
+
+    /// Computes a graph in this process.
+    pub fn run(&self, spec: &GraphSpec) -> Ran {
+        self.run_with(spec, |_, _| {})
+    }
+
+    /// Computes a graph, and calls `react` with each line of the story and a sender of events.
+    pub fn run_with(&self, spec: &GraphSpec, react: impl Fn(&str, &dyn Fn(Event)) + 'static) -> Ran {
+        let (graph, store, numerics) = (spec.graph(), self.store(), fake::catalogue().numerics);
+        let (sender, events) = channel();
+        let settings = LocalSettings { worker: self.worker.clone(), numerics: numerics.clone(), threads: self.threads };
+        let mut executor = Local::new(settings, store.clone(), sender.clone());
+        let send = move |event| sender.send(event).expect("the scheduler listens");
+        let story = Rc::new(RefCell::new(Vec::new()));
+        let recorder = Recorder { story: story.clone(), react: Box::new(react), send: Box::new(send) };
+        let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(recorder)];
+        let work = Work { graph: &graph, recipe: "test", numerics: &numerics };
+        let outcome = schedule(&work, &store, &mut executor, &events, &mut observers).expect("the scheduler runs");
+        let story = story.take();
+        Ran { graph, outcome, story }
+    }
+
+    /// What the fake workers noted: kind and first step of every stage that was begun, in order.
+    pub fn trace(&self) -> Vec<String> {
+        self.trace_lines().iter().filter_map(|line| line.rsplit_once(' ')).map(|(began, _)| began.to_owned()).collect()
+    }
+
+    /// The process that began the latest stage.
+    pub fn latest_worker(&self) -> Option<i32> {
+        self.trace_lines().last().and_then(|line| line.rsplit_once(' ')?.1.parse().ok())
+    }
+
+    /// The content of the only artifact of a node's result, and how it came about.
+    pub fn value(&self, digest: &Digest) -> String {
+        std::fs::read_to_string(self.store().artifact(digest).join("value.txt")).expect("the artifact is there")
+    }
+
+    fn trace_lines(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.store_folder().join("cache/trace")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+impl Ran {
+    /// The digest of a node's artifact.
+    pub fn digest(&self, node: &str) -> Digest {
+        let place = self.graph.node_indices().find(|index| self.graph[*index].id.0 == node).expect("the node is there");
+        let result = self.outcome.nodes[place.index()].result();
+        result.unwrap_or_else(|| panic!("{node} has no result: {:?}", self.story)).artifacts["value"]
+    }
+
+    /// How the result of a node came about.
+    pub fn provenance(&self, lab: &Lab, node: &str) -> Provenance {
+        let found = |index: &usize| self.graph.node_weights().nth(*index).is_some_and(|weight| weight.id.0 == node);
+        let index = (0..self.graph.node_count()).find(found).expect("the node is there");
+        let key = self.outcome.nodes[index].result().expect("it has a result").key;
+        assert!(matches!(lab.store().result(&key), Lookup::Found(_)));
+        lab.store().provenance(&key).expect("a result has a provenance")
+    }
+
+    /// The error of a failed node.
+    pub fn error(&self, node: &str) -> &str {
+        let failed = self.outcome.summary.failed.iter().find(|(failed, _)| failed.0 == node);
+        failed.map(|(_, error)| error.as_str()).unwrap_or_else(|| panic!("{node} has not failed: {:?}", self.story))
+    }
+}
+
+struct Recorder {
+    story: Rc<RefCell<Vec<String>>>,
+    react: Box<dyn Fn(&str, &dyn Fn(Event))>,
+    send: Box<dyn Fn(Event)>,
+}
+
+impl Observer for Recorder {
+    fn on(&mut self, update: &Update) {
+        let line = match update {
+            Update::Planned { reused, to_run, .. } => format!("planned: {reused} reused, {to_run} to run"),
+            Update::Reused { node, .. } => format!("reuse {node}"),
+            Update::Started { node, resumed: true, .. } => format!("resume {node}"),
+            Update::Started { node, .. } => format!("start {node}"),
+            Update::Progress { node, progress } => format!("progress {node} {}", progress.done),
+            Update::Done { node, .. } => format!("done {}", node.id),
+            Update::Failed { node, .. } => format!("fail {node}"),
+            Update::Skipped { node, needs } => format!("skip {node}, which needs {needs}"),
+            Update::Stopped { node, saved } => format!("stop {node}, {}", if *saved { "saved" } else { "not saved" }),
+            Update::Stopping { running } => format!("stopping {running}"),
+            Update::HeldElsewhere { node, .. } => format!("wait for {node}"),
+            Update::Overall { .. } | Update::Finished(_) => return,
+        };
+        (self.react)(&line, &self.send);
+        if !matches!(update, Update::Progress { .. }) {
+            self.story.borrow_mut().push(line);
+        }
+    }
+}
+
+/// Waits for something that another process does.
+pub fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !happened() {
+        assert!(Instant::now() < deadline, "waited 30 s in vain: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
