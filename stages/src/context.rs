@@ -96,7 +96,8 @@ impl<'a> Context<'a> {
         if whole.exists() {
             std::fs::rename(&whole, &old)?;
         }
-        std::fs::rename(&partial, &whole).with_context(|| format!("cannot save a checkpoint in {}", scratch.display()))?;
+        std::fs::rename(&partial, &whole)
+            .with_context(|| format!("cannot save a checkpoint in {}", scratch.display()))?;
         if old.exists() {
             std::fs::remove_dir_all(&old)?;
         }
@@ -131,7 +132,13 @@ impl<'a> Context<'a> {
     pub fn meter(&self, phase: &str, total: u64, unit: &str) -> Meter<'_> {
         Meter {
             context: self,
-            progress: Progress { id: self.request.id, phase: phase.into(), total, unit: unit.into(), ..Progress::default() },
+            progress: Progress {
+                id: self.request.id,
+                phase: phase.into(),
+                total,
+                unit: unit.into(),
+                ..Progress::default()
+            },
             window: (Instant::now(), 0),
             last_sent: None,
         }

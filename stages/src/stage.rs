@@ -74,18 +74,34 @@ pub fn describe<S: Stage>() -> StageKind {
         version: about.version,
         summary: owned(about.summary),
         docs: owned(about.docs),
-        needs: about.needs.iter().map(|port| Port {
-            name: owned(port.name), type_: owned(port.type_), required: port.required, used: port.used, doc: owned(port.doc),
-        }).collect(),
-        gives: about.gives.iter().map(|out| Output { name: owned(out.name), type_: owned(out.type_), doc: owned(out.doc) }).collect(),
+        needs: about
+            .needs
+            .iter()
+            .map(|port| Port {
+                name: owned(port.name),
+                type_: owned(port.type_),
+                required: port.required,
+                used: port.used,
+                doc: owned(port.doc),
+            })
+            .collect(),
+        gives: about
+            .gives
+            .iter()
+            .map(|out| Output { name: owned(out.name), type_: owned(out.type_), doc: owned(out.doc) })
+            .collect(),
         params: schema::<S::Params>(about.unused),
-        measures: about.measures.iter().map(|measure| Measure {
-            name: owned(measure.name),
-            splits: measure.splits.iter().map(|split| owned(split)).collect(),
-            unit: owned(measure.unit),
-            setting: measure.setting,
-            doc: owned(measure.doc),
-        }).collect(),
+        measures: about
+            .measures
+            .iter()
+            .map(|measure| Measure {
+                name: owned(measure.name),
+                splits: measure.splits.iter().map(|split| owned(split)).collect(),
+                unit: owned(measure.unit),
+                setting: measure.setting,
+                doc: owned(measure.doc),
+            })
+            .collect(),
     }
 }
 

@@ -69,7 +69,8 @@ fn execute(run: &Run, outbox: &Mutex<std::io::Stdout>, stopping: &AtomicBool) ->
                 std::thread::park_timeout(Duration::from_secs(HEARTBEAT_SECONDS));
             }
         });
-        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| run_stage(run, outbox, &|| stopping.load(Ordering::Relaxed))));
+        let outcome =
+            std::panic::catch_unwind(AssertUnwindSafe(|| run_stage(run, outbox, &|| stopping.load(Ordering::Relaxed))));
         alive.store(false, Ordering::Relaxed);
         heart.thread().unpark();
         outcome

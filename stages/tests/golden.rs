@@ -34,16 +34,17 @@ fn check_for(name: &str) -> Option<Check> {
 
 fn main() {
     let arguments = Arguments::from_args();
-    let folder = std::env::var_os("PRETEXT_GOLDEN").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden")),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("PRETEXT_GOLDEN")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden")), PathBuf::from);
     let cases = case::load(&folder).unwrap_or_else(|error| panic!("{}: {error:#}", folder.display()));
-    let trials = cases.into_iter().map(|case| {
-        let check = check_for(&case.name);
-        let name = format!("golden::{}", case.name);
-        Trial::test(name, move || check.map_or(Ok(()), |check| check(&case))).with_ignored_flag(check.is_none())
-    }).collect();
+    let trials = cases
+        .into_iter()
+        .map(|case| {
+            let check = check_for(&case.name);
+            let name = format!("golden::{}", case.name);
+            Trial::test(name, move || check.map_or(Ok(()), |check| check(&case))).with_ignored_flag(check.is_none())
+        })
+        .collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     println!(
         "golden: {} passed, {} failed, {} skipped (nothing implements them yet)",

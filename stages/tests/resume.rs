@@ -37,9 +37,14 @@ fn write_dataset(folder: &Path) {
     let pieces: &'static [_] = Box::leak(pieces().into_boxed_slice());
     let source = |image: usize| (pieces[image].0.as_slice(), pieces[image].1);
     let manifest = Manifest {
-        name: "pieces".into(), height: SIZE, width: SIZE, channels: 3,
+        name: "pieces".into(),
+        height: SIZE,
+        width: SIZE,
+        channels: 3,
         classes: ["astronaut", "cat", "coffee", "rocket"].map(String::from).to_vec(),
-        images: BTreeMap::new(), mean: vec![], sd: vec![],
+        images: BTreeMap::new(),
+        mean: vec![],
+        sd: vec![],
     };
     let mut writer = DatasetWriter::new(folder.to_owned(), manifest, &source);
     writer.split(Split::Train, &(0..160).collect::<Vec<_>>()).unwrap();
@@ -105,7 +110,8 @@ impl Attempt {
     /// Everything that counts, and the learning curve, which must not show an interruption either.
     fn yields(&self) -> Vec<Vec<u8>> {
         ["out/encoder/encoder.json", "out/encoder/weights.safetensors", "side/curve.csv"]
-            .map(|file| std::fs::read(self.folder.join(file)).unwrap()).to_vec()
+            .map(|file| std::fs::read(self.folder.join(file)).unwrap())
+            .to_vec()
     }
 }
 
@@ -135,6 +141,10 @@ fn interrupted_trainings_end_with_the_bytes_of_undisturbed_ones() {
         }
         let stops = attempts.len() - 1;
         assert!(stops >= 4, "{}: stopped {stops} times only", entry.kind.name);
-        assert!(attempts.last().unwrap().yields() == undisturbed.yields(), "{}: other bytes after {stops} stops", entry.kind.name);
+        assert!(
+            attempts.last().unwrap().yields() == undisturbed.yields(),
+            "{}: other bytes after {stops} stops",
+            entry.kind.name
+        );
     }
 }

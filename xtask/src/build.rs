@@ -26,7 +26,9 @@ fn prepare() -> Result<(), String> {
     if libtorch::is_ready() {
         return Ok(());
     }
-    println!("First time on this machine: fetching libtorch and building about 400 crates, which takes about 5 minutes on 2 cores.");
+    println!(
+        "First time on this machine: fetching libtorch and building about 400 crates, which takes about 5 minutes on 2 cores."
+    );
     std::thread::scope(|scope| {
         let fetching = scope.spawn(libtorch::ensure);
         let built = run(&mut cargo(&PIPELINE));
@@ -62,6 +64,10 @@ pub fn install(arguments: &[&str]) -> Result<ExitCode, String> {
         let _ = std::fs::remove_file(&link);
         std::os::unix::fs::symlink(&to, &link).map_err(|e| fail(&link, e))?;
     }
-    println!("installed in {}; it uses the libtorch in {}: keep that folder", bin.display(), root().join(".libtorch").display());
+    println!(
+        "installed in {}; it uses the libtorch in {}: keep that folder",
+        bin.display(),
+        root().join(".libtorch").display()
+    );
     Ok(ExitCode::SUCCESS)
 }

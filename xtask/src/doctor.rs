@@ -15,7 +15,10 @@ pub fn run() -> Result<ExitCode, String> {
     line("cores", std::thread::available_parallelism().map_or(1, |n| n.get()).to_string());
     let memory = read_to_string("/proc/meminfo").unwrap_or_default();
     line("memory", field(&memory, "MemTotal").unwrap_or("unknown").to_owned());
-    line("huge pages", read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").map_or("unknown".into(), |t| t.trim().to_owned()));
+    line(
+        "huge pages",
+        read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").map_or("unknown".into(), |t| t.trim().to_owned()),
+    );
     line("GPU", output("nvidia-smi", &["--query-gpu=name", "--format=csv,noheader"]).unwrap_or("none seen".into()));
     for tool in &TOOLS {
         line(tool.name, tool.version().unwrap_or_else(|| tool.remedy()));
@@ -23,7 +26,14 @@ pub fn run() -> Result<ExitCode, String> {
     line("libtorch", libtorch::describe());
     for program in ["pretext", "pretext-worker"] {
         let built = binary(program).exists();
-        line(program, if built { binary(program).display().to_string() } else { "not built; `cargo xtask setup` builds it".into() });
+        line(
+            program,
+            if built {
+                binary(program).display().to_string()
+            } else {
+                "not built; `cargo xtask setup` builds it".into()
+            },
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 
 const VERSION: &str = "2.9";
 /// torch itself, and two small libraries that its processor part links to.
-const PACKAGES: [&str; 3] =
-    ["torch==2.9.0", "nvidia-cuda-runtime-cu12==12.8.90", "nvidia-cuda-cupti-cu12==12.8.90"];
+const PACKAGES: [&str; 3] = ["torch==2.9.0", "nvidia-cuda-runtime-cu12==12.8.90", "nvidia-cuda-cupti-cu12==12.8.90"];
 
 pub fn folder() -> PathBuf {
     root().join(".libtorch")
@@ -44,7 +43,11 @@ pub fn ensure() -> Result<(), String> {
     }
     remove(&folder())?;
     fs::rename(&partial, folder()).map_err(|e| format!("cannot put libtorch in place: {e}"))?;
-    if is_ready() { Ok(()) } else { Err("libtorch was prepared and is not whole; remove .libtorch and try again".into()) }
+    if is_ready() {
+        Ok(())
+    } else {
+        Err("libtorch was prepared and is not whole; remove .libtorch and try again".into())
+    }
 }
 
 /// A libtorch, or a Python torch, of the right version that is already on the machine.
@@ -70,19 +73,29 @@ pub fn is_version(version: &str) -> bool {
 fn link(existing: &Path, partial: &Path) -> Result<(), String> {
     println!("libtorch: using the one in {}", existing.display());
     for part in ["lib", "include"] {
-        std::os::unix::fs::symlink(existing.join(part), partial.join(part)).map_err(|e| format!("cannot link {part}: {e}"))?;
+        std::os::unix::fs::symlink(existing.join(part), partial.join(part))
+            .map_err(|e| format!("cannot link {part}: {e}"))?;
     }
     write(&partial.join("origin"), &format!("links to {}", existing.display()))
 }
 
 fn fetch(partial: &Path) -> Result<(), String> {
-    println!("libtorch: fetching PyPI's torch 2.9.0 (900 MB, once; from half a minute to some minutes) and keeping its processor part (490 MB)");
+    println!(
+        "libtorch: fetching PyPI's torch 2.9.0 (900 MB, once; from half a minute to some minutes) and keeping its processor part (490 MB)"
+    );
     let wheels = partial.join("wheels");
     create(&wheels)?;
     let mut pip = command("python3", &["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]);
     // Any Python can fetch it: the package's files are the same for all but its own binding, which is not used.
     pip.args(["--python-version", "3.11", "--implementation", "cp", "--abi", "cp311", "--abi", "none"]);
-    pip.args(["--platform", "manylinux_2_28_x86_64", "--platform", "manylinux2014_x86_64", "--platform", "manylinux_2_17_x86_64"]);
+    pip.args([
+        "--platform",
+        "manylinux_2_28_x86_64",
+        "--platform",
+        "manylinux2014_x86_64",
+        "--platform",
+        "manylinux_2_17_x86_64",
+    ]);
     pip.arg("--dest").arg(&wheels).args(PACKAGES).env("TMPDIR", partial).env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
     watch(pip.spawn().map_err(|e| format!("cannot start pip: {e}"))?, partial)?;
     println!("libtorch: unpacking");
@@ -114,7 +127,9 @@ fn watch(mut pip: Child, partial: &Path) -> Result<(), String> {
     let (started, mut said) = (Instant::now(), Instant::now());
     loop {
         if let Some(status) = pip.try_wait().map_err(|e| e.to_string())? {
-            return if status.success() { Ok(()) } else {
+            return if status.success() {
+                Ok(())
+            } else {
                 Err("pip could not fetch libtorch; what it said is above. With a torch 2.9 of your own: LIBTORCH=FOLDER cargo xtask setup".into())
             };
         }
@@ -130,18 +145,22 @@ fn watch(mut pip: Child, partial: &Path) -> Result<(), String> {
 
 fn size(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    entries.map(|entry| match entry.metadata() {
-        Ok(data) if data.is_dir() => size(&entry.path()),
-        Ok(data) => data.len(),
-        Err(_) => 0,
-    }).sum()
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(data) if data.is_dir() => size(&entry.path()),
+            Ok(data) => data.len(),
+            Err(_) => 0,
+        })
+        .sum()
 }
 
 /// The linker asks for `libtorch.so`, which in the package only joins the processor's part and the GPU's.
 fn stub(partial: &Path) -> Result<(), String> {
     let source = partial.join("stub.c");
     write(&source, "void pretext_libtorch_stub(void) {}\n")?;
-    run(command("c++", &["-x", "c", "-shared", "-fPIC", "-Wl,-soname,libtorch.so", "-o"]).arg(partial.join("lib/libtorch.so")).arg(&source))?;
+    run(command("c++", &["-x", "c", "-shared", "-fPIC", "-Wl,-soname,libtorch.so", "-o"])
+        .arg(partial.join("lib/libtorch.so"))
+        .arg(&source))?;
     fs::remove_file(source).map_err(|e| e.to_string())
 }
 

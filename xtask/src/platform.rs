@@ -12,11 +12,41 @@ pub struct Tool {
 }
 
 pub const TOOLS: [Tool; 5] = [
-    Tool { name: "c++", check: ("c++", &["--version"]), why: "builds the shim to libtorch and links the programs", install: "Debian: sudo apt install g++   Fedora: sudo dnf install gcc-c++", required: true },
-    Tool { name: "python3", check: ("python3", &["--version"]), why: "unpacks libtorch's package", install: "Debian: sudo apt install python3   Fedora: sudo dnf install python3", required: true },
-    Tool { name: "pip", check: ("python3", &["-m", "pip", "--version"]), why: "fetches libtorch", install: "Debian: sudo apt install python3-pip   Fedora: sudo dnf install python3-pip", required: true },
-    Tool { name: "curl", check: ("curl", &["--version"]), why: "fetches data sets from their official addresses", install: "Debian: sudo apt install curl   Fedora: sudo dnf install curl", required: false },
-    Tool { name: "npm", check: ("npm", &["--version"]), why: "fetches data sets whose official address does not answer", install: "Debian: sudo apt install npm   Fedora: sudo dnf install npm", required: false },
+    Tool {
+        name: "c++",
+        check: ("c++", &["--version"]),
+        why: "builds the shim to libtorch and links the programs",
+        install: "Debian: sudo apt install g++   Fedora: sudo dnf install gcc-c++",
+        required: true,
+    },
+    Tool {
+        name: "python3",
+        check: ("python3", &["--version"]),
+        why: "unpacks libtorch's package",
+        install: "Debian: sudo apt install python3   Fedora: sudo dnf install python3",
+        required: true,
+    },
+    Tool {
+        name: "pip",
+        check: ("python3", &["-m", "pip", "--version"]),
+        why: "fetches libtorch",
+        install: "Debian: sudo apt install python3-pip   Fedora: sudo dnf install python3-pip",
+        required: true,
+    },
+    Tool {
+        name: "curl",
+        check: ("curl", &["--version"]),
+        why: "fetches data sets from their official addresses",
+        install: "Debian: sudo apt install curl   Fedora: sudo dnf install curl",
+        required: false,
+    },
+    Tool {
+        name: "npm",
+        check: ("npm", &["--version"]),
+        why: "fetches data sets whose official address does not answer",
+        install: "Debian: sudo apt install npm   Fedora: sudo dnf install npm",
+        required: false,
+    },
 ];
 
 impl Tool {
@@ -48,6 +78,7 @@ fn supported() -> Result<(), String> {
     }
     Err(format!(
         "pretext runs on Linux x86-64 with glibc; this is {} {}. In a container or virtual machine of that kind it works.",
-        std::env::consts::OS, std::env::consts::ARCH
+        std::env::consts::OS,
+        std::env::consts::ARCH
     ))
 }

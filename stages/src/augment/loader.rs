@@ -43,7 +43,10 @@ impl Loader<'_> {
 
     /// Calls `body` with (step, batch) for each of `steps`, in order. Steps count through all epochs.
     pub fn for_each(
-        &self, steps: std::ops::Range<usize>, device: &Device, mut body: impl FnMut(usize, Batch) -> Result<()>,
+        &self,
+        steps: std::ops::Range<usize>,
+        device: &Device,
+        mut body: impl FnMut(usize, Batch) -> Result<()>,
     ) -> Result<()> {
         std::thread::scope(|scope| {
             let (send, receive) = sync_channel(QUEUE);

@@ -178,15 +178,17 @@ struct Taps {
 fn taps(from: usize, to: usize) -> Vec<Taps> {
     let scale = from as f32 / to as f32;
     let support = scale.max(1.0);
-    (0..to).map(|i| {
-        let centre = scale * (i as f32 + 0.5);
-        let first = ((centre - support + 0.5) as isize).max(0) as usize;
-        let end = ((centre + support + 0.5) as usize).min(from);
-        let weights: Vec<f32> =
-            (first..end).map(|x| (1.0 - ((x as f32 - centre + 0.5) / support).abs()).max(0.0)).collect();
-        let total: f32 = weights.iter().sum();
-        Taps { first, weights: weights.iter().map(|w| w / total).collect() }
-    }).collect()
+    (0..to)
+        .map(|i| {
+            let centre = scale * (i as f32 + 0.5);
+            let first = ((centre - support + 0.5) as isize).max(0) as usize;
+            let end = ((centre + support + 0.5) as usize).min(from);
+            let weights: Vec<f32> =
+                (first..end).map(|x| (1.0 - ((x as f32 - centre + 0.5) / support).abs()).max(0.0)).collect();
+            let total: f32 = weights.iter().sum();
+            Taps { first, weights: weights.iter().map(|w| w / total).collect() }
+        })
+        .collect()
 }
 
 pub fn resize(image: &Image, size: usize) -> Image {

@@ -15,16 +15,22 @@ const GAP: usize = 4;
 pub fn samples() -> Vec<Image> {
     let strip = image::load_from_memory(SAMPLES).expect("the samples are a PNG").into_rgb8();
     let count = strip.width() as usize / SIZE;
-    (0..count).map(|n| {
-        let part = image::imageops::crop_imm(&strip, (n * SIZE) as u32, 0, SIZE as u32, SIZE as u32).to_image();
-        Image::from_u8(part.as_raw(), SIZE, SIZE)
-    }).collect()
+    (0..count)
+        .map(|n| {
+            let part = image::imageops::crop_imm(&strip, (n * SIZE) as u32, 0, SIZE as u32, SIZE as u32).to_image();
+            Image::from_u8(part.as_raw(), SIZE, SIZE)
+        })
+        .collect()
 }
 
 pub fn draw(policy: &Policy, path: &Path) -> Result<()> {
     let samples = samples();
     let (columns, step) = (VIEWS + 1, SIZE + GAP);
-    let mut canvas = image::RgbImage::from_pixel((columns * step - GAP) as u32, (samples.len() * step - GAP) as u32, image::Rgb([255; 3]));
+    let mut canvas = image::RgbImage::from_pixel(
+        (columns * step - GAP) as u32,
+        (samples.len() * step - GAP) as u32,
+        image::Rgb([255; 3]),
+    );
     for (row, sample) in samples.iter().enumerate() {
         for column in 0..columns {
             let tile = match column {

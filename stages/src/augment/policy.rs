@@ -15,17 +15,38 @@ use std::path::Path;
 pub enum Operation {
     /// A crop whose share of the area is uniform in `scale` and whose aspect is log-uniform in `ratio`, scaled back to
     /// the image's size.
-    RandomResizedCrop { scale: [f32; 2], ratio: [f32; 2] },
+    RandomResizedCrop {
+        scale: [f32; 2],
+        ratio: [f32; 2],
+    },
     /// Pads with black on all sides and cuts the image's size out of it.
-    RandomCrop { padding: usize },
-    HorizontalFlip { p: f32 },
+    RandomCrop {
+        padding: usize,
+    },
+    HorizontalFlip {
+        p: f32,
+    },
     /// Brightness, contrast, saturation by factors within the given distance of 1, hue by a shift within the given
     /// distance of 0, in random order.
-    ColorJitter { p: f32, brightness: f32, contrast: f32, saturation: f32, hue: f32 },
-    Grayscale { p: f32 },
+    ColorJitter {
+        p: f32,
+        brightness: f32,
+        contrast: f32,
+        saturation: f32,
+        hue: f32,
+    },
+    Grayscale {
+        p: f32,
+    },
     /// The kernel covers a tenth of the image.
-    GaussianBlur { p: f32, sigma: [f32; 2] },
-    Solarize { p: f32, threshold: f32 },
+    GaussianBlur {
+        p: f32,
+        sigma: [f32; 2],
+    },
+    Solarize {
+        p: f32,
+        threshold: f32,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

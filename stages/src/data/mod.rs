@@ -7,4 +7,3 @@ mod split;
 
 pub use cifar10::Cifar10;
 pub use dataset::{Dataset, DatasetWriter, Manifest, Split, read_i32, read_json, write_json};
-

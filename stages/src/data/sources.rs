@@ -59,7 +59,10 @@ fn fetch(source: Source, folder: &Path) -> Result<()> {
             let mut npm = Command::new("npm");
             run(npm.args(["pack", "--silent", package]).current_dir(folder), "npm (Debian: apt install npm)")?;
             let packed = std::fs::read_dir(folder)?.filter_map(Result::ok).map(|entry| entry.path());
-            packed.into_iter().find(|path| path.extension().is_some_and(|e| e == "tgz")).context("npm left no archive")?
+            packed
+                .into_iter()
+                .find(|path| path.extension().is_some_and(|e| e == "tgz"))
+                .context("npm left no archive")?
         }
     };
     let file = std::fs::File::open(&archive)?;

@@ -13,10 +13,17 @@ pub struct StratifiedSplit {
 /// Draws `train` and `validation` images without overlap, the same number of each class as far as it goes (a remainder
 /// goes to the first classes). The validation images do not depend on `train`, and a smaller train split is part of a
 /// larger one of the same seed.
-pub fn stratified(labels: &[i32], classes: usize, train: usize, validation: usize, seed: u64) -> Result<StratifiedSplit> {
+pub fn stratified(
+    labels: &[i32],
+    classes: usize,
+    train: usize,
+    validation: usize,
+    seed: u64,
+) -> Result<StratifiedSplit> {
     ensure!(
         train + validation <= labels.len(),
-        "train {train} + validation {validation} images were asked for and there are {}", labels.len()
+        "train {train} + validation {validation} images were asked for and there are {}",
+        labels.len()
     );
     let mut split = StratifiedSplit { train: Vec::with_capacity(train), validation: Vec::with_capacity(validation) };
     for class in 0..classes {
@@ -27,7 +34,8 @@ pub fn stratified(labels: &[i32], classes: usize, train: usize, validation: usiz
         ensure!(
             held_out + trained <= members.len(),
             "class {class} has {} images; a stratified split of train {train} and validation {validation} needs {}",
-            members.len(), held_out + trained
+            members.len(),
+            held_out + trained
         );
         split.validation.extend(&members[..held_out]);
         split.train.extend(&members[held_out..held_out + trained]);

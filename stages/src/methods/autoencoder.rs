@@ -49,12 +49,22 @@ impl Stage for Autoencoder {
     fn run(params: Params, context: &Context) -> Result<()> {
         let inputs = Inputs::open(context, Policy::identity())?;
         let (height, width) = (inputs.data.manifest.height, inputs.data.manifest.width);
-        ensure!(height == width && width.is_multiple_of(8), "the decoder draws squares of a multiple of 8 pixels; these images have {height}x{width}");
-        pretrain(&params.common, &inputs, 1, context, |init, data| {
-            let encoder = params.common.encoder.build(init);
-            let decoder = Decoder::new(init, encoder.features(), data.width, params.decoder_width as usize);
-            Reconstruction { model: Model { encoder, decoder } }
-        }, |method| &method.model.encoder)
+        ensure!(
+            height == width && width.is_multiple_of(8),
+            "the decoder draws squares of a multiple of 8 pixels; these images have {height}x{width}"
+        );
+        pretrain(
+            &params.common,
+            &inputs,
+            1,
+            context,
+            |init, data| {
+                let encoder = params.common.encoder.build(init);
+                let decoder = Decoder::new(init, encoder.features(), data.width, params.decoder_width as usize);
+                Reconstruction { model: Model { encoder, decoder } }
+            },
+            |method| &method.model.encoder,
+        )
     }
 }
 

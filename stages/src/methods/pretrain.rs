@@ -78,12 +78,19 @@ impl Inputs {
 
 /// Trains what `build` makes, and publishes the encoder that `encoder` finds in it.
 pub fn pretrain<M: Method>(
-    common: &Common, inputs: &Inputs, views: usize, context: &Context,
-    build: impl FnOnce(&mut Init, &Manifest) -> M, encoder: impl Fn(&M) -> &Encoder,
+    common: &Common,
+    inputs: &Inputs,
+    views: usize,
+    context: &Context,
+    build: impl FnOnce(&mut Init, &Manifest) -> M,
+    encoder: impl Fn(&M) -> &Encoder,
 ) -> Result<()> {
     let Inputs { data, policy } = inputs;
     let (batch, images) = (common.batch as usize, data.len(Split::Train));
-    ensure!(batch <= images, "batch is {batch} and there are {images} training images: lower `batch` or raise the data's `train`");
+    ensure!(
+        batch <= images,
+        "batch is {batch} and there are {images} training images: lower `batch` or raise the data's `train`"
+    );
     if let Some(warning) = common.encoder.warning(data.manifest.width) {
         eprintln!("warning: {warning}");
     }
@@ -91,5 +98,6 @@ pub fn pretrain<M: Method>(
     let method = build(&mut init, &data.manifest);
     let loader = Loader { data, policy, views, batch, seed: common.seed };
     train(&method, &Training { loader, epochs: common.epochs as usize, optimiser: &common.optimiser }, context)?;
-    EncoderArtifact::new(Some(&common.encoder), &data.manifest).save(Some(encoder(&method)), &context.output("encoder")?)
+    EncoderArtifact::new(Some(&common.encoder), &data.manifest)
+        .save(Some(encoder(&method)), &context.output("encoder")?)
 }

@@ -28,11 +28,18 @@ impl Stage for Rotation {
 
     fn run(common: Common, context: &Context) -> Result<()> {
         let inputs = Inputs::open(context, StandardViews::default_policy())?;
-        pretrain(&common, &inputs, 1, context, |init, _| {
-            let encoder = common.encoder.build(init);
-            let classifier = Linear::new(init, encoder.features(), TURNS);
-            RotationPrediction { model: Model { encoder, classifier } }
-        }, |method| &method.model.encoder)
+        pretrain(
+            &common,
+            &inputs,
+            1,
+            context,
+            |init, _| {
+                let encoder = common.encoder.build(init);
+                let classifier = Linear::new(init, encoder.features(), TURNS);
+                RotationPrediction { model: Model { encoder, classifier } }
+            },
+            |method| &method.model.encoder,
+        )
     }
 }
 

@@ -56,11 +56,23 @@ impl Stage for SimClr {
 
     fn run(params: Params, context: &Context) -> Result<()> {
         let inputs = Inputs::open(context, SimClrViews::default_policy())?;
-        pretrain(&params.common, &inputs, 2, context, |init, _| {
-            let encoder = params.common.encoder.build(init);
-            let projector = Projector::new(init, encoder.features(), params.projector_hidden as usize, params.projector_out as usize);
-            Contrast { model: Model { encoder, projector }, temperature: params.temperature }
-        }, |method| &method.model.encoder)
+        pretrain(
+            &params.common,
+            &inputs,
+            2,
+            context,
+            |init, _| {
+                let encoder = params.common.encoder.build(init);
+                let projector = Projector::new(
+                    init,
+                    encoder.features(),
+                    params.projector_hidden as usize,
+                    params.projector_out as usize,
+                );
+                Contrast { model: Model { encoder, projector }, temperature: params.temperature }
+            },
+            |method| &method.model.encoder,
+        )
     }
 }
 

@@ -28,11 +28,18 @@ impl Stage for Supervised {
 
     fn run(common: Common, context: &Context) -> Result<()> {
         let inputs = Inputs::open(context, StandardViews::default_policy())?;
-        pretrain(&common, &inputs, 1, context, |init, data| {
-            let encoder = common.encoder.build(init);
-            let classifier = Linear::new(init, encoder.features(), data.classes.len());
-            Classification { model: Model { encoder, classifier } }
-        }, |method| &method.model.encoder)
+        pretrain(
+            &common,
+            &inputs,
+            1,
+            context,
+            |init, data| {
+                let encoder = common.encoder.build(init);
+                let classifier = Linear::new(init, encoder.features(), data.classes.len());
+                Classification { model: Model { encoder, classifier } }
+            },
+            |method| &method.model.encoder,
+        )
     }
 }
 

@@ -37,7 +37,8 @@ impl Decoder {
     pub fn forward(&self, features: Tensor<2>, mode: Mode) -> Tensor<4> {
         let batch = features.dims()[0];
         // The map is laid out as [batch, h, w, channels] and then seen as channels-last.
-        let map = self.project.forward(features).reshape([batch, self.size, self.size, self.channels]).permute([0, 3, 1, 2]);
+        let map =
+            self.project.forward(features).reshape([batch, self.size, self.size, self.channels]).permute([0, 3, 1, 2]);
         let y = self.convs.iter().fold(map, |x, conv| conv.forward_relu(upsample(x), mode));
         self.to_image.forward(y)
     }

@@ -1,9 +1,9 @@
 //! What maps an image to a feature vector, and how a recipe names it.
 
+use super::Init;
 use super::convnet::ConvNet;
 use super::layers::{Mode, global_average_pool};
 use super::resnet::{ResNet, ResNetSpec, Stem};
-use super::Init;
 use burn::module::Module;
 use burn::tensor::Tensor;
 use schemars::JsonSchema;

@@ -93,7 +93,10 @@ pub struct ConvNorm {
 
 impl ConvNorm {
     pub fn new(init: &mut Init, channels_in: usize, channels_out: usize, kernel: usize, stride: usize) -> Self {
-        Self { conv: Conv2d::new(init, channels_in, channels_out, kernel, stride), bn: BatchNorm::new(init, channels_out) }
+        Self {
+            conv: Conv2d::new(init, channels_in, channels_out, kernel, stride),
+            bn: BatchNorm::new(init, channels_out),
+        }
     }
 
     pub fn forward(&self, x: Tensor<4>, mode: Mode) -> Tensor<4> {

@@ -4,8 +4,8 @@
 //! (option B). The small-image stem is one 3x3 convolution of stride 1 without pooling, as contrastive papers use on
 //! CIFAR (Chen et al. 2020, B.9).
 
-use super::layers::{ConvNorm, Linear, Mode, global_average_pool};
 use super::Init;
+use super::layers::{ConvNorm, Linear, Mode, global_average_pool};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::module::max_pool2d;
@@ -81,15 +81,22 @@ impl ResNet {
         };
         let expansion = if spec.bottleneck { 4 } else { 1 };
         let mut inputs = spec.width;
-        let layers = spec.blocks.iter().enumerate().map(|(stage, &count)| {
-            let width = spec.width << stage;
-            (0..count).map(|block| {
-                let stride = if block == 0 && stage > 0 { 2 } else { 1 };
-                let built = Block::new(init, inputs, width, stride, spec.bottleneck);
-                inputs = width * expansion;
-                built
-            }).collect()
-        }).collect();
+        let layers = spec
+            .blocks
+            .iter()
+            .enumerate()
+            .map(|(stage, &count)| {
+                let width = spec.width << stage;
+                (0..count)
+                    .map(|block| {
+                        let stride = if block == 0 && stage > 0 { 2 } else { 1 };
+                        let built = Block::new(init, inputs, width, stride, spec.bottleneck);
+                        inputs = width * expansion;
+                        built
+                    })
+                    .collect()
+            })
+            .collect();
         Self { stem, layers, pool: spec.stem == Stem::ImageNet, features: inputs }
     }
 

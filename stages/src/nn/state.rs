@@ -46,13 +46,19 @@ impl ModuleVisitor for Collect {
 
 /// Writes tensors as safetensors, in channels-first order, sorted by name, so that equal tensors give equal bytes.
 pub fn save(path: &Path, tensors: &[(String, tch::Tensor)]) -> Result<()> {
-    let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = tensors.iter().map(|(name, tensor)| {
-        let shape = tensor.size().iter().map(|&n| n as usize).collect();
-        (name.clone(), shape, floats(tensor).iter().flat_map(|x| x.to_le_bytes()).collect())
-    }).collect();
-    let views = bytes.iter().map(|(name, shape, data)| {
-        Ok((name.as_str(), safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), data)?))
-    }).collect::<Result<BTreeMap<_, _>>>()?;
+    let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
+        .iter()
+        .map(|(name, tensor)| {
+            let shape = tensor.size().iter().map(|&n| n as usize).collect();
+            (name.clone(), shape, floats(tensor).iter().flat_map(|x| x.to_le_bytes()).collect())
+        })
+        .collect();
+    let views = bytes
+        .iter()
+        .map(|(name, shape, data)| {
+            Ok((name.as_str(), safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), data)?))
+        })
+        .collect::<Result<BTreeMap<_, _>>>()?;
     safetensors::serialize_to_file(views, None, path).with_context(|| format!("cannot write {}", path.display()))
 }
 
@@ -65,13 +71,22 @@ fn floats(tensor: &tch::Tensor) -> Vec<f32> {
 /// Reads what [`save`] wrote.
 pub fn load(path: &Path) -> Result<BTreeMap<String, tch::Tensor>> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let file = safetensors::SafeTensors::deserialize(&bytes).with_context(|| format!("{} is damaged", path.display()))?;
-    file.iter().map(|(name, view)| {
-        ensure!(view.dtype() == safetensors::Dtype::F32, "{name} in {} is {:?}, not F32", path.display(), view.dtype());
-        let values: Vec<f32> = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
-        Ok((name.to_owned(), tch::Tensor::from_slice(&values).reshape(shape)))
-    }).collect()
+    let file =
+        safetensors::SafeTensors::deserialize(&bytes).with_context(|| format!("{} is damaged", path.display()))?;
+    file.iter()
+        .map(|(name, view)| {
+            ensure!(
+                view.dtype() == safetensors::Dtype::F32,
+                "{name} in {} is {:?}, not F32",
+                path.display(),
+                view.dtype()
+            );
+            let values: Vec<f32> =
+                view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
+            Ok((name.to_owned(), tch::Tensor::from_slice(&values).reshape(shape)))
+        })
+        .collect()
 }
 
 /// The names and tensors of a network.
@@ -85,7 +100,13 @@ pub fn restore<M: Module>(module: &M, tensors: &BTreeMap<String, tch::Tensor>) -
         let Some(saved) = tensors.get(&entry.name) else {
             bail!("{} is missing among the {} saved tensors", entry.name, tensors.len());
         };
-        ensure!(saved.size() == entry.tensor.size(), "{}: saved {:?}, expected {:?}", entry.name, saved.size(), entry.tensor.size());
+        ensure!(
+            saved.size() == entry.tensor.size(),
+            "{}: saved {:?}, expected {:?}",
+            entry.name,
+            saved.size(),
+            entry.tensor.size()
+        );
         tch::no_grad(|| entry.tensor.copy_(saved));
     }
     Ok(())

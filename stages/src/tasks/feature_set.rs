@@ -33,8 +33,14 @@ pub struct SplitFeatures {
 impl FeatureSet {
     pub fn save(&self, folder: &Path) -> Result<()> {
         for (split, content) in &self.splits {
-            write_numbers(&folder.join(format!("{}.features", split.name())), content.values.iter().map(|v| v.to_le_bytes()))?;
-            write_numbers(&folder.join(format!("{}.labels", split.name())), content.labels.iter().map(|v| v.to_le_bytes()))?;
+            write_numbers(
+                &folder.join(format!("{}.features", split.name())),
+                content.values.iter().map(|v| v.to_le_bytes()),
+            )?;
+            write_numbers(
+                &folder.join(format!("{}.labels", split.name())),
+                content.labels.iter().map(|v| v.to_le_bytes()),
+            )?;
         }
         let images = self.splits.iter().map(|(&split, content)| (split, content.labels.len())).collect();
         write_json(&folder.join("manifest.json"), &Manifest { features: self.features, classes: self.classes, images })

@@ -26,7 +26,10 @@ impl Stage for Features {
         name: "features",
         summary: "The encoder's feature vector of every image, without augmentation",
         docs: "Batch norm uses its running statistics. Raw pixels where the encoder is the identity.",
-        needs: &[DATA, PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "the frozen encoder" }],
+        needs: &[
+            DATA,
+            PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "the frozen encoder" },
+        ],
         gives: &[OutputAbout { name: "features", type_: "features", doc: "features and labels of every split" }],
         ..About::NONE
     };
@@ -55,7 +58,13 @@ impl Stage for Features {
 }
 
 /// `[image, feature]` of some images.
-fn encode(data: &Dataset, split: Split, images: std::ops::Range<usize>, encoder: &Frozen, context: &Context) -> Vec<f32> {
+fn encode(
+    data: &Dataset,
+    split: Split,
+    images: std::ops::Range<usize>,
+    encoder: &Frozen,
+    context: &Context,
+) -> Vec<f32> {
     let manifest = &data.manifest;
     let size = manifest.image_bytes();
     let mut values = vec![0.0; images.len() * size];

@@ -81,24 +81,33 @@ fn unit_rows(split: &SplitFeatures, features: usize, device: &Device) -> Tensor<
 /// The score of every class for every query: the sum of `exp(similarity / temperature)` over those of its `k` nearest
 /// that are of the class. `bank` and `queries` are `[n, features]` of unit length.
 pub fn vote(
-    bank: Tensor<2>, labels: &[i32], queries: Tensor<2>, classes: usize, k: usize, temperature: f64,
+    bank: Tensor<2>,
+    labels: &[i32],
+    queries: Tensor<2>,
+    classes: usize,
+    k: usize,
+    temperature: f64,
 ) -> Vec<Vec<f64>> {
-    let similarity: Vec<f32> = queries.matmul(bank.transpose()).into_data().try_to_vec().expect("similarities are floats");
-    similarity.par_chunks_exact(labels.len()).map(|row| {
-        let mut order: Vec<u32> = (0..labels.len() as u32).collect();
-        // Of equal similarities the earlier image is nearer, so that the choice is the same everywhere.
-        let nearer = |&a: &u32, &b: &u32| row[b as usize].total_cmp(&row[a as usize]).then(a.cmp(&b));
-        if k < order.len() {
-            order.select_nth_unstable_by(k, nearer);
-            order.truncate(k);
-        }
-        order.sort_unstable();
-        let mut scores = vec![0.0; classes];
-        for &neighbour in &order {
-            scores[labels[neighbour as usize] as usize] += (f64::from(row[neighbour as usize]) / temperature).exp();
-        }
-        scores
-    }).collect()
+    let similarity: Vec<f32> =
+        queries.matmul(bank.transpose()).into_data().try_to_vec().expect("similarities are floats");
+    similarity
+        .par_chunks_exact(labels.len())
+        .map(|row| {
+            let mut order: Vec<u32> = (0..labels.len() as u32).collect();
+            // Of equal similarities the earlier image is nearer, so that the choice is the same everywhere.
+            let nearer = |&a: &u32, &b: &u32| row[b as usize].total_cmp(&row[a as usize]).then(a.cmp(&b));
+            if k < order.len() {
+                order.select_nth_unstable_by(k, nearer);
+                order.truncate(k);
+            }
+            order.sort_unstable();
+            let mut scores = vec![0.0; classes];
+            for &neighbour in &order {
+                scores[labels[neighbour as usize] as usize] += (f64::from(row[neighbour as usize]) / temperature).exp();
+            }
+            scores
+        })
+        .collect()
 }
 
 fn best(scores: &[f64]) -> i32 {

@@ -19,7 +19,10 @@ pub struct Limits {
 
 /// The minimum of `f` from `x` on; `f` gives value and gradient. `None` when `go_on` said no.
 pub fn minimise(
-    mut x: Vec<f64>, limits: Limits, mut f: impl FnMut(&[f64]) -> (f64, Vec<f64>), mut go_on: impl FnMut() -> bool,
+    mut x: Vec<f64>,
+    limits: Limits,
+    mut f: impl FnMut(&[f64]) -> (f64, Vec<f64>),
+    mut go_on: impl FnMut() -> bool,
 ) -> Option<Vec<f64>> {
     let (mut value, mut gradient) = f(&x);
     let mut memory: VecDeque<Pair> = VecDeque::new();
@@ -121,6 +124,14 @@ mod tests {
 
     #[test]
     fn it_ends_when_told_to() {
-        assert!(minimise(vec![1.0], Limits { iterations: 5, gradient: 0.0, progress: 0.0 }, |x| (x[0] * x[0], vec![2.0 * x[0]]), || false).is_none());
+        assert!(
+            minimise(
+                vec![1.0],
+                Limits { iterations: 5, gradient: 0.0, progress: 0.0 },
+                |x| (x[0] * x[0], vec![2.0 * x[0]]),
+                || false
+            )
+            .is_none()
+        );
     }
 }

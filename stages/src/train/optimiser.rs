@@ -38,7 +38,14 @@ pub struct OptimiserConfig {
 
 impl Default for OptimiserConfig {
     fn default() -> Self {
-        Self { kind: OptimiserKind::Sgd, lr: 0.06, momentum: 0.9, nesterov: false, weight_decay: 5e-4, warmup_epochs: 0 }
+        Self {
+            kind: OptimiserKind::Sgd,
+            lr: 0.06,
+            momentum: 0.9,
+            nesterov: false,
+            weight_decay: 5e-4,
+            warmup_epochs: 0,
+        }
     }
 }
 
@@ -82,7 +89,8 @@ impl Optimiser {
             }
             OptimiserKind::Adamw => {
                 let number = (self.steps_done + 1) as f32;
-                let steps: Vec<tch::Tensor> = params.iter().map(|p| tch::Tensor::from(number).to_device(p.device())).collect();
+                let steps: Vec<tch::Tensor> =
+                    params.iter().map(|p| tch::Tensor::from(number).to_device(p.device())).collect();
                 let step = ops::AdamW { lr, betas: ADAMW_BETAS, weight_decay, eps: ADAMW_EPS };
                 ops::fused_adamw(&params, &collect.found, [&self.first, &self.second], &steps, step);
             }
@@ -94,7 +102,10 @@ impl Optimiser {
     pub fn state(&self) -> Vec<(String, tch::Tensor)> {
         let kinds = [("first", &self.first), ("second", &self.second)];
         let named = kinds.into_iter().flat_map(|(kind, buffers)| {
-            self.params.iter().zip(buffers).map(move |(entry, buffer)| (format!("{kind}.{}", entry.name), buffer.shallow_clone()))
+            self.params
+                .iter()
+                .zip(buffers)
+                .map(move |(entry, buffer)| (format!("{kind}.{}", entry.name), buffer.shallow_clone()))
         });
         named.collect()
     }
@@ -105,7 +116,12 @@ impl Optimiser {
             for (entry, buffer) in self.params.iter().zip(buffers) {
                 let name = format!("{kind}.{}", entry.name);
                 let tensor = saved.get(&name).with_context(|| format!("{name} is missing in the checkpoint"))?;
-                ensure!(tensor.size() == buffer.size(), "{name}: saved {:?}, expected {:?}", tensor.size(), buffer.size());
+                ensure!(
+                    tensor.size() == buffer.size(),
+                    "{name}: saved {:?}, expected {:?}",
+                    tensor.size(),
+                    buffer.size()
+                );
                 buffer.copy_(tensor);
             }
         }

@@ -65,7 +65,10 @@ impl<'a, M: Method> Run<'a, M> {
         let batch = training.loader.batch as u64;
         let total = (training.epochs * training.loader.steps_per_epoch()) as u64 * batch;
         Ok(Self {
-            method, training, context, optimiser,
+            method,
+            training,
+            context,
+            optimiser,
             pending: vec![],
             meter: context.meter("train", total, "images").start_at(position.step as u64 * batch),
             started: Instant::now(),

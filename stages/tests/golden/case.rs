@@ -21,20 +21,27 @@ struct Array {
 pub fn load(folder: &Path) -> Result<Vec<Case>> {
     let text = std::fs::read_to_string(folder.join("cases.json")).context("cannot read cases.json")?;
     let described: BTreeMap<String, Value> = serde_json::from_str(&text)?;
-    described.into_iter().map(|(name, about)| {
-        let bytes = std::fs::read(folder.join(format!("{name}.safetensors"))).with_context(|| name.clone())?;
-        let file = safetensors::SafeTensors::deserialize(&bytes)?;
-        let arrays = file.iter().map(|(key, view)| {
-            let values = match view.dtype() {
-                safetensors::Dtype::F32 => view.data().as_chunks::<4>().0.iter().map(|b| f64::from(f32::from_le_bytes(*b))).collect(),
-                safetensors::Dtype::I64 => view.data().as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b) as f64).collect(),
-                safetensors::Dtype::U8 => view.data().iter().map(|&b| f64::from(b)).collect(),
-                other => anyhow::bail!("{name}: {key} is {other:?}"),
-            };
-            Ok((key.to_owned(), Array { shape: view.shape().to_vec(), values }))
-        });
-        Ok(Case { arrays: arrays.collect::<Result<_>>()?, params: about["params"].clone(), name })
-    }).collect()
+    described
+        .into_iter()
+        .map(|(name, about)| {
+            let bytes = std::fs::read(folder.join(format!("{name}.safetensors"))).with_context(|| name.clone())?;
+            let file = safetensors::SafeTensors::deserialize(&bytes)?;
+            let arrays = file.iter().map(|(key, view)| {
+                let values = match view.dtype() {
+                    safetensors::Dtype::F32 => {
+                        view.data().as_chunks::<4>().0.iter().map(|b| f64::from(f32::from_le_bytes(*b))).collect()
+                    }
+                    safetensors::Dtype::I64 => {
+                        view.data().as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b) as f64).collect()
+                    }
+                    safetensors::Dtype::U8 => view.data().iter().map(|&b| f64::from(b)).collect(),
+                    other => anyhow::bail!("{name}: {key} is {other:?}"),
+                };
+                Ok((key.to_owned(), Array { shape: view.shape().to_vec(), values }))
+            });
+            Ok(Case { arrays: arrays.collect::<Result<_>>()?, params: about["params"].clone(), name })
+        })
+        .collect()
 }
 
 impl Case {
@@ -78,9 +85,17 @@ impl Case {
             return Err(format!("{name}: {} entries, expected {}", got.len(), expected.len()).into());
         }
         let scale = expected.iter().fold(0.0f64, |scale, v| scale.max(v.abs()));
-        let worst = got.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, |worst: f64, d| if d.is_nan() { f64::INFINITY } else { worst.max(d) });
+        let worst = got
+            .iter()
+            .zip(expected)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, |worst: f64, d| if d.is_nan() { f64::INFINITY } else { worst.max(d) });
         if worst > tolerance * scale {
-            return Err(format!("{name}: off by {worst:e}, allowed {:e} ({tolerance:e} of {scale})", tolerance * scale).into());
+            return Err(format!(
+                "{name}: off by {worst:e}, allowed {:e} ({tolerance:e} of {scale})",
+                tolerance * scale
+            )
+            .into());
         }
         Ok(())
     }

@@ -15,13 +15,23 @@ pub fn image_ops(case: &Case) -> Result<(), Failed> {
         let expected = from_planes(&case.floats(&name), case.shape(&name));
         let got = apply(operation, image.clone());
         if (got.height, got.width) != (expected.height, expected.width) {
-            return Err(format!("{operation}: {}x{}, expected {}x{}", got.height, got.width, expected.height, expected.width).into());
+            return Err(format!(
+                "{operation}: {}x{}, expected {}x{}",
+                got.height, got.width, expected.height, expected.width
+            )
+            .into());
         }
-        let differences: Vec<f64> = got.data.iter().zip(&expected.data).map(|(a, b)| f64::from((a - b).abs())).collect();
+        let differences: Vec<f64> =
+            got.data.iter().zip(&expected.data).map(|(a, b)| f64::from((a - b).abs())).collect();
         let worst = differences.iter().fold(0.0f64, |worst, d| worst.max(*d));
         let mean = differences.iter().sum::<f64>() / differences.len() as f64;
         if !(worst <= WORST && mean <= MEAN) {
-            return Err(format!("{operation}: off by {:.2}/255 at most, {:.3}/255 in the mean", worst * 255.0, mean * 255.0).into());
+            return Err(format!(
+                "{operation}: off by {:.2}/255 at most, {:.3}/255 in the mean",
+                worst * 255.0,
+                mean * 255.0
+            )
+            .into());
         }
     }
     Ok(())
@@ -53,7 +63,8 @@ fn apply(operation: &Value, mut image: Image) -> Image {
 /// `[3, height, width]`
 fn from_planes(planes: &[f32], shape: &[usize]) -> Image {
     let [_, height, width] = *shape else { panic!("an image has three dimensions") };
-    let data: Vec<f32> = (0..height * width).flat_map(|i| (0..3).map(move |c| planes[c * height * width + i])).collect();
+    let data: Vec<f32> =
+        (0..height * width).flat_map(|i| (0..3).map(move |c| planes[c * height * width + i])).collect();
     // The case stores its input as bytes.
     let scale = if planes.iter().any(|&v| v > 1.5) { 1.0 / 255.0 } else { 1.0 };
     Image { height, width, data: data.into_iter().map(|v| v * scale).collect() }

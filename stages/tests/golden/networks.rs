@@ -27,7 +27,8 @@ pub fn conv2d(case: &Case) -> Result<(), Failed> {
             (x, w) = (ops::channels_last(x), ops::channels_last(w));
         }
         let (x, w) = (x.require_grad(), w.require_grad());
-        let spec = ConvSpec { stride: case.param("stride") as usize, padding: 1, groups: case.param("groups") as usize };
+        let spec =
+            ConvSpec { stride: case.param("stride") as usize, padding: 1, groups: case.param("groups") as usize };
         let y = ops::conv2d(x.clone(), w.clone(), spec);
         case.expect("out.y", &entries(y.clone().inner()), VALUES)?;
         let grads = weighted_sum(y).backward();
@@ -72,10 +73,12 @@ pub fn resnet(case: &Case) -> Result<(), Failed> {
     let resnet = ResNet::new(&mut init, &ResNetSpec { width: 64, blocks, bottleneck, stem: Stem::ImageNet });
     let fc = Linear::new(&mut init, resnet.features(), 10);
     let network = ResNetClassifier { resnet, fc }.valid();
-    let keys: Vec<(String, Vec<usize>)> = serde_json::from_value(case.json("keys").clone()).map_err(|e| e.to_string())?;
+    let keys: Vec<(String, Vec<usize>)> =
+        serde_json::from_value(case.json("keys").clone()).map_err(|e| e.to_string())?;
     for mut entry in state::entries(&network) {
         let name = torchvision_name(&entry.name);
-        let number = keys.iter().position(|(key, _)| *key == name).ok_or_else(|| format!("torchvision has no {name}"))?;
+        let number =
+            keys.iter().position(|(key, _)| *key == name).ok_or_else(|| format!("torchvision has no {name}"))?;
         let values = tch::Tensor::from_slice(&fill(number, &keys[number])).reshape(entry.tensor.size());
         tch::no_grad(|| entry.tensor.copy_(&values));
     }
@@ -87,16 +90,18 @@ pub fn resnet(case: &Case) -> Result<(), Failed> {
 fn fill(number: usize, (name, shape): &(String, Vec<usize>)) -> Vec<f32> {
     let wave = |j: usize| (j as f64 * 0.37 + number as f64).sin();
     let scale = (2.0 / shape[1..].iter().product::<usize>() as f64).sqrt();
-    (0..shape.iter().product()).map(|j| {
-        let v = wave(j);
-        (if shape.len() > 1 {
-            v * scale
-        } else if name.contains("weight") || name.contains("var") {
-            1.0 + 0.1 * v
-        } else {
-            0.1 * v
-        }) as f32
-    }).collect()
+    (0..shape.iter().product())
+        .map(|j| {
+            let v = wave(j);
+            (if shape.len() > 1 {
+                v * scale
+            } else if name.contains("weight") || name.contains("var") {
+                1.0 + 0.1 * v
+            } else {
+                0.1 * v
+            }) as f32
+        })
+        .collect()
 }
 
 /// `resnet.layers.0.1.convs.0.conv.weight` is torchvision's `layer1.1.conv1.weight`.
@@ -106,7 +111,9 @@ fn torchvision_name(ours: &str) -> String {
     match parts[..] {
         ["stem", "conv", leaf] => format!("conv1.{leaf}"),
         ["stem", "bn", leaf] => format!("bn1.{leaf}"),
-        ["layers", stage, block, "convs", n, kind, leaf] => format!("layer{}.{block}.{kind}{}.{leaf}", one_up(stage), one_up(n)),
+        ["layers", stage, block, "convs", n, kind, leaf] => {
+            format!("layer{}.{block}.{kind}{}.{leaf}", one_up(stage), one_up(n))
+        }
         ["layers", stage, block, "downsample", kind, leaf] => {
             format!("layer{}.{block}.downsample.{}.{leaf}", one_up(stage), usize::from(kind == "bn"))
         }

@@ -72,7 +72,8 @@ pub fn adamw(case: &Case) -> Result<(), Failed> {
 
 pub fn schedule(case: &Case) -> Result<(), Failed> {
     let (total, warmup) = (case.param("total") as usize, case.param("warmup") as usize);
-    let lr: Vec<f64> = (0..total).map(|s| warmup_cosine(s, total, warmup, case.param("base"), case.param("end"))).collect();
+    let lr: Vec<f64> =
+        (0..total).map(|s| warmup_cosine(s, total, warmup, case.param("base"), case.param("end"))).collect();
     let ema: Vec<f64> = (0..total).map(|s| cosine(s, total, case.param("ema_start"), case.param("ema_end"))).collect();
     case.expect("out.lr", &lr, STATES)?;
     case.expect("out.ema", &ema, STATES)

@@ -34,7 +34,12 @@ fn forward(x: &TchTensor, weight: &TchTensor, spec: ConvSpec) -> TchTensor {
     let (stride, padding) = (spec.stride as i64, spec.padding as i64);
     let no_bias = None::<&tch::Tensor>;
     TchTensor::new(x.tensor.conv2d(
-        &weight.tensor, no_bias, [stride, stride], [padding, padding], [1, 1], spec.groups as i64,
+        &weight.tensor,
+        no_bias,
+        [stride, stride],
+        [padding, padding],
+        [1, 1],
+        spec.groups as i64,
     ))
 }
 
@@ -70,9 +75,16 @@ impl Backward<LibTorch, 2> for ConvBackward {
         // Safety: all pointers are valid for the call; results are owned below.
         ffi::check(unsafe {
             ffi::pretext_conv2d_backward(
-                ffi::borrow(&grad.tensor), ffi::borrow(&x.tensor), ffi::borrow(&weight.tensor),
-                spec.stride as i64, spec.padding as i64, spec.groups as i64,
-                x_node.is_some().into(), weight_node.is_some().into(), &mut grad_x, &mut grad_weight,
+                ffi::borrow(&grad.tensor),
+                ffi::borrow(&x.tensor),
+                ffi::borrow(&weight.tensor),
+                spec.stride as i64,
+                spec.padding as i64,
+                spec.groups as i64,
+                x_node.is_some().into(),
+                weight_node.is_some().into(),
+                &mut grad_x,
+                &mut grad_weight,
             )
         });
         if let Some(node) = x_node {

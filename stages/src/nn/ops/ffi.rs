@@ -9,20 +9,54 @@ unsafe extern "C" {
     fn pretext_shim_error() -> *const c_char;
     pub fn pretext_channels_last(x: Raw, out: *mut Raw) -> c_int;
     pub fn pretext_conv2d_backward(
-        grad: Raw, x: Raw, weight: Raw, stride: i64, padding: i64, groups: i64,
-        needs_x: c_int, needs_weight: c_int, grad_x: *mut Raw, grad_weight: *mut Raw,
+        grad: Raw,
+        x: Raw,
+        weight: Raw,
+        stride: i64,
+        padding: i64,
+        groups: i64,
+        needs_x: c_int,
+        needs_weight: c_int,
+        grad_x: *mut Raw,
+        grad_weight: *mut Raw,
     ) -> c_int;
     pub fn pretext_batch_norm_backward(
-        grad: Raw, x: Raw, weight: Raw, running_mean: Raw, running_var: Raw, save_mean: Raw, save_invstd: Raw,
-        train: c_int, eps: f64, grad_x: *mut Raw, grad_weight: *mut Raw, grad_bias: *mut Raw,
+        grad: Raw,
+        x: Raw,
+        weight: Raw,
+        running_mean: Raw,
+        running_var: Raw,
+        save_mean: Raw,
+        save_invstd: Raw,
+        train: c_int,
+        eps: f64,
+        grad_x: *mut Raw,
+        grad_weight: *mut Raw,
+        grad_bias: *mut Raw,
     ) -> c_int;
     pub fn pretext_fused_sgd(
-        params: *mut Raw, grads: *mut Raw, buffers: *mut Raw, count: c_int,
-        lr: f64, momentum: f64, weight_decay: f64, nesterov: c_int, first: c_int,
+        params: *mut Raw,
+        grads: *mut Raw,
+        buffers: *mut Raw,
+        count: c_int,
+        lr: f64,
+        momentum: f64,
+        weight_decay: f64,
+        nesterov: c_int,
+        first: c_int,
     ) -> c_int;
     pub fn pretext_fused_adamw(
-        params: *mut Raw, grads: *mut Raw, first_moments: *mut Raw, second_moments: *mut Raw, steps: *mut Raw,
-        count: c_int, lr: f64, beta1: f64, beta2: f64, weight_decay: f64, eps: f64,
+        params: *mut Raw,
+        grads: *mut Raw,
+        first_moments: *mut Raw,
+        second_moments: *mut Raw,
+        steps: *mut Raw,
+        count: c_int,
+        lr: f64,
+        beta1: f64,
+        beta2: f64,
+        weight_decay: f64,
+        eps: f64,
     ) -> c_int;
 }
 

@@ -35,28 +35,51 @@ pub struct NormTensors {
 /// with the unbiased estimate, the normalisation uses the biased one, as in PyTorch.
 pub fn batch_norm<const D: usize>(x: Tensor<D>, norm: NormTensors, spec: NormSpec) -> Tensor<D> {
     Tensor::from_dispatch(Dispatch::batch_norm_native(
-        x.into_dispatch(), norm.weight.into_dispatch(), norm.bias.into_dispatch(),
-        norm.running_mean.into_dispatch(), norm.running_var.into_dispatch(), spec,
+        x.into_dispatch(),
+        norm.weight.into_dispatch(),
+        norm.bias.into_dispatch(),
+        norm.running_mean.into_dispatch(),
+        norm.running_var.into_dispatch(),
+        spec,
     ))
 }
 
 /// [`batch_norm`] of `x`, plus `residual`, then a ReLU if `spec.relu`: the end of a residual block.
-pub fn batch_norm_add<const D: usize>(x: Tensor<D>, residual: Tensor<D>, norm: NormTensors, spec: NormSpec) -> Tensor<D> {
+pub fn batch_norm_add<const D: usize>(
+    x: Tensor<D>,
+    residual: Tensor<D>,
+    norm: NormTensors,
+    spec: NormSpec,
+) -> Tensor<D> {
     Tensor::from_dispatch(Dispatch::batch_norm_add_native(
-        x.into_dispatch(), residual.into_dispatch(), norm.weight.into_dispatch(), norm.bias.into_dispatch(),
-        norm.running_mean.into_dispatch(), norm.running_var.into_dispatch(), spec,
+        x.into_dispatch(),
+        residual.into_dispatch(),
+        norm.weight.into_dispatch(),
+        norm.bias.into_dispatch(),
+        norm.running_mean.into_dispatch(),
+        norm.running_var.into_dispatch(),
+        spec,
     ))
 }
 
 #[backend_extension(LibTorch, Autodiff)]
 pub trait NormOps: Backend {
     fn batch_norm_native(
-        x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>,
-        running_mean: FloatTensor<Self>, running_var: FloatTensor<Self>, spec: NormSpec,
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        running_mean: FloatTensor<Self>,
+        running_var: FloatTensor<Self>,
+        spec: NormSpec,
     ) -> FloatTensor<Self>;
     fn batch_norm_add_native(
-        x: FloatTensor<Self>, residual: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>,
-        running_mean: FloatTensor<Self>, running_var: FloatTensor<Self>, spec: NormSpec,
+        x: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        running_mean: FloatTensor<Self>,
+        running_var: FloatTensor<Self>,
+        spec: NormSpec,
     ) -> FloatTensor<Self>;
 }
 
@@ -85,8 +108,13 @@ struct Inputs {
 fn forward(inputs: Inputs, residual: Option<&TchTensor>, spec: NormSpec) -> (TchTensor, Saved) {
     let Inputs { x, weight, bias, running_mean, running_var } = inputs;
     let (mut y, mean, invstd) = x.tensor.native_batch_norm(
-        Some(&weight.tensor), Some(&bias.tensor), Some(&running_mean.tensor), Some(&running_var.tensor),
-        spec.train, spec.momentum, spec.eps,
+        Some(&weight.tensor),
+        Some(&bias.tensor),
+        Some(&running_mean.tensor),
+        Some(&running_var.tensor),
+        spec.train,
+        spec.momentum,
+        spec.eps,
     );
     if let Some(residual) = residual {
         let _ = y.g_add_(&residual.tensor);
@@ -96,7 +124,11 @@ fn forward(inputs: Inputs, residual: Option<&TchTensor>, spec: NormSpec) -> (Tch
     }
     let y = TchTensor::new(y);
     let saved = Saved {
-        x, weight, running_mean, running_var, spec,
+        x,
+        weight,
+        running_mean,
+        running_var,
+        spec,
         y: spec.relu.then(|| y.clone()),
         save_mean: TchTensor::new(mean),
         save_invstd: TchTensor::new(invstd),
@@ -106,14 +138,23 @@ fn forward(inputs: Inputs, residual: Option<&TchTensor>, spec: NormSpec) -> (Tch
 
 impl NormOps for LibTorch {
     fn batch_norm_native(
-        x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>,
-        running_mean: FloatTensor<Self>, running_var: FloatTensor<Self>, spec: NormSpec,
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        running_mean: FloatTensor<Self>,
+        running_var: FloatTensor<Self>,
+        spec: NormSpec,
     ) -> FloatTensor<Self> {
         forward(Inputs { x, weight, bias, running_mean, running_var }, None, spec).0
     }
     fn batch_norm_add_native(
-        x: FloatTensor<Self>, residual: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>,
-        running_mean: FloatTensor<Self>, running_var: FloatTensor<Self>, spec: NormSpec,
+        x: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        running_mean: FloatTensor<Self>,
+        running_var: FloatTensor<Self>,
+        spec: NormSpec,
     ) -> FloatTensor<Self> {
         forward(Inputs { x, weight, bias, running_mean, running_var }, Some(&residual), spec).0
     }
@@ -121,10 +162,15 @@ impl NormOps for LibTorch {
 
 impl<C: CheckpointStrategy> NormOps for Autodiff<LibTorch, C> {
     fn batch_norm_native(
-        x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>,
-        running_mean: FloatTensor<Self>, running_var: FloatTensor<Self>, spec: NormSpec,
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        running_mean: FloatTensor<Self>,
+        running_var: FloatTensor<Self>,
+        spec: NormSpec,
     ) -> FloatTensor<Self> {
-        let ((x, x_node), (weight, weight_node), (bias, bias_node)) = (x.into_parts(), weight.into_parts(), bias.into_parts());
+        let ((x, x_node), (weight, weight_node), (bias, bias_node)) =
+            (x.into_parts(), weight.into_parts(), bias.into_parts());
         let (running_mean, running_var) = (running_mean.into_primitive(), running_var.into_primitive());
         let (y, saved) = forward(Inputs { x, weight, bias, running_mean, running_var }, None, spec);
         match NormBackward.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful() {
@@ -133,10 +179,16 @@ impl<C: CheckpointStrategy> NormOps for Autodiff<LibTorch, C> {
         }
     }
     fn batch_norm_add_native(
-        x: FloatTensor<Self>, residual: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>,
-        running_mean: FloatTensor<Self>, running_var: FloatTensor<Self>, spec: NormSpec,
+        x: FloatTensor<Self>,
+        residual: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        running_mean: FloatTensor<Self>,
+        running_var: FloatTensor<Self>,
+        spec: NormSpec,
     ) -> FloatTensor<Self> {
-        let ((x, x_node), (weight, weight_node), (bias, bias_node)) = (x.into_parts(), weight.into_parts(), bias.into_parts());
+        let ((x, x_node), (weight, weight_node), (bias, bias_node)) =
+            (x.into_parts(), weight.into_parts(), bias.into_parts());
         let (residual, residual_node) = residual.into_parts();
         let (running_mean, running_var) = (running_mean.into_primitive(), running_var.into_primitive());
         let (y, saved) = forward(Inputs { x, weight, bias, running_mean, running_var }, Some(&residual), spec);
@@ -162,10 +214,18 @@ fn backward(grad: TchTensor, saved: &Saved) -> ([TchTensor; 3], TchTensor) {
     // Safety: all pointers are valid for the call; results are owned below.
     ffi::check(unsafe {
         ffi::pretext_batch_norm_backward(
-            ffi::borrow(&grad.tensor), ffi::borrow(&saved.x.tensor), ffi::borrow(&saved.weight.tensor),
-            ffi::borrow(&saved.running_mean.tensor), ffi::borrow(&saved.running_var.tensor),
-            ffi::borrow(&saved.save_mean.tensor), ffi::borrow(&saved.save_invstd.tensor),
-            saved.spec.train.into(), saved.spec.eps, &mut grad_x, &mut grad_weight, &mut grad_bias,
+            ffi::borrow(&grad.tensor),
+            ffi::borrow(&saved.x.tensor),
+            ffi::borrow(&saved.weight.tensor),
+            ffi::borrow(&saved.running_mean.tensor),
+            ffi::borrow(&saved.running_var.tensor),
+            ffi::borrow(&saved.save_mean.tensor),
+            ffi::borrow(&saved.save_invstd.tensor),
+            saved.spec.train.into(),
+            saved.spec.eps,
+            &mut grad_x,
+            &mut grad_weight,
+            &mut grad_bias,
         )
     });
     ([grad_x, grad_weight, grad_bias].map(|raw| TchTensor::new(ffi::own(raw))), grad)

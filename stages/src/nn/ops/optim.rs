@@ -21,8 +21,15 @@ pub fn fused_sgd(params: &[Tensor], grads: &[Tensor], buffers: &[Tensor], step: 
     // Safety: three arrays of `params.len()` valid tensors.
     ffi::check(unsafe {
         ffi::pretext_fused_sgd(
-            p.as_mut_ptr(), g.as_mut_ptr(), b.as_mut_ptr(), params.len() as i32,
-            step.lr, step.momentum, step.weight_decay, step.nesterov.into(), first.into(),
+            p.as_mut_ptr(),
+            g.as_mut_ptr(),
+            b.as_mut_ptr(),
+            params.len() as i32,
+            step.lr,
+            step.momentum,
+            step.weight_decay,
+            step.nesterov.into(),
+            first.into(),
         )
     });
 }
@@ -45,8 +52,17 @@ pub fn fused_adamw(params: &[Tensor], grads: &[Tensor], moments: [&[Tensor]; 2],
     // Safety: five arrays of `params.len()` valid tensors.
     ffi::check(unsafe {
         ffi::pretext_fused_adamw(
-            p.as_mut_ptr(), g.as_mut_ptr(), m.as_mut_ptr(), v.as_mut_ptr(), s.as_mut_ptr(), params.len() as i32,
-            step.lr, step.betas.0, step.betas.1, step.weight_decay, step.eps,
+            p.as_mut_ptr(),
+            g.as_mut_ptr(),
+            m.as_mut_ptr(),
+            v.as_mut_ptr(),
+            s.as_mut_ptr(),
+            params.len() as i32,
+            step.lr,
+            step.betas.0,
+            step.betas.1,
+            step.weight_decay,
+            step.eps,
         )
     });
 }
