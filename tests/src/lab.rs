@@ -95,7 +95,7 @@ impl Lab {
         self.trace_lines().last().and_then(|line| line.rsplit_once(' ')?.1.parse().ok())
     }
 
-    /// The content of the only artifact of a node's result, and how it came about.
+    /// The number in an artifact.
     pub fn value(&self, digest: &Digest) -> String {
         std::fs::read_to_string(self.store().artifact(digest).join("value.txt")).expect("the artifact is there")
     }
