@@ -19,7 +19,11 @@ impl Bench {
 
     fn start(&self) -> Child {
         Command::new(env!("CARGO_BIN_EXE_run-graph"))
-            .args([self.lab.store_folder(), env!("CARGO_BIN_EXE_fake-worker").into(), self.lab.folder().join("graph.json")])
+            .args([
+                self.lab.store_folder(),
+                env!("CARGO_BIN_EXE_fake-worker").into(),
+                self.lab.folder().join("graph.json"),
+            ])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -44,9 +48,12 @@ impl Bench {
 }
 
 fn slow_sum() -> GraphSpec {
-    GraphSpec::default()
-        .node("slow", "slow", json!({ "steps": 60, "milliseconds": 10 }), &[])
-        .node("sum", "add", json!({ "plus": 1 }), &[("a", "slow")])
+    GraphSpec::default().node("slow", "slow", json!({ "steps": 60, "milliseconds": 10 }), &[]).node(
+        "sum",
+        "add",
+        json!({ "plus": 1 }),
+        &[("a", "slow")],
+    )
 }
 
 fn signal(process: u32, signal: i32) {
@@ -130,7 +137,7 @@ fn two_on_one_store_compute_everything_once() {
     let mut trace = bench.lab.trace();
     trace.sort();
     assert_eq!(trace, ["fake/add 0", "fake/slow 0"], "{outputs:?}");
-    let waited = outputs.iter().filter(|(_, err)| err.contains("waits for process")).count();
+    let waited = outputs.iter().filter(|(_, err)| err.contains("waits for ")).count();
     assert_eq!(waited, 1, "{outputs:?}");
     let slow_computed = outputs.iter().filter(|(out, _)| out.contains("slow: computed")).count();
     assert_eq!(slow_computed, 1, "{outputs:?}");

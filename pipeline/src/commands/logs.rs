@@ -1,4 +1,4 @@
-use super::places::Places;
+use super::places::StorePlace;
 use super::print;
 use crate::store::{NodeRecord, Store};
 use anyhow::{Context, Result, bail};
@@ -8,16 +8,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Debug, Args)]
+#[command(override_usage = "pretext logs [OPTIONS] [RECIPE] <STAGE>")]
 pub(super) struct LogsArgs {
     /// The stage, as it is shown: 'probe[method=simclr,seed=0]'; before it the recipe's name, where several have it
     #[arg(num_args = 1..=2, required = true, value_names = ["RECIPE", "STAGE"])]
     names: Vec<String>,
     #[command(flatten)]
-    places: Places,
+    store: StorePlace,
 }
 
 pub(super) fn logs(args: &LogsArgs) -> Result<ExitCode> {
-    let store = args.places.store()?;
+    let store = args.store.open()?;
     let (recipe, node) = match args.names.as_slice() {
         [recipe, node] => (Some(recipe_name(recipe)), node),
         names => (None, &names[0]),

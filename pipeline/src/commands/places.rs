@@ -9,12 +9,25 @@ use std::time::Duration;
 /// A worker sends a sign of life every two seconds; after so long without one it hangs.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Where things are.
+/// Where results are.
 #[derive(Debug, Args)]
-pub(super) struct Places {
+pub(super) struct StorePlace {
     /// Folder with all results [default: PRETEXT_STORE, or .pretext]
     #[arg(long, value_name = "FOLDER")]
     store: Option<PathBuf>,
+}
+
+impl StorePlace {
+    pub(super) fn open(&self) -> Result<Store> {
+        Ok(Store::open(&Store::locate(self.store.as_deref()))?)
+    }
+}
+
+/// Where results are, and what computes them.
+#[derive(Debug, Args)]
+pub(super) struct Places {
+    #[command(flatten)]
+    store: StorePlace,
     /// Program that computes the stages [default: PRETEXT_WORKER, or pretext-worker beside pretext]
     #[arg(long, value_name = "PROGRAM")]
     worker: Option<PathBuf>,
@@ -22,18 +35,20 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn store(&self) -> Result<Store> {
-        Ok(Store::open(&Store::locate(self.store.as_deref()))?)
+        self.store.open()
     }
 
     pub(super) fn worker(&self) -> Result<WorkerSpec> {
-        let from_environment = || std::env::var_os("PRETEXT_WORKER").filter(|value| !value.is_empty()).map(PathBuf::from);
+        let from_environment =
+            || std::env::var_os("PRETEXT_WORKER").filter(|value| !value.is_empty()).map(PathBuf::from);
         let path = match self.worker.clone().or_else(from_environment) {
             Some(path) => path,
             None => std::env::current_exe().context("cannot tell where pretext is")?.with_file_name("pretext-worker"),
         };
         if !path.is_file() {
             bail!(
-                "there is no worker at {}: build it with `cargo xtask setup`, or name one with --worker PROGRAM",
+                "there is no worker at {}: `cargo xtask run RECIPE` builds it there, or name one with \
+                 --worker PROGRAM",
                 path.display()
             );
         }

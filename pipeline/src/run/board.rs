@@ -68,7 +68,8 @@ impl<'a> Board<'a> {
             let source = &self.graph[edge.source()].id;
             let result = self.result(edge.source()).ok_or_else(|| format!("{source} has no result yet"))?;
             let output = &edge.weight().output;
-            let digest = result.artifacts.get(output).ok_or_else(|| format!("the result of {source} has no `{output}`"))?;
+            let digest =
+                result.artifacts.get(output).ok_or_else(|| format!("the result of {source} has no `{output}`"))?;
             Ok((edge.weight().port.clone(), *digest))
         };
         edges.map(digest_on).collect()

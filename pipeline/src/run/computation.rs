@@ -125,10 +125,10 @@ impl Computation {
     }
 }
 
-/// So that `pretext logs` tells the whole story. That it cannot be written is not worth a second error.
+/// So that `pretext logs` tells the whole story: the error's first line, since last words are in the log already. That it cannot be written is not worth a second error.
 fn note_in_log(attempt: &Attempt, error: &str) {
     if let Ok(mut log) = File::options().append(true).open(attempt.log()) {
-        let _ = writeln!(log, "pretext: {error}");
+        let _ = writeln!(log, "pretext: {}", error.lines().next().unwrap_or_default());
     }
 }
 

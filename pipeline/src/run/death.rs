@@ -14,9 +14,11 @@ const LONGEST_LINE: usize = 64 << 10;
 pub(super) fn manner(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(0), _) => "ended before its stage did".to_owned(),
+        (Some(101), _) => "panicked (exit code 101)".to_owned(),
         (Some(code), _) => format!("ended with exit code {code}"),
         (None, Some(signal)) => {
-            let name = signal_hook::low_level::signal_name(signal).map_or_else(|| format!("signal {signal}"), str::to_owned);
+            let name =
+                signal_hook::low_level::signal_name(signal).map_or_else(|| format!("signal {signal}"), str::to_owned);
             let cause = match signal {
                 libc::SIGKILL => ": probably out of memory (`dmesg` knows), or someone killed it",
                 libc::SIGSEGV | libc::SIGBUS | libc::SIGILL => ": a defect in native code",
@@ -94,11 +96,13 @@ mod tests {
 
     #[test]
     fn the_manner_of_death_is_named() {
-        let manners = [0, 3 << 8, libc::SIGABRT, libc::SIGKILL].map(|status| manner(ExitStatus::from_raw(status)));
+        let manners =
+            [0, 101 << 8, 3 << 8, libc::SIGABRT, libc::SIGKILL].map(|status| manner(ExitStatus::from_raw(status)));
         assert_eq!(
             manners,
             [
                 "ended before its stage did",
+                "panicked (exit code 101)",
                 "ended with exit code 3",
                 "was killed by SIGABRT",
                 "was killed by SIGKILL: probably out of memory (`dmesg` knows), or someone killed it"

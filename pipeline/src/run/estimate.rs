@@ -11,7 +11,7 @@ pub(super) struct Estimates {
     alike: HashMap<(String, String), Mean>,
 }
 
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 struct Mean {
     sum: f64,
     number: usize,
@@ -29,7 +29,13 @@ impl Estimates {
     }
 
     /// Adds how long nodes took when they were last computed under this recipe.
-    pub(super) fn add_earlier(&mut self, graph: &Graph, nodes: impl Iterator<Item = NodeIndex>, recipe: &str, store: &Store) {
+    pub(super) fn add_earlier(
+        &mut self,
+        graph: &Graph,
+        nodes: impl Iterator<Item = NodeIndex>,
+        recipe: &str,
+        store: &Store,
+    ) {
         let mut looked_up: HashMap<(String, String), usize> = HashMap::new();
         for node in nodes.map(|index| &graph[index]) {
             let number = looked_up.entry(group(node)).or_default();
@@ -48,10 +54,13 @@ impl Estimates {
     /// allows. None when nothing tells how long one of them takes.
     pub(super) fn remaining<'a>(
         &self,
-        pending: impl Iterator<Item = (&'a Node, f64)>,
+        mut pending: impl Iterator<Item = (&'a Node, f64)>,
         width: impl Fn(usize) -> usize,
     ) -> Option<f64> {
-        pending.map(|(node, spent)| Some((self.of(node)? - spent).max(0.0) / width(node.resources.threads) as f64)).sum()
+        pending.try_fold(0.0, |sum, (node, spent)| {
+            let left = (self.of(node)? - spent).max(0.0);
+            Some(sum + left / width(node.resources.threads) as f64)
+        })
     }
 
     fn of(&self, node: &Node) -> Option<f64> {
@@ -61,4 +70,36 @@ impl Estimates {
 
 fn group(node: &Node) -> (String, String) {
     (node.stage.clone(), node.kind.name.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::NodeId;
+    use crate::plan::NodeResources;
+
+    fn node(stage: &str, threads: usize) -> Node {
+        Node {
+            id: NodeId(format!("{stage}[seed=0]")),
+            stage: stage.to_owned(),
+            axes: Vec::new(),
+            kind: Default::default(),
+            params: Default::default(),
+            keyed_params: Default::default(),
+            resources: NodeResources { threads, memory_bytes: 0 },
+        }
+    }
+
+    #[test]
+    fn what_is_left_is_told_by_what_is_alike() {
+        let (pretrain, probe) = (node("pretrain", 2), node("probe", 1));
+        let mut estimates = Estimates::default();
+        estimates.add(&pretrain, 90.0);
+        estimates.add(&pretrain, 110.0);
+        let width = |threads| 4 / threads;
+        let remaining = |pending: &[(&Node, f64)]| estimates.remaining(pending.iter().copied(), width);
+        assert_eq!(remaining(&[(&pretrain, 40.0), (&pretrain, 0.0), (&pretrain, 500.0)]), Some(30.0 + 50.0));
+        assert_eq!(remaining(&[(&pretrain, 0.0), (&probe, 0.0)]), None, "nobody knows how long a probe takes");
+        assert_eq!(remaining(&[]), Some(0.0));
+    }
 }

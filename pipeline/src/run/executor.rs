@@ -52,10 +52,17 @@ pub enum Event {
 #[derive(Debug)]
 pub enum End {
     /// The result is published.
-    Done { result: Arc<StageResult>, provenance: Box<Provenance> },
+    Done {
+        result: Arc<StageResult>,
+        provenance: Box<Provenance>,
+    },
     /// Ended because it was asked to; `saved` says whether it has written a checkpoint before.
-    Stopped { saved: bool },
-    Failed { error: String },
+    Stopped {
+        saved: bool,
+    },
+    Failed {
+        error: String,
+    },
 }
 
 /// Where jobs are computed. It gets the channel for its events when it is made.

@@ -32,6 +32,7 @@ pub struct Local {
 type Running = HashMap<petgraph::graph::NodeIndex, Arc<Control>>;
 
 impl Local {
+    /// Its events go to `events`.
     pub fn new(settings: LocalSettings, store: Store, events: Sender<Event>) -> Self {
         let LocalSettings { worker, numerics, threads } = settings;
         let slots = Slots::new(threads.max(1), slots::usable_memory());
@@ -39,7 +40,13 @@ impl Local {
         Self { store, events, slots, pool, running: Arc::default() }
     }
 
-    fn begin(&self, job: &Job, lease: Lease, attempt: Attempt, reservation: slots::Reservation) -> Result<(), StoreError> {
+    fn begin(
+        &self,
+        job: &Job,
+        lease: Lease,
+        attempt: Attempt,
+        reservation: slots::Reservation,
+    ) -> Result<(), StoreError> {
         let control = Arc::new(Control::default());
         lock(&self.running).insert(job.index, control.clone());
         let terms = Terms { device: "cpu".to_owned(), threads: job.node.resources.threads };
@@ -48,7 +55,8 @@ impl Local {
         let (events, running, index, log) = (self.events.clone(), self.running.clone(), job.index, attempt.log());
         let compute = move || {
             let end = catch_unwind(AssertUnwindSafe(|| computation.run(lease, &attempt)));
-            let end = end.unwrap_or_else(|_| End::Failed { error: "pretext itself has a defect: see above".to_owned() });
+            let end =
+                end.unwrap_or_else(|_| End::Failed { error: "pretext itself has a defect: see above".to_owned() });
             lock(&running).remove(&index);
             drop(reservation);
             // Nobody listens any more only when the process is ending.

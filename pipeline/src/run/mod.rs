@@ -43,5 +43,5 @@ pub fn execute(work: &Work, store: &Store, settings: LocalSettings) -> Result<Ou
     let mut local = Local::new(settings, store.clone(), sender);
     let mut observers: Vec<Box<dyn Observer>> = vec![screen()];
     observers.push(Box::new(EventFile::create(&store.new_run_folder()?)?));
-    schedule(work, store, &mut local, &events, &mut observers)
+    Ok(schedule(work, store, &mut local, &events, &mut observers))
 }

@@ -20,9 +20,15 @@ pub enum Update<'a> {
         estimate_seconds: Option<f64>,
     },
     /// There is a result already. Told after [`Update::Planned`] only for what could not be known then.
-    Reused { node: &'a NodeId, key: Key },
+    Reused {
+        node: &'a NodeId,
+        key: Key,
+    },
     /// Another process computes it.
-    HeldElsewhere { node: &'a NodeId, holder: &'a str },
+    HeldElsewhere {
+        node: &'a NodeId,
+        holder: &'a str,
+    },
     Started {
         node: &'a NodeId,
         key: Key,
@@ -45,13 +51,29 @@ pub enum Update<'a> {
         measurements: &'a [Measurement],
     },
     /// It was asked to stop and has.
-    Stopped { node: &'a NodeId, saved: bool },
-    Failed { node: &'a NodeId, seconds: f64, error: &'a str },
+    Stopped {
+        node: &'a NodeId,
+        saved: bool,
+    },
+    Failed {
+        node: &'a NodeId,
+        seconds: f64,
+        error: &'a str,
+    },
     /// It cannot run, since what it needs has failed.
-    Skipped { node: &'a NodeId, needs: &'a NodeId },
-    Overall { ended: usize, to_run: usize, remaining_seconds: Option<f64> },
+    Skipped {
+        node: &'a NodeId,
+        needs: &'a NodeId,
+    },
+    Overall {
+        ended: usize,
+        to_run: usize,
+        remaining_seconds: Option<f64>,
+    },
     /// The user wants to stop; so many stages are asked to save their state.
-    Stopping { running: usize },
+    Stopping {
+        running: usize,
+    },
     Finished(&'a Summary),
 }
 

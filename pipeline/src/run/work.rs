@@ -36,9 +36,13 @@ pub enum NodeOutcome {
     /// There was a result.
     Reused(Arc<StageResult>),
     Computed(Arc<StageResult>),
-    Failed { error: String },
+    Failed {
+        error: String,
+    },
     /// It could not run, since `needs` has failed.
-    Skipped { needs: NodeId },
+    Skipped {
+        needs: NodeId,
+    },
     /// It was stopped, or its turn did not come before the user stopped the run.
     NotRun,
 }

@@ -49,7 +49,8 @@ impl Store {
         }
         protect(folder, &manifest)?;
         let beside = folder.parent().expect("outputs are in an attempt's folder");
-        let staging = tempfile::Builder::new().prefix(files::TEMPORARY).tempdir_in(beside).doing("create a folder in", beside)?;
+        let staging =
+            tempfile::Builder::new().prefix(files::TEMPORARY).tempdir_in(beside).doing("create a folder in", beside)?;
         let staged = staging.path().join("files");
         fs::rename(folder, &staged).doing("rename", folder)?;
         files::write_json(&staging.path().join("manifest.json"), &manifest)?;

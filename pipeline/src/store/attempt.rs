@@ -28,6 +28,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// The folder that holds all of the following.
     pub fn folder(&self) -> &Path {
         &self.folder
     }

@@ -56,7 +56,8 @@ impl Store {
 
     /// Where the store is: the folder that was asked for, or `PRETEXT_STORE`, or `.pretext` in the current folder.
     pub fn locate(asked_for: Option<&Path>) -> PathBuf {
-        let from_environment = || std::env::var_os("PRETEXT_STORE").filter(|value| !value.is_empty()).map(PathBuf::from);
+        let from_environment =
+            || std::env::var_os("PRETEXT_STORE").filter(|value| !value.is_empty()).map(PathBuf::from);
         asked_for.map(Path::to_owned).or_else(from_environment).unwrap_or_else(|| PathBuf::from(".pretext"))
     }
 

@@ -25,7 +25,13 @@ impl Store {
     /// Remembers that a node is about to be computed.
     pub fn note_try(&self, recipe: &str, node: &NodeId, key: Key) -> Result<()> {
         let last = self.node_record(recipe, node).and_then(|record| record.last);
-        self.write_node(&NodeRecord { recipe: recipe.to_owned(), node: node.clone(), tried: key, tried_at: now(), last })
+        self.write_node(&NodeRecord {
+            recipe: recipe.to_owned(),
+            node: node.clone(),
+            tried: key,
+            tried_at: now(),
+            last,
+        })
     }
 
     /// Remembers what a node led to.

@@ -106,7 +106,10 @@ fn an_artifact_holds_only_plain_files() {
     let folder = f.folder_with("one", &[("a", "1")]);
     std::os::unix::fs::symlink("a", folder.join("b")).unwrap();
     let error = f.store.publish_artifact(&folder).unwrap_err().to_string();
-    assert_eq!(error, format!("{}/b is a symbolic link; an artifact holds only plain files and folders", folder.display()));
+    assert_eq!(
+        error,
+        format!("{}/b is a symbolic link; an artifact holds only plain files and folders", folder.display())
+    );
     assert!(!f.store.root().join("artifacts").exists());
 }
 

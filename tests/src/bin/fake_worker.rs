@@ -130,9 +130,8 @@ fn save(run: &Run, step: i64, value: i64) {
 fn exchange(one: &Path, other: &Path) {
     let [one, other] = [one, other].map(|path| CString::new(path.as_os_str().as_bytes()).unwrap());
     // SAFETY: both are strings that end in zero and live until the call returns.
-    let done = unsafe {
-        libc::renameat2(libc::AT_FDCWD, one.as_ptr(), libc::AT_FDCWD, other.as_ptr(), libc::RENAME_EXCHANGE)
-    };
+    let done =
+        unsafe { libc::renameat2(libc::AT_FDCWD, one.as_ptr(), libc::AT_FDCWD, other.as_ptr(), libc::RENAME_EXCHANGE) };
     assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
 }
 

@@ -26,7 +26,7 @@ pub fn schedule(
     executor: &mut dyn Executor,
     events: &Receiver<Event>,
     observers: &mut [Box<dyn Observer>],
-) -> anyhow::Result<Outcome> {
+) -> Outcome {
     let scheduler = Scheduler {
         work: *work,
         store,
@@ -42,7 +42,7 @@ pub fn schedule(
         looked: Instant::now(),
         stopping_since: None,
     };
-    Ok(scheduler.run(events))
+    scheduler.run(events)
 }
 
 struct Scheduler<'a> {
@@ -68,17 +68,19 @@ impl Scheduler<'_> {
     fn run(mut self, events: &Receiver<Event>) -> Outcome {
         self.look_up(self.board.sources());
         self.announce();
-        self.dispatch(true);
+        self.dispatch();
         while self.is_busy() {
             let has_ended = match events.recv_timeout(TICK.saturating_sub(self.looked.elapsed())) {
                 Ok(event) => self.handle(event),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => false,
             };
-            let look = has_ended || self.looked.elapsed() >= TICK;
-            if look {
+            let is_time = self.looked.elapsed() >= TICK;
+            if is_time {
                 self.look_around();
             }
-            self.dispatch(look);
+            if is_time || has_ended {
+                self.dispatch();
+            }
         }
         self.conclude()
     }

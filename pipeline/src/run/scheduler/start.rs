@@ -73,7 +73,7 @@ impl Scheduler<'_> {
     }
 
     /// Starts what there is room for, in the order of the recipe; a large stage does not keep small ones waiting.
-    pub(super) fn dispatch(&mut self, ask_for_held: bool) {
+    pub(super) fn dispatch(&mut self) {
         if self.stopping_since.is_some() {
             return;
         }
@@ -81,7 +81,7 @@ impl Scheduler<'_> {
         for index in self.ready.keys().copied().collect::<Vec<_>>() {
             let candidate = &self.ready[&index];
             let resources = &candidate.job.node.resources;
-            if (candidate.held && !ask_for_held) || no_room_for.contains(resources) {
+            if no_room_for.contains(resources) {
                 continue;
             }
             match self.executor.start(&candidate.job) {

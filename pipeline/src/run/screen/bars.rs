@@ -18,7 +18,7 @@ impl Bars {
     }
 
     fn start(&mut self, node: &NodeId, resumed: bool) {
-        let bar = ProgressBar::new(0).with_style(style("  {prefix:32}  {bar:12} {percent:>3}%  {wide_msg}"));
+        let bar = ProgressBar::no_length().with_style(style("  {prefix:32}  {bar:12} {percent:>3}%  {wide_msg}"));
         let bar = match &self.overall {
             Some(overall) => self.all.insert_before(overall, bar),
             None => self.all.add(bar),
@@ -65,7 +65,10 @@ impl Observer for Bars {
             Update::Started { node, resumed, .. } => self.start(node, *resumed),
             Update::Progress { node, progress } => {
                 let Some(bar) = self.running.get(*node) else { return };
-                bar.set_length(progress.total);
+                match progress.total {
+                    0 => bar.unset_length(),
+                    total => bar.set_length(total),
+                }
                 bar.set_position(progress.done);
                 bar.set_message(wording::pace(progress));
             }

@@ -167,7 +167,10 @@ mod tests {
             values: [("loss".to_owned(), 4.8123)].into(),
             ..Progress::default()
         };
-        assert_eq!((percent(&progress), pace(&progress).as_str()), (Some(60), "train  1,142 images/s  1 s left  loss 4.812"));
+        assert_eq!(
+            (percent(&progress), pace(&progress).as_str()),
+            (Some(60), "train  1,142 images/s  1 s left  loss 4.812")
+        );
         let download = Progress { phase: "download".into(), unit: "bytes".into(), rate: Some(3e6), ..progress };
         assert_eq!(pace(&Progress { total: 0, values: Default::default(), ..download }), "download  2.9 MiB/s");
     }
