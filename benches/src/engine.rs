@@ -43,7 +43,8 @@ pub fn run() -> Result<Map<String, Value>> {
         let mut ours = Ours::new(case)?;
         let (batch, steps, threads) = (case.batch.to_string(), case.steps.to_string(), THREADS.to_string());
         let mut theirs = Peer::start("engine.py", &[case.name, &batch, &steps, &threads])?;
-        (ours.measure(case), theirs.measure()?);
+        ours.measure(case);
+        theirs.measure()?;
         let rounds = (0..ROUNDS).map(|_| Ok((ours.measure(case), theirs.measure()?))).collect::<Result<Vec<_>>>()?;
         let column = |f: fn(&(f64, f64)) -> f64| median(rounds.iter().map(f).collect());
         let ratio = column(|(a, b)| a / b);

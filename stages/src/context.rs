@@ -4,7 +4,9 @@ use anyhow::{Context as _, Result, anyhow};
 use burn::tensor::Device;
 use pretext_protocol::{CHECKPOINT, Cost, Measurement, Progress, Reply, Run};
 use std::collections::BTreeMap;
+use std::ffi::CString;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -81,27 +83,22 @@ impl<'a> Context<'a> {
         self.request.resume.as_ref().map(|folder| folder.join(CHECKPOINT)).filter(|folder| folder.is_dir())
     }
 
-    /// Replaces this attempt's checkpoint by what `write` puts into an empty folder. The old one stays until the new
-    /// one is whole: it is moved aside, not overwritten.
+    /// Replaces this attempt's checkpoint by what `write` puts into an empty folder. There is a whole one at every
+    /// moment: the new one and the old one change places in one step.
     pub fn save_checkpoint(&self, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-        let scratch = &self.request.scratch;
-        let (partial, old, whole) = (scratch.join("partial"), scratch.join("old"), scratch.join(CHECKPOINT));
-        for leftover in [&partial, &old] {
-            if leftover.exists() {
-                std::fs::remove_dir_all(leftover)?;
-            }
+        let (partial, whole) = (self.request.scratch.join("partial"), self.request.scratch.join(CHECKPOINT));
+        if partial.exists() {
+            std::fs::remove_dir_all(&partial)?;
         }
         std::fs::create_dir_all(&partial)?;
         write(&partial)?;
+        let failed = || format!("cannot save a checkpoint in {}", self.request.scratch.display());
         if whole.exists() {
-            std::fs::rename(&whole, &old)?;
+            exchange(&partial, &whole).with_context(failed)?;
+            std::fs::remove_dir_all(&partial).with_context(failed)
+        } else {
+            std::fs::rename(&partial, &whole).with_context(failed)
         }
-        std::fs::rename(&partial, &whole)
-            .with_context(|| format!("cannot save a checkpoint in {}", scratch.display()))?;
-        if old.exists() {
-            std::fs::remove_dir_all(&old)?;
-        }
-        Ok(())
     }
 
     /// Whether `pretext` asked to stop. A stage that sees it saves a checkpoint and returns [`Stopped`].
@@ -143,6 +140,17 @@ impl<'a> Context<'a> {
             last_sent: None,
         }
     }
+}
+
+/// Swaps two folders in one step: a rename does not replace a folder that has something in it.
+fn exchange(one: &Path, other: &Path) -> std::io::Result<()> {
+    let [one, other] = [one, other].map(|path| CString::new(path.as_os_str().as_bytes()));
+    let (one, other) = (one?, other?);
+    // Safety: both are strings that end in zero and live until the call returns.
+    let status = unsafe {
+        libc::renameat2(libc::AT_FDCWD, one.as_ptr(), libc::AT_FDCWD, other.as_ptr(), libc::RENAME_EXCHANGE)
+    };
+    if status == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }
 
 const REPORT_EVERY: Duration = Duration::from_millis(400);

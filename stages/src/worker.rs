@@ -84,6 +84,7 @@ fn execute(run: &Run, outbox: &Mutex<std::io::Stdout>, stopping: &AtomicBool) ->
 
 fn run_stage(run: &Run, outbox: &dyn Outbox, stopping: &(dyn Fn() -> bool + Sync)) -> Result<Cost> {
     let stage = catalog::find(&run.kind).ok_or_else(|| anyhow!("this worker has no kind `{}`", run.kind))?;
+    forget_peak_rss();
     let context = Context::new(run, outbox, stopping)?;
     (stage.run)(&run.params, &context)?;
     let mut cost = context.into_cost();
@@ -100,6 +101,13 @@ fn set_threads(threads: usize) {
     tch::set_num_threads(threads as i32);
     // The global pool can be made once; workers are kept by their number of threads, so later calls ask for the same.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+}
+
+/// Starts a new peak, so that a stage's figure is not that of the stages before it. Memory that the allocator keeps from
+/// them still counts.
+fn forget_peak_rss() {
+    // Where it may not be written, the peak is the worker's and not the stage's: no reason to fail.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
 fn peak_rss_bytes() -> Option<u64> {

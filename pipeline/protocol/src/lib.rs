@@ -18,6 +18,7 @@ pub const PROTOCOL: u32 = 1;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant, reason = "one is made for each stage that runs, not many at once")]
 pub enum Request {
     Hello { protocol: u32 },
     Describe,

@@ -80,6 +80,7 @@ impl EncoderConfig {
 }
 
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one of them, and boxing it would hide its parameters' names")]
 pub enum Encoder {
     Conv(ConvNet),
     ResNet(ResNet),
