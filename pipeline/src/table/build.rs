@@ -1,0 +1,113 @@
+//! A recipe's table filled with what was measured.
+
+use super::cells::{Cell, cell};
+use super::costs::{RowCost, row_cost};
+use super::gaps::Gaps;
+use super::nodes::{self, Place};
+use super::settings::{Settings, settings};
+use super::{Outcome, wording};
+use crate::recipe::{Column, TableSpec};
+use petgraph::graph::NodeIndex;
+
+/// A table as it is shown, whatever shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    pub name: String,
+    pub title: Option<String>,
+    /// The axes of the rows, outermost first.
+    pub axes: Vec<String>,
+    /// The axes that are averaged over.
+    pub over: Vec<String>,
+    /// How many values the recipe has for a cell. Cells with fewer say so.
+    pub n: usize,
+    pub columns: Vec<Head>,
+    pub rows: Vec<Row>,
+    /// Why values are missing, one line each.
+    pub gaps: Vec<String>,
+    /// What a reader must know to compare the rows, one line each.
+    pub notes: Vec<String>,
+    /// How each stage of the columns was set.
+    pub settings: Vec<Settings>,
+}
+
+/// What a column shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Head {
+    pub title: String,
+    pub from: String,
+    pub value: String,
+    pub split: String,
+    /// As the stage declares it (see [`pretext_protocol::Measure::unit`]).
+    pub unit: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Its label on each of the table's axes.
+    pub labels: Vec<String>,
+    pub cells: Vec<Cell>,
+    pub cost: RowCost,
+}
+
+impl Table {
+    /// Whether published values stand beside column `at`.
+    pub fn has_references(&self, at: usize) -> bool {
+        self.rows.iter().any(|row| row.cells[at].reference.is_some())
+    }
+}
+
+/// A row that is still to be filled: its place, and the nodes of each of its cells.
+struct Planned {
+    place: Place,
+    cells: Vec<Vec<NodeIndex>>,
+}
+
+/// Fills in a table. A row for which the recipe has no node at all is left out.
+pub(super) fn table(outcome: &Outcome, spec: &TableSpec) -> Table {
+    let planned = planned(outcome, spec);
+    let mut gaps = Gaps::default();
+    let rows: Vec<Row> = planned.iter().map(|row| filled(outcome, spec, row, &mut gaps)).collect();
+    let columns: Vec<Head> = spec.columns.iter().map(|column| head(outcome, column)).collect();
+    let of_column = |at: usize| planned.iter().flat_map(|row| row.cells[at].iter().copied()).collect();
+    let stages = spec.columns.iter().enumerate().map(|(at, column)| (column.from.as_str(), of_column(at)));
+    Table {
+        name: spec.name.clone(),
+        title: spec.title.clone(),
+        axes: spec.rows.clone(),
+        over: spec.over.clone(),
+        n: rows.iter().flat_map(|row| &row.cells).map(|cell| cell.expected).max().unwrap_or(0),
+        gaps: gaps.lines(),
+        notes: wording::notes(&columns, &rows, &spec.over),
+        settings: settings(outcome, stages),
+        columns,
+        rows,
+    }
+}
+
+fn planned(outcome: &Outcome, spec: &TableSpec) -> Vec<Planned> {
+    let cells = |place: &Place| spec.columns.iter().map(|column| nodes::of_cell(outcome, place, column)).collect();
+    let places = nodes::combinations(spec, &spec.rows).into_iter();
+    let rows = places.map(|place| Planned { cells: cells(&place), place });
+    rows.filter(|row| row.cells.iter().any(|nodes| !nodes.is_empty())).collect()
+}
+
+fn filled(outcome: &Outcome, spec: &TableSpec, row: &Planned, gaps: &mut Gaps) -> Row {
+    let columns = spec.columns.iter().zip(&row.cells);
+    Row {
+        labels: row.place.iter().map(|(_, label)| label.clone()).collect(),
+        cells: columns.map(|(column, nodes)| cell(outcome, &row.place, column, nodes, gaps)).collect(),
+        cost: row_cost(outcome, spec, &row.cells.concat()),
+    }
+}
+
+fn head(outcome: &Outcome, column: &Column) -> Head {
+    let kinds = outcome.graph.node_weights().filter(|node| node.stage == column.from).map(|node| &node.kind);
+    let measure = kinds.flat_map(|kind| &kind.measures).find(|measure| measure.name == column.value);
+    Head {
+        title: column.title.clone(),
+        from: column.from.clone(),
+        value: column.value.clone(),
+        split: column.split.clone(),
+        unit: measure.map(|measure| measure.unit.clone()).unwrap_or_default(),
+    }
+}

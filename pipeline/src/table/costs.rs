@@ -1,0 +1,96 @@
+//! What a row cost. Taken from provenance, so it differs from run to run.
+
+use super::Outcome;
+use super::nodes::{combinations, stands_for, with_upstream};
+use crate::plan::{Graph, Node};
+use crate::recipe::TableSpec;
+use crate::store::{Machine, Provenance};
+use petgraph::graph::NodeIndex;
+use std::collections::BTreeSet;
+
+/// Families whose stages prepare what all rows share: no row is charged for them.
+const SHARED: [&str; 2] = ["data", "augment"];
+const PRETRAINING: &str = "pretrain";
+
+/// What pretraining and evaluating one row took, each time it is for one combination of the axes that the table
+/// averages over (one seed), as a mean of those that are complete.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RowCost {
+    /// `None` when no combination is complete.
+    pub seconds: Option<f64>,
+    /// The part of it that was spent in pretraining.
+    pub pretrain_seconds: Option<f64>,
+    /// Mean over the pretraining stages that told it.
+    pub images_per_second: Option<f64>,
+    /// The largest of any stage.
+    pub peak_rss_bytes: Option<u64>,
+    /// Each once, sorted: `cpu`, `cuda`. Which of several alike it was makes no difference.
+    pub devices: Vec<String>,
+    pub threads: Vec<usize>,
+    /// host: processor, 2 cores
+    pub machines: Vec<String>,
+}
+
+/// A stage that was computed, and how.
+type Paid<'a> = (&'a Node, &'a Provenance);
+
+/// The cost of a row whose cells are made of `cells`.
+pub(super) fn row_cost(outcome: &Outcome, spec: &TableSpec, cells: &[NodeIndex]) -> RowCost {
+    let graph = outcome.graph;
+    let runs = combinations(spec, &spec.over).into_iter().map(|place| {
+        let of_run = cells.iter().copied().filter(|&cell| stands_for(&graph[cell], &place));
+        charged(graph, of_run)
+    });
+    let runs: Vec<BTreeSet<NodeIndex>> = runs.filter(|run| !run.is_empty()).collect();
+    let all_paid = |run: &BTreeSet<NodeIndex>| run.iter().map(|&node| paid(outcome, node)).collect();
+    let complete: Vec<Vec<Paid>> = runs.iter().filter_map(all_paid).collect();
+    let computed: BTreeSet<NodeIndex> = runs.into_iter().flatten().collect();
+    let computed: Vec<Paid> = computed.into_iter().filter_map(|node| paid(outcome, node)).collect();
+    let rates = computed.iter().filter(|(node, _)| pretrains(node)).filter_map(|(_, p)| p.images_per_second);
+    let provenance = || computed.iter().map(|(_, provenance)| *provenance);
+    RowCost {
+        seconds: mean(complete.iter().map(|run| seconds(run, |_| true))),
+        pretrain_seconds: mean(complete.iter().map(|run| seconds(run, pretrains))),
+        images_per_second: mean(rates),
+        peak_rss_bytes: provenance().filter_map(|p| p.peak_rss_bytes).max(),
+        devices: distinct(provenance().map(|p| device(&p.device))),
+        threads: distinct(provenance().map(|p| p.threads)),
+        machines: distinct(provenance().map(|p| machine(&p.machine))),
+    }
+}
+
+/// The distinct nodes that `cells` stand on and that a row is charged for.
+fn charged(graph: &Graph, cells: impl Iterator<Item = NodeIndex>) -> BTreeSet<NodeIndex> {
+    let all = cells.flat_map(|cell| with_upstream(graph, cell));
+    all.filter(|&node| !SHARED.contains(&graph[node].kind.family())).collect()
+}
+
+fn paid<'a>(outcome: &Outcome<'a>, node: NodeIndex) -> Option<Paid<'a>> {
+    let finished = outcome.finished.get(&outcome.graph[node].id)?;
+    Some((finished.node, finished.provenance?))
+}
+
+fn pretrains(node: &Node) -> bool {
+    node.kind.family() == PRETRAINING
+}
+
+fn seconds(run: &[Paid], counts: fn(&Node) -> bool) -> f64 {
+    run.iter().filter(|(node, _)| counts(node)).map(|(_, provenance)| provenance.seconds).sum()
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let values: Vec<f64> = values.collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+fn distinct<T: Ord>(values: impl Iterator<Item = T>) -> Vec<T> {
+    values.collect::<BTreeSet<T>>().into_iter().collect()
+}
+
+fn device(name: &str) -> String {
+    name.split(':').next().unwrap_or(name).to_owned()
+}
+
+fn machine(Machine { host, processor, cores }: &Machine) -> String {
+    format!("{host}: {processor}, {cores} {}", if *cores == 1 { "core" } else { "cores" })
+}

@@ -1,0 +1,91 @@
+//! Why values are missing, in the order in which the table meets the gaps.
+
+use super::wording;
+use crate::ids::NodeId;
+use crate::recipe::Column;
+use pretext_protocol::Measurement;
+
+/// How many names are written out before the rest is only counted.
+const NAMED: usize = 4;
+
+#[derive(Default)]
+pub(super) struct Gaps {
+    failures: Vec<Failure>,
+    not_computed: Vec<String>,
+    not_measured: Vec<String>,
+    not_in_recipe: Vec<String>,
+}
+
+struct Failure {
+    node: NodeId,
+    error: String,
+    /// What is missing because of it, itself excepted.
+    missing: Vec<String>,
+}
+
+impl Gaps {
+    /// `failure`: the node that failed and what it said, `node` itself or one upstream of it.
+    pub fn not_computed(&mut self, node: &NodeId, failure: Option<(&NodeId, &String)>) {
+        let Some((failed, error)) = failure else {
+            return add(&mut self.not_computed, format!("`{node}`"));
+        };
+        let known = self.failures.iter().position(|failure| failure.node == *failed);
+        let at = known.unwrap_or_else(|| {
+            let error = error.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no reason given");
+            self.failures.push(Failure { node: failed.clone(), error: error.to_owned(), missing: vec![] });
+            self.failures.len() - 1
+        });
+        if node != failed {
+            add(&mut self.failures[at].missing, format!("`{node}`"));
+        }
+    }
+
+    /// The node finished; `twice` says that it gave the measurement more than once, else it did not give it.
+    pub fn not_measured(&mut self, node: &NodeId, column: &Column, given: &[Measurement], twice: bool) {
+        let wanted = wording::measurement(&column.value, &column.split);
+        let given = given.iter().map(|m| wording::measurement(&m.name, &m.split)).collect::<Vec<_>>();
+        let line = match (twice, given.is_empty()) {
+            (true, _) => format!("`{node}` gave {wanted} more than once: none of them counts"),
+            (false, true) => format!("`{node}` gave no measurement, {wanted} was expected"),
+            (false, false) => format!("`{node}` gave no {wanted}, only {}", given.join(", ")),
+        };
+        add(&mut self.not_measured, line);
+    }
+
+    /// The recipe has no node for the cell: it was excluded, or is a combination that no stage has.
+    pub fn not_in_recipe(&mut self, cell: String) {
+        add(&mut self.not_in_recipe, cell);
+    }
+
+    /// One line for each reason.
+    pub fn lines(&self) -> Vec<String> {
+        let failures = self.failures.iter().map(|Failure { node, error, missing }| match missing.is_empty() {
+            true => format!("`{node}` failed: {error}"),
+            false => format!("`{node}` failed: {error}; without it there is no {}", listed(missing)),
+        });
+        let mut lines: Vec<String> = failures.collect();
+        if !self.not_computed.is_empty() {
+            lines.push(format!("not computed: {}", listed(&self.not_computed)));
+        }
+        lines.extend(self.not_measured.iter().cloned());
+        if !self.not_in_recipe.is_empty() {
+            lines.push(format!("not part of the recipe: {}", listed(&self.not_in_recipe)));
+        }
+        lines
+    }
+}
+
+/// Columns of one stage meet the same gap several times.
+fn add(list: &mut Vec<String>, item: String) {
+    if !list.contains(&item) {
+        list.push(item);
+    }
+}
+
+fn listed(items: &[String]) -> String {
+    let shown = items[..items.len().min(NAMED)].join(", ");
+    match items.len().saturating_sub(NAMED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}

@@ -1,0 +1,75 @@
+//! A table as a Markdown page that can be committed.
+
+use super::build::{Row, Table};
+use super::grid::{Align, GridColumn, lines};
+use super::settings::Settings;
+use super::{RecipeInfo, numbers, wording};
+
+pub(super) fn page(recipe: &RecipeInfo, table: &Table) -> String {
+    let title = format!("# {}", table.title.as_ref().unwrap_or(&table.name));
+    let source = format!("Recipe `{}` (digest `{}`), {}.", recipe.name, recipe.digest, recipe.numerics);
+    let notes = [wording::subjects(table), table.notes.clone()].concat();
+    let settings: Vec<String> = table.settings.iter().map(settings).collect();
+    let lists = [list("Missing", &table.gaps), list("Notes", &notes), list("Settings", &settings)];
+    let blocks = [title, source, wording::heading(table), grid(table)].into_iter().chain(lists);
+    blocks.filter(|block| !block.is_empty()).collect::<Vec<_>>().join("\n\n") + "\n"
+}
+
+/// A list under its title, since two lists in a row would run together; nothing when it is empty.
+fn list(title: &str, lines: &[String]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!("{title}:\n\n{}", lines.iter().map(|line| format!("- {line}")).collect::<Vec<_>>().join("\n"))
+}
+
+fn grid(table: &Table) -> String {
+    let columns = columns(table);
+    let rule = columns.iter().map(|column| match column.align {
+        Align::Left => "-".repeat(column.width().max(3)),
+        Align::Right => format!("{}:", "-".repeat(column.width().max(3) - 1)),
+    });
+    let mut lines = lines(&columns, " | ");
+    lines.insert(1, rule.collect::<Vec<_>>().join(" | "));
+    lines.iter().map(|line| format!("| {line} |")).collect::<Vec<_>>().join("\n")
+}
+
+fn columns(table: &Table) -> Vec<GridColumn> {
+    let labels = table
+        .axes
+        .iter()
+        .enumerate()
+        .map(|(at, axis)| column(axis, Align::Left, table.rows.iter().map(|row| row.labels[at].clone())));
+    let mut columns: Vec<GridColumn> = labels.collect();
+    for (at, head) in table.columns.iter().enumerate() {
+        columns.push(column(&head.title, Align::Right, numbers::column(table, at).iter().map(|cell| cell.plain())));
+        if table.has_references(at) {
+            let reference = |row: &Row| row.cells[at].reference.clone();
+            let value = |row: &Row| reference(row).map(|r| numbers::plain(r.value)).unwrap_or_default();
+            let source = |row: &Row| reference(row).map(|r| r.source).unwrap_or_default();
+            columns.push(column("published", Align::Right, table.rows.iter().map(value)));
+            columns.push(column("source", Align::Left, table.rows.iter().map(source)));
+        }
+    }
+    columns
+}
+
+/// A column whose texts cannot break the table.
+fn column(title: &str, align: Align, cells: impl Iterator<Item = String>) -> GridColumn {
+    let escaped = |text: &str| text.replace('|', "\\|").replace('\n', " ");
+    GridColumn::new(escaped(title), align, cells.map(|cell| escaped(&cell)))
+}
+
+/// probe (eval/linear_probe): epochs 100, batch 256; l2 chosen per row: 0.001-0.1
+fn settings(stage: &Settings) -> String {
+    let kind = stage.kind.iter().map(|kind| format!(" ({kind})")).collect::<String>();
+    let listed = |pairs: &[(String, String)]| {
+        pairs.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
+    };
+    let parts = [listed(&stage.fixed), listed(&stage.chosen)];
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    match parts.is_empty() {
+        true => format!("`{}`{kind}", stage.stage),
+        false => format!("`{}`{kind}: {}", stage.stage, parts.join("; ")),
+    }
+}

@@ -1,0 +1,96 @@
+//! How the stages that a table measures were set, so that its numbers can be compared with others'.
+
+use super::{Outcome, numbers};
+use crate::plan::Node;
+use petgraph::graph::NodeIndex;
+use pretext_protocol::Measure;
+use serde_json::Value;
+
+/// One stage of a table's columns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    pub stage: String,
+    /// Where it is the same in every row.
+    pub kind: Option<String>,
+    /// Parameters that are the same in every row, in the order of the stage's schema.
+    pub fixed: Vec<(String, String)>,
+    /// What the stage chose for itself (k, L2): one value, or the range of what was chosen in the rows.
+    pub chosen: Vec<(String, String)>,
+}
+
+/// One entry for each stage of the columns, in their order.
+pub(super) fn settings<'a>(
+    outcome: &Outcome,
+    columns: impl Iterator<Item = (&'a str, Vec<NodeIndex>)>,
+) -> Vec<Settings> {
+    let mut stages: Vec<(&str, Vec<&Node>)> = vec![];
+    for (stage, nodes) in columns {
+        let nodes = nodes.iter().map(|&index| &outcome.graph[index]);
+        match stages.iter_mut().find(|(known, _)| *known == stage) {
+            Some((_, all)) => all.extend(nodes),
+            None => stages.push((stage, nodes.collect())),
+        }
+    }
+    stages.iter().map(|(stage, nodes)| of_stage(outcome, stage, nodes)).collect()
+}
+
+fn of_stage(outcome: &Outcome, stage: &str, nodes: &[&Node]) -> Settings {
+    let first = nodes.first();
+    let kind = first.map(|first| &first.kind.name).filter(|name| nodes.iter().all(|n| n.kind.name == **name));
+    Settings {
+        stage: stage.to_owned(),
+        kind: kind.cloned(),
+        fixed: first.map(|first| fixed(first, nodes)).unwrap_or_default(),
+        chosen: chosen(outcome, nodes),
+    }
+}
+
+fn fixed(first: &Node, nodes: &[&Node]) -> Vec<(String, String)> {
+    let property = |name: &str| &first.kind.params["properties"][name];
+    let shared = first.params.iter().filter(|(name, value)| {
+        property(name)["x-unused"] != true && nodes.iter().all(|node| node.params.get(*name) == Some(value))
+    });
+    let shown = |name: &str, value: &Value| match property(name)["x-unit"].as_str() {
+        Some(unit) if !value.is_null() => format!("{} {unit}", plain(value)),
+        _ => plain(value),
+    };
+    shared.map(|(name, value)| (name.clone(), shown(name, value))).collect()
+}
+
+/// A parameter as one would write it in a recipe.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", items.iter().map(plain).collect::<Vec<_>>().join(", ")),
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| format!("{name}: {}", plain(value)));
+            format!("{{ {} }}", fields.collect::<Vec<_>>().join(", "))
+        }
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
+}
+
+fn chosen(outcome: &Outcome, nodes: &[&Node]) -> Vec<(String, String)> {
+    let mut names: Vec<&str> = vec![];
+    for Measure { name, .. } in nodes.iter().flat_map(|node| &node.kind.measures).filter(|m| m.setting) {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    let values = |name: &str| {
+        let finished = nodes.iter().filter_map(|node| outcome.finished.get(&node.id));
+        let measured = finished.flat_map(|finished| &finished.result.measurements);
+        measured.filter(|m| m.name == name).map(|m| m.value).collect::<Vec<f64>>()
+    };
+    let range = |name: &str| {
+        let values = values(name);
+        let (least, most) = (values.iter().copied().reduce(f64::min)?, values.iter().copied().reduce(f64::max)?);
+        Some(if least == most {
+            numbers::plain(least)
+        } else {
+            format!("chosen per row: {}-{}", numbers::plain(least), numbers::plain(most))
+        })
+    };
+    names.iter().filter_map(|name| Some(((*name).to_owned(), range(name)?))).collect()
+}

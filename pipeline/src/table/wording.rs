@@ -1,0 +1,94 @@
+//! The words around the numbers.
+
+use super::build::{Head, Row, Table};
+use std::collections::BTreeMap;
+
+/// A row's name where it must be one text.
+pub(super) fn row_label<'a>(labels: impl IntoIterator<Item = &'a String>) -> String {
+    labels.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// `accuracy` of the test split
+pub(super) fn measurement(name: &str, split: &str) -> String {
+    match split {
+        "" => format!("`{name}`"),
+        split => format!("`{name}` of the {split} split"),
+    }
+}
+
+/// What the table shows and how often it was measured.
+pub(super) fn heading(table: &Table) -> String {
+    let subject = one_subject(table);
+    subject.into_iter().chain(spread(table)).collect::<Vec<_>>().join(", ")
+}
+
+/// What each column shows, where that differs: one line each.
+pub(super) fn subjects(table: &Table) -> Vec<String> {
+    match one_subject(table) {
+        Some(_) => vec![],
+        None => table.columns.iter().map(|head| format!("{}: {}", head.title, subject(head))).collect(),
+    }
+}
+
+fn one_subject(table: &Table) -> Option<String> {
+    let first = subject(table.columns.first()?);
+    table.columns.iter().all(|head| subject(head) == first).then_some(first)
+}
+
+fn subject(head: &Head) -> String {
+    let split = if head.split.is_empty() { String::new() } else { format!(" on the {} split", head.split) };
+    let unit = match head.unit.as_str() {
+        "" => String::new(),
+        "fraction" => ", in percent".to_owned(),
+        unit => format!(", in {unit}"),
+    };
+    format!("{}{split}{unit}", head.value)
+}
+
+/// mean ± sd of 3 seeds
+fn spread(table: &Table) -> Option<String> {
+    let counted = match (&table.over[..], table.n) {
+        ([], _) => return None,
+        ([axis], 1) => format!("1 {axis}"),
+        ([axis], n) if axis.ends_with('s') => format!("{n} {axis}"),
+        ([axis], n) => format!("{n} {axis}s"),
+        (axes, n) => format!("{n} runs over {}", axes.join(" and ")),
+    };
+    Some(if table.n > 1 { format!("mean ± sd of {counted}") } else { counted })
+}
+
+/// What a cost is the cost of.
+pub(super) fn one_run(over: &[String]) -> String {
+    match over {
+        [] => String::new(),
+        [axis] => format!(" of one {axis}"),
+        _ => " of one run".to_owned(),
+    }
+}
+
+/// What a reader must know to compare the rows.
+pub(super) fn notes(columns: &[Head], rows: &[Row], over: &[String]) -> Vec<String> {
+    same_computations(columns, rows, over).into_iter().chain(devices(rows)).collect()
+}
+
+/// Cells whose sd says nothing, since their values come from one computation.
+fn same_computations(columns: &[Head], rows: &[Row], over: &[String]) -> Option<String> {
+    let of_row = |row: &Row| {
+        let cells = columns.iter().zip(&row.cells).filter(|(_, cell)| cell.one_computation);
+        let label = row_label(&row.labels);
+        cells.map(|(head, _)| format!("{} of {label}", head.title)).collect::<Vec<_>>()
+    };
+    let cells: Vec<String> = rows.iter().flat_map(of_row).collect();
+    (!cells.is_empty()).then(|| format!("one computation for every {}: {}", over.join(" and "), cells.join(", ")))
+}
+
+/// Which rows were computed on which devices, where they differ.
+fn devices(rows: &[Row]) -> Option<String> {
+    let mut by_devices: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| !row.cost.devices.is_empty()) {
+        by_devices.entry(row.cost.devices.join(" and ")).or_default().push(row_label(&row.labels));
+    }
+    let one_device = by_devices.len() < 2 && rows.iter().all(|row| row.cost.devices.len() < 2);
+    let groups = by_devices.iter().map(|(devices, rows)| format!("{} on {devices}", rows.join(", ")));
+    (!one_device).then(|| format!("computed on different devices: {}", groups.collect::<Vec<_>>().join("; ")))
+}
