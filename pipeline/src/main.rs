@@ -1,10 +1,14 @@
 use clap::Parser;
 use pretext::commands::Cli;
+use pretext::recipe::RecipeErrors;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     Cli::parse().obey().unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        match error.downcast_ref::<RecipeErrors>() {
+            Some(mistakes) => eprintln!("{mistakes}"),
+            None => eprintln!("error: {error:#}"),
+        }
         ExitCode::FAILURE
     })
 }

@@ -4,8 +4,8 @@ mod logs;
 mod places;
 mod plan;
 mod run;
-mod seams;
 mod stages;
+mod tabulate;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

@@ -1,5 +1,6 @@
 use super::places::Places;
-use super::{print, seams};
+use super::print;
+use crate::{plan, recipe};
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
@@ -16,7 +17,8 @@ pub(super) struct PlanArgs {
 pub(super) fn plan(args: &PlanArgs) -> Result<ExitCode> {
     let store = args.places.store()?;
     let catalogue = args.places.catalogue(&store)?;
-    let recipe = seams::load(&args.recipe, &catalogue)?;
-    print(seams::plan_text(&recipe, &store, &catalogue.numerics).as_bytes())?;
+    let recipe = recipe::load(&args.recipe, &catalogue)?;
+    let statuses = plan::evaluate(&recipe.graph, &store, &recipe.name, &catalogue.numerics);
+    print(plan::text(&recipe.name, &recipe.graph, &statuses).as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

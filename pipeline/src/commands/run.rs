@@ -1,5 +1,6 @@
 use super::places::Places;
-use super::seams;
+use super::{print, tabulate::tabulate};
+use crate::recipe;
 use crate::run::{LocalSettings, Work, execute};
 use anyhow::Result;
 use clap::Args;
@@ -27,13 +28,14 @@ pub(super) struct RunArgs {
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode> {
     let store = args.places.store()?;
     let catalogue = args.places.catalogue(&store)?;
-    let recipe = seams::load(&args.recipe, &catalogue)?;
+    let recipe = recipe::load(&args.recipe, &catalogue)?;
     let work = Work { graph: &recipe.graph, recipe: &recipe.name, numerics: &catalogue.numerics };
     let threads = args.threads.map_or_else(available_threads, usize::from);
     let settings = LocalSettings { worker: args.places.worker()?, numerics: catalogue.numerics.clone(), threads };
     let outcome = execute(&work, &store, settings)?;
     if !outcome.summary.interrupted {
-        seams::tabulate(&args.recipe, &recipe, &outcome, &store, &args.out, args.publish)?;
+        let tables = tabulate(&recipe, &outcome, &store, &catalogue.numerics, &args.out, args.publish)?;
+        print(format!("\n{tables}").as_bytes())?;
     }
     Ok(ExitCode::from(outcome.summary.exit_code()))
 }

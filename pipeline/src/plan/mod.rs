@@ -1,6 +1,11 @@
-//! Recipe + catalogue -> a DAG of typed nodes, their keys, and for each whether it must run and why.
+//! A DAG of typed nodes, their keys, and for each whether it must run and why.
 
+mod evaluate;
 mod known;
 mod node;
-pub use known::*;
+mod text;
+
+pub use evaluate::{Reason, Status, canonical, differences, evaluate};
+pub use known::{Known, Lookup};
 pub use node::*;
+pub use text::text;

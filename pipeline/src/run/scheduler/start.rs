@@ -1,7 +1,7 @@
 //! From a node whose inputs are known to a running job, or to a result that is there already.
 
 use super::Scheduler;
-use crate::plan::{Canonical, Known, Lookup, NodeResources};
+use crate::plan::{Known, Lookup, NodeResources, canonical};
 use crate::run::{Job, NodeOutcome, Start, Update};
 use crate::store::StageResult;
 use petgraph::graph::NodeIndex;
@@ -47,13 +47,7 @@ impl Scheduler<'_> {
         let node = self.work.graph[index].clone();
         let digests = self.board.inputs(index)?;
         let inputs = digests.iter().map(|(port, digest)| (port.clone(), self.store.artifact(digest))).collect();
-        let canonical = Canonical {
-            kind: node.kind.name.clone(),
-            version: node.kind.version,
-            numerics: self.work.numerics.to_owned(),
-            params: node.keyed_params.clone(),
-            inputs: digests,
-        };
+        let canonical = canonical(&node, self.work.numerics, digests);
         Ok(Job { index, node, recipe: self.work.recipe.to_owned(), key: canonical.key(), canonical, inputs })
     }
 

@@ -1,0 +1,72 @@
+//! What is wrong with a recipe, and how it is shown.
+
+use super::tree::Span;
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use std::fmt;
+use std::io::IsTerminal;
+
+/// One mistake.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    pub span: Span,
+    /// What was found.
+    pub title: String,
+    /// What was expected, or what to type.
+    pub label: String,
+}
+
+impl Problem {
+    pub fn new(span: Span, title: impl Into<String>, label: impl Into<String>) -> Self {
+        Self { span, title: title.into(), label: label.into() }
+    }
+}
+
+/// Everything that is wrong with a recipe. Shown with file, line and column, the line itself, and what was expected.
+#[derive(Debug)]
+pub struct RecipeErrors {
+    path: String,
+    source: String,
+    problems: Vec<Problem>,
+}
+
+impl RecipeErrors {
+    pub fn new(path: &str, source: &str, mut problems: Vec<Problem>) -> Self {
+        problems.sort_by(|a, b| (a.span.start, &a.title).cmp(&(b.span.start, &b.title)));
+        problems.dedup();
+        Self { path: path.to_owned(), source: source.to_owned(), problems }
+    }
+}
+
+impl std::error::Error for RecipeErrors {}
+
+impl fmt::Display for RecipeErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let renderer = if std::io::stderr().is_terminal() { Renderer::styled() } else { Renderer::plain() };
+        for problem in &self.problems {
+            let annotation = AnnotationKind::Primary.span(problem.span.clone()).label(&*problem.label);
+            let snippet = Snippet::source(&self.source).path(&self.path).annotation(annotation);
+            let report = [Level::ERROR.primary_title(&*problem.title).element(snippet)];
+            writeln!(f, "{}", renderer.render(&report))?;
+        }
+        let count = self.problems.len();
+        write!(f, "{count} error{}; nothing was run", if count == 1 { "" } else { "s" })
+    }
+}
+
+/// `; did you mean `NAME`?` for the nearest of the right names, or the list of them where none is near and they are few.
+pub fn nearest<'a>(found: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    match nearest_name(found, &names) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None if names.is_empty() => "there is none".into(),
+        None if names.len() <= 12 => format!("there is: {}", names.join(", ")),
+        None => "unknown".into(),
+    }
+}
+
+/// The one that differs by few letters.
+pub fn nearest_name<'a>(found: &str, names: &[&'a str]) -> Option<&'a str> {
+    let distance = |name: &str| strsim::damerau_levenshtein(found, name);
+    let best = names.iter().min_by_key(|name| distance(name))?;
+    (distance(best) <= (found.chars().count().max(4)) / 3).then_some(*best)
+}
