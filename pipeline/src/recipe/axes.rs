@@ -30,13 +30,13 @@ pub fn read(tree: Option<&Tree>, problems: &mut Vec<Problem>) -> Vec<Axis> {
         problems.push(Problem::new(tree.span.clone(), format!("`axes` is {}", tree.describe()), "a map: `seed: [0, 1, 2]`"));
         return vec![];
     };
-    let axes = entries.iter().filter_map(|(name, values)| {
+    let axes = entries.iter().map(|(name, values)| {
         if name.text == "env" {
             problems.push(Problem::new(name.span.clone(), "an axis cannot be called `env`", "$(env.NAME) has another meaning"));
         }
         let Content::List(items) = &values.content else {
             problems.push(Problem::new(values.span.clone(), format!("axis `{}` is {}", name.text, values.describe()), "a list of values: [0, 1, 2]"));
-            return None;
+            return Axis { name: name.clone(), values: vec![] };
         };
         if items.is_empty() {
             problems.push(Problem::new(values.span.clone(), format!("axis `{}` has no values", name.text), "give it at least one"));
@@ -54,7 +54,7 @@ pub fn read(tree: Option<&Tree>, problems: &mut Vec<Problem>) -> Vec<Axis> {
                 )),
             }
         }
-        Some(Axis { name: name.clone(), values: taken })
+        Axis { name: name.clone(), values: taken }
     });
     axes.collect()
 }

@@ -52,8 +52,11 @@ pub fn parse(path: &str, source: &str, catalogue: &Catalogue) -> Result<Recipe, 
     let mut problems = vec![];
     let raw = raw::read(&tree, &mut problems);
     let spread = spread::spread(&raw, &mut problems);
-    let graph = spread.map(|spread| expand::expand(&raw, &spread, catalogue, &mut problems)).unwrap_or_default();
+    let graph = spread.as_ref().map(|spread| expand::expand(&raw, spread, catalogue, &mut problems)).unwrap_or_default();
     let tables = table_specs::read(&raw, &graph, &mut problems);
+    if let Some(spread) = spread.filter(|_| problems.is_empty()) {
+        spread::unused_axes(&raw, &spread, &mut problems);
+    }
     if !problems.is_empty() {
         return Err(fail(problems));
     }

@@ -3,7 +3,6 @@
 use super::tree::Span;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use std::fmt;
-use std::io::IsTerminal;
 
 /// One mistake.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,28 +31,37 @@ pub struct RecipeErrors {
 impl RecipeErrors {
     pub fn new(path: &str, source: &str, mut problems: Vec<Problem>) -> Self {
         problems.sort_by(|a, b| (a.span.start, &a.title).cmp(&(b.span.start, &b.title)));
-        problems.dedup();
+        // The same mistake at the same place, found for several kinds or combinations, is told once.
+        problems.dedup_by(|later, earlier| later.span == earlier.span && later.label == earlier.label);
         Self { path: path.to_owned(), source: source.to_owned(), problems }
     }
 }
 
 impl std::error::Error for RecipeErrors {}
 
-impl fmt::Display for RecipeErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let renderer = if std::io::stderr().is_terminal() { Renderer::styled() } else { Renderer::plain() };
+impl RecipeErrors {
+    /// With colours where `styled`.
+    pub fn render(&self, styled: bool) -> String {
+        let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
+        let mut text = String::new();
         for problem in &self.problems {
             let annotation = AnnotationKind::Primary.span(problem.span.clone()).label(&*problem.label);
             let snippet = Snippet::source(&self.source).path(&self.path).annotation(annotation);
-            let report = [Level::ERROR.primary_title(&*problem.title).element(snippet)];
-            writeln!(f, "{}", renderer.render(&report))?;
+            text += &renderer.render(&[Level::ERROR.primary_title(&*problem.title).element(snippet)]);
+            text.push('\n');
         }
         let count = self.problems.len();
-        write!(f, "{count} error{}; nothing was run", if count == 1 { "" } else { "s" })
+        text + &format!("{count} error{}; nothing was run", if count == 1 { "" } else { "s" })
     }
 }
 
-/// `; did you mean `NAME`?` for the nearest of the right names, or the list of them where none is near and they are few.
+impl fmt::Display for RecipeErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+/// `did you mean `NAME`?` for the nearest of the right names, or the list of them where none is near and they are few.
 pub fn nearest<'a>(found: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
     match nearest_name(found, &names) {

@@ -34,6 +34,7 @@ pub fn read(tree: &Tree, problems: &mut Vec<Problem>) -> Raw {
     let sections = ["name", "axes", "exclude", "env", "stages", "tables"];
     if tree.entries().is_none() {
         problems.push(Problem::new(tree.span.clone(), format!("the recipe is {}", tree.describe()), "a map with name, axes, stages, tables"));
+        return Raw { name: String::new(), axes: vec![], exclusions: Exclusions::default(), env: BTreeMap::new(), stages: vec![], tables: vec![] };
     }
     known_names(tree, &sections, "section", problems);
     let axes = read_axes(tree.get("axes"), problems);

@@ -16,7 +16,6 @@ pub struct Spread {
 }
 
 pub fn spread(raw: &Raw, problems: &mut Vec<Problem>) -> Option<Spread> {
-    let problems_before = problems.len();
     let sources: Vec<BTreeSet<usize>> = raw.stages.iter().map(|stage| sources(stage, raw, problems)).collect();
     let own: Vec<BTreeSet<usize>> = raw.stages.iter().map(|stage| own_axes(stage, &raw.axes, problems)).collect();
     let order = order(raw, &sources, problems)?;
@@ -27,15 +26,17 @@ pub fn spread(raw: &Raw, problems: &mut Vec<Problem>) -> Option<Spread> {
             axes[stage].extend(inherited);
         }
     }
-    // A name that was mistyped above is not also an axis that nobody uses.
-    let all_found = problems.len() == problems_before;
-    for (number, axis) in raw.axes.iter().enumerate().filter(|_| all_found) {
-        if !axes.iter().any(|axes| axes.contains(&number)) {
+    Some(Spread { order, axes: axes.into_iter().map(|axes| axes.into_iter().collect()).collect(), sources })
+}
+
+/// Axes that multiply nothing. Asked for when all else is right: a mistyped use of an axis is a mistake of its own.
+pub fn unused_axes(raw: &Raw, spread: &Spread, problems: &mut Vec<Problem>) {
+    for (number, axis) in raw.axes.iter().enumerate() {
+        if !spread.axes.iter().any(|axes| axes.contains(&number)) {
             let title = format!("axis `{}` is used by no stage", axis.name.text);
             problems.push(Problem::new(axis.name.span.clone(), title, format!("write $({}) in a stage, or remove the axis", axis.name.text)));
         }
     }
-    Some(Spread { order, axes: axes.into_iter().map(|axes| axes.into_iter().collect()).collect(), sources })
 }
 
 fn own_axes(stage: &RawStage, axes: &[Axis], problems: &mut Vec<Problem>) -> BTreeSet<usize> {

@@ -38,8 +38,8 @@ impl Reader<'_> {
         let rows = self.axes(tree, "rows", true);
         let over = self.axes(tree, "over", false);
         let (columns, spread) = self.columns(tree);
-        for column in &columns {
-            self.check_open_axes(tree, column, &rows, &over);
+        if self.problems.len() == before {
+            columns.iter().for_each(|column| self.check_open_axes(tree, column, &rows, &over));
         }
         if self.problems.len() > before {
             return None;

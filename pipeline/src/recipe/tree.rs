@@ -108,6 +108,18 @@ fn char_offsets(source: &str) -> Vec<usize> {
     if source.is_ascii() { vec![] } else { source.char_indices().map(|(at, _)| at).collect() }
 }
 
+/// The line before the place where the parser gave up, if it stands among items of a list and is none.
+fn missing_dash(source: &str, at: usize) -> Option<Span> {
+    let before = &source[..source[..at].rfind('\n').unwrap_or(0)];
+    let mut lines = before.lines().rev().filter(|line| !line.trim().is_empty());
+    let (line, above) = (lines.next()?, lines.next()?);
+    let indentation = |line: &str| line.len() - line.trim_start().len();
+    let is_item = |line: &str| line.trim_start().starts_with("- ");
+    let lacks = is_item(above) && !is_item(line) && indentation(line) == indentation(above) && !line.contains(": ");
+    let start = line.as_ptr() as usize - source.as_ptr() as usize;
+    lacks.then(|| start + indentation(line)..start + line.trim_end().len())
+}
+
 struct Reader<'a> {
     source: &'a str,
     offsets: Vec<usize>,
@@ -126,6 +138,9 @@ impl<'a> Reader<'a> {
             Some(Ok((event, span))) => Ok((event, self.at(span.start.index())..self.at(span.end.index()))),
             Some(Err(error)) => {
                 let at = self.at(error.marker().index());
+                if let Some(span) = missing_dash(self.source, at) {
+                    return Err(Problem::new(span, "an item of a list without its dash", "write `- ` before it"));
+                }
                 Err(Problem::new(at..(at + 1).min(self.source.len()), "this is not YAML", error.info().to_owned()))
             }
             None => Err(Problem::new(0..0, "the file ends early", "")),
@@ -151,28 +166,35 @@ impl<'a> Reader<'a> {
         }
         match event {
             Event::Scalar(text, style, anchor, _) => {
-                self.refuse_anchor(anchor, &span);
+                if anchor != 0 {
+                    self.refuse("an anchor", &span);
+                }
                 Ok(Tree { span, content: Content::Scalar(scalar(&text, style)) })
             }
             Event::SequenceStart(anchor, _) => {
-                self.refuse_anchor(anchor, &span);
+                if anchor != 0 {
+                    self.refuse("an anchor", &span);
+                }
                 self.list(span, depth)
             }
             Event::MappingStart(anchor, _) => {
-                self.refuse_anchor(anchor, &span);
+                if anchor != 0 {
+                    self.refuse("an anchor", &span);
+                }
                 self.map(span, depth)
             }
             Event::Alias(_) => {
-                self.problems.push(Problem::new(span.clone(), "an alias", NO_ANCHORS));
+                self.refuse("an alias", &span);
                 Ok(Tree { span, content: Content::Scalar(Value::Null) })
             }
             _ => Err(Problem::new(span, "this is not YAML", "a value was expected")),
         }
     }
 
-    fn refuse_anchor(&mut self, anchor: usize, span: &Span) {
-        if anchor != 0 {
-            self.problems.push(Problem::new(span.clone(), "an anchor", NO_ANCHORS));
+    /// Told once: where there is one there are many.
+    fn refuse(&mut self, what: &str, span: &Span) {
+        if !self.problems.iter().any(|problem| problem.label == NO_ANCHORS) {
+            self.problems.push(Problem::new(span.clone(), what, NO_ANCHORS));
         }
     }
 

@@ -13,22 +13,22 @@ pub struct SimClrViews;
 pub struct Params {
     /// smallest and largest share of the image's area that a crop keeps
     #[schemars(length(equal = 2), inner(range(min = 0.01, max = 1)))]
-    crop_scale: [f32; 2],
+    crop_scale: [f64; 2],
     /// probability of a horizontal flip
     #[schemars(range(min = 0, max = 1))]
-    flip: f32,
+    flip: f64,
     /// probability of colour jitter
     #[schemars(range(min = 0, max = 1))]
-    jitter: f32,
+    jitter: f64,
     /// strength s of the jitter: brightness, contrast, saturation within 0.8 s of 1, hue within 0.2 s of 0
     #[schemars(range(min = 0, max = 2))]
-    jitter_strength: f32,
+    jitter_strength: f64,
     /// probability of a grey image
     #[schemars(range(min = 0, max = 1))]
-    grayscale: f32,
+    grayscale: f64,
     /// probability of a blur (sigma .1 to 2, a tenth of the image wide); the paper leaves it out on CIFAR-10
     #[schemars(range(min = 0, max = 1))]
-    blur: f32,
+    blur: f64,
 }
 
 impl Default for Params {
@@ -39,20 +39,20 @@ impl Default for Params {
 
 impl Params {
     pub fn policy(&self) -> Policy {
-        let strength = 0.8 * self.jitter_strength;
+        let strength = (0.8 * self.jitter_strength) as f32;
         Policy {
             operations: vec![
-                Operation::RandomResizedCrop { scale: self.crop_scale, ratio: [3.0 / 4.0, 4.0 / 3.0] },
-                Operation::HorizontalFlip { p: self.flip },
+                Operation::RandomResizedCrop { scale: self.crop_scale.map(|s| s as f32), ratio: [3.0 / 4.0, 4.0 / 3.0] },
+                Operation::HorizontalFlip { p: self.flip as f32 },
                 Operation::ColorJitter {
-                    p: self.jitter,
+                    p: self.jitter as f32,
                     brightness: strength,
                     contrast: strength,
                     saturation: strength,
-                    hue: 0.2 * self.jitter_strength,
+                    hue: (0.2 * self.jitter_strength) as f32,
                 },
-                Operation::Grayscale { p: self.grayscale },
-                Operation::GaussianBlur { p: self.blur, sigma: [0.1, 2.0] },
+                Operation::Grayscale { p: self.grayscale as f32 },
+                Operation::GaussianBlur { p: self.blur as f32, sigma: [0.1, 2.0] },
             ],
         }
     }

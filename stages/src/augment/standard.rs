@@ -16,7 +16,7 @@ pub struct Params {
     padding: u32,
     /// probability of a horizontal flip
     #[schemars(range(min = 0, max = 1))]
-    flip: f32,
+    flip: f64,
 }
 
 impl Default for Params {
@@ -30,7 +30,7 @@ impl Params {
         Policy {
             operations: vec![
                 Operation::RandomCrop { padding: self.padding as usize },
-                Operation::HorizontalFlip { p: self.flip },
+                Operation::HorizontalFlip { p: self.flip as f32 },
             ],
         }
     }
