@@ -1,0 +1,183 @@
+//! The real programs on real photographs: from a recipe to a table, undisturbed and not. The first test to run fetches
+//! CIFAR-10; each run of the recipe takes about half a minute on one core.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A folder to run in, with a store and tables of its own.
+struct Place(TempDir);
+
+impl Place {
+    /// Empty but for the photographs, if another place has fetched them.
+    fn new() -> Self {
+        let place = Self(TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap());
+        if let Some(fetched) = PHOTOGRAPHS.get() {
+            // The store is made by its first user; the link must not be there before.
+            place.finished(&["plan"]);
+            let folder = place.path().join("store/cache/cifar10");
+            fs::create_dir_all(&folder).unwrap();
+            fs::hard_link(fetched, folder.join("cifar10.bin")).unwrap();
+        }
+        place
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let programs = std::env::current_exe().unwrap();
+        let programs = programs.parent().unwrap().parent().unwrap();
+        let mut command = Command::new(programs.join("pretext"));
+        command.args(words).arg(concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/tiny.yaml"));
+        command.args(["--store", "store"]).current_dir(self.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn finished(&self, words: &[&str]) -> Output {
+        self.command(words).output().unwrap()
+    }
+
+    fn run(&self) -> Output {
+        self.finished(&["run", "--threads", "1"])
+    }
+
+    /// Starts a run and waits until a stage trains.
+    fn run_until_it_trains(&self, node: &str) -> Child {
+        let child = self.command(&["run", "--threads", "1"]).spawn().unwrap();
+        let sign = format!(r#""event":"progress","node":"{node}""#);
+        wait_for(node, || self.events().contains(&sign));
+        child
+    }
+
+    fn events(&self) -> String {
+        let runs = fs::read_dir(self.path().join("store/runs")).into_iter().flatten().flatten();
+        runs.map(|run| fs::read_to_string(run.path().join("events.jsonl")).unwrap_or_default()).collect()
+    }
+
+    /// Every file of the tables but the costs, which differ from run to run.
+    fn tables(&self) -> BTreeMap<String, Vec<u8>> {
+        let files = fs::read_dir(self.path().join("out/tiny")).unwrap().map(|file| file.unwrap().path());
+        let named = files.map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(path).unwrap()));
+        named.filter(|(name, _)| name != "costs.csv").collect()
+    }
+}
+
+static PHOTOGRAPHS: OnceLock<PathBuf> = OnceLock::new();
+
+/// An undisturbed run, computed once for all tests.
+fn undisturbed() -> &'static Place {
+    static PLACE: OnceLock<Place> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        let place = Place::new();
+        let output = place.run();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        PHOTOGRAPHS.set(place.path().join("store/cache/cifar10/cifar10.bin")).unwrap();
+        place
+    })
+}
+
+fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < Duration::from_secs(240), "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The workers that a process has started.
+fn workers_of(parent: u32) -> Vec<i32> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().to_string_lossy().parse::<i32>().ok());
+    ids.filter(|id| {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        let fields: Vec<&str> = stat.rsplit_once(") ").map_or(vec![], |(_, rest)| rest.split(' ').collect());
+        fields.get(1).is_some_and(|ppid| *ppid == parent.to_string()) && fields[0] != "Z"
+    }).collect()
+}
+
+fn kill(process: i32, signal: i32) {
+    // SAFETY: kill touches no memory.
+    assert_eq!(unsafe { libc::kill(process, signal) }, 0);
+}
+
+#[test]
+fn a_recipe_ends_in_a_table_and_a_second_run_computes_nothing() {
+    let place = undisturbed();
+    let table = String::from_utf8(place.tables()["frozen.csv"].clone()).unwrap();
+    let rows: Vec<Vec<&str>> = table.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    let methods: Vec<&str> = rows.iter().map(|row| row[0]).collect();
+    assert_eq!(methods, ["pixels", "random", "autoencoder", "rotation", "simclr", "supervised"]);
+    for row in &rows {
+        // Ten classes: 0.1 by chance, whose standard error over 10,000 images is 0.003.
+        let accuracy: f64 = row[1].parse().unwrap();
+        assert!((0.12..0.6).contains(&accuracy), "{row:?}");
+    }
+    let before = place.tables();
+    let output = place.run();
+    assert!(output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("20 reused, 0 to run") || said.contains("0 computed"), "{said}");
+    assert_eq!(place.tables(), before);
+}
+
+#[test]
+fn killed_in_mid_stage_it_leaves_no_worker_and_ends_with_the_same_table() {
+    let expected = undisturbed().tables();
+    let place = Place::new();
+    let mut child = place.run_until_it_trains("pretrain[method=rotation]");
+    let workers = workers_of(child.id());
+    assert!(!workers.is_empty());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    wait_for("the workers' end", || workers.iter().all(|id| !is_alive(*id)));
+    assert!(!place.path().join("out").exists(), "no table before it is whole");
+    assert!(place.run().status.success());
+    assert_eq!(place.tables(), expected);
+}
+
+fn is_alive(process: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+#[test]
+fn a_killed_worker_takes_down_its_stage_alone_and_the_next_run_completes_the_table() {
+    let expected = undisturbed().tables();
+    let place = Place::new();
+    let child = place.run_until_it_trains("pretrain[method=rotation]");
+    workers_of(child.id()).into_iter().for_each(|id| kill(id, libc::SIGKILL));
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("pretrain[method=rotation]") && said.contains("SIGKILL"), "{said}");
+    let page = String::from_utf8(place.tables()["frozen.md"].clone()).unwrap();
+    let row = |method: &str| page.lines().find(|line| line.starts_with(&format!("| {method}"))).unwrap().to_owned();
+    assert!(row("rotation").contains(" - "), "a gap, and no guess: {}", row("rotation"));
+    assert_eq!(row("simclr"), {
+        let whole = String::from_utf8(expected["frozen.md"].clone()).unwrap();
+        whole.lines().find(|line| line.starts_with("| simclr")).unwrap().to_owned()
+    });
+    assert!(place.run().status.success());
+    assert_eq!(place.tables(), expected);
+}
+
+#[test]
+fn interrupted_it_saves_its_state_and_goes_on_from_there() {
+    let expected = undisturbed().tables();
+    let place = Place::new();
+    let child = place.run_until_it_trains("pretrain[method=rotation]");
+    kill(child.id() as i32, libc::SIGINT);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("1 running stage saved its state; nothing is lost"), "{said}");
+    assert!(place.run().status.success());
+    assert!(place.events().contains(r#""resumed":true"#), "it went on from the checkpoint");
+    assert_eq!(place.tables(), expected);
+}
