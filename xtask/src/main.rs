@@ -4,6 +4,7 @@
 mod bench;
 mod build;
 mod doctor;
+mod install;
 mod libtorch;
 mod platform;
 mod shell;
@@ -18,7 +19,7 @@ cargo xtask COMMAND
   run RECIPE [ARGS..]     prepare what is missing, build, and run a recipe (ARGS go to `pretext run`)
   test [FILTER]           prepare, build, and run the tests (`golden`: the reference values only;
                           PRETEXT_GOLDEN=FOLDER: those of another folder)
-  setup                   prepare and build, run nothing
+  setup                   prepare and build, run nothing (LIBTORCH=FOLDER: with a libtorch 2.9 of your own)
   check                   formatting and lints
   bench NAME [--json]     measure ours beside the peers' (engine)
   install [--prefix DIR]  put `pretext` and its worker into DIR/bin (default ~/.local)
@@ -46,14 +47,20 @@ fn dispatch(words: &[&str]) -> Result<ExitCode, String> {
             Ok(ExitCode::SUCCESS)
         }
         ["doctor"] => doctor::run(),
-        ["setup"] => build::everything().map(|()| ExitCode::SUCCESS),
+        ["setup"] => setup(),
         ["run", rest @ ..] => run(rest),
         ["test", rest @ ..] => test::run(rest),
         ["check"] => build::check(),
         ["bench", rest @ ..] => bench::run(rest),
-        ["install", rest @ ..] => build::install(rest),
+        ["install", rest @ ..] => install::run(rest),
         [unknown, ..] => Err(format!("unknown command `{unknown}`; `cargo xtask help` lists them")),
     }
+}
+
+fn setup() -> Result<ExitCode, String> {
+    libtorch::follow_environment()?;
+    build::everything()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Gives its place to `pretext`, so that Ctrl-C and the exit code need no hands in between.
@@ -72,8 +79,9 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the repository").to_owned()
 }
 
-/// A built program.
+/// A built program. Cargo put this one into TARGET/debug, wherever the user's settings have TARGET.
 pub fn binary(name: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let this = std::env::current_exe().unwrap_or_default();
+    let target = this.ancestors().nth(2).map_or_else(|| root().join("target"), Path::to_owned);
     target.join("release").join(name)
 }

@@ -49,6 +49,9 @@ pub const TOOLS: [Tool; 5] = [
     },
 ];
 
+/// The glibc that PyPI's torch 2.9 is built for.
+const GLIBC: (u32, u32) = (2, 28);
+
 impl Tool {
     /// The first line of what it says of itself.
     pub fn version(&self) -> Option<String> {
@@ -57,28 +60,63 @@ impl Tool {
     }
 
     pub fn remedy(&self) -> String {
-        format!("{} is missing: it {}.\n    {}", self.name, self.why, self.install)
+        format!("{} is missing: it {}\n    {}", self.name, self.why, self.install)
     }
 }
 
-/// An error that names everything that is missing.
-pub fn check() -> Result<(), String> {
-    supported()?;
-    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| tool.version().is_none()).collect();
-    for tool in missing.iter().filter(|tool| !tool.required) {
+/// An error that names everything that is missing; a warning for what may never be asked for.
+pub fn tools() -> Result<(), String> {
+    let missing = || TOOLS.iter().filter(|tool| tool.version().is_none());
+    let (required, optional): (Vec<&Tool>, Vec<&Tool>) = missing().partition(|tool| tool.required);
+    for tool in optional {
         eprintln!("warning: {}", tool.remedy());
     }
-    let needed: Vec<String> = missing.iter().filter(|tool| tool.required).map(|tool| tool.remedy()).collect();
-    if needed.is_empty() { Ok(()) } else { Err(needed.join("\n")) }
-}
-
-fn supported() -> Result<(), String> {
-    if cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")) {
+    if required.is_empty() {
         return Ok(());
     }
-    Err(format!(
-        "pretext runs on Linux x86-64 with glibc; this is {} {}. In a container or virtual machine of that kind it works.",
-        std::env::consts::OS,
-        std::env::consts::ARCH
-    ))
+    Err(required.iter().map(|tool| tool.remedy()).collect::<Vec<_>>().join("\n"))
+}
+
+/// Linux on x86-64 with glibc, which is what this program itself was built for.
+pub fn supported() -> Result<(), String> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")) {
+        return Err(format!(
+            "pretext runs on Linux x86-64 with glibc, and this is {}; a container or virtual machine of that kind will do",
+            describe()
+        ));
+    }
+    match glibc().as_deref().and_then(release) {
+        Some(version) if version < GLIBC => Err(format!(
+            "pretext needs glibc {}.{} or newer, and this machine has {}.{}: that of a distribution from 2019 or later",
+            GLIBC.0, GLIBC.1, version.0, version.1
+        )),
+        _ => Ok(()),
+    }
+}
+
+pub fn describe() -> String {
+    let libc = glibc().unwrap_or_else(|| "no glibc".into());
+    format!("{} {} with {libc}", std::env::consts::OS, std::env::consts::ARCH)
+}
+
+fn glibc() -> Option<String> {
+    output("getconf", &["GNU_LIBC_VERSION"])
+}
+
+/// The first two numbers of a text like `glibc 2.36`.
+fn release(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|word| !word.is_empty());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::release;
+
+    #[test]
+    fn releases_are_compared_as_numbers() {
+        assert_eq!(release("glibc 2.36"), Some((2, 36)));
+        assert!(release("glibc 2.5") < Some((2, 28)));
+        assert_eq!(release("musl"), None);
+    }
 }

@@ -10,9 +10,18 @@ pub fn command(program: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// Cargo, the one that runs this.
+/// Cargo, the one that runs this. A libtorch of the user's counts only through setup's links in `.libtorch`: else each
+/// shell with other variables would build everything again.
 pub fn cargo(arguments: &[&str]) -> Command {
-    command(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()), arguments)
+    let mut cargo = command(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()), arguments);
+    for name in ["", "_USE_PYTORCH", "_LIB", "_INCLUDE", "_STATIC", "_CXX11_ABI"] {
+        cargo.env_remove(format!("LIBTORCH{name}"));
+    }
+    // Relative to where the user is, not to the root.
+    if let Some(target) = std::env::var_os("CARGO_TARGET_DIR").and_then(|folder| std::path::absolute(folder).ok()) {
+        cargo.env("CARGO_TARGET_DIR", target);
+    }
+    cargo
 }
 
 /// Runs it to the end, its output on the terminal.

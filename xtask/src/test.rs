@@ -3,7 +3,7 @@
 use crate::build;
 use crate::shell::cargo;
 use std::io::{BufRead, BufReader};
-use std::process::{ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 pub fn run(arguments: &[&str]) -> Result<ExitCode, String> {
     let filter = match arguments {
@@ -12,32 +12,49 @@ pub fn run(arguments: &[&str]) -> Result<ExitCode, String> {
         _ => return Err("expected `test` or `test FILTER`".into()),
     };
     build::everything()?;
-    let mut test = cargo(&["test", "--release", "--no-fail-fast"]);
+    let (code, total, golden) = run_and_count(test_command(filter)?)?;
+    if let (Some(filter), true) = (filter, total == Counts::default()) {
+        return Err(format!("no test has `{filter}` in its name"));
+    }
+    match golden {
+        Some(line) if filter == Some("golden") => println!("{line}"),
+        _ => println!("all tests: {} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped),
+    }
+    Ok(code)
+}
+
+/// All of the workspace's packages, even for one test: of fewer, cargo would resolve other features and build anew.
+fn test_command(filter: Option<&str>) -> Result<Command, String> {
+    let mut test = cargo(&["test", "--release", "--workspace", "--no-fail-fast"]);
     match filter {
-        Some("golden") => test.args(["--package", "pretext-stages", "--test", "golden"]),
-        _ => test.args(["--workspace", "--bins", "--lib", "--tests"]).args(filter),
+        Some("golden") => test.args(["--test", "golden"]),
+        _ => test.args(["--bins", "--lib", "--tests"]).args(filter),
     };
     if let Some(folder) = std::env::var_os("PRETEXT_GOLDEN") {
         // Tests run in their crate's folder.
-        test.env("PRETEXT_GOLDEN", std::path::absolute(folder).map_err(|e| e.to_string())?);
+        test.env("PRETEXT_GOLDEN", std::path::absolute(folder).map_err(|e| format!("PRETEXT_GOLDEN: {e}"))?);
     }
+    Ok(test)
+}
+
+/// Shows what the tests print while they run; the golden tests' own last line is handed back too.
+fn run_and_count(mut test: Command) -> Result<(ExitCode, Counts, Option<String>), String> {
     let mut child = test.stdout(Stdio::piped()).spawn().map_err(|e| format!("cannot start cargo: {e}"))?;
-    let (mut total, mut last) = (Counts::default(), String::new());
-    for line in BufReader::new(child.stdout.take().ok_or("cargo has no output")?).lines() {
-        let line = line.map_err(|e| e.to_string())?;
-        println!("{line}");
-        total.add(&line);
-        if line.starts_with("golden: ") {
-            last = line;
+    let (mut total, mut golden) = (Counts::default(), None);
+    let mut lines = BufReader::new(child.stdout.take().ok_or("cargo has no output")?);
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line).map_err(|e| format!("cannot read what cargo prints: {e}"))? > 0 {
+        let text = String::from_utf8_lossy(&line);
+        print!("{text}");
+        total.add(&text);
+        if text.starts_with("golden: ") {
+            golden = Some(text.trim_end().to_owned());
         }
+        line.clear();
     }
-    let status = child.wait().map_err(|e| e.to_string())?;
-    if filter == Some("golden") {
-        println!("{last}");
-    } else {
-        println!("all tests: {} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
-    }
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let status = child.wait().map_err(|e| format!("cannot wait for cargo: {e}"))?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from);
+    Ok((code, total, golden))
 }
 
 #[derive(Debug, Default, PartialEq)]

@@ -1,0 +1,136 @@
+//! The rules of ARCHITECTURE.md that a program can check.
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Package -> the packages that it depends on, for building and testing as well.
+type Graph = BTreeMap<String, BTreeSet<String>>;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the repository")
+}
+
+/// What cargo resolved. For one platform: of the others, cargo would have to fetch packages first.
+fn graph() -> Graph {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", "x86_64-unknown-linux-gnu"])
+        .current_dir(root())
+        .output()
+        .expect("cargo starts");
+    assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON");
+    let name_of: BTreeMap<&str, &str> =
+        list(&metadata["packages"]).iter().map(|package| (text(&package["id"]), text(&package["name"]))).collect();
+    let mut graph = Graph::new();
+    for node in list(&metadata["resolve"]["nodes"]) {
+        let needed = list(&node["dependencies"]).iter().map(|id| name_of[text(id)].to_owned());
+        // Two versions of a package count as one.
+        graph.entry(name_of[text(&node["id"])].to_owned()).or_default().extend(needed);
+    }
+    graph
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().expect("a list in cargo's metadata")
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().expect("a text in cargo's metadata")
+}
+
+/// The first path found, shortest first, as `a -> b -> c`.
+fn path(graph: &Graph, from: &str, to: &str) -> Option<String> {
+    assert!(graph.contains_key(from), "there is no package {from}");
+    let mut paths = std::collections::VecDeque::from([vec![from]]);
+    let mut seen = BTreeSet::from([from]);
+    while let Some(way) = paths.pop_front() {
+        let last = way[way.len() - 1];
+        if last == to {
+            return Some(way.join(" -> "));
+        }
+        for next in graph[last].iter().filter(|next| seen.insert(next)) {
+            paths.push_back(way.iter().copied().chain([next.as_str()]).collect());
+        }
+    }
+    None
+}
+
+fn assert_apart(graph: &Graph, packages: &[&str], never: &[&str]) {
+    for (package, target) in packages.iter().flat_map(|package| never.iter().map(move |target| (package, target))) {
+        assert!(graph.contains_key(*target), "there is no package {target}: is this rule still about something?");
+        assert_eq!(path(graph, package, target), None);
+    }
+}
+
+#[test]
+fn the_pipeline_does_not_know_what_a_tensor_is() {
+    assert_apart(&graph(), &["pretext-pipeline", "pretext-protocol"], &["burn", "tch", "torch-sys"]);
+}
+
+#[test]
+fn the_stages_do_not_know_what_a_recipe_or_a_table_is() {
+    assert_apart(&graph(), &["pretext-stages"], &["pretext-pipeline", "polars", "petgraph"]);
+}
+
+#[test]
+fn xtask_has_no_dependencies() {
+    assert_eq!(graph()["xtask"], BTreeSet::new());
+}
+
+#[test]
+fn only_tables_use_polars() {
+    let graph = graph();
+    let ours = graph.keys().filter(|name| name.starts_with("pretext-") && graph[*name].contains("polars"));
+    assert_eq!(ours.collect::<Vec<_>>(), ["pretext-pipeline"]);
+
+    let tables = root().join("pipeline/src/table");
+    let elsewhere = |(file, text): &(PathBuf, String)| {
+        file.extension().is_some_and(|end| end == "rs") && !file.starts_with(&tables) && text.contains("polars")
+    };
+    assert_eq!(named(texts(&root().join("pipeline")), elsewhere), [""; 0]);
+}
+
+/// Addresses of packages come from the user's own configuration of cargo, pip and npm.
+#[test]
+fn no_file_names_the_host_of_a_package_registry() {
+    // Joined here, so that this file is not the first to be found.
+    let hosts = [["files.", "pythonhosted"], ["artif", "actory"], ["index.", "crates"], ["static.", "crates"]]
+        .map(|halves| halves.concat());
+    let names_one = |(_, text): &(PathBuf, String)| hosts.iter().any(|host| text.contains(host));
+    let files = visible(root()).into_iter().flat_map(|entry| texts(&entry)).collect();
+    assert_eq!(named(files, names_one), [""; 0]);
+}
+
+/// What lies in the repository's root and is not ignored by git; `.gitignore` has one `/name` a line.
+fn visible(root: &Path) -> Vec<PathBuf> {
+    let ignored = fs::read_to_string(root.join(".gitignore")).expect(".gitignore is there");
+    let ignored: BTreeSet<&str> = ignored.lines().map(|line| line.trim_matches('/')).chain([".git"]).collect();
+    let entries = fs::read_dir(root).expect("the root can be read").map(|entry| entry.expect("an entry").path());
+    entries.filter(|path| !path.file_name().is_some_and(|name| ignored.contains(&*name.to_string_lossy()))).collect()
+}
+
+/// A text file, or all of those in a folder, with their content. Links are not followed.
+fn texts(path: &Path) -> Vec<(PathBuf, String)> {
+    if path.is_symlink() {
+        return Vec::new();
+    }
+    if path.is_dir() {
+        let entries = fs::read_dir(path).expect("a folder can be read").map(|entry| entry.expect("an entry").path());
+        return entries.flat_map(|entry| texts(&entry)).collect();
+    }
+    let content = fs::read(path).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    content.map(|text| (path.to_owned(), text)).into_iter().collect()
+}
+
+/// The files that a rule finds, as they are written from the root, in order.
+fn named(files: Vec<(PathBuf, String)>, rule: impl Fn(&(PathBuf, String)) -> bool) -> Vec<String> {
+    let found = files.iter().filter(|file| rule(file));
+    let mut names: Vec<String> =
+        found.map(|(file, _)| file.strip_prefix(root()).unwrap_or(file).display().to_string()).collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,116 @@
+//! The processor's part of PyPI's torch package.
+
+use super::{create, remove};
+use crate::shell::{command, run};
+use std::fs;
+use std::path::Path;
+use std::process::Child;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// torch itself, and two small libraries that its processor part links to.
+const PACKAGES: [&str; 3] = ["torch==2.9.0", "nvidia-cuda-runtime-cu12==12.8.90", "nvidia-cuda-cupti-cu12==12.8.90"];
+const MEGABYTES: u64 = 911;
+
+/// Any Python can fetch them: a package's files are the same for all but its own binding, which is not used.
+const PLATFORM: [&str; 14] = [
+    "--python-version",
+    "3.11",
+    "--implementation",
+    "cp",
+    "--abi",
+    "cp311",
+    "--abi",
+    "none",
+    "--platform",
+    "manylinux_2_28_x86_64",
+    "--platform",
+    "manylinux2014_x86_64",
+    "--platform",
+    "manylinux_2_17_x86_64",
+];
+
+pub fn fetch(partial: &Path) -> Result<(), String> {
+    println!(
+        "libtorch: fetching PyPI's torch 2.9.0 ({MEGABYTES} MB, once; 20 seconds to some minutes) and keeping its \
+         processor part (490 MB)"
+    );
+    let wheels = partial.join("wheels");
+    create(&wheels)?;
+    let mut pip = command("python3", &["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]);
+    pip.args(PLATFORM).args(PACKAGES).arg("--dest").arg(&wheels);
+    // Not into the user's cache, and not through a /tmp that may be small.
+    pip.args(["--no-cache-dir", "--disable-pip-version-check"]).env("TMPDIR", partial);
+    watch(pip.spawn().map_err(|e| format!("cannot start pip: {e}"))?, partial)?;
+    println!("libtorch: unpacking");
+    run(command("python3", &["-c", include_str!("unpack.py")]).arg(&wheels).arg(partial))
+        .map_err(|_| "could not unpack libtorch; what Python said is above".to_owned())?;
+    remove(&wheels)?;
+    stub(partial)
+}
+
+/// Waits for pip and says every few seconds how far it is.
+fn watch(mut pip: Child, partial: &Path) -> Result<(), String> {
+    let (started, mut said) = (Instant::now(), Instant::now());
+    loop {
+        match pip.try_wait().map_err(|e| format!("cannot wait for pip: {e}"))? {
+            Some(status) if status.success() => return Ok(()),
+            Some(_) => {
+                return Err("pip could not fetch libtorch; what it said is above. To use a libtorch 2.9 of your own: \
+                            LIBTORCH=FOLDER cargo xtask setup"
+                    .into());
+            }
+            None => sleep(Duration::from_millis(200)),
+        }
+        if said.elapsed() > Duration::from_secs(5) {
+            said = Instant::now();
+            println!("libtorch: {}", progress(size(partial) / 1_000_000, started.elapsed()));
+        }
+    }
+}
+
+fn progress(megabytes: u64, elapsed: Duration) -> String {
+    // At the end pip copies, and for a moment there is more than all.
+    let megabytes = megabytes.min(MEGABYTES);
+    let rate = megabytes as f64 / elapsed.as_secs_f64();
+    if megabytes == 0 {
+        return format!("nothing of {MEGABYTES} MB yet");
+    }
+    let left = (MEGABYTES - megabytes) as f64 / rate;
+    format!("{megabytes} of {MEGABYTES} MB, {rate:.1} MB/s, about {left:.0} s left")
+}
+
+fn size(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(data) if data.is_dir() => size(&entry.path()),
+            Ok(data) => data.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}
+
+/// The linker asks for `libtorch.so`, which in the package only joins the processor's part and the GPU's.
+fn stub(partial: &Path) -> Result<(), String> {
+    let source = partial.join("stub.c");
+    fs::write(&source, "void pretext_libtorch_stub(void) {}\n")
+        .map_err(|e| format!("cannot write {}: {e}", source.display()))?;
+    run(command("c++", &["-x", "c", "-shared", "-fPIC", "-Wl,-soname,libtorch.so", "-o"])
+        .arg(partial.join("lib/libtorch.so"))
+        .arg(&source))?;
+    fs::remove_file(&source).map_err(|e| format!("cannot remove {}: {e}", source.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::progress;
+    use std::time::Duration;
+
+    #[test]
+    fn progress_has_rate_and_remaining_time() {
+        assert_eq!(progress(0, Duration::from_secs(5)), "nothing of 911 MB yet");
+        assert_eq!(progress(511, Duration::from_secs(10)), "511 of 911 MB, 51.1 MB/s, about 8 s left");
+        assert_eq!(progress(920, Duration::from_secs(10)), "911 of 911 MB, 91.1 MB/s, about 0 s left");
+    }
+}
