@@ -147,9 +147,8 @@ fn exchange(one: &Path, other: &Path) -> std::io::Result<()> {
     let [one, other] = [one, other].map(|path| CString::new(path.as_os_str().as_bytes()));
     let (one, other) = (one?, other?);
     // Safety: both are strings that end in zero and live until the call returns.
-    let status = unsafe {
-        libc::renameat2(libc::AT_FDCWD, one.as_ptr(), libc::AT_FDCWD, other.as_ptr(), libc::RENAME_EXCHANGE)
-    };
+    let status =
+        unsafe { libc::renameat2(libc::AT_FDCWD, one.as_ptr(), libc::AT_FDCWD, other.as_ptr(), libc::RENAME_EXCHANGE) };
     if status == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }
 

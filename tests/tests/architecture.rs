@@ -94,6 +94,14 @@ fn only_tables_use_polars() {
     assert_eq!(named(texts(&root().join("pipeline")), elsewhere), [""; 0]);
 }
 
+#[test]
+fn no_loop_names_a_method() {
+    let names_one =
+        |(_, text): &(PathBuf, String)| ["simclr", "rotation", "autoencoder"].iter().any(|m| text.contains(m));
+    let loops = ["stages/src/train", "pipeline/src/run", "pipeline/src/plan", "pipeline/src/store"];
+    assert_eq!(named(loops.iter().flat_map(|folder| texts(&root().join(folder))).collect(), names_one), [""; 0]);
+}
+
 /// Addresses of packages come from the user's own configuration of cargo, pip and npm.
 #[test]
 fn no_file_names_the_host_of_a_package_registry() {

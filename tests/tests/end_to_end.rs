@@ -47,11 +47,12 @@ impl Place {
         self.finished(&["run", "--threads", "1"])
     }
 
-    /// Starts a run and waits until a stage trains.
+    /// Starts a run and waits until a stage trains, for some steps.
     fn run_until_it_trains(&self, node: &str) -> Child {
         let child = self.command(&["run", "--threads", "1"]).spawn().unwrap();
-        let sign = format!(r#""event":"progress","node":"{node}""#);
+        let sign = format!(r#""event":"started","node":"{node}""#);
         wait_for(node, || self.events().contains(&sign));
+        std::thread::sleep(Duration::from_millis(500));
         child
     }
 
@@ -63,7 +64,8 @@ impl Place {
     /// Every file of the tables but the costs, which differ from run to run.
     fn tables(&self) -> BTreeMap<String, Vec<u8>> {
         let files = fs::read_dir(self.path().join("out/tiny")).unwrap().map(|file| file.unwrap().path());
-        let named = files.map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(path).unwrap()));
+        let named =
+            files.map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(path).unwrap()));
         named.filter(|(name, _)| name != "costs.csv").collect()
     }
 }
@@ -98,7 +100,8 @@ fn workers_of(parent: u32) -> Vec<i32> {
         let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
         let fields: Vec<&str> = stat.rsplit_once(") ").map_or(vec![], |(_, rest)| rest.split(' ').collect());
         fields.get(1).is_some_and(|ppid| *ppid == parent.to_string()) && fields[0] != "Z"
-    }).collect()
+    })
+    .collect()
 }
 
 fn kill(process: i32, signal: i32) {

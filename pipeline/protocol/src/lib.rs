@@ -20,7 +20,9 @@ pub const PROTOCOL: u32 = 1;
 #[serde(tag = "type", rename_all = "snake_case")]
 #[allow(clippy::large_enum_variant, reason = "one is made for each stage that runs, not many at once")]
 pub enum Request {
-    Hello { protocol: u32 },
+    Hello {
+        protocol: u32,
+    },
     Describe,
     Run(Run),
     /// Save a checkpoint of what is running, answer [`Reply::Stopped`], and end. Idle workers just end.
@@ -65,18 +67,36 @@ pub struct Resources {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Reply {
-    Hello { protocol: u32, worker: String, version: String },
+    Hello {
+        protocol: u32,
+        worker: String,
+        version: String,
+    },
     Catalogue(Catalogue),
     Progress(Progress),
     /// A final measurement of the stage. It is part of the result and must not differ between two runs.
-    Measure { id: u64, #[serde(flatten)] measurement: Measurement },
+    Measure {
+        id: u64,
+        #[serde(flatten)]
+        measurement: Measurement,
+    },
     /// The stage is alive though it has nothing to show. Sent at least every [`HEARTBEAT_SECONDS`].
-    Heartbeat { id: u64 },
-    Done { id: u64, cost: Cost },
+    Heartbeat {
+        id: u64,
+    },
+    Done {
+        id: u64,
+        cost: Cost,
+    },
     /// Ended by [`Request::Stop`] with a checkpoint saved.
-    Stopped { id: u64 },
+    Stopped {
+        id: u64,
+    },
     /// `error`: what went wrong and what to do about it. The worker itself goes on.
-    Failed { id: u64, error: String },
+    Failed {
+        id: u64,
+        error: String,
+    },
 }
 
 pub const HEARTBEAT_SECONDS: u64 = 2;

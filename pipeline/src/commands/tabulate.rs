@@ -14,7 +14,14 @@ const RESULTS: &str = "results";
 
 /// Writes the recipe's tables to `out/NAME`, and to `results/NAME` if they are to be published. Returns their text for the
 /// terminal.
-pub(super) fn tabulate(recipe: &Recipe, outcome: &Outcome, store: &Store, numerics: &str, out: &Path, publish: bool) -> Result<String> {
+pub(super) fn tabulate(
+    recipe: &Recipe,
+    outcome: &Outcome,
+    store: &Store,
+    numerics: &str,
+    out: &Path,
+    publish: bool,
+) -> Result<String> {
     let provenances: Vec<Option<Provenance>> =
         outcome.nodes.iter().map(|node| node.result().and_then(|result| store.provenance(&result.key))).collect();
     let mut finished = BTreeMap::new();

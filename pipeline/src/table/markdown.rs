@@ -62,7 +62,8 @@ fn column(title: &str, align: Align, cells: impl Iterator<Item = String>) -> Gri
 
 /// probe (eval/linear_probe): epochs 100, batch 256; l2 chosen per row: 0.001-0.1
 fn settings(stage: &Settings) -> String {
-    let kind = stage.kind.iter().map(|kind| format!(" ({kind})")).collect::<String>();
+    let kind: Vec<&str> = stage.kind.iter().chain(&stage.summary).map(String::as_str).collect();
+    let kind = if kind.is_empty() { String::new() } else { format!(" ({})", kind.join(": ")) };
     let listed = |pairs: &[(String, String)]| {
         pairs.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
     };

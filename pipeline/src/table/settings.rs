@@ -2,6 +2,7 @@
 
 use super::{Outcome, numbers};
 use crate::plan::Node;
+use crate::recipe::schema::plain;
 use petgraph::graph::NodeIndex;
 use pretext_protocol::Measure;
 use serde_json::Value;
@@ -12,6 +13,8 @@ pub struct Settings {
     pub stage: String,
     /// Where it is the same in every row.
     pub kind: Option<String>,
+    /// What that kind is, in one line.
+    pub summary: Option<String>,
     /// Parameters that are the same in every row, in the order of the stage's schema.
     pub fixed: Vec<(String, String)>,
     /// What the stage chose for itself (k, L2): one value, or the range of what was chosen in the rows.
@@ -36,10 +39,11 @@ pub(super) fn settings<'a>(
 
 fn of_stage(outcome: &Outcome, stage: &str, nodes: &[&Node]) -> Settings {
     let first = nodes.first();
-    let kind = first.map(|first| &first.kind.name).filter(|name| nodes.iter().all(|n| n.kind.name == **name));
+    let kind = first.map(|first| &first.kind).filter(|kind| nodes.iter().all(|node| node.kind.name == kind.name));
     Settings {
         stage: stage.to_owned(),
-        kind: kind.cloned(),
+        kind: kind.map(|kind| kind.name.clone()),
+        summary: kind.map(|kind| kind.summary.clone()).filter(|summary| !summary.is_empty()),
         fixed: first.map(|first| fixed(first, nodes)).unwrap_or_default(),
         chosen: chosen(outcome, nodes),
     }
@@ -55,20 +59,6 @@ fn fixed(first: &Node, nodes: &[&Node]) -> Vec<(String, String)> {
         _ => plain(value),
     };
     shared.map(|(name, value)| (name.clone(), shown(name, value))).collect()
-}
-
-/// A parameter as one would write it in a recipe.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => "none".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => format!("[{}]", items.iter().map(plain).collect::<Vec<_>>().join(", ")),
-        Value::Object(fields) => {
-            let fields = fields.iter().map(|(name, value)| format!("{name}: {}", plain(value)));
-            format!("{{ {} }}", fields.collect::<Vec<_>>().join(", "))
-        }
-        Value::Bool(_) | Value::Number(_) => value.to_string(),
-    }
 }
 
 fn chosen(outcome: &Outcome, nodes: &[&Node]) -> Vec<(String, String)> {

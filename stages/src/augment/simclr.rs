@@ -42,7 +42,10 @@ impl Params {
         let strength = (0.8 * self.jitter_strength) as f32;
         Policy {
             operations: vec![
-                Operation::RandomResizedCrop { scale: self.crop_scale.map(|s| s as f32), ratio: [3.0 / 4.0, 4.0 / 3.0] },
+                Operation::RandomResizedCrop {
+                    scale: self.crop_scale.map(|s| s as f32),
+                    ratio: [3.0 / 4.0, 4.0 / 3.0],
+                },
                 Operation::HorizontalFlip { p: self.flip as f32 },
                 Operation::ColorJitter {
                     p: self.jitter as f32,
