@@ -119,9 +119,11 @@ fn exclusions_take_away_what_follows_and_what_nothing_needs_then() {
     assert_eq!([count(&one, "pretrain"), count(&one, "features")], [3, 3]);
     let list = with("[{ method: simclr, seed: [0, 1] }]");
     assert_eq!([count(&list, "photos"), count(&list, "views"), count(&list, "pretrain")], [1, 1, 2]);
-    let text = SMALL.replace("data: photos, views: views", "data: photos, views: $(method.views)").replace(
-        "[random, simclr]", "[{ name: random, views: plain }, { name: simclr, views: views }]",
-    ).replace("$(method),", "$(method.name),").replace("  views:", "  plain: { use: augment/standard }\n  views:");
+    let text = SMALL
+        .replace("data: photos, views: views", "data: photos, views: $(method.views)")
+        .replace("[random, simclr]", "[{ name: random, views: plain }, { name: simclr, views: views }]")
+        .replace("$(method),", "$(method.name),")
+        .replace("  views:", "  plain: { use: augment/standard }\n  views:");
     let by_axis = read(&text.replace("stages:", "exclude: [{ method: simclr }]\nstages:")).unwrap();
     assert_eq!([count(&by_axis, "views"), count(&by_axis, "plain")], [0, 1], "nothing needs the views any more");
 }
@@ -165,11 +167,22 @@ fn keys_follow_what_counts_and_nothing_else() {
     same(SMALL.replace("{ epochs: 5,", "{ encoder: { kind: conv4, width: 0 }, epochs: 5,"));
     let changed = |text: String| {
         let other = of(&text);
-        base.iter().filter(|(node, key)| other.get(node) != Some(key)).map(|(node, _)| node.0.clone()).collect::<Vec<_>>()
+        base.iter()
+            .filter(|(node, key)| other.get(node) != Some(key))
+            .map(|(node, _)| node.0.clone())
+            .collect::<Vec<_>>()
     };
-    let simclr = ["features[method=simclr,seed=0]", "features[method=simclr,seed=1]", "pretrain[method=simclr,seed=0]", "pretrain[method=simclr,seed=1]"];
+    let simclr = [
+        "features[method=simclr,seed=0]",
+        "features[method=simclr,seed=1]",
+        "pretrain[method=simclr,seed=0]",
+        "pretrain[method=simclr,seed=1]",
+    ];
     assert_eq!(changed(SMALL.replace("epochs: 5", "epochs: 6")), simclr, "random ignores epochs");
-    assert_eq!(changed(SMALL.replace("use: augment/simclr", "use: augment/simclr, with: { blur: 0.5 }")), [&simclr[..], &["views"]].concat());
+    assert_eq!(
+        changed(SMALL.replace("use: augment/simclr", "use: augment/simclr, with: { blur: 0.5 }")),
+        [&simclr[..], &["views"]].concat()
+    );
     assert_eq!(changed(SMALL.replace("train: 100", "train: 110")).len(), 9, "all but the views");
 }
 
@@ -209,7 +222,9 @@ impl Memory {
             let key = canonical.key();
             let artifacts = node.kind.gives.iter().map(|output| (output.name.clone(), yields(&node.id.0))).collect();
             self.last.borrow_mut().insert(node.id.clone(), LastRun { key, canonical: canonical.clone(), at: 0 });
-            self.results.borrow_mut().insert(key, Arc::new(StageResult { key, canonical, artifacts, measurements: vec![] }));
+            self.results
+                .borrow_mut()
+                .insert(key, Arc::new(StageResult { key, canonical, artifacts, measurements: vec![] }));
             ran.push(node.id.0.clone());
         }
     }
@@ -232,7 +247,11 @@ fn the_plan_says_what_must_run_and_why_and_equal_outputs_stop_the_wave() {
     let Status::Run { reasons, .. } = status(&longer, "pretrain[method=simclr,seed=0]") else { panic!("it must run") };
     assert_eq!(reasons, [Reason::Parameter { name: "epochs".into(), from: Some(5.into()), to: Some(6.into()) }]);
     let again = memory.run(&longer, by_name);
-    assert_eq!(again, ["pretrain[method=simclr,seed=0]", "pretrain[method=simclr,seed=1]"], "the features' inputs are the same bytes");
+    assert_eq!(
+        again,
+        ["pretrain[method=simclr,seed=0]", "pretrain[method=simclr,seed=1]"],
+        "the features' inputs are the same bytes"
+    );
 
     let wider = read(&SMALL.replace("epochs: 5", "epochs: 7")).unwrap().graph;
     let other = |name: &str| {

@@ -67,7 +67,8 @@ fn page(kind: &StageKind) -> String {
     }
     let mut rows = vec![];
     parameters(&kind.params, "", &mut rows);
-    let width = |column: fn(&[String; 3]) -> &String| rows.iter().map(|row| column(row).len()).max().unwrap_or_default();
+    let width =
+        |column: fn(&[String; 3]) -> &String| rows.iter().map(|row| column(row).len()).max().unwrap_or_default();
     let (names, shapes, defaults) = (width(|r| &r[0]), width(|r| &r[1]), width(|r| &r[2]));
     if !rows.is_empty() {
         text.push('\n');
@@ -94,13 +95,15 @@ fn parameters(schema: &Value, prefix: &str, rows: &mut Vec<[String; 3]>) {
 
 fn docs(schema: &Value) -> Vec<String> {
     let properties = schema["properties"].as_object().into_iter().flatten();
-    properties.flat_map(|(_, property)| {
-        if property["properties"].is_object() {
-            return docs(property);
-        }
-        let doc = property["description"].as_str().unwrap_or_default().replace('\n', " ");
-        vec![if property["x-unused"] == true { format!("(ignored by this kind) {doc}") } else { doc }]
-    }).collect()
+    properties
+        .flat_map(|(_, property)| {
+            if property["properties"].is_object() {
+                return docs(property);
+            }
+            let doc = property["description"].as_str().unwrap_or_default().replace('\n', " ");
+            vec![if property["x-unused"] == true { format!("(ignored by this kind) {doc}") } else { doc }]
+        })
+        .collect()
 }
 
 /// Lines of at most [`WIDTH`] columns, each indented.

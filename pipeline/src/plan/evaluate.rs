@@ -14,10 +14,18 @@ use std::sync::Arc;
 /// What would become of a node.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Status {
-    Hit { key: Key, result: Arc<StageResult> },
-    Run { key: Key, reasons: Vec<Reason> },
+    Hit {
+        key: Key,
+        result: Arc<StageResult>,
+    },
+    Run {
+        key: Key,
+        reasons: Vec<Reason>,
+    },
     /// Its key depends on what a node before it will yield.
-    Open { waits_for: NodeId },
+    Open {
+        waits_for: NodeId,
+    },
 }
 
 /// Why a node must run.
@@ -28,11 +36,28 @@ pub enum Reason {
     Damaged(String),
     /// The same computation ran once, and its result is no longer there.
     Gone,
-    Parameter { name: String, from: Option<Value>, to: Option<Value> },
-    Input { port: String, from: Option<Digest>, to: Option<Digest> },
-    Version { from: u32, to: u32 },
-    Kind { from: String, to: String },
-    Numerics { from: String, to: String },
+    Parameter {
+        name: String,
+        from: Option<Value>,
+        to: Option<Value>,
+    },
+    Input {
+        port: String,
+        from: Option<Digest>,
+        to: Option<Digest>,
+    },
+    Version {
+        from: u32,
+        to: u32,
+    },
+    Kind {
+        from: String,
+        to: String,
+    },
+    Numerics {
+        from: String,
+        to: String,
+    },
 }
 
 /// The canonical form of a node whose inputs are known.
@@ -124,7 +149,10 @@ fn flatten(name: &str, value: &Value, leaves: &mut BTreeMap<String, Value>) {
 }
 
 /// What differs between two maps.
-fn union<V: Clone + PartialEq>(before: BTreeMap<String, V>, now: BTreeMap<String, V>) -> Vec<(String, Option<V>, Option<V>)> {
+fn union<V: Clone + PartialEq>(
+    before: BTreeMap<String, V>,
+    now: BTreeMap<String, V>,
+) -> Vec<(String, Option<V>, Option<V>)> {
     let names: std::collections::BTreeSet<&String> = before.keys().chain(now.keys()).collect();
     let pairs = names.into_iter().map(|name| (name.clone(), before.get(name).cloned(), now.get(name).cloned()));
     pairs.filter(|(_, from, to)| from != to).collect()

@@ -27,29 +27,50 @@ impl Axis {
 pub fn read(tree: Option<&Tree>, problems: &mut Vec<Problem>) -> Vec<Axis> {
     let Some(tree) = tree else { return vec![] };
     let Some(entries) = tree.entries() else {
-        problems.push(Problem::new(tree.span.clone(), format!("`axes` is {}", tree.describe()), "a map: `seed: [0, 1, 2]`"));
+        problems.push(Problem::new(
+            tree.span.clone(),
+            format!("`axes` is {}", tree.describe()),
+            "a map: `seed: [0, 1, 2]`",
+        ));
         return vec![];
     };
     let axes = entries.iter().map(|(name, values)| {
         if name.text == "env" {
-            problems.push(Problem::new(name.span.clone(), "an axis cannot be called `env`", "$(env.NAME) has another meaning"));
+            problems.push(Problem::new(
+                name.span.clone(),
+                "an axis cannot be called `env`",
+                "$(env.NAME) has another meaning",
+            ));
         }
         let Content::List(items) = &values.content else {
-            problems.push(Problem::new(values.span.clone(), format!("axis `{}` is {}", name.text, values.describe()), "a list of values: [0, 1, 2]"));
+            problems.push(Problem::new(
+                values.span.clone(),
+                format!("axis `{}` is {}", name.text, values.describe()),
+                "a list of values: [0, 1, 2]",
+            ));
             return Axis { name: name.clone(), values: vec![] };
         };
         if items.is_empty() {
-            problems.push(Problem::new(values.span.clone(), format!("axis `{}` has no values", name.text), "give it at least one"));
+            problems.push(Problem::new(
+                values.span.clone(),
+                format!("axis `{}` has no values", name.text),
+                "give it at least one",
+            ));
         }
         let mut taken: Vec<AxisValue> = vec![];
         for item in items {
             match label(item) {
                 Some(label) if taken.iter().any(|other| other.label == label) => {
-                    problems.push(Problem::new(item.span.clone(), format!("axis `{}` has `{label}` twice", name.text), "keep one of them"));
+                    problems.push(Problem::new(
+                        item.span.clone(),
+                        format!("axis `{}` has `{label}` twice", name.text),
+                        "keep one of them",
+                    ));
                 }
                 Some(label) => taken.push(AxisValue { label, tree: item.clone() }),
                 None => problems.push(Problem::new(
-                    item.span.clone(), format!("{} is a value of axis `{}`", item.describe(), name.text),
+                    item.span.clone(),
+                    format!("{} is a value of axis `{}`", item.describe(), name.text),
                     "a number, a text, or a map with a `name`: { name: simclr, with: { ... } }",
                 )),
             }
@@ -79,7 +100,11 @@ impl Exclusions {
     pub fn read(tree: Option<&Tree>, axes: &[Axis], problems: &mut Vec<Problem>) -> Self {
         let Some(tree) = tree else { return Self::default() };
         let Content::List(items) = &tree.content else {
-            problems.push(Problem::new(tree.span.clone(), format!("`exclude` is {}", tree.describe()), "a list of maps: [{ method: random, labels: 0.01 }]"));
+            problems.push(Problem::new(
+                tree.span.clone(),
+                format!("`exclude` is {}", tree.describe()),
+                "a list of maps: [{ method: random, labels: 0.01 }]",
+            ));
             return Self::default();
         };
         Self(items.iter().filter_map(|item| exclusion(item, axes, problems)).collect())
@@ -102,14 +127,22 @@ impl Exclusions {
 
 fn exclusion(tree: &Tree, axes: &[Axis], problems: &mut Vec<Problem>) -> Option<Vec<(usize, Vec<String>)>> {
     let Some(entries) = tree.entries().filter(|entries| !entries.is_empty()) else {
-        problems.push(Problem::new(tree.span.clone(), format!("an exclusion is {}", tree.describe()), "a map of axes and values: { method: random }"));
+        problems.push(Problem::new(
+            tree.span.clone(),
+            format!("an exclusion is {}", tree.describe()),
+            "a map of axes and values: { method: random }",
+        ));
         return None;
     };
     let mut conjunction = vec![];
     for (name, value) in entries {
         let Some(axis) = axes.iter().position(|axis| axis.name.text == name.text) else {
             let names = axes.iter().map(|axis| axis.name.text.as_str());
-            problems.push(Problem::new(name.span.clone(), format!("there is no axis `{}`", name.text), nearest(&name.text, names)));
+            problems.push(Problem::new(
+                name.span.clone(),
+                format!("there is no axis `{}`", name.text),
+                nearest(&name.text, names),
+            ));
             continue;
         };
         let wanted = match &value.content {
@@ -121,7 +154,11 @@ fn exclusion(tree: &Tree, axes: &[Axis], problems: &mut Vec<Problem>) -> Option<
             let known = label.as_deref().is_some_and(|label| axes[axis].labels().contains(&label));
             if !known {
                 let title = format!("axis `{}` has no value {}", name.text, item.describe());
-                problems.push(Problem::new(item.span.clone(), title, nearest(label.as_deref().unwrap_or_default(), axes[axis].labels())));
+                problems.push(Problem::new(
+                    item.span.clone(),
+                    title,
+                    nearest(label.as_deref().unwrap_or_default(), axes[axis].labels()),
+                ));
             }
             label.filter(|_| known)
         });

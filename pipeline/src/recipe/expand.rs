@@ -32,7 +32,8 @@ pub struct Expansion<'a> {
 /// The graph, its nodes in an order in which each comes after what it needs.
 pub fn expand(raw: &Raw, spread: &Spread, catalogue: &Catalogue, problems: &mut Vec<Problem>) -> Graph {
     let nodes = vec![BTreeMap::new(); raw.stages.len()];
-    let mut expansion = Expansion { raw, spread, catalogue, kinds: HashMap::new(), nodes, graph: Graph::new(), problems };
+    let mut expansion =
+        Expansion { raw, spread, catalogue, kinds: HashMap::new(), nodes, graph: Graph::new(), problems };
     for &stage in &spread.order {
         expansion.stage(stage);
     }
@@ -66,7 +67,8 @@ impl Expansion<'_> {
         let edges = self.edges(stage, &kind, place, &scope);
         let params = schema::typed_map(&kind.params, &with, &kind.name, self.problems);
         let keyed = schema::keyed(&kind.params, &serde_json::Value::Object(params.clone()));
-        let labels = place.iter().map(|&(axis, value)| (declared[axis].to_owned(), raw.axes[axis].values[value].label.clone()));
+        let labels =
+            place.iter().map(|&(axis, value)| (declared[axis].to_owned(), raw.axes[axis].values[value].label.clone()));
         let axes: Vec<(String, String)> = labels.collect();
         let edges = edges?;
         let node = self.graph.add_node(Node {
@@ -101,15 +103,27 @@ impl Expansion<'_> {
     }
 
     /// What stands on the ports. `None` where a mistake was found and told, here or in what is needed.
-    fn edges(&mut self, stage: &RawStage, kind: &StageKind, place: &Place, scope: &Scope) -> Option<Vec<(NodeIndex, Edge)>> {
+    fn edges(
+        &mut self,
+        stage: &RawStage,
+        kind: &StageKind,
+        place: &Place,
+        scope: &Scope,
+    ) -> Option<Vec<(NodeIndex, Edge)>> {
         let mut edges = vec![];
         for (name, tree) in &stage.needs {
             let resolved = scope.resolve(tree, self.problems);
             edges.push(self.edge(kind, name, &resolved, place));
         }
-        let missing = kind.needs.iter().filter(|port| port.required && !stage.needs.iter().any(|(name, _)| name.text == port.name));
+        let missing = kind
+            .needs
+            .iter()
+            .filter(|port| port.required && !stage.needs.iter().any(|(name, _)| name.text == port.name));
         for port in missing {
-            let title = format!("{} needs `{}` ({}) and `{}` does not connect it", kind.name, port.name, port.doc, stage.name.text);
+            let title = format!(
+                "{} needs `{}` ({}) and `{}` does not connect it",
+                kind.name, port.name, port.doc, stage.name.text
+            );
             let label = format!("add `needs: {{ {}: STAGE }}` with a stage that gives {}", port.name, port.type_);
             self.problems.push(Problem::new(stage.name.span.clone(), title, label));
             edges.push(None);
@@ -120,7 +134,11 @@ impl Expansion<'_> {
     fn edge(&mut self, kind: &StageKind, name: &Name, tree: &Tree, place: &Place) -> Option<(NodeIndex, Edge)> {
         let Some(port) = kind.needs.iter().find(|port| port.name == name.text) else {
             let label = nearest(&name.text, kind.needs.iter().map(|port| port.name.as_str()));
-            self.problems.push(Problem::new(name.span.clone(), format!("{} has no port `{}`", kind.name, name.text), label));
+            self.problems.push(Problem::new(
+                name.span.clone(),
+                format!("{} has no port `{}`", kind.name, name.text),
+                label,
+            ));
             return None;
         };
         let source = self.source(tree, place)?;
@@ -157,7 +175,8 @@ impl Expansion<'_> {
             });
             let Some(node) = unneeded else { return };
             // Indices shift, but the order stays: the rest is rebuilt without the node.
-            self.graph = graph.filter_map(|index, weight| (index != node).then(|| weight.clone()), |_, edge| Some(edge.clone()));
+            self.graph =
+                graph.filter_map(|index, weight| (index != node).then(|| weight.clone()), |_, edge| Some(edge.clone()));
         }
     }
 }
@@ -172,7 +191,8 @@ pub fn node_id(stage: &str, axes: &[(String, String)]) -> NodeId {
 }
 
 fn output_of_type(source: &Node, type_: &str, port: &str, kind: &str, span: &Span) -> Result<String, Problem> {
-    let fitting: Vec<&str> = source.kind.gives.iter().filter(|out| out.type_ == type_).map(|out| out.name.as_str()).collect();
+    let fitting: Vec<&str> =
+        source.kind.gives.iter().filter(|out| out.type_ == type_).map(|out| out.name.as_str()).collect();
     if let [output] = fitting[..] {
         return Ok(output.to_owned());
     }

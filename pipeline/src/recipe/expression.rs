@@ -26,9 +26,9 @@ fn references(text: &str) -> Result<Vec<Reference<'_>>, String> {
         };
         let inside = &text[start + 2..end];
         let mut parts = inside.split('.');
-        let well_formed = inside.split('.').all(|part| {
-            !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
-        });
+        let well_formed = inside
+            .split('.')
+            .all(|part| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-'));
         if !well_formed {
             return Err(format!("`$({inside})` is not an expression"));
         }
@@ -82,15 +82,17 @@ impl Scope<'_> {
             }
             Content::Scalar(_) | Content::Broken => tree.content.clone(),
             Content::List(items) => Content::List(items.iter().map(|item| self.resolve(item, problems)).collect()),
-            Content::Map(entries) => {
-                Content::Map(entries.iter().map(|(name, value)| (name.clone(), self.resolve(value, problems))).collect())
-            }
+            Content::Map(entries) => Content::Map(
+                entries.iter().map(|(name, value)| (name.clone(), self.resolve(value, problems))).collect(),
+            ),
         };
         Tree { span: tree.span.clone(), content }
     }
 
     fn resolve_text(&self, text: &str, tree: &Tree) -> Result<Tree, Problem> {
-        let wrong = |title: String| Problem::new(tree.span.clone(), title, "an expression is $(axis), $(axis.field) or $(env.NAME)");
+        let wrong = |title: String| {
+            Problem::new(tree.span.clone(), title, "an expression is $(axis), $(axis.field) or $(env.NAME)")
+        };
         let references = references(text).map_err(wrong)?;
         if let [only] = references.as_slice()
             && only.range == (0..text.len())
@@ -105,8 +107,16 @@ impl Scope<'_> {
                 Content::Scalar(Value::String(part)) => result.push_str(part),
                 Content::Scalar(part) => result.push_str(&part.to_string()),
                 _ => {
-                    let title = format!("`{}` is {} and stands within a text", &text[reference.range.clone()], value.describe());
-                    return Err(Problem::new(tree.span.clone(), title, "only text and numbers can be part of a text; name a field"));
+                    let title = format!(
+                        "`{}` is {} and stands within a text",
+                        &text[reference.range.clone()],
+                        value.describe()
+                    );
+                    return Err(Problem::new(
+                        tree.span.clone(),
+                        title,
+                        "only text and numbers can be part of a text; name a field",
+                    ));
                 }
             }
             from = reference.range.end;
@@ -125,13 +135,19 @@ impl Scope<'_> {
                 Problem::new(tree.span.clone(), title, format!("add `env: {{ {name}: DEFAULT }}` to the recipe"))
             });
         }
-        let Some((axis, mut value)) = self.axes.iter().find(|(axis, _)| axis.name.text == reference.head).copied() else {
+        let Some((axis, mut value)) = self.axes.iter().find(|(axis, _)| axis.name.text == reference.head).copied()
+        else {
             let title = format!("axis `{}` is used by `{}` and not declared", reference.head, self.stage);
             return Err(Problem::new(tree.span.clone(), title, nearest(reference.head, self.declared.iter().copied())));
         };
         for field in &reference.fields {
             value = value.get(field).ok_or_else(|| {
-                let title = format!("{} of axis `{}` has no `{field}`, which `{}` uses", value.describe(), axis.name.text, self.stage);
+                let title = format!(
+                    "{} of axis `{}` has no `{field}`, which `{}` uses",
+                    value.describe(),
+                    axis.name.text,
+                    self.stage
+                );
                 Problem::new(value.span.clone(), title, "give every value of the axis this field")
             })?;
         }

@@ -52,7 +52,8 @@ pub fn parse(path: &str, source: &str, catalogue: &Catalogue) -> Result<Recipe, 
     let mut problems = vec![];
     let raw = raw::read(&tree, &mut problems);
     let spread = spread::spread(&raw, &mut problems);
-    let graph = spread.as_ref().map(|spread| expand::expand(&raw, spread, catalogue, &mut problems)).unwrap_or_default();
+    let graph =
+        spread.as_ref().map(|spread| expand::expand(&raw, spread, catalogue, &mut problems)).unwrap_or_default();
     let tables = table_specs::read(&raw, &graph, &mut problems);
     if let Some(spread) = spread.filter(|_| problems.is_empty()) {
         spread::unused_axes(&raw, &spread, &mut problems);
@@ -60,6 +61,10 @@ pub fn parse(path: &str, source: &str, catalogue: &Catalogue) -> Result<Recipe, 
     if !problems.is_empty() {
         return Err(fail(problems));
     }
-    let axes = raw.axes.iter().map(|axis| (axis.name.text.clone(), axis.labels().into_iter().map(String::from).collect())).collect();
+    let axes = raw
+        .axes
+        .iter()
+        .map(|axis| (axis.name.text.clone(), axis.labels().into_iter().map(String::from).collect()))
+        .collect();
     Ok(Recipe { name: raw.name, path: path.to_owned(), digest: Digest::of(source.as_bytes()), graph, axes, tables })
 }

@@ -9,7 +9,11 @@ pub fn typed_map(schema: &Value, given: &Tree, owner: &str, problems: &mut Vec<P
     let empty = Map::new();
     let properties = schema["properties"].as_object().unwrap_or(&empty);
     let Some(entries) = given.entries() else {
-        problems.push(Problem::new(given.span.clone(), format!("{} where {owner} has a map", given.describe()), "a map: { epochs: 10 }"));
+        problems.push(Problem::new(
+            given.span.clone(),
+            format!("{} where {owner} has a map", given.describe()),
+            "a map: { epochs: 10 }",
+        ));
         return Map::new();
     };
     for (name, _) in entries.iter().filter(|(name, _)| !properties.contains_key(&name.text)) {
@@ -50,11 +54,12 @@ fn typed(schema: &Value, tree: &Tree, name: &str, problems: &mut Vec<Problem>) -
     }
     let value = match (&tree.content, type_name(schema)) {
         (Content::Scalar(Value::Null), _) if allows_null(schema) => Some(Value::Null),
-        (Content::Scalar(Value::Number(number)), "number") => number.as_f64().and_then(Number::from_f64).map(Value::Number),
-        (Content::Scalar(Value::Number(number)), "integer") => integer(number),
-        (Content::Scalar(value @ Value::Bool(_)), "boolean") | (Content::Scalar(value @ Value::String(_)), "string") => {
-            Some(value.clone())
+        (Content::Scalar(Value::Number(number)), "number") => {
+            number.as_f64().and_then(Number::from_f64).map(Value::Number)
         }
+        (Content::Scalar(Value::Number(number)), "integer") => integer(number),
+        (Content::Scalar(value @ Value::Bool(_)), "boolean")
+        | (Content::Scalar(value @ Value::String(_)), "string") => Some(value.clone()),
         (Content::List(items), "array") => {
             Some(items.iter().map(|item| typed(&schema["items"], item, name, problems)).collect())
         }
@@ -160,7 +165,10 @@ pub fn plain(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(items) => format!("[{}]", items.iter().map(plain).collect::<Vec<_>>().join(", ")),
         Value::Object(entries) => {
-            format!("{{ {} }}", entries.iter().map(|(name, value)| format!("{name}: {}", plain(value))).collect::<Vec<_>>().join(", "))
+            format!(
+                "{{ {} }}",
+                entries.iter().map(|(name, value)| format!("{name}: {}", plain(value))).collect::<Vec<_>>().join(", ")
+            )
         }
         Value::Number(number) if number.is_f64() => {
             let float = number.as_f64().unwrap_or_default();

@@ -34,7 +34,11 @@ pub fn unused_axes(raw: &Raw, spread: &Spread, problems: &mut Vec<Problem>) {
     for (number, axis) in raw.axes.iter().enumerate() {
         if !spread.axes.iter().any(|axes| axes.contains(&number)) {
             let title = format!("axis `{}` is used by no stage", axis.name.text);
-            problems.push(Problem::new(axis.name.span.clone(), title, format!("write $({}) in a stage, or remove the axis", axis.name.text)));
+            problems.push(Problem::new(
+                axis.name.span.clone(),
+                title,
+                format!("write $({}) in a stage, or remove the axis", axis.name.text),
+            ));
         }
     }
 }
@@ -61,7 +65,8 @@ fn sources(stage: &RawStage, raw: &Raw, problems: &mut Vec<Problem>) -> BTreeSet
     for (_, tree) in &stage.needs {
         let mut named = vec![];
         axes_named(tree, &mut named);
-        let axes: Vec<&Axis> = raw.axes.iter().filter(|axis| named.iter().any(|(name, _)| *name == axis.name.text)).collect();
+        let axes: Vec<&Axis> =
+            raw.axes.iter().filter(|axis| named.iter().any(|(name, _)| *name == axis.name.text)).collect();
         if axes.len() < named.iter().map(|(name, _)| name).collect::<BTreeSet<_>>().len() {
             continue; // an axis that is not declared: own_axes says so
         }
@@ -77,7 +82,11 @@ fn sources(stage: &RawStage, raw: &Raw, problems: &mut Vec<Problem>) -> BTreeSet
                 None => {
                     let names = raw.stages.iter().map(|stage| stage.name.text.as_str());
                     let label = nearest(resolved.text().unwrap_or_default(), names);
-                    problems.push(Problem::new(resolved.span.clone(), format!("there is no stage {}", resolved.describe()), label));
+                    problems.push(Problem::new(
+                        resolved.span.clone(),
+                        format!("there is no stage {}", resolved.describe()),
+                        label,
+                    ));
                 }
             }
         }
@@ -110,7 +119,12 @@ fn order(raw: &Raw, sources: &[BTreeSet<usize>], problems: &mut Vec<Problem>) ->
     Some(order)
 }
 
-fn visit(stage: usize, sources: &[BTreeSet<usize>], order: &mut Vec<usize>, path: &mut Vec<usize>) -> Option<Vec<usize>> {
+fn visit(
+    stage: usize,
+    sources: &[BTreeSet<usize>],
+    order: &mut Vec<usize>,
+    path: &mut Vec<usize>,
+) -> Option<Vec<usize>> {
     if order.contains(&stage) {
         return None;
     }

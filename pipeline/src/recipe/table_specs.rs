@@ -32,7 +32,11 @@ impl Reader<'_> {
     fn table(&mut self, tree: &Tree) -> Option<TableSpec> {
         known_names(tree, &WORDS, "word", self.problems);
         if RESERVED.contains(&self.name.text.as_str()) {
-            self.problems.push(Problem::new(self.name.span.clone(), format!("a table cannot be called `{}`", self.name.text), "a file of this name is written beside the tables"));
+            self.problems.push(Problem::new(
+                self.name.span.clone(),
+                format!("a table cannot be called `{}`", self.name.text),
+                "a file of this name is written beside the tables",
+            ));
         }
         let before = self.problems.len();
         let rows = self.axes(tree, "rows", true);
@@ -46,7 +50,8 @@ impl Reader<'_> {
         }
         let used: BTreeSet<&str> = rows.iter().chain(&over).chain(&spread).map(String::as_str).collect();
         let axes = self.raw.axes.iter().filter(|axis| used.contains(axis.name.text.as_str()));
-        let labels = axes.map(|axis| (axis.name.text.clone(), axis.labels().into_iter().map(String::from).collect())).collect();
+        let labels =
+            axes.map(|axis| (axis.name.text.clone(), axis.labels().into_iter().map(String::from).collect())).collect();
         let title = tree.get("title").and_then(Tree::text).map(String::from);
         Some(TableSpec { name: self.name.text.clone(), title, rows, over, columns, labels })
     }
@@ -55,7 +60,11 @@ impl Reader<'_> {
     fn axes(&mut self, table: &Tree, word: &str, required: bool) -> Vec<String> {
         let Some(tree) = table.get(word) else {
             if required {
-                self.problems.push(Problem::new(self.name.span.clone(), format!("table `{}` has no `{word}`", self.name.text), format!("add `{word}: AXIS`")));
+                self.problems.push(Problem::new(
+                    self.name.span.clone(),
+                    format!("table `{}` has no `{word}`", self.name.text),
+                    format!("add `{word}: AXIS`"),
+                ));
             }
             return vec![];
         };
@@ -84,7 +93,9 @@ impl Reader<'_> {
             }
             None => (self.column(table, &WORDS).into_iter().collect(), None),
             Some(name) => {
-                let (Some(axis), Some(column)) = (self.axis(name).cloned(), self.column(table, &WORDS)) else { return (vec![], None) };
+                let (Some(axis), Some(column)) = (self.axis(name).cloned(), self.column(table, &WORDS)) else {
+                    return (vec![], None);
+                };
                 let at = |label: &str| Column {
                     title: format!("{} {label}", axis.name.text),
                     where_: column.where_.iter().cloned().chain([(axis.name.text.clone(), label.to_owned())]).collect(),
@@ -104,7 +115,11 @@ impl Reader<'_> {
         self.check_measure(tree, node, &value, &split);
         let where_ = self.conditions(tree.get("where"));
         let references = self.references(tree.get("reference"));
-        let title = tree.get("title").filter(|_| words.len() == COLUMN_WORDS.len()).and_then(Tree::text).map_or_else(|| from.clone(), String::from);
+        let title = tree
+            .get("title")
+            .filter(|_| words.len() == COLUMN_WORDS.len())
+            .and_then(Tree::text)
+            .map_or_else(|| from.clone(), String::from);
         Some(Column { title, from, value, split, where_, references })
     }
 
@@ -128,7 +143,11 @@ impl Reader<'_> {
                 None
             }
             None => {
-                self.problems.push(Problem::new(self.name.span.clone(), format!("table `{}` has no `{word}`", self.name.text), format!("add `{word}: NAME`")));
+                self.problems.push(Problem::new(
+                    self.name.span.clone(),
+                    format!("table `{}` has no `{word}`", self.name.text),
+                    format!("add `{word}: NAME`"),
+                ));
                 None
             }
         }
@@ -143,7 +162,11 @@ impl Reader<'_> {
         if !measure.splits.iter().any(|known| known == split) && !measure.splits.is_empty() {
             let place = tree.get("split").unwrap_or(tree).clone();
             let names: Vec<&str> = measure.splits.iter().map(String::as_str).collect();
-            self.wrong(&place, format!("{} gives no `{value}` of split `{split}`", node.kind.name), nearest(split, names));
+            self.wrong(
+                &place,
+                format!("{} gives no `{value}` of split `{split}`", node.kind.name),
+                nearest(split, names),
+            );
         }
     }
 
@@ -152,7 +175,11 @@ impl Reader<'_> {
         for (name, value) in tree.and_then(Tree::entries).unwrap_or_default() {
             let Some(axis) = self.raw.axes.iter().find(|axis| axis.name.text == name.text) else {
                 let names = self.raw.axes.iter().map(|axis| axis.name.text.as_str());
-                self.problems.push(Problem::new(name.span.clone(), format!("there is no axis `{}`", name.text), nearest(&name.text, names)));
+                self.problems.push(Problem::new(
+                    name.span.clone(),
+                    format!("there is no axis `{}`", name.text),
+                    nearest(&name.text, names),
+                ));
                 continue;
             };
             let label = match &value.content {
@@ -180,9 +207,15 @@ impl Reader<'_> {
             };
             let source = tree.get("source").and_then(Tree::text);
             match (value, source) {
-                (Some(value), Some(source)) => Some(Reference { row: name.text.clone(), value, source: source.to_owned() }),
+                (Some(value), Some(source)) => {
+                    Some(Reference { row: name.text.clone(), value, source: source.to_owned() })
+                }
                 _ => {
-                    self.problems.push(Problem::new(tree.span.clone(), format!("the reference of `{}` is not whole", name.text), "write { value: NUMBER, source: \"where it was published\" }"));
+                    self.problems.push(Problem::new(
+                        tree.span.clone(),
+                        format!("the reference of `{}` is not whole", name.text),
+                        "write { value: NUMBER, source: \"where it was published\" }",
+                    ));
                     None
                 }
             }
@@ -198,7 +231,11 @@ impl Reader<'_> {
             if !fixed && !rows.contains(axis) && !over.contains(axis) {
                 let title = format!("table `{}` leaves axis `{axis}` of `{}` open", self.name.text, column.from);
                 let place = table.get("from").map_or(self.name.span.clone(), |from| from.span.clone());
-                self.problems.push(Problem::new(place, title, format!("put it into `rows`, `columns` or `over`, or fix it: where: {{ {axis}: VALUE }}")));
+                self.problems.push(Problem::new(
+                    place,
+                    title,
+                    format!("put it into `rows`, `columns` or `over`, or fix it: where: {{ {axis}: VALUE }}"),
+                ));
             }
         }
     }

@@ -75,12 +75,17 @@ impl Tree {
 pub fn parse(source: &str) -> Result<Tree, Vec<Problem>> {
     if source.len() > LARGEST {
         let size = source.len() >> 20;
-        return Err(vec![Problem::new(0..0, format!("the file has {size} MB"), "a recipe has at most 1 MB; is it one?")]);
+        return Err(vec![Problem::new(
+            0..0,
+            format!("the file has {size} MB"),
+            "a recipe has at most 1 MB; is it one?",
+        )]);
     }
     if let Some(at) = tab_in_indentation(source) {
         return Err(vec![Problem::new(at..at + 1, "a tab in the indentation", "YAML is indented by spaces")]);
     }
-    let mut reader = Reader { source, offsets: char_offsets(source), parser: Parser::new_from_str(source), problems: vec![] };
+    let mut reader =
+        Reader { source, offsets: char_offsets(source), parser: Parser::new_from_str(source), problems: vec![] };
     match reader.document() {
         Ok(tree) if reader.problems.is_empty() => Ok(tree),
         Ok(_) => Err(reader.problems),
@@ -129,7 +134,11 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn at(&self, characters: usize) -> usize {
-        let offset = if self.offsets.is_empty() { characters } else { self.offsets.get(characters).copied().unwrap_or(usize::MAX) };
+        let offset = if self.offsets.is_empty() {
+            characters
+        } else {
+            self.offsets.get(characters).copied().unwrap_or(usize::MAX)
+        };
         offset.min(self.source.len())
     }
 
@@ -153,7 +162,11 @@ impl<'a> Reader<'a> {
             match event {
                 Event::StreamStart | Event::DocumentStart(_) | Event::Nothing => {}
                 Event::StreamEnd => {
-                    return Err(Problem::new(0..0, "the recipe is empty", "`pretext stages` lists what it can hold; recipes/quickstart.yaml is one"));
+                    return Err(Problem::new(
+                        0..0,
+                        "the recipe is empty",
+                        "`pretext stages` lists what it can hold; recipes/quickstart.yaml is one",
+                    ));
                 }
                 event => return self.tree(event, span, 0),
             }
@@ -214,7 +227,9 @@ impl<'a> Reader<'a> {
         loop {
             let (event, key_span) = self.next()?;
             let text = match event {
-                Event::MappingEnd => return Ok(Tree { span: span.start..key_span.end.max(span.end), content: Content::Map(entries) }),
+                Event::MappingEnd => {
+                    return Ok(Tree { span: span.start..key_span.end.max(span.end), content: Content::Map(entries) });
+                }
                 Event::Scalar(text, ..) => text.into_owned(),
                 _ => return Err(Problem::new(key_span, "a key that is not text", "keys are names")),
             };
