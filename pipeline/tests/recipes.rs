@@ -51,7 +51,7 @@ fn every_faulty_recipe_gives_exactly_its_message() {
 #[test]
 fn a_file_that_is_no_recipe_is_refused_at_once() {
     let errors = read(&"photos: 1\n".repeat(1 << 20)).unwrap_err().to_string();
-    assert!(errors.starts_with("error: the file has 10 MB"), "{}", &errors[..200]);
+    assert!(errors.starts_with("error: the file is larger than 1 MB"), "{}", &errors[..200]);
 }
 
 fn count(recipe: &Recipe, stage: &str) -> usize {

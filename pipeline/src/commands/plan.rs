@@ -19,6 +19,6 @@ pub(super) fn plan(args: &PlanArgs) -> Result<ExitCode> {
     let catalogue = args.places.catalogue(&store)?;
     let recipe = recipe::load(&args.recipe, &catalogue)?;
     let statuses = plan::evaluate(&recipe.graph, &store, &recipe.name, &catalogue.numerics);
-    print(plan::text(&recipe.name, &recipe.graph, &statuses).as_bytes())?;
+    print(plan::text(&recipe.name, &recipe.graph, &statuses, std::time::SystemTime::now()).as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,9 +1,9 @@
 use super::places::Places;
 use super::print;
-use crate::recipe::schema;
+use crate::recipe::{nearest, schema};
 use anyhow::{Result, bail};
 use clap::Args;
-use pretext_protocol::{Catalogue, StageKind};
+use pretext_protocol::{Catalogue, Measure, Port, StageKind};
 use serde_json::Value;
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -24,7 +24,7 @@ pub(super) fn stages(args: &StagesArgs) -> Result<ExitCode> {
             Some(kind) => page(kind),
             None => {
                 let names = catalogue.kinds.iter().map(|kind| kind.name.as_str());
-                bail!("there is no kind `{name}`; {}", crate::recipe::nearest(name, names));
+                bail!("there is no kind `{name}`; {} `pretext stages` lists all", nearest(name, names));
             }
         },
     };
@@ -34,94 +34,152 @@ pub(super) fn stages(args: &StagesArgs) -> Result<ExitCode> {
 
 const WIDTH: usize = 100;
 
-fn listing(catalogue: &Catalogue) -> String {
+/// Every kind with its summary, an empty line between families.
+pub fn listing(catalogue: &Catalogue) -> String {
+    let mut families: Vec<&str> = vec![];
+    for kind in &catalogue.kinds {
+        if !families.contains(&kind.family()) {
+            families.push(kind.family());
+        }
+    }
     let widest = catalogue.kinds.iter().map(|kind| kind.name.len()).max().unwrap_or_default();
     let mut text = String::new();
-    for kind in &catalogue.kinds {
-        let _ = writeln!(text, "{:<widest$}  {}", kind.name, kind.summary);
+    for family in families {
+        for kind in catalogue.kinds.iter().filter(|kind| kind.family() == family) {
+            text += &hanging(&format!("{:<widest$}  ", kind.name), &kind.summary);
+        }
+        text.push('\n');
     }
-    text + "\n`pretext stages KIND` describes one.\n"
+    text + "`pretext stages KIND` describes one.\n"
 }
 
 /// What it is, its ports, what it gives, and every parameter with type, default and meaning.
-fn page(kind: &StageKind) -> String {
-    let mut text = format!("{}\n", kind.summary);
-    if !kind.docs.is_empty() {
-        text += &wrap(&kind.docs, 0);
+pub fn page(kind: &StageKind) -> String {
+    let mut text = hanging("", &kind.summary);
+    for paragraph in kind.docs.split("\n\n").filter(|paragraph| !paragraph.trim().is_empty()) {
+        let _ = write!(text, "\n{}", hanging("", paragraph));
     }
-    text.push('\n');
-    for port in &kind.needs {
-        let how = match (port.used, port.required) {
-            (false, _) => ", ignored by this kind",
-            (true, false) => ", optional",
-            (true, true) => "",
-        };
-        let _ = writeln!(text, "needs  {}: {}{how}: {}", port.name, port.type_, port.doc);
-    }
-    for output in &kind.gives {
-        let _ = writeln!(text, "gives  {}: {}: {}", output.name, output.type_, output.doc);
-    }
-    for measure in &kind.measures {
-        let of = if measure.splits.is_empty() { String::new() } else { format!(" of {}", measure.splits.join(", ")) };
-        let _ = writeln!(text, "measures  {}{of}: {}", measure.name, measure.doc);
-    }
-    let mut rows = vec![];
-    parameters(&kind.params, "", &mut rows);
-    let width =
-        |column: fn(&[String; 3]) -> &String| rows.iter().map(|row| column(row).len()).max().unwrap_or_default();
-    let (names, shapes, defaults) = (width(|r| &r[0]), width(|r| &r[1]), width(|r| &r[2]));
-    if !rows.is_empty() {
+    let ports = kind.needs.iter().map(|port| ("needs", port_line(port)));
+    let gives = kind.gives.iter().map(|output| ("gives", format!("{}: {}, {}", output.name, output.type_, output.doc)));
+    let measures = kind.measures.iter().map(|measure| ("measures", measure_line(measure)));
+    let lines: Vec<(&str, String)> = ports.chain(gives).chain(measures).collect();
+    if !lines.is_empty() {
         text.push('\n');
     }
-    for (row, doc) in rows.iter().zip(docs(&kind.params)) {
-        let head = format!("{:<names$}  {:<shapes$}  {:<defaults$}", row[0], row[1], row[2]);
-        let _ = writeln!(text, "{}", head.trim_end());
-        text += &wrap(&doc, 4);
+    for (word, line) in lines {
+        text += &hanging(&format!("{word:<8}  "), &line);
+    }
+    text + &parameter_list(kind)
+}
+
+fn port_line(port: &Port) -> String {
+    let how = match (port.used, port.required) {
+        (false, _) => " (ignored by this kind)",
+        (true, false) => " (optional)",
+        (true, true) => "",
+    };
+    format!("{}: {}{how}, {}", port.name, port.type_, port.doc)
+}
+
+fn measure_line(measure: &Measure) -> String {
+    let of = if measure.splits.is_empty() { String::new() } else { format!(" of {}", measure.splits.join(", ")) };
+    let unit = if measure.unit.is_empty() { String::new() } else { format!(" ({})", measure.unit) };
+    format!("{}{of}{unit}, {}", measure.name, measure.doc)
+}
+
+/// A type longer than this has no column of its own.
+const WIDEST_SHAPE: usize = 40;
+
+/// Name, type and default in columns, the meaning beneath.
+fn parameter_list(kind: &StageKind) -> String {
+    let mut parameters = vec![];
+    collect(&kind.params, "", false, &mut parameters);
+    let names = parameters.iter().map(|p| p.name.chars().count()).max().unwrap_or_default();
+    let shapes = parameters.iter().map(|p| p.shape.chars().count()).filter(|length| *length <= WIDEST_SHAPE);
+    let shapes = shapes.max().unwrap_or_default();
+    let mut text = if parameters.is_empty() { String::new() } else { "\n".to_owned() };
+    for Parameter { name, shape, default, doc } in &parameters {
+        text += &match shape.chars().count() <= shapes {
+            true => hanging(&format!("{name:<names$}  {shape:<shapes$}  "), default),
+            false => hanging(&format!("{name:<names$}  "), &format!("{shape}  {default}")),
+        };
+        text += &hanging("    ", doc);
     }
     text
 }
 
-/// Name, shape and default of every parameter, those of nested maps by their paths.
-fn parameters(schema: &Value, prefix: &str, rows: &mut Vec<[String; 3]>) {
+struct Parameter {
+    /// With the names of the maps that it stands in: `encoder.width`.
+    name: String,
+    shape: String,
+    default: String,
+    doc: String,
+}
+
+/// What is ignored is so with all that stands in it.
+fn collect(schema: &Value, prefix: &str, ignored: bool, parameters: &mut Vec<Parameter>) {
+    let is_required = |name: &str| schema["required"].as_array().is_some_and(|names| names.contains(&name.into()));
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         let path = format!("{prefix}{name}");
+        let ignored = ignored || property["x-unused"] == true;
         if property["properties"].is_object() {
-            parameters(property, &format!("{path}."), rows);
-        } else {
-            rows.push([path, schema::shape(property), schema::plain(&property["default"])]);
+            collect(property, &format!("{path}."), ignored, parameters);
+            continue;
         }
+        let default = if is_required(name) { "required".into() } else { schema::plain(&schema::default(property)) };
+        let doc = property["description"].as_str().unwrap_or_default();
+        let doc = if ignored { format!("(ignored by this kind) {doc}") } else { doc.to_owned() };
+        parameters.push(Parameter { name: path, shape: schema::shape(property), default, doc });
     }
 }
 
-fn docs(schema: &Value) -> Vec<String> {
-    let properties = schema["properties"].as_object().into_iter().flatten();
-    properties
-        .flat_map(|(_, property)| {
-            if property["properties"].is_object() {
-                return docs(property);
-            }
-            let doc = property["description"].as_str().unwrap_or_default().replace('\n', " ");
-            vec![if property["x-unused"] == true { format!("(ignored by this kind) {doc}") } else { doc }]
-        })
-        .collect()
-}
-
-/// Lines of at most [`WIDTH`] columns, each indented.
-fn wrap(text: &str, indent: usize) -> String {
-    let (mut wrapped, mut line) = (String::new(), String::new());
+/// `text` after `head`, in lines of at most [`WIDTH`] columns, the later ones indented as far as the first begins.
+/// Nothing where there is nothing to say.
+fn hanging(head: &str, text: &str) -> String {
+    let indent = head.chars().count();
     let room = WIDTH.saturating_sub(indent).max(30);
+    let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > room {
-            let _ = writeln!(wrapped, "{:indent$}{line}", "");
-            line.clear();
-        }
-        if !line.is_empty() {
+        let line = lines.last_mut().expect("there is one from the start");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= room {
             line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
         }
-        line.push_str(word);
     }
-    if !line.is_empty() {
-        let _ = writeln!(wrapped, "{:indent$}{line}", "");
+    let whole = format!("{head}{}", lines.join(&format!("\n{:indent$}", "")));
+    if whole.trim().is_empty() { String::new() } else { format!("{}\n", whole.trim_end()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whole pages, beside the catalogue that they describe. `BLESS=1` writes them anew.
+    #[test]
+    fn pages_are_as_expected() {
+        let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/recipes"));
+        let catalogue = std::fs::read(folder.join("catalogue.json")).unwrap();
+        let catalogue: Catalogue = serde_json::from_slice(&catalogue).unwrap();
+        let page_of = |name: &str| page(catalogue.kind(name).unwrap());
+        let pages = [
+            ("listing.txt", listing(&catalogue)),
+            ("simclr.txt", page_of("pretrain/simclr")),
+            ("pixels.txt", page_of("pretrain/pixels")),
+            ("linear_probe.txt", page_of("eval/linear_probe")),
+            ("folder.txt", page_of("data/folder")),
+        ];
+        for (name, text) in pages {
+            let expected = folder.join("stages").join(name);
+            if std::env::var_os("BLESS").is_some() {
+                std::fs::create_dir_all(expected.parent().unwrap()).unwrap();
+                std::fs::write(&expected, &text).unwrap();
+            }
+            assert_eq!(text, std::fs::read_to_string(&expected).unwrap(), "{name}");
+            assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{name} is too wide");
+        }
     }
-    wrapped
 }

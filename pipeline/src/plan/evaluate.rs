@@ -21,6 +21,8 @@ pub enum Status {
     Run {
         key: Key,
         reasons: Vec<Reason>,
+        /// When it last ran under this name in this recipe, in seconds since 1970.
+        last: Option<u64>,
     },
     /// Its key depends on what a node before it will yield.
     Open {
@@ -100,15 +102,18 @@ fn inputs(graph: &Graph, index: NodeIndex, statuses: &[Status]) -> Result<BTreeM
 
 fn settled(node: &Node, known: &dyn Known, recipe: &str, canonical: Canonical) -> Status {
     let key = canonical.key();
-    let reasons = match known.result(&key) {
+    let damage = match known.result(&key) {
         Lookup::Found(result) => return Status::Hit { key, result },
-        Lookup::Damaged(damage) => vec![Reason::Damaged(damage)],
-        Lookup::Missing => match known.last(recipe, &node.id) {
-            None => vec![Reason::NeverRan],
-            Some(last) => differences(&last, &canonical),
-        },
+        Lookup::Damaged(damage) => Some(Reason::Damaged(damage)),
+        Lookup::Missing => None,
     };
-    Status::Run { key, reasons }
+    let last = known.last(recipe, &node.id);
+    let reasons = match (damage, &last) {
+        (Some(damage), _) => vec![damage],
+        (None, None) => vec![Reason::NeverRan],
+        (None, Some(last)) => differences(last, &canonical),
+    };
+    Status::Run { key, reasons, last: last.map(|last| last.at) }
 }
 
 /// What changed since the node last ran.

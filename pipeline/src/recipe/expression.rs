@@ -55,6 +55,19 @@ pub fn axes_named(tree: &Tree, found: &mut Vec<(String, Span)>) {
     }
 }
 
+/// Complains of an expression where values are declared: it would stand for itself.
+pub fn refuse_expressions(tree: &Tree, problems: &mut Vec<Problem>) {
+    match &tree.content {
+        Content::Scalar(Value::String(text)) if text.contains("$(") => {
+            let title = format!("an expression where values are declared: `{text}`");
+            problems.push(Problem::new(tree.span.clone(), title, "only stages have expressions; write the value"));
+        }
+        Content::Scalar(_) | Content::Broken => {}
+        Content::List(items) => items.iter().for_each(|item| refuse_expressions(item, problems)),
+        Content::Map(entries) => entries.iter().for_each(|(_, value)| refuse_expressions(value, problems)),
+    }
+}
+
 const ENV: &str = "env";
 
 /// What expressions stand for in one combination.
@@ -101,28 +114,29 @@ impl Scope<'_> {
         }
         let (mut result, mut from) = (String::new(), 0);
         for reference in &references {
-            let value = self.value(reference, tree)?;
             result.push_str(&text[from..reference.range.start]);
-            match &value.content {
-                Content::Scalar(Value::String(part)) => result.push_str(part),
-                Content::Scalar(part) => result.push_str(&part.to_string()),
-                _ => {
-                    let title = format!(
-                        "`{}` is {} and stands within a text",
-                        &text[reference.range.clone()],
-                        value.describe()
-                    );
-                    return Err(Problem::new(
-                        tree.span.clone(),
-                        title,
-                        "only text and numbers can be part of a text; name a field",
-                    ));
-                }
-            }
+            result.push_str(&self.part(reference, tree)?);
             from = reference.range.end;
         }
         result.push_str(&text[from..]);
         Ok(Tree { span: tree.span.clone(), content: Content::Scalar(Value::String(result)) })
+    }
+
+    /// What an expression stands for amid a text.
+    fn part(&self, reference: &Reference, tree: &Tree) -> Result<String, Problem> {
+        let value = self.value(reference, tree)?;
+        match &value.content {
+            Content::Scalar(Value::String(part)) => Ok(part.clone()),
+            Content::Scalar(part) => Ok(part.to_string()),
+            _ => {
+                let path: Vec<&str> = [reference.head].into_iter().chain(reference.fields.iter().copied()).collect();
+                let path = path.join(".");
+                let title = format!("`$({path})` is {} and stands within a text", value.describe());
+                let field = if value.get("name").is_some() { "name" } else { "FIELD" };
+                let label = format!("only text and numbers can be part of a text: $({path}.{field})");
+                Err(Problem::new(tree.span.clone(), title, label))
+            }
+        }
     }
 
     fn value(&self, reference: &Reference, tree: &Tree) -> Result<&Tree, Problem> {

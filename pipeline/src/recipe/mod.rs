@@ -1,26 +1,38 @@
 //! YAML -> a checked recipe. Every mistake is found at once and carries its place in the file.
 //!
-//! [`load`] reads the text into a tree with positions (`tree`), checks sections and names (`raw`, `axes`), lets axes
-//! propagate along edges (`spread`), makes a node of each combination with its parameters checked (`expand`, `schema`),
-//! and resolves the tables (`table_specs`).
+//! [`load`] reads the text into a tree with positions (`yaml`, `tree`), checks sections and names (`raw`, `axes`,
+//! `exclusions`, `resources`), lets axes propagate along edges (`spread`, `cycles`, `combinations`), makes a node of each
+//! combination with its ports and parameters checked (`expand`, `with`, `expression`, `edges`, `schema`), and resolves
+//! the tables (`table_specs`, `columns`).
 
 mod axes;
+mod columns;
+mod combinations;
+mod cycles;
+mod edges;
+mod exclusions;
 mod expand;
 mod expression;
 mod problem;
 mod raw;
+mod resources;
 pub mod schema;
 mod spread;
 mod table_specs;
 mod tables;
 mod tree;
+mod with;
+mod yaml;
 
 pub use problem::{Problem, RecipeErrors, nearest};
 pub use tables::*;
 
 use crate::ids::Digest;
 use crate::plan::Graph;
+use anyhow::Context;
 use pretext_protocol::Catalogue;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 /// A recipe without mistakes.
@@ -39,32 +51,34 @@ pub struct Recipe {
 
 /// Reads a recipe's file.
 pub fn load(path: &Path, catalogue: &Catalogue) -> anyhow::Result<Recipe> {
-    use anyhow::Context;
-    let source = std::fs::read(path).with_context(|| format!("cannot read the recipe {}", path.display()))?;
-    let source = String::from_utf8(source).with_context(|| format!("{} is not text in UTF-8", path.display()))?;
+    let cannot_read = || format!("cannot read the recipe {}", path.display());
+    let mut source = vec![];
+    // One byte more than a recipe may have: a larger file is refused, not read.
+    let file = File::open(path).with_context(cannot_read)?;
+    file.take(yaml::LARGEST as u64 + 1).read_to_end(&mut source).with_context(cannot_read)?;
+    let source = match source.len() > yaml::LARGEST {
+        true => String::from_utf8_lossy(&source).into_owned(),
+        false => String::from_utf8(source).with_context(|| format!("{} is not text in UTF-8", path.display()))?,
+    };
     Ok(parse(&path.to_string_lossy(), &source, catalogue)?)
 }
 
 /// Checks a recipe's text. `path` is how it is called in messages.
 pub fn parse(path: &str, source: &str, catalogue: &Catalogue) -> Result<Recipe, RecipeErrors> {
     let fail = |problems| RecipeErrors::new(path, source, problems);
-    let tree = tree::parse(source).map_err(fail)?;
+    let tree = yaml::parse(source).map_err(fail)?;
     let mut problems = vec![];
     let raw = raw::read(&tree, &mut problems);
     let spread = spread::spread(&raw, &mut problems);
-    let graph =
-        spread.as_ref().map(|spread| expand::expand(&raw, spread, catalogue, &mut problems)).unwrap_or_default();
+    let graph = expand::expand(&raw, &spread, catalogue, &mut problems);
     let tables = table_specs::read(&raw, &graph, &mut problems);
-    if let Some(spread) = spread.filter(|_| problems.is_empty()) {
+    if problems.is_empty() {
         spread::unused_axes(&raw, &spread, &mut problems);
     }
     if !problems.is_empty() {
         return Err(fail(problems));
     }
-    let axes = raw
-        .axes
-        .iter()
-        .map(|axis| (axis.name.text.clone(), axis.labels().into_iter().map(String::from).collect()))
-        .collect();
+    let labels = |axis: &axes::Axis| (axis.name.text.clone(), axis.labels().map(String::from).collect());
+    let axes = raw.axes.iter().map(labels).collect();
     Ok(Recipe { name: raw.name, path: path.to_owned(), digest: Digest::of(source.as_bytes()), graph, axes, tables })
 }

@@ -1,8 +1,8 @@
 //! What is wrong with a recipe, and how it is shown.
 
-use super::tree::Span;
+use super::tree::{Span, Tree};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// One mistake.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,11 +12,34 @@ pub struct Problem {
     pub title: String,
     /// What was expected, or what to type.
     pub label: String,
+    /// Whether every kind that an axis puts here would say it in its own words.
+    pub of_each_kind: bool,
 }
 
 impl Problem {
     pub fn new(span: Span, title: impl Into<String>, label: impl Into<String>) -> Self {
-        Self { span, title: title.into(), label: label.into() }
+        Self { span, title: title.into(), label: label.into(), of_each_kind: false }
+    }
+
+    /// `axis `seed` is 2`: something else was expected of a value.
+    pub fn wrong_value(what: &str, found: &Tree, expected: impl Into<String>) -> Self {
+        Self::new(found.span.clone(), format!("{what} is {}", found.describe()), expected)
+    }
+
+    /// A mistake of which one kind's account at a place is enough: that of a kind which knows a near name, if any does.
+    pub fn of_each_kind(self) -> Self {
+        Self { of_each_kind: true, ..self }
+    }
+
+    fn order(&self) -> (usize, usize, bool, bool, &str) {
+        let knows_no_better = self.of_each_kind && !self.label.starts_with(NEAR);
+        (self.span.start, self.span.end, self.of_each_kind, knows_no_better, &self.title)
+    }
+
+    /// Whether it is the same mistake, found for another kind or combination.
+    fn repeats(&self, earlier: &Self) -> bool {
+        let both_of_kinds = self.of_each_kind && earlier.of_each_kind;
+        self.span == earlier.span && (self.label == earlier.label || both_of_kinds)
     }
 }
 
@@ -28,32 +51,43 @@ pub struct RecipeErrors {
     problems: Vec<Problem>,
 }
 
+/// Nobody reads more, and each is shown with its line.
+const MOST_SHOWN: usize = 100;
+
 impl RecipeErrors {
     pub fn new(path: &str, source: &str, mut problems: Vec<Problem>) -> Self {
-        problems.sort_by(|a, b| (a.span.start, &a.title).cmp(&(b.span.start, &b.title)));
-        // The same mistake at the same place, found for several kinds or combinations, is told once.
-        problems.dedup_by(|later, earlier| later.span == earlier.span && later.label == earlier.label);
+        problems.sort_by(|a, b| a.order().cmp(&b.order()));
+        problems.dedup_by(|later, earlier| later.repeats(earlier));
         Self { path: path.to_owned(), source: source.to_owned(), problems }
     }
-}
 
-impl std::error::Error for RecipeErrors {}
-
-impl RecipeErrors {
     /// With colours where `styled`.
     pub fn render(&self, styled: bool) -> String {
         let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
         let mut text = String::new();
-        for problem in &self.problems {
-            let annotation = AnnotationKind::Primary.span(problem.span.clone()).label(&*problem.label);
+        for problem in self.problems.iter().take(MOST_SHOWN) {
+            let annotation =
+                AnnotationKind::Primary.span(first_line(&problem.span, &self.source)).label(&*problem.label);
             let snippet = Snippet::source(&self.source).path(&self.path).annotation(annotation);
             text += &renderer.render(&[Level::ERROR.primary_title(&*problem.title).element(snippet)]);
             text.push('\n');
         }
         let count = self.problems.len();
-        text + &format!("{count} error{}; nothing was run", if count == 1 { "" } else { "s" })
+        let _ = write!(text, "{}", crate::text::counted(count, "error"));
+        if count > MOST_SHOWN {
+            let _ = write!(text, ", of which the first {MOST_SHOWN} are shown");
+        }
+        text + "; nothing was run"
     }
 }
+
+/// Of what takes several lines the first is enough to find it.
+fn first_line(span: &Span, source: &str) -> Span {
+    let length = source[span.clone()].find(['\r', '\n']).unwrap_or(span.len());
+    span.start..span.start + length
+}
+
+impl std::error::Error for RecipeErrors {}
 
 impl fmt::Display for RecipeErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,20 +95,25 @@ impl fmt::Display for RecipeErrors {
     }
 }
 
+const NEAR: &str = "did you mean";
+
 /// `did you mean `NAME`?` for the nearest of the right names, or the list of them where none is near and they are few.
 pub fn nearest<'a>(found: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
     match nearest_name(found, &names) {
-        Some(name) => format!("did you mean `{name}`?"),
+        Some(name) => format!("{NEAR} `{name}`?"),
         None if names.is_empty() => "there is none".into(),
         None if names.len() <= 12 => format!("there is: {}", names.join(", ")),
-        None => "unknown".into(),
+        None => format!("there are {} and none is near it", names.len()),
     }
 }
 
 /// The one that differs by few letters.
 pub fn nearest_name<'a>(found: &str, names: &[&'a str]) -> Option<&'a str> {
-    let distance = |name: &str| strsim::damerau_levenshtein(found, name);
-    let best = names.iter().min_by_key(|name| distance(name))?;
-    (distance(best) <= (found.chars().count().max(4)) / 3).then_some(*best)
+    let allowed = found.chars().count().max(4) / 3;
+    // Names of another length are further away than that, and need no comparing letter by letter.
+    let near = names.iter().filter(|name| name.chars().count().abs_diff(found.chars().count()) <= allowed);
+    let (distance, name) =
+        near.map(|name| (strsim::damerau_levenshtein(found, name), *name)).min_by_key(|(distance, _)| *distance)?;
+    (distance <= allowed).then_some(name)
 }

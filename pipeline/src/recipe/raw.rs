@@ -1,61 +1,72 @@
 //! The recipe as it is written: its sections and stages, names checked, nothing resolved.
 
-use super::axes::{Axis, Exclusions, read as read_axes};
+use super::axes::{self, Axis};
+use super::exclusions::Exclusions;
+use super::expression::refuse_expressions;
 use super::problem::{Problem, nearest};
+use super::resources;
 use super::tree::{Content, Name, Span, Tree};
-use serde_json::Value;
-use std::collections::BTreeMap;
+use super::yaml;
+use crate::plan::NodeResources;
+use std::collections::{BTreeMap, HashMap};
 
+#[derive(Default)]
 pub struct Raw {
     pub name: String,
     pub axes: Vec<Axis>,
     pub exclusions: Exclusions,
     pub env: BTreeMap<String, Tree>,
     pub stages: Vec<RawStage>,
+    /// Each stage's place among them.
+    numbers: HashMap<String, usize>,
     pub tables: Vec<(Name, Tree)>,
 }
 
 pub struct RawStage {
     pub name: Name,
+    /// Broken where the recipe does not say it: others may still need the stage, and its name is known.
     pub use_: Tree,
     pub needs: Vec<(Name, Tree)>,
     /// Maps, or expressions that stand for maps; later ones win.
     pub with: Vec<Tree>,
-    pub threads: usize,
-    pub memory_bytes: u64,
+    pub resources: NodeResources,
 }
 
-/// A stage computes with one thread unless it says otherwise: several such stages side by side do more than one with
-/// several threads.
-const THREADS: usize = 1;
-const MEMORY: u64 = 1 << 30;
+impl Raw {
+    /// The number of the stage that a value names.
+    pub fn stage_named(&self, tree: &Tree) -> Option<usize> {
+        self.stage_numbered(tree.text()?)
+    }
+
+    pub fn stage_numbered(&self, name: &str) -> Option<usize> {
+        self.numbers.get(name).copied()
+    }
+
+    pub fn stage_names(&self) -> impl Iterator<Item = &str> {
+        self.stages.iter().map(|stage| stage.name.text.as_str())
+    }
+
+    pub fn axis_names(&self) -> impl Iterator<Item = &str> {
+        self.axes.iter().map(|axis| axis.name.text.as_str())
+    }
+}
 
 pub fn read(tree: &Tree, problems: &mut Vec<Problem>) -> Raw {
-    let sections = ["name", "axes", "exclude", "env", "stages", "tables"];
     if tree.entries().is_none() {
-        problems.push(Problem::new(
-            tree.span.clone(),
-            format!("the recipe is {}", tree.describe()),
-            "a map with name, axes, stages, tables",
-        ));
-        return Raw {
-            name: String::new(),
-            axes: vec![],
-            exclusions: Exclusions::default(),
-            env: BTreeMap::new(),
-            stages: vec![],
-            tables: vec![],
-        };
+        problems.push(Problem::wrong_value("the recipe", tree, "a map with name, axes, stages, tables"));
+        return Raw::default();
     }
-    known_names(tree, &sections, "section", problems);
-    let axes = read_axes(tree.get("axes"), problems);
+    known_names(tree, &["name", "axes", "exclude", "env", "stages", "tables"], "section", problems);
+    let axes = axes::read(tree.get("axes"), problems);
+    let stages = stages(tree, problems);
     Raw {
         name: recipe_name(tree, problems),
         exclusions: Exclusions::read(tree.get("exclude"), &axes, problems),
         axes,
         env: environment(tree.get("env"), problems),
-        stages: stages(tree, problems),
-        tables: named_maps(tree.get("tables"), "tables", problems),
+        numbers: stages.iter().enumerate().map(|(number, stage)| (stage.name.text.clone(), number)).collect(),
+        stages,
+        tables: tables(tree.get("tables"), problems),
     }
 }
 
@@ -63,150 +74,103 @@ pub fn read(tree: &Tree, problems: &mut Vec<Problem>) -> Raw {
 pub fn known_names(tree: &Tree, names: &[&str], what: &str, problems: &mut Vec<Problem>) {
     for (name, _) in tree.entries().unwrap_or_default() {
         if !names.contains(&name.text.as_str()) {
-            problems.push(Problem::new(
-                name.span.clone(),
-                format!("unknown {what} `{}`", name.text),
-                nearest(&name.text, names.iter().copied()),
-            ));
+            let label = nearest(&name.text, names.iter().copied());
+            problems.push(Problem::new(name.span.clone(), format!("unknown {what} `{}`", name.text), label));
         }
+    }
+}
+
+/// Complains of a name that expressions, node names or file names cannot hold.
+pub fn plain_name(name: &Name, what: &str, problems: &mut Vec<Problem>) {
+    if !name.is_plain() {
+        let title = format!("`{}` is not a name for {what}", name.text);
+        problems.push(Problem::new(name.span.clone(), title, "a name has letters, digits, - and _"));
     }
 }
 
 fn recipe_name(tree: &Tree, problems: &mut Vec<Problem>) -> String {
-    let allowed =
-        |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    match tree.get("name") {
-        Some(name) => match name.text().filter(|text| allowed(text)) {
-            Some(text) => return text.to_owned(),
-            None => problems.push(Problem::new(
-                name.span.clone(),
-                format!("the recipe's name is {}", name.describe()),
-                "letters, digits, - and _: its tables go to a folder of this name",
-            )),
-        },
-        None => {
-            let start = tree.span.start;
-            problems.push(Problem::new(start..start, "the recipe has no name", "add `name: NAME` at the top"));
-        }
+    let start = tree.span.start;
+    let Some(found) = tree.get("name") else {
+        problems.push(Problem::new(start..start, "the recipe has no name", "add `name: NAME` at the top"));
+        return String::new();
+    };
+    let name = Name { text: found.text().unwrap_or_default().to_owned(), span: found.span.clone() };
+    if !name.is_plain() {
+        let label = "a text of letters, digits, - and _: its tables go to a folder of this name";
+        problems.push(Problem::wrong_value("the recipe's name", found, label));
     }
-    String::new()
+    name.text
 }
 
 /// Declared defaults, or what the environment says in their place.
 fn environment(tree: Option<&Tree>, problems: &mut Vec<Problem>) -> BTreeMap<String, Tree> {
-    let Some(tree) = tree else { return BTreeMap::new() };
-    let Some(entries) = tree.entries() else {
-        problems.push(Problem::new(
-            tree.span.clone(),
-            format!("`env` is {}", tree.describe()),
-            "a map of names and defaults: { IMAGES: photos }",
-        ));
-        return BTreeMap::new();
-    };
-    let value = |name: &Name, default: &Tree| match std::env::var(&name.text) {
-        Ok(text) => {
-            let typed = serde_yaml::from_str(&text).unwrap_or(Value::String(text));
-            Tree { span: default.span.clone(), content: Content::Scalar(typed) }
-        }
-        Err(_) => default.clone(),
-    };
-    entries.iter().map(|(name, default)| (name.text.clone(), value(name, default))).collect()
+    let entries = map(tree, "`env`", "a map of names and defaults: { IMAGES: 5000 }", problems);
+    let mut values = BTreeMap::new();
+    for (name, default) in entries {
+        plain_name(&name, "a variable", problems);
+        refuse_expressions(&default, problems);
+        let value = match std::env::var(&name.text) {
+            Ok(text) => Tree { span: default.span, content: Content::Scalar(yaml::plain(&text)) },
+            Err(_) => default,
+        };
+        values.insert(name.text, value);
+    }
+    values
 }
 
-fn named_maps(tree: Option<&Tree>, section: &str, problems: &mut Vec<Problem>) -> Vec<(Name, Tree)> {
+/// The entries of what should be a map; none where it is not there.
+fn map(tree: Option<&Tree>, what: &str, expected: &str, problems: &mut Vec<Problem>) -> Vec<(Name, Tree)> {
     let Some(tree) = tree else { return vec![] };
-    let Some(entries) = tree.entries() else {
-        problems.push(Problem::new(
-            tree.span.clone(),
-            format!("`{section}` is {}", tree.describe()),
-            format!("a map of {section} by their names"),
-        ));
-        return vec![];
-    };
-    let (maps, others): (Vec<_>, Vec<_>) = entries.iter().cloned().partition(|(_, value)| value.entries().is_some());
-    for (name, value) in others {
-        problems.push(Problem::new(value.span.clone(), format!("`{}` is {}", name.text, value.describe()), "a map"));
+    if tree.entries().is_none() {
+        problems.push(Problem::wrong_value(what, tree, expected));
     }
-    maps
+    tree.entries().unwrap_or_default().to_vec()
+}
+
+fn tables(tree: Option<&Tree>, problems: &mut Vec<Problem>) -> Vec<(Name, Tree)> {
+    let mut tables = map(tree, "`tables`", "a map of tables by their names", problems);
+    tables.retain(|(name, table)| {
+        plain_name(name, "a table", problems);
+        if table.entries().is_none() {
+            let expected = "a map: { from: STAGE, rows: AXIS, value: MEASUREMENT }";
+            problems.push(Problem::wrong_value(&format!("table `{}`", name.text), table, expected));
+        }
+        table.entries().is_some()
+    });
+    tables
 }
 
 fn stages(tree: &Tree, problems: &mut Vec<Problem>) -> Vec<RawStage> {
-    let stages = named_maps(tree.get("stages"), "stages", problems);
-    if stages.is_empty() && problems.is_empty() {
-        let span = tree.get("stages").map_or(tree.span.start..tree.span.start, |stages| stages.span.clone());
-        problems.push(Problem::new(
-            span,
-            "the recipe has no stages",
-            "add `stages:`; `pretext stages` lists the kinds",
-        ));
+    let found = tree.get("stages");
+    let stages = map(found, "`stages`", "a map of stages by their names", problems);
+    if stages.is_empty() && found.is_none_or(|found| found.entries().is_some()) {
+        let start = tree.span.start;
+        let span: Span = found.map_or(start..start, |stages| stages.span.clone());
+        let label = "add `stages:`; `pretext stages` lists the kinds";
+        problems.push(Problem::new(span, "the recipe has no stages", label));
     }
-    stages.into_iter().filter_map(|(name, tree)| stage(name, &tree, problems)).collect()
+    stages.into_iter().map(|(name, tree)| stage(name, &tree, problems)).collect()
 }
 
-fn stage(name: Name, tree: &Tree, problems: &mut Vec<Problem>) -> Option<RawStage> {
+fn stage(name: Name, tree: &Tree, problems: &mut Vec<Problem>) -> RawStage {
+    plain_name(&name, "a stage", problems);
     known_names(tree, &["use", "needs", "with", "resources"], "word", problems);
-    let (threads, memory_bytes) = resources(tree.get("resources"), problems);
-    let needs = match tree.get("needs") {
-        None => vec![],
-        Some(needs) => match needs.entries() {
-            Some(entries) => entries.to_vec(),
-            None => {
-                problems.push(Problem::new(
-                    needs.span.clone(),
-                    format!("`needs` is {}", needs.describe()),
-                    "a map of ports and stages: { data: photos }",
-                ));
-                vec![]
-            }
-        },
-    };
+    let needs = map(tree.get("needs"), "`needs`", "a map of ports and stages: { data: photos }", problems);
+    let resources = resources::read(tree.get("resources"), problems);
     let with = match tree.get("with") {
         None => vec![],
         Some(Tree { content: Content::List(items), .. }) => items.clone(),
         Some(one) => vec![one.clone()],
     };
-    let Some(use_) = tree.get("use").cloned() else {
-        problems.push(Problem::new(
-            name.span.clone(),
-            format!("stage `{}` does not say what it is", name.text),
-            "add `use: KIND`; `pretext stages` lists the kinds",
-        ));
-        return None;
-    };
-    Some(RawStage { name, use_, needs, with, threads, memory_bytes })
-}
-
-fn resources(tree: Option<&Tree>, problems: &mut Vec<Problem>) -> (usize, u64) {
-    let Some(tree) = tree else { return (THREADS, MEMORY) };
-    known_names(tree, &["threads", "memory"], "resource", problems);
-    let mut wrong =
-        |span: &Span, found: String, expected: &str| problems.push(Problem::new(span.clone(), found, expected));
-    let threads = tree.get("threads").map_or(THREADS, |threads| match &threads.content {
-        Content::Scalar(Value::Number(number)) if number.as_u64().is_some_and(|n| (1..=1024).contains(&n)) => {
-            number.as_u64().unwrap_or(1) as usize
-        }
-        _ => {
-            wrong(&threads.span, format!("`threads` is {}", threads.describe()), "a whole number from 1 on");
-            THREADS
-        }
+    let use_ = tree.get("use").cloned().unwrap_or_else(|| {
+        problems.push(match tree.entries() {
+            None => Problem::wrong_value(&format!("stage `{}`", name.text), tree, "a map: { use: KIND }"),
+            Some(_) => {
+                let title = format!("stage `{}` does not say what it is", name.text);
+                Problem::new(name.span.clone(), title, "add `use: KIND`; `pretext stages` lists the kinds")
+            }
+        });
+        Tree { span: name.span.clone(), content: Content::Broken }
     });
-    let memory = tree.get("memory").map_or(MEMORY, |memory| {
-        memory.text().and_then(bytes).unwrap_or_else(|| {
-            wrong(&memory.span, format!("`memory` is {}", memory.describe()), "a size with its unit: 512MiB, 4GiB");
-            MEMORY
-        })
-    });
-    (threads, memory)
-}
-
-/// `4GiB`, `512MiB`
-fn bytes(text: &str) -> Option<u64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit())?;
-    let unit = match text[digits..].trim() {
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1u64 << 30,
-        _ => return None,
-    };
-    text[..digits].parse::<u64>().ok()?.checked_mul(unit)
+    RawStage { name, use_, needs, with, resources }
 }

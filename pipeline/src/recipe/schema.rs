@@ -1,7 +1,11 @@
 //! Parameters against a kind's JSON Schema: types, bounds, names; defaults filled in; what counts in the key.
 
+mod wording;
+
+pub use wording::{describe, plain, shape};
+
 use super::problem::{Problem, nearest_name};
-use super::tree::{Content, Tree};
+use super::tree::{Content, Name, Tree};
 use serde_json::{Map, Number, Value};
 
 /// The value of a parameter map, every default filled in, typed as the schema says. What is wrong goes to `problems`.
@@ -9,39 +13,64 @@ pub fn typed_map(schema: &Value, given: &Tree, owner: &str, problems: &mut Vec<P
     let empty = Map::new();
     let properties = schema["properties"].as_object().unwrap_or(&empty);
     let Some(entries) = given.entries() else {
-        problems.push(Problem::new(
-            given.span.clone(),
-            format!("{} where {owner} has a map", given.describe()),
-            "a map: { epochs: 10 }",
-        ));
+        let title = format!("{} where {owner} has a map", given.describe());
+        problems.push(Problem::new(given.span.clone(), title, "a map: { epochs: 10 }"));
         return Map::new();
     };
     for (name, _) in entries.iter().filter(|(name, _)| !properties.contains_key(&name.text)) {
-        problems.push(unknown(&name.text, name.span.clone(), properties, owner));
+        problems.push(unknown(name, properties, owner));
     }
-    let value = |name: &String, property: &Value| match given.get(name) {
-        Some(tree) => typed(property, tree, name, problems),
-        None => default(property),
+    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let mut value = |name: &str, property: &Value| {
+        let nothing = Tree { span: given.span.clone(), content: Content::Map(vec![]) };
+        match given.get(name) {
+            Some(tree) => typed(property, tree, name, problems),
+            None if property["properties"].is_object() => typed(property, &nothing, name, problems),
+            None => {
+                if required.contains(&name) {
+                    let label = format!("add `{name}` to `with` ({})", describe(property));
+                    problems.push(Problem::new(given.span.clone(), format!("{owner} needs `{name}`"), label));
+                }
+                default(property)
+            }
+        }
     };
-    let mut value = value;
     properties.iter().map(|(name, property)| (name.clone(), value(name, property))).collect()
 }
 
-fn unknown(found: &str, span: super::tree::Span, properties: &Map<String, Value>, owner: &str) -> Problem {
+fn unknown(found: &Name, properties: &Map<String, Value>, owner: &str) -> Problem {
     let names: Vec<&str> = properties.keys().map(String::as_str).collect();
-    let label = match nearest_name(found, &names) {
-        Some(name) => format!("did you mean `{name}` ({})?", describe(&properties[name])),
-        None if names.is_empty() => "it has none".into(),
-        None => format!("it has: {}", names.join(", ")),
+    let within = properties.iter().find(|(_, property)| property["properties"].get(&found.text).is_some());
+    let label = match (nearest_name(&found.text, &names), within) {
+        (Some(name), _) => format!("did you mean `{name}` ({})?", describe(&properties[name])),
+        (None, Some((outer, _))) => format!("did you mean `{outer}: {{ {}: ... }}`?", found.text),
+        (None, None) if names.is_empty() => "it has none".into(),
+        (None, None) => format!("it has: {}", names.join(", ")),
     };
-    Problem::new(span, format!("unknown parameter `{found}` for {owner}"), label)
+    let title = format!("unknown parameter `{}` for {owner}", found.text);
+    Problem::new(found.span.clone(), title, label).of_each_kind()
 }
 
 /// What holds where nothing is said.
 pub fn default(schema: &Value) -> Value {
     match schema["properties"].as_object() {
         Some(properties) => properties.iter().map(|(name, property)| (name.clone(), default(property))).collect(),
-        None => schema["default"].clone(),
+        None => canonical(schema, &schema["default"]),
+    }
+}
+
+/// The default of the parameter at a path: `encoder.width`.
+pub fn default_at(schema: &Value, path: &str) -> Option<Value> {
+    let parameter = path.split('.').try_fold(schema, |schema, name| schema["properties"].get(name))?;
+    Some(default(parameter)).filter(|default| !default.is_null())
+}
+
+/// A schema may write a number as `1`, a recipe as `1.0`: both are the float that the parameter is.
+fn canonical(schema: &Value, value: &Value) -> Value {
+    match value {
+        Value::Number(number) if type_name(schema) == "number" => number.as_f64().map_or(Value::Null, Value::from),
+        Value::Array(items) => items.iter().map(|item| canonical(&schema["items"], item)).collect(),
+        other => other.clone(),
     }
 }
 
@@ -52,11 +81,10 @@ fn typed(schema: &Value, tree: &Tree, name: &str, problems: &mut Vec<Problem>) -
     if schema["properties"].is_object() {
         return Value::Object(typed_map(schema, tree, &format!("`{name}`"), problems));
     }
+    let before = problems.len();
     let value = match (&tree.content, type_name(schema)) {
-        (Content::Scalar(Value::Null), _) if allows_null(schema) => Some(Value::Null),
-        (Content::Scalar(Value::Number(number)), "number") => {
-            number.as_f64().and_then(Number::from_f64).map(Value::Number)
-        }
+        (Content::Scalar(Value::Null), _) if allows_null(schema) => return Value::Null,
+        (Content::Scalar(Value::Number(number)), "number") => number.as_f64().map(Value::from),
         (Content::Scalar(Value::Number(number)), "integer") => integer(number),
         (Content::Scalar(value @ Value::Bool(_)), "boolean")
         | (Content::Scalar(value @ Value::String(_)), "string") => Some(value.clone()),
@@ -68,8 +96,11 @@ fn typed(schema: &Value, tree: &Tree, name: &str, problems: &mut Vec<Problem>) -
     match value.filter(|value| within(schema, value)) {
         Some(value) => value,
         None => {
-            let title = format!("`{name}` is {}", tree.describe());
-            problems.push(Problem::new(tree.span.clone(), title, format!("expected {}", describe(schema))));
+            // An item of the list that is wrong itself was told already.
+            if problems.len() == before {
+                let expected = format!("expected {}", describe(schema));
+                problems.push(Problem::wrong_value(&format!("`{name}`"), tree, expected));
+            }
             default(schema)
         }
     }
@@ -113,70 +144,8 @@ fn within(schema: &Value, value: &Value) -> bool {
         && holds("exclusiveMaximum", |v, b| v < b)
         && long("minItems", |n, b| n >= b)
         && long("maxItems", |n, b| n <= b)
-        && schema["enum"].as_array().is_none_or(|choices| choices.contains(value))
-}
-
-/// `float, 0 < t, default 0.5`, in words: type, bounds, unit, default.
-pub fn describe(schema: &Value) -> String {
-    let mut parts = vec![shape(schema)];
-    if let Some(default) = schema.get("default").filter(|default| !default.is_null()) {
-        parts.push(format!("default {}", plain(default)));
-    }
-    parts.join(", ")
-}
-
-/// `integer >= 1`, `one of sgd, adamw`, `a list of 2 numbers`.
-pub fn shape(schema: &Value) -> String {
-    if schema["properties"].is_object() {
-        return "map".into();
-    }
-    if let Some(choices) = schema["enum"].as_array() {
-        return format!("one of {}", choices.iter().map(plain).collect::<Vec<_>>().join(", "));
-    }
-    let mut text = match type_name(schema) {
-        "number" => "number".to_owned(),
-        "array" => match (schema["minItems"].as_u64(), schema["maxItems"].as_u64()) {
-            (Some(min), Some(max)) if min == max => format!("list of {min}: {}", shape(&schema["items"])),
-            _ => format!("list: {}", shape(&schema["items"])),
-        },
-        other => other.to_owned(),
-    };
-    let bound = |word: &str| schema[word].as_f64();
-    match (bound("minimum"), bound("maximum")) {
-        (Some(min), Some(max)) => text += &format!(" from {min} to {max}"),
-        (Some(min), None) => text += &format!(" >= {min}"),
-        (None, Some(max)) => text += &format!(" <= {max}"),
-        (None, None) => {}
-    }
-    for (word, sign) in [("exclusiveMinimum", ">"), ("exclusiveMaximum", "<")] {
-        if let Some(bound) = bound(word) {
-            text += &format!(" {sign} {bound}");
-        }
-    }
-    if let Some(unit) = schema["x-unit"].as_str() {
-        text += &format!(" {unit}");
-    }
-    text
-}
-
-/// A value as a recipe would write it.
-pub fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => "none".into(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => format!("[{}]", items.iter().map(plain).collect::<Vec<_>>().join(", ")),
-        Value::Object(entries) => {
-            format!(
-                "{{ {} }}",
-                entries.iter().map(|(name, value)| format!("{name}: {}", plain(value))).collect::<Vec<_>>().join(", ")
-            )
-        }
-        Value::Number(number) if number.is_f64() => {
-            let float = number.as_f64().unwrap_or_default();
-            format!("{float}")
-        }
-        other => other.to_string(),
-    }
+        && schema["enum"].as_array().is_none_or(|choices| choices.iter().any(|c| canonical(schema, c) == *value))
+        && schema.get("const").is_none_or(|only| canonical(schema, only) == *value)
 }
 
 /// What counts in the key: used parameters that differ from their default, of nested maps only what differs.
@@ -192,6 +161,6 @@ pub fn keyed(schema: &Value, value: &Value) -> Option<Value> {
                 .collect();
             (!differing.is_empty()).then_some(Value::Object(differing))
         }
-        None => (*value != schema["default"]).then(|| value.clone()),
+        None => (*value != default(schema)).then(|| value.clone()),
     }
 }
