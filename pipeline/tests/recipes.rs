@@ -1,15 +1,12 @@
 //! Recipes in, messages or graphs out. `BLESS=1` writes the messages anew.
 
-use pretext::ids::{Digest, Key, NodeId};
-use pretext::plan::{Graph, Known, Lookup, Reason, Status, canonical, evaluate};
+use pretext::ids::{Key, NodeId};
+use pretext::plan::{Graph, canonical};
 use pretext::recipe::{Recipe, RecipeErrors, parse};
-use pretext::store::{LastRun, StageResult};
 use pretext_protocol::Catalogue;
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 fn folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/recipes"))
@@ -46,6 +43,39 @@ fn every_faulty_recipe_gives_exactly_its_message() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Of each the time would be noticed: it grew with the square of the size once.
+#[test]
+fn large_files_are_answered_in_bounded_time() {
+    let errors = read(&format!(
+        "name: large\nstages:\n{}",
+        (0..60_000).fold(String::new(), |text, i| text + &format!("  k{i}: 1\n"))
+    ));
+    let message = errors.unwrap_err().to_string();
+    assert!(message.ends_with("60,000 errors, of which the first 100 are shown; nothing was run"));
+    let chain = (1..12_000).fold(String::new(), |text, i| {
+        text + &format!("  s{i}: {{ use: features, needs: {{ data: s0, encoder: s{} }} }}\n", (i + 1) % 12_000)
+    });
+    let message =
+        read(&format!("name: chain\nstages:\n  s0: {{ use: data/cifar10 }}\n{chain}")).unwrap_err().to_string();
+    assert!(
+        message.contains("expected encoder; `s0` gives dataset") && message.ends_with("\n1 error; nothing was run")
+    );
+    let seeds = (0..20_000).map(|seed| seed.to_string()).collect::<Vec<_>>().join(", ");
+    let exclude = "exclude: [{ method: random, seed: [3, 5] }]";
+    let text =
+        SMALL.replace("seed: [0, 1]", &format!("seed: [{seeds}]")).replace("stages:", &format!("{exclude}\nstages:"));
+    assert_eq!(read(&text).unwrap().graph.node_count(), 2 + 2 * (40_000 - 2));
+}
+
+#[test]
+fn the_way_a_file_is_saved_does_not_matter() {
+    let nodes = |text: &str| read(text).unwrap_or_else(|errors| panic!("{errors}")).graph.node_count();
+    assert_eq!(nodes(&SMALL.replace('\n', "\r\n")), nodes(SMALL));
+    assert_eq!(nodes(&format!("\u{feff}{SMALL}")), nodes(SMALL));
+    let umlauts = read(&SMALL.replace("seed: [0, 1]", "größe: [ä, ö], seed: [0, x]")).unwrap_err().to_string();
+    assert!(umlauts.contains("recipe.yaml:3:59"), "columns count characters: {umlauts}");
 }
 
 #[test]
@@ -100,6 +130,11 @@ fn tables_are_resolved() {
     assert_eq!(titles(2), ["linear probe", "fine-tune 1%"]);
     assert_eq!(tables[0].columns[0].references[0].value, 90.7);
     assert_eq!(tables[2].columns[1].where_, [("labels".to_owned(), "0.01".to_owned())]);
+    assert!(tables.iter().flat_map(|table| &table.columns).all(|column| column.split == "test"));
+    let chosen = "tables: { chosen: { from: probe, rows: method, value: l2, over: seed } }\n";
+    let probe = "  probe: { use: eval/linear_probe, needs: { features: features } }\n";
+    let setting = read(&format!("{SMALL}{probe}{chosen}")).unwrap().tables;
+    assert_eq!(setting[0].columns[0].split, "", "what is chosen is of no split");
 }
 
 const SMALL: &str = "
@@ -157,6 +192,19 @@ fn keys(graph: &Graph) -> BTreeMap<NodeId, Key> {
 }
 
 #[test]
+fn a_number_counts_the_same_however_it_is_written() {
+    let keyed = |scale: &str| {
+        let text = format!("name: numbers\nstages: {{ photos: {{ use: data/folder, with: {{ path: x{scale} }} }} }}");
+        serde_json::to_string(&read(&text).unwrap().graph.node_weights().next().unwrap().keyed_params).unwrap()
+    };
+    let default = r#"{"path":"x"}"#;
+    for written in ["", ", scale: 1", ", scale: 1.0", ", scale: 1e0, limit: null, colours: 3, layout: classes"] {
+        assert_eq!(keyed(written), default, "{written}");
+    }
+    assert_eq!(keyed(", scale: 2, limit: 10.0"), r#"{"limit":10,"path":"x","scale":2.0}"#);
+}
+
+#[test]
 fn keys_follow_what_counts_and_nothing_else() {
     let of = |text: &str| keys(&read(text).unwrap_or_else(|errors| panic!("{errors}")).graph);
     let base = of(SMALL);
@@ -184,79 +232,4 @@ fn keys_follow_what_counts_and_nothing_else() {
         [&simclr[..], &["views"]].concat()
     );
     assert_eq!(changed(SMALL.replace("train: 100", "train: 110")).len(), 9, "all but the views");
-}
-
-/// Results by key, and what last ran under each name.
-#[derive(Default)]
-struct Memory {
-    results: RefCell<BTreeMap<Key, Arc<StageResult>>>,
-    last: RefCell<BTreeMap<NodeId, LastRun>>,
-}
-
-impl Known for Memory {
-    fn result(&self, key: &Key) -> Lookup {
-        self.results.borrow().get(key).map_or(Lookup::Missing, |result| Lookup::Found(result.clone()))
-    }
-    fn last(&self, _: &str, node: &NodeId) -> Option<LastRun> {
-        self.last.borrow().get(node).cloned()
-    }
-}
-
-impl Memory {
-    /// Runs all that must run, one after the other; `yields` is the digest of each node's output.
-    fn run(&self, graph: &Graph, yields: impl Fn(&str) -> Digest) -> Vec<String> {
-        let mut ran = vec![];
-        loop {
-            let statuses = evaluate(graph, self, "small", "float32");
-            let next = graph.node_indices().find(|index| matches!(statuses[index.index()], Status::Run { .. }));
-            let Some(index) = next else { return ran };
-            let node = &graph[index];
-            let mut inputs = BTreeMap::new();
-            let mut edges = graph.neighbors_directed(index, petgraph::Direction::Incoming).detach();
-            while let Some((edge, source)) = edges.next(graph) {
-                if graph[edge].used {
-                    inputs.insert(graph[edge].port.clone(), yields(&graph[source].id.0));
-                }
-            }
-            let canonical = canonical(node, "float32", inputs);
-            let key = canonical.key();
-            let artifacts = node.kind.gives.iter().map(|output| (output.name.clone(), yields(&node.id.0))).collect();
-            self.last.borrow_mut().insert(node.id.clone(), LastRun { key, canonical: canonical.clone(), at: 0 });
-            self.results
-                .borrow_mut()
-                .insert(key, Arc::new(StageResult { key, canonical, artifacts, measurements: vec![] }));
-            ran.push(node.id.0.clone());
-        }
-    }
-}
-
-#[test]
-fn the_plan_says_what_must_run_and_why_and_equal_outputs_stop_the_wave() {
-    let (memory, graph) = (Memory::default(), read(SMALL).unwrap().graph);
-    let status = |graph: &Graph, name: &str| {
-        let index = graph.node_indices().find(|&index| graph[index].id.0 == name).unwrap();
-        evaluate(graph, &memory, "small", "float32").swap_remove(index.index())
-    };
-    let by_name = |name: &str| Digest::of(name.as_bytes());
-    assert!(matches!(status(&graph, "photos"), Status::Run { reasons, .. } if reasons == [Reason::NeverRan]));
-    assert!(matches!(status(&graph, "features[method=simclr,seed=0]"), Status::Open { .. }));
-    assert_eq!(memory.run(&graph, by_name).len(), 10);
-    assert!(matches!(status(&graph, "features[method=simclr,seed=0]"), Status::Hit { .. }));
-
-    let longer = read(&SMALL.replace("epochs: 5", "epochs: 6")).unwrap().graph;
-    let Status::Run { reasons, .. } = status(&longer, "pretrain[method=simclr,seed=0]") else { panic!("it must run") };
-    assert_eq!(reasons, [Reason::Parameter { name: "epochs".into(), from: Some(5.into()), to: Some(6.into()) }]);
-    let again = memory.run(&longer, by_name);
-    assert_eq!(
-        again,
-        ["pretrain[method=simclr,seed=0]", "pretrain[method=simclr,seed=1]"],
-        "the features' inputs are the same bytes"
-    );
-
-    let wider = read(&SMALL.replace("epochs: 5", "epochs: 7")).unwrap().graph;
-    let other = |name: &str| {
-        let bytes = if name.starts_with("pretrain[method=simclr") { format!("other {name}") } else { name.to_owned() };
-        Digest::of(bytes.as_bytes())
-    };
-    assert_eq!(memory.run(&wider, other).len(), 4, "and now they are not");
 }

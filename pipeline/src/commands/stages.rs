@@ -60,7 +60,8 @@ pub fn page(kind: &StageKind) -> String {
         let _ = write!(text, "\n{}", hanging("", paragraph));
     }
     let ports = kind.needs.iter().map(|port| ("needs", port_line(port)));
-    let gives = kind.gives.iter().map(|output| ("gives", format!("{}: {}, {}", output.name, output.type_, output.doc)));
+    let gives =
+        kind.gives.iter().map(|output| ("gives", format!("{}: {} ({})", output.name, output.type_, output.doc)));
     let measures = kind.measures.iter().map(|measure| ("measures", measure_line(measure)));
     let lines: Vec<(&str, String)> = ports.chain(gives).chain(measures).collect();
     if !lines.is_empty() {
@@ -74,17 +75,17 @@ pub fn page(kind: &StageKind) -> String {
 
 fn port_line(port: &Port) -> String {
     let how = match (port.used, port.required) {
-        (false, _) => " (ignored by this kind)",
-        (true, false) => " (optional)",
+        (false, _) => ", ignored by this kind",
+        (true, false) => ", optional",
         (true, true) => "",
     };
-    format!("{}: {}{how}, {}", port.name, port.type_, port.doc)
+    format!("{}: {}{how} ({})", port.name, port.type_, port.doc)
 }
 
 fn measure_line(measure: &Measure) -> String {
     let of = if measure.splits.is_empty() { String::new() } else { format!(" of {}", measure.splits.join(", ")) };
-    let unit = if measure.unit.is_empty() { String::new() } else { format!(" ({})", measure.unit) };
-    format!("{}{of}{unit}, {}", measure.name, measure.doc)
+    let unit = if measure.unit.is_empty() { String::new() } else { format!(" in {}", measure.unit) };
+    format!("{}{of}{unit} ({})", measure.name, measure.doc)
 }
 
 /// A type longer than this has no column of its own.
@@ -101,7 +102,7 @@ fn parameter_list(kind: &StageKind) -> String {
     for Parameter { name, shape, default, doc } in &parameters {
         text += &match shape.chars().count() <= shapes {
             true => hanging(&format!("{name:<names$}  {shape:<shapes$}  "), default),
-            false => hanging(&format!("{name:<names$}  "), &format!("{shape}  {default}")),
+            false => hanging(&format!("{name:<names$}  "), &format!("{shape}, default {default}")),
         };
         text += &hanging("    ", doc);
     }

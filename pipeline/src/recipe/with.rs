@@ -14,7 +14,7 @@ pub fn merged(stage: &RawStage, scope: &Scope, problems: &mut Vec<Problem>) -> T
             merged = overlay(merged, resolved);
         } else if !resolved.is_broken() {
             let title = format!("`with` of `{}` has {}", stage.name.text, resolved.describe());
-            problems.push(Problem::new(resolved.span.clone(), title, "a map of parameters: { epochs: 10 }"));
+            problems.push(Problem::new(tree.span.clone(), title, "a map of parameters: { epochs: 10 }"));
         }
     }
     merged

@@ -21,7 +21,7 @@ pub fn shape(schema: &Value) -> String {
         return format!("one of {}", choices.iter().map(plain).collect::<Vec<_>>().join(", "));
     }
     if let Some(only) = schema.get("const") {
-        return format!("always {}", plain(only));
+        return format!("only {}", plain(only));
     }
     let mut text = match type_name(schema) {
         "array" => {

@@ -1,0 +1,241 @@
+//! What must run, and why. `BLESS=1` writes the expected plans anew.
+
+use pretext::ids::{Digest, Key, NodeId};
+use pretext::plan::{Graph, Known, Lookup, Reason, Status, canonical, evaluate, text};
+use pretext::recipe::parse;
+use pretext::store::{LastRun, StageResult};
+use pretext_protocol::Catalogue;
+use serde_json::json;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+const RECIPE: &str = "
+name: small
+axes: { method: [random, simclr], seed: [0, 1] }
+stages:
+  photos: { use: data/cifar10, with: { train: 100 } }
+  views: { use: augment/simclr }
+  pretrain: { use: pretrain/$(method), needs: { data: photos, views: views }, with: { epochs: 5, seed: $(seed) } }
+  features: { use: features, needs: { data: photos, encoder: pretrain } }
+";
+const NUMERICS: &str = "float32";
+
+fn folder() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/recipes"))
+}
+
+fn catalogue() -> Catalogue {
+    serde_json::from_slice(&fs::read(folder().join("catalogue.json")).unwrap()).unwrap()
+}
+
+fn graph(recipe: &str) -> Graph {
+    graph_of(recipe, &catalogue())
+}
+
+fn graph_of(recipe: &str, catalogue: &Catalogue) -> Graph {
+    parse("recipe.yaml", recipe, catalogue).unwrap_or_else(|errors| panic!("{errors}")).graph
+}
+
+/// Results by key, and what last ran under each name.
+#[derive(Default)]
+struct Memory {
+    results: RefCell<BTreeMap<Key, Arc<StageResult>>>,
+    last: RefCell<BTreeMap<NodeId, LastRun>>,
+    /// Of these the artifact is broken.
+    damaged: RefCell<Vec<Key>>,
+}
+
+impl Known for Memory {
+    fn result(&self, key: &Key) -> Lookup {
+        if self.damaged.borrow().contains(key) {
+            return Lookup::Damaged(format!("artifact {} is missing", key.0.short()));
+        }
+        self.results.borrow().get(key).map_or(Lookup::Missing, |result| Lookup::Found(result.clone()))
+    }
+    fn last(&self, _: &str, node: &NodeId) -> Option<LastRun> {
+        self.last.borrow().get(node).cloned()
+    }
+}
+
+/// When everything last ran, in seconds since 1970.
+const THEN: u64 = 1_000_000;
+
+impl Memory {
+    /// Runs all that must run, one after the other; `yields` is the digest of each node's output.
+    fn run(&self, graph: &Graph, yields: impl Fn(&str) -> Digest) -> Vec<String> {
+        let mut ran = vec![];
+        loop {
+            let statuses = evaluate(graph, self, "small", NUMERICS);
+            let next = graph.node_indices().find(|index| matches!(statuses[index.index()], Status::Run { .. }));
+            let Some(index) = next else { return ran };
+            let node = &graph[index];
+            let mut inputs = BTreeMap::new();
+            let mut edges = graph.neighbors_directed(index, petgraph::Direction::Incoming).detach();
+            while let Some((edge, source)) = edges.next(graph) {
+                if graph[edge].used {
+                    inputs.insert(graph[edge].port.clone(), yields(&graph[source].id.0));
+                }
+            }
+            let canonical = canonical(node, NUMERICS, inputs);
+            let key = canonical.key();
+            let artifacts = node.kind.gives.iter().map(|output| (output.name.clone(), yields(&node.id.0))).collect();
+            self.last.borrow_mut().insert(node.id.clone(), LastRun { key, canonical: canonical.clone(), at: THEN });
+            let result = StageResult { key, canonical, artifacts, measurements: vec![] };
+            self.results.borrow_mut().insert(key, Arc::new(result));
+            ran.push(node.id.0.clone());
+        }
+    }
+
+    /// One that knows everything of the recipe.
+    fn full() -> Self {
+        let memory = Self::default();
+        memory.run(&graph(RECIPE), by_name);
+        memory
+    }
+
+    fn status(&self, graph: &Graph, name: &str, numerics: &str) -> Status {
+        let index = graph.node_indices().find(|&index| graph[index].id.0 == name).unwrap();
+        evaluate(graph, self, "small", numerics).swap_remove(index.index())
+    }
+
+    fn reasons(&self, graph: &Graph, name: &str) -> Vec<Reason> {
+        match self.status(graph, name, NUMERICS) {
+            Status::Run { reasons, .. } => reasons,
+            other => panic!("{name} need not run: {other:?}"),
+        }
+    }
+}
+
+fn by_name(name: &str) -> Digest {
+    Digest::of(name.as_bytes())
+}
+
+const SIMCLR: &str = "pretrain[method=simclr,seed=0]";
+const FEATURES: &str = "features[method=simclr,seed=0]";
+
+#[test]
+fn equal_outputs_stop_the_wave() {
+    let (memory, first) = (Memory::default(), graph(RECIPE));
+    assert_eq!(memory.reasons(&first, "photos"), [Reason::NeverRan]);
+    let open = Status::Open { waits_for: NodeId("photos".into()) };
+    assert_eq!(memory.status(&first, SIMCLR, NUMERICS), open);
+    assert_eq!(memory.run(&first, by_name).len(), 10);
+    assert!(matches!(memory.status(&first, FEATURES, NUMERICS), Status::Hit { .. }));
+
+    let longer = graph(&RECIPE.replace("epochs: 5", "epochs: 6"));
+    assert_eq!(memory.status(&longer, FEATURES, NUMERICS), Status::Open { waits_for: NodeId(SIMCLR.into()) });
+    let ran = memory.run(&longer, by_name);
+    assert_eq!(ran, [SIMCLR, "pretrain[method=simclr,seed=1]"], "the features' inputs are the same bytes");
+
+    let other = |name: &str| match name.starts_with("pretrain[method=simclr") {
+        true => by_name(&format!("other {name}")),
+        false => by_name(name),
+    };
+    let longer = graph(&RECIPE.replace("epochs: 5", "epochs: 7"));
+    assert_eq!(memory.run(&longer, other).len(), 4, "and now they are not");
+    let back = graph(RECIPE);
+    assert!(matches!(memory.status(&back, FEATURES, NUMERICS), Status::Hit { .. }), "nothing was forgotten");
+}
+
+#[test]
+fn an_ignored_port_is_not_waited_for() {
+    let (memory, first) = (Memory::full(), graph(&RECIPE.replace("use: augment/simclr", "use: augment/standard")));
+    assert!(matches!(memory.status(&first, "pretrain[method=random,seed=0]", NUMERICS), Status::Hit { .. }));
+    assert_eq!(memory.status(&first, SIMCLR, NUMERICS), Status::Open { waits_for: NodeId("views".into()) });
+}
+
+#[test]
+fn parameters_are_told_by_their_paths() {
+    let memory = Memory::full();
+    let parameter = |name: &str, from: Option<serde_json::Value>, to: Option<serde_json::Value>| Reason::Parameter {
+        name: name.into(),
+        from,
+        to,
+    };
+    let with = |with: &str| graph(&RECIPE.replace("epochs: 5,", with));
+    assert_eq!(memory.reasons(&with("epochs: 6,"), SIMCLR), [parameter("epochs", Some(json!(5)), Some(json!(6)))]);
+    assert_eq!(memory.reasons(&with(""), SIMCLR), [parameter("epochs", Some(json!(5)), None)]);
+    let nested = with("epochs: 5, encoder: { width: 8 }, optimiser: { lr: 1 },");
+    let expected =
+        [parameter("encoder.width", None, Some(json!(8))), parameter("optimiser.lr", None, Some(json!(1.0)))];
+    assert_eq!(memory.reasons(&nested, SIMCLR), expected);
+}
+
+#[test]
+fn every_other_reason_is_told() {
+    let memory = Memory::full();
+    let simclr = |change: fn(&mut pretext_protocol::StageKind)| {
+        let mut catalogue = catalogue();
+        change(catalogue.kinds.iter_mut().find(|kind| kind.name == "pretrain/simclr").unwrap());
+        graph_of(RECIPE, &catalogue)
+    };
+    let newer = simclr(|kind| kind.version = 3);
+    assert_eq!(memory.reasons(&newer, SIMCLR), [Reason::Version { from: 1, to: 3 }]);
+
+    let other_kind = graph(&RECIPE.replace("use: augment/simclr", "use: augment/standard"));
+    let kinds = Reason::Kind { from: "augment/simclr".into(), to: "augment/standard".into() };
+    assert_eq!(memory.reasons(&other_kind, "views"), [kinds]);
+
+    let Status::Run { reasons, last, .. } = memory.status(&graph(RECIPE), "photos", "bfloat16") else {
+        panic!("other numerics give other numbers")
+    };
+    assert_eq!(reasons, [Reason::Numerics { from: NUMERICS.into(), to: "bfloat16".into() }]);
+    assert_eq!(last, Some(THEN));
+
+    let smaller = graph(&RECIPE.replace("train: 100", "train: 90"));
+    let yields_less = |name: &str| if name == "photos" { by_name("fewer photos") } else { by_name(name) };
+    let statuses = evaluate(&smaller, &memory, "small", NUMERICS);
+    let Status::Run { key, .. } = &statuses[0] else { panic!("photos must run") };
+    let mut photos = (*memory.results.borrow().values().next().unwrap().clone()).clone();
+    photos.artifacts = [("dataset".to_owned(), yields_less("photos"))].into();
+    memory.results.borrow_mut().insert(*key, Arc::new(photos));
+    let input = Reason::Input { port: "data".into(), from: Some(by_name("photos")), to: Some(by_name("fewer photos")) };
+    assert_eq!(memory.reasons(&smaller, SIMCLR), [input]);
+}
+
+#[test]
+fn what_is_lost_or_damaged_runs_again() {
+    let (memory, graph) = (Memory::full(), graph(RECIPE));
+    let key = memory.last.borrow()[&NodeId(SIMCLR.into())].key;
+    memory.damaged.borrow_mut().push(key);
+    let damage = format!("artifact {} is missing", key.0.short());
+    assert_eq!(memory.reasons(&graph, SIMCLR), [Reason::Damaged(damage)]);
+    memory.damaged.borrow_mut().clear();
+    memory.results.borrow_mut().remove(&key);
+    assert_eq!(memory.reasons(&graph, SIMCLR), [Reason::Gone]);
+}
+
+fn assert_plan(name: &str, recipe: &str, memory: &Memory) {
+    let graph = graph(recipe);
+    let statuses = evaluate(&graph, memory, "small", NUMERICS);
+    let now = UNIX_EPOCH + Duration::from_secs(THEN + 7200);
+    let plan = text("small", &graph, &statuses, now);
+    let expected = folder().join("plans").join(name);
+    if std::env::var_os("BLESS").is_some() {
+        fs::create_dir_all(expected.parent().unwrap()).unwrap();
+        fs::write(&expected, &plan).unwrap();
+    }
+    assert_eq!(plan, fs::read_to_string(&expected).unwrap(), "{name}");
+}
+
+#[test]
+fn plans_read_as_expected() {
+    assert_plan("nothing_known.txt", RECIPE, &Memory::default());
+    assert_plan("all_known.txt", RECIPE, &Memory::full());
+    assert_plan(
+        "longer_training.txt",
+        &RECIPE.replace("epochs: 5", "epochs: 6, encoder: { width: 8 }"),
+        &Memory::full(),
+    );
+    assert_plan("back_to_the_default.txt", &RECIPE.replace("epochs: 5,", ""), &Memory::full());
+    assert_plan("one_more_seed.txt", &RECIPE.replace("[0, 1]", "[0, 1, 2]"), &Memory::full());
+    let damaged = Memory::full();
+    let keys =
+        damaged.last.borrow().values().filter(|last| last.canonical.kind == "pretrain/simclr").map(|l| l.key).collect();
+    damaged.damaged.replace(keys);
+    assert_plan("damaged.txt", RECIPE, &damaged);
+}
