@@ -90,14 +90,18 @@ pub fn evaluate(graph: &Graph, known: &dyn Known, recipe: &str, numerics: &str) 
 /// The digest on each used port, or the node that is waited for.
 fn inputs(graph: &Graph, index: NodeIndex, statuses: &[Status]) -> Result<BTreeMap<String, Digest>, NodeId> {
     let used = graph.edges_directed(index, Direction::Incoming).filter(|edge| edge.weight().used);
-    used.map(|edge| match &statuses[edge.source().index()] {
-        Status::Hit { result, .. } => match result.artifacts.get(&edge.weight().output) {
-            Some(digest) => Ok((edge.weight().port.clone(), *digest)),
-            None => Err(graph[edge.source()].id.clone()),
-        },
-        Status::Run { .. } | Status::Open { .. } => Err(graph[edge.source()].id.clone()),
-    })
-    .collect()
+    let mut used: Vec<_> = used.collect();
+    // petgraph gives the latest edge first: of several that are waited for, the recipe's first is named.
+    used.reverse();
+    used.into_iter()
+        .map(|edge| match &statuses[edge.source().index()] {
+            Status::Hit { result, .. } => match result.artifacts.get(&edge.weight().output) {
+                Some(digest) => Ok((edge.weight().port.clone(), *digest)),
+                None => Err(graph[edge.source()].id.clone()),
+            },
+            Status::Run { .. } | Status::Open { .. } => Err(graph[edge.source()].id.clone()),
+        })
+        .collect()
 }
 
 fn settled(node: &Node, known: &dyn Known, recipe: &str, canonical: Canonical) -> Status {
