@@ -19,6 +19,14 @@ pub struct Batch {
     pub labels: Vec<i32>,
 }
 
+impl Batch {
+    /// The views, for a method that asked for `N` of each image.
+    pub fn into_views<const N: usize>(self) -> [Tensor<4>; N] {
+        let count = self.views.len();
+        self.views.try_into().unwrap_or_else(|_| panic!("a batch of {count} views where {N} are used"))
+    }
+}
+
 /// The training split in a seeded order, in whole batches; what is left at an epoch's end is dropped.
 #[derive(Debug)]
 pub struct Loader<'a> {

@@ -53,18 +53,11 @@ impl Stage for Autoencoder {
             height == width && width.is_multiple_of(8),
             "the decoder draws squares of a multiple of 8 pixels; these images have {height}x{width}"
         );
-        pretrain(
-            &params.common,
-            &inputs,
-            1,
-            context,
-            |init, data| {
-                let encoder = params.common.encoder.build(init);
-                let decoder = Decoder::new(init, encoder.features(), data.width, params.decoder_width as usize);
-                Reconstruction { model: Model { encoder, decoder } }
-            },
-            |method| &method.model.encoder,
-        )
+        pretrain(&params.common, &inputs, context, |init, data| {
+            let encoder = params.common.encoder.build(init);
+            let decoder = Decoder::new(init, encoder.features(), data.width, params.decoder_width as usize);
+            Reconstruction { model: Model { encoder, decoder } }
+        })
     }
 }
 
@@ -80,13 +73,18 @@ struct Reconstruction {
 
 impl Method for Reconstruction {
     type Model = Model;
+    const VIEWS: usize = 1;
 
     fn model(&self) -> &Model {
         &self.model
     }
 
+    fn encoder(&self) -> &Encoder {
+        &self.model.encoder
+    }
+
     fn loss(&self, batch: Batch) -> Tensor<1> {
-        let [images] = <[_; 1]>::try_from(batch.views).expect("one view of each image");
+        let [images] = batch.into_views();
         let features = self.model.encoder.forward(images.clone(), Mode::Train); // [batch, features]
         let drawn = self.model.decoder.forward(features, Mode::Train); // [batch, 3, height, width]
         (drawn - images).square().mean()

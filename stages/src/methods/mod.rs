@@ -2,6 +2,7 @@
 
 mod artifact;
 mod autoencoder;
+mod classifier;
 mod pixels;
 mod pretrain;
 mod random;

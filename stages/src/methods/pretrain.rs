@@ -5,7 +5,7 @@ use crate::augment::{Loader, Policy};
 use crate::context::Context;
 use crate::data::{Dataset, Manifest, Split};
 use crate::nn::Init;
-use crate::nn::encoder::{Encoder, EncoderConfig};
+use crate::nn::encoder::EncoderConfig;
 use crate::stage::{About, DATA, OutputAbout, PortAbout};
 use crate::train::{Method, OptimiserConfig, Training, train};
 use anyhow::{Result, ensure};
@@ -76,14 +76,12 @@ impl Inputs {
     }
 }
 
-/// Trains what `build` makes, and publishes the encoder that `encoder` finds in it.
+/// Trains what `build` makes, and publishes its encoder.
 pub fn pretrain<M: Method>(
     common: &Common,
     inputs: &Inputs,
-    views: usize,
     context: &Context,
     build: impl FnOnce(&mut Init, &Manifest) -> M,
-    encoder: impl Fn(&M) -> &Encoder,
 ) -> Result<()> {
     let Inputs { data, policy } = inputs;
     let (batch, images) = (common.batch as usize, data.len(Split::Train));
@@ -96,8 +94,8 @@ pub fn pretrain<M: Method>(
     }
     let mut init = Init::new(common.seed, &context.device.clone().autodiff());
     let method = build(&mut init, &data.manifest);
-    let loader = Loader { data, policy, views, batch, seed: common.seed };
+    let loader = Loader { data, policy, views: M::VIEWS, batch, seed: common.seed };
     train(&method, &Training { loader, epochs: common.epochs as usize, optimiser: &common.optimiser }, context)?;
-    EncoderArtifact::new(Some(&common.encoder), &data.manifest)
-        .save(Some(encoder(&method)), &context.output("encoder")?)
+    let encoder = EncoderArtifact::new(Some(&common.encoder), &data.manifest);
+    encoder.save(Some(method.encoder()), &context.output("encoder")?)
 }

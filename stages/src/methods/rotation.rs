@@ -1,17 +1,15 @@
 //! RotNet: tell by how many quarter turns an image was rotated (Gidaris et al. 2018, arXiv:1803.07728, eq. 1-3). All four
 //! rotations of every image are in the batch; the loss is the cross entropy over four classes, mean over all of them.
 
+use super::classifier::Classifier;
 use super::pretrain::{Common, FAMILY, Inputs, pretrain};
 use crate::augment::{Batch, StandardViews};
 use crate::context::Context;
 use crate::nn::encoder::Encoder;
-use crate::nn::layers::{Linear, Mode};
-use crate::nn::loss::cross_entropy;
 use crate::nn::ops;
 use crate::stage::{About, Stage};
 use crate::train::Method;
 use anyhow::Result;
-use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 
 pub struct Rotation;
@@ -28,45 +26,34 @@ impl Stage for Rotation {
 
     fn run(common: Common, context: &Context) -> Result<()> {
         let inputs = Inputs::open(context, StandardViews::default_policy())?;
-        pretrain(
-            &common,
-            &inputs,
-            1,
-            context,
-            |init, _| {
-                let encoder = common.encoder.build(init);
-                let classifier = Linear::new(init, encoder.features(), TURNS);
-                RotationPrediction { model: Model { encoder, classifier } }
-            },
-            |method| &method.model.encoder,
-        )
+        pretrain(&common, &inputs, context, |init, _| RotationPrediction {
+            model: Classifier::new(init, &common.encoder, TURNS),
+        })
     }
 }
 
 const TURNS: usize = 4;
 
-#[derive(Module, Debug)]
-struct Model {
-    encoder: Encoder,
-    classifier: Linear,
-}
-
 struct RotationPrediction {
-    model: Model,
+    model: Classifier,
 }
 
 impl Method for RotationPrediction {
-    type Model = Model;
+    type Model = Classifier;
+    const VIEWS: usize = 1;
 
-    fn model(&self) -> &Model {
+    fn model(&self) -> &Classifier {
         &self.model
     }
 
+    fn encoder(&self) -> &Encoder {
+        &self.model.encoder
+    }
+
     fn loss(&self, batch: Batch) -> Tensor<1> {
-        let [images] = <[_; 1]>::try_from(batch.views).expect("one view of each image");
+        let [images] = batch.into_views();
         let (rotated, turns) = all_rotations(images);
-        let logits = self.model.classifier.forward(self.model.encoder.forward(rotated, Mode::Train)); // [4 batch, 4]
-        cross_entropy(logits, turns)
+        self.model.loss(rotated, turns)
     }
 }
 

@@ -56,23 +56,12 @@ impl Stage for SimClr {
 
     fn run(params: Params, context: &Context) -> Result<()> {
         let inputs = Inputs::open(context, SimClrViews::default_policy())?;
-        pretrain(
-            &params.common,
-            &inputs,
-            2,
-            context,
-            |init, _| {
-                let encoder = params.common.encoder.build(init);
-                let projector = Projector::new(
-                    init,
-                    encoder.features(),
-                    params.projector_hidden as usize,
-                    params.projector_out as usize,
-                );
-                Contrast { model: Model { encoder, projector }, temperature: params.temperature }
-            },
-            |method| &method.model.encoder,
-        )
+        pretrain(&params.common, &inputs, context, |init, _| {
+            let encoder = params.common.encoder.build(init);
+            let (hidden, out) = (params.projector_hidden as usize, params.projector_out as usize);
+            let projector = Projector::new(init, encoder.features(), hidden, out);
+            Contrast { model: Model { encoder, projector }, temperature: params.temperature }
+        })
     }
 }
 
@@ -115,15 +104,20 @@ struct Contrast {
 
 impl Method for Contrast {
     type Model = Model;
+    const VIEWS: usize = 2;
 
     fn model(&self) -> &Model {
         &self.model
     }
 
+    fn encoder(&self) -> &Encoder {
+        &self.model.encoder
+    }
+
     fn loss(&self, batch: Batch) -> Tensor<1> {
         let project = |view| self.model.projector.forward(self.model.encoder.forward(view, Mode::Train), Mode::Train);
-        let [a, b] = <[_; 2]>::try_from(batch.views).expect("two views of each image");
-        nt_xent(project(a), project(b), self.temperature)
+        let [a, b] = batch.into_views().map(project); // [batch, dim] each
+        nt_xent(a, b, self.temperature)
     }
 }
 

@@ -3,16 +3,14 @@
 //!
 //! Deviations: a cosine schedule in place of steps.
 
+use super::classifier::Classifier;
 use super::pretrain::{Common, FAMILY, Inputs, pretrain};
 use crate::augment::{Batch, StandardViews};
 use crate::context::Context;
 use crate::nn::encoder::Encoder;
-use crate::nn::layers::{Linear, Mode};
-use crate::nn::loss::cross_entropy;
 use crate::stage::{About, Stage};
 use crate::train::Method;
 use anyhow::Result;
-use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 
 pub struct Supervised;
@@ -28,42 +26,32 @@ impl Stage for Supervised {
 
     fn run(common: Common, context: &Context) -> Result<()> {
         let inputs = Inputs::open(context, StandardViews::default_policy())?;
-        pretrain(
-            &common,
-            &inputs,
-            1,
-            context,
-            |init, data| {
-                let encoder = common.encoder.build(init);
-                let classifier = Linear::new(init, encoder.features(), data.classes.len());
-                Classification { model: Model { encoder, classifier } }
-            },
-            |method| &method.model.encoder,
-        )
+        pretrain(&common, &inputs, context, |init, data| Classification {
+            model: Classifier::new(init, &common.encoder, data.classes.len()),
+        })
     }
-}
-
-#[derive(Module, Debug)]
-struct Model {
-    encoder: Encoder,
-    classifier: Linear,
 }
 
 struct Classification {
-    model: Model,
+    model: Classifier,
 }
 
 impl Method for Classification {
-    type Model = Model;
+    type Model = Classifier;
+    const VIEWS: usize = 1;
 
-    fn model(&self) -> &Model {
+    fn model(&self) -> &Classifier {
         &self.model
     }
 
+    fn encoder(&self) -> &Encoder {
+        &self.model.encoder
+    }
+
     fn loss(&self, batch: Batch) -> Tensor<1> {
-        let [images] = <[_; 1]>::try_from(batch.views).expect("one view of each image");
-        let classes = Tensor::from_data(TensorData::from(batch.labels.as_slice()), &images.device().inner());
-        let logits = self.model.classifier.forward(self.model.encoder.forward(images, Mode::Train)); // [batch, classes]
-        cross_entropy(logits, classes)
+        let classes = TensorData::from(batch.labels.as_slice());
+        let [images] = batch.into_views();
+        let classes = Tensor::from_data(classes, &images.device().inner());
+        self.model.loss(images, classes)
     }
 }

@@ -29,3 +29,19 @@ pub fn device(name: &str) -> Result<Device> {
         _ => bail!("unknown device `{name}`: expected `cpu` or `cuda:N`"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::device;
+
+    #[test]
+    fn devices_are_chosen_by_name_at_run_time() {
+        assert!(device("cpu").is_ok());
+        let unknown = device("gpu").unwrap_err().to_string();
+        assert_eq!(unknown, "unknown device `gpu`: expected `cpu` or `cuda:N`");
+        match device("cuda:0") {
+            Ok(device) => assert!(tch::Cuda::is_available() && !device.is_autodiff()),
+            Err(error) => assert!(error.to_string().starts_with("device cuda:0: this libtorch sees no GPU")),
+        }
+    }
+}

@@ -5,6 +5,7 @@ use super::optimiser::{Optimiser, OptimiserConfig};
 use super::schedule::warmup_cosine;
 use crate::augment::{Batch, Loader};
 use crate::context::{Context, Meter, Stopped};
+use crate::nn::encoder::Encoder;
 use anyhow::{Context as _, Result, bail};
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -15,7 +16,11 @@ use std::time::{Duration, Instant};
 pub trait Method {
     /// Every network that is trained.
     type Model: Module;
+    /// How many views of each image a batch holds.
+    const VIEWS: usize;
     fn model(&self) -> &Self::Model;
+    /// The part of the model that is kept and judged.
+    fn encoder(&self) -> &Encoder;
     /// The mean loss of a batch.
     fn loss(&self, batch: Batch) -> Tensor<1>;
 }
