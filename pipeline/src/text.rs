@@ -48,7 +48,7 @@ pub fn counted(number: usize, noun: &str) -> String {
 /// Four significant digits at most: `4.812`, `0.0001`, `1,142`.
 pub fn figure(value: f64) -> String {
     let size = value.abs();
-    if size >= 1000.0 && size < 1e15 {
+    if (1000.0..1e15).contains(&size) {
         return format!("{}{}", if value < 0.0 { "-" } else { "" }, count(size.round() as u64));
     }
     let digits = if size == 0.0 { 0 } else { (3 - size.log10().floor() as i32).clamp(0, 8) as usize };

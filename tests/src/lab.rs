@@ -130,9 +130,12 @@ impl Ran {
     }
 }
 
+/// What a test does when a line of the story is told: it may send events.
+type React = Box<dyn Fn(&str, &dyn Fn(Event))>;
+
 struct Recorder {
     story: Rc<RefCell<Vec<String>>>,
-    react: Box<dyn Fn(&str, &dyn Fn(Event))>,
+    react: React,
     send: Box<dyn Fn(Event)>,
 }
 

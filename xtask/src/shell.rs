@@ -17,6 +17,12 @@ pub fn cargo(arguments: &[&str]) -> Command {
     for name in ["", "_USE_PYTORCH", "_LIB", "_INCLUDE", "_STATIC", "_CXX11_ABI"] {
         cargo.env_remove(format!("LIBTORCH{name}"));
     }
+    // What the cargo that runs this says of xtask itself. Build scripts that look at such variables (ring's does) would
+    // run again each time `cargo xtask` and plain `cargo` take turns, and with them all that links libtorch.
+    let of_xtask = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_", "CARGO_PRIMARY_"];
+    for (name, _) in std::env::vars().filter(|(name, _)| of_xtask.iter().any(|start| name.starts_with(start))) {
+        cargo.env_remove(name);
+    }
     // Relative to where the user is, not to the root.
     if let Some(target) = std::env::var_os("CARGO_TARGET_DIR").and_then(|folder| std::path::absolute(folder).ok()) {
         cargo.env("CARGO_TARGET_DIR", target);

@@ -89,8 +89,11 @@ impl<'a> Group<'a> {
     }
 }
 
-/// The word for it, each reason with its detail, and when it last ran.
-fn fate(node: &Node, status: &Status) -> (&'static str, Vec<(String, Option<String>)>, Option<u64>) {
+/// A reason, and its detail, which may differ within a group.
+type Why = (String, Option<String>);
+
+/// The word for it, its reasons, and when it last ran.
+fn fate(node: &Node, status: &Status) -> (&'static str, Vec<Why>, Option<u64>) {
     match status {
         Status::Hit { .. } => ("hit", vec![], None),
         Status::Open { waits_for } => {
@@ -101,7 +104,7 @@ fn fate(node: &Node, status: &Status) -> (&'static str, Vec<(String, Option<Stri
     }
 }
 
-fn reason(node: &Node, reason: &Reason) -> (String, Option<String>) {
+fn reason(node: &Node, reason: &Reason) -> Why {
     let value = |name: &str, value: &Option<Value>| match value {
         Some(value) => schema::plain(value),
         None => schema::default_at(&node.kind.params, name).map_or("default".into(), |value| schema::plain(&value)),

