@@ -155,10 +155,12 @@ pub fn keyed(schema: &Value, value: &Value) -> Option<Value> {
     }
     match schema["properties"].as_object() {
         Some(properties) => {
-            let differing: Map<String, Value> = properties
+            let mut differing: Map<String, Value> = properties
                 .iter()
                 .filter_map(|(name, property)| Some((name.clone(), keyed(property, value.get(name)?)?)))
                 .collect();
+            // The order in which a worker declares its parameters counts in no key.
+            differing.sort_keys();
             (!differing.is_empty()).then_some(Value::Object(differing))
         }
         None => (*value != default(schema)).then(|| value.clone()),

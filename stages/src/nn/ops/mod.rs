@@ -21,4 +21,4 @@ mod raw;
 pub use conv::{ConvSpec, conv2d};
 pub use norm::{NormSpec, NormTensors, batch_norm, batch_norm_add};
 pub use optim::{AdamW, Sgd, fused_adamw, fused_sgd};
-pub use raw::{channels_last, copy_into, from_raw, raw, tune_allocator};
+pub use raw::{channels_last, raw, tune_allocator};

@@ -17,7 +17,7 @@ pub fn raw<const D: usize>(tensor: &Tensor<D>) -> tch::Tensor {
 }
 
 /// A Burn tensor without autodiff over a libtorch tensor that nothing else refers to.
-pub fn from_raw<const D: usize>(tensor: tch::Tensor) -> Tensor<D> {
+fn from_raw<const D: usize>(tensor: tch::Tensor) -> Tensor<D> {
     Tensor::from_primitive::<LibTorch>(TchTensor::new(tensor))
 }
 
@@ -29,11 +29,6 @@ pub fn channels_last(x: Tensor<4>) -> Tensor<4> {
     ffi::check(unsafe { ffi::pretext_channels_last(ffi::borrow(&raw(&x)), &mut out) });
     let y = from_raw(ffi::own(out));
     if autodiff { Tensor::from_inner(y) } else { y }
-}
-
-/// Writes `values` into the memory of `target`, and so into every clone that shares it.
-pub fn copy_into<const D: usize>(target: &Tensor<D>, values: &tch::Tensor) {
-    tch::no_grad(|| raw(target).copy_(values));
 }
 
 /// Keeps freed memory and asks for huge pages. A training step frees and takes the same blocks again and again, and
