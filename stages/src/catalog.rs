@@ -28,12 +28,14 @@ pub fn entries() -> Vec<Entry> {
 }
 
 pub struct Entry {
-    pub kind: StageKind,
+    pub name: &'static str,
+    /// Its description. Made when asked for: to run one kind takes no other's schema.
+    pub kind: fn() -> StageKind,
     pub run: fn(&Map<String, Value>, &Context) -> Result<()>,
 }
 
 fn entry<S: Stage>() -> Entry {
-    Entry { kind: describe::<S>(), run: run::<S> }
+    Entry { name: S::ABOUT.name, kind: describe::<S>, run: run::<S> }
 }
 
 fn run<S: Stage>(params: &Map<String, Value>, context: &Context) -> Result<()> {
@@ -43,9 +45,9 @@ fn run<S: Stage>(params: &Map<String, Value>, context: &Context) -> Result<()> {
 }
 
 pub fn find(kind: &str) -> Option<Entry> {
-    entries().into_iter().find(|entry| entry.kind.name == kind)
+    entries().into_iter().find(|entry| entry.name == kind)
 }
 
 pub fn catalogue() -> Catalogue {
-    Catalogue { numerics: NUMERICS.into(), kinds: entries().into_iter().map(|entry| entry.kind).collect() }
+    Catalogue { numerics: NUMERICS.into(), kinds: entries().into_iter().map(|entry| (entry.kind)()).collect() }
 }

@@ -61,7 +61,7 @@ fn small_params(entry: &Entry) -> serde_json::Map<String, serde_json::Value> {
             None => schema["default"].clone(),
         }
     }
-    let mut params = defaults(&entry.kind.params);
+    let mut params = defaults(&(entry.kind)().params);
     params["encoder"]["width"] = 8.into();
     params["epochs"] = 8.into();
     params["batch"] = 32.into();
@@ -85,7 +85,7 @@ impl Attempt {
     fn run(&self, entry: &Entry, data: &Path, resume: Option<&Attempt>, stop_after: usize) -> bool {
         let run = Run {
             id: 1,
-            kind: entry.kind.name.clone(),
+            kind: entry.name.to_owned(),
             params: small_params(entry),
             inputs: BTreeMap::from([("data".to_owned(), data.to_owned())]),
             out: self.folder.join("out"),
@@ -116,8 +116,8 @@ impl Attempt {
 }
 
 fn trained_kinds() -> Vec<Entry> {
-    let unused_epochs = |entry: &Entry| entry.kind.params["properties"]["epochs"]["x-unused"] == true;
-    catalog::entries().into_iter().filter(|e| e.kind.family() == "pretrain" && !unused_epochs(e)).collect()
+    let unused_epochs = |entry: &Entry| (entry.kind)().params["properties"]["epochs"]["x-unused"] == true;
+    catalog::entries().into_iter().filter(|e| (e.kind)().family() == "pretrain" && !unused_epochs(e)).collect()
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn interrupted_trainings_end_with_the_bytes_of_undisturbed_ones() {
     let kinds = trained_kinds();
     assert!(kinds.len() >= 4, "{} kinds train", kinds.len());
     for entry in kinds {
-        let place = root.path().join(entry.kind.name.replace('/', "-"));
+        let place = root.path().join(entry.name.replace('/', "-"));
         let undisturbed = Attempt::new(&place, "undisturbed");
         assert!(!undisturbed.run(&entry, &data, None, NEVER));
         let mut attempts = vec![Attempt::new(&place, "0")];
@@ -140,11 +140,11 @@ fn interrupted_trainings_end_with_the_bytes_of_undisturbed_ones() {
             attempts.push(Attempt::new(&place, &attempts.len().to_string()));
         }
         let stops = attempts.len() - 1;
-        assert!(stops >= 4, "{}: stopped {stops} times only", entry.kind.name);
+        assert!(stops >= 4, "{}: stopped {stops} times only", entry.name);
         assert!(
             attempts.last().unwrap().yields() == undisturbed.yields(),
             "{}: other bytes after {stops} stops",
-            entry.kind.name
+            entry.name
         );
     }
 }

@@ -6,7 +6,7 @@ use pretext::store::{Provenance, Store};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A store of its own and a fake worker.
@@ -159,14 +159,5 @@ impl Observer for Recorder {
         if !matches!(update, Update::Progress { .. }) {
             self.story.borrow_mut().push(line);
         }
-    }
-}
-
-/// Waits for something that another process does.
-pub fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !happened() {
-        assert!(Instant::now() < deadline, "waited 30 s in vain: {what}");
-        std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -4,6 +4,8 @@
 pub mod fake;
 mod graph;
 mod lab;
+mod processes;
 
 pub use graph::{GraphSpec, NodeSpec};
-pub use lab::{Lab, Ran, wait_until};
+pub use lab::{Lab, Ran};
+pub use processes::{is_running, signal, wait_at_most, wait_until};

@@ -1,13 +1,17 @@
 //! The real programs on real photographs: from a recipe to a table, undisturbed and not. The first test to run fetches
 //! CIFAR-10; each run of the recipe takes about half a minute on one core.
 
+use pretext_tests::{is_running, signal, wait_at_most, wait_until};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
+
+/// How long it may take until a stage trains, the download included.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A folder to run in, with a store and tables of its own.
 struct Place(TempDir);
@@ -51,7 +55,7 @@ impl Place {
     fn run_until_it_trains(&self, node: &str) -> Child {
         let child = self.command(&["run", "--threads", "1"]).spawn().unwrap();
         let sign = format!(r#""event":"started","node":"{node}""#);
-        wait_for(node, || self.events().contains(&sign));
+        wait_at_most(PATIENCE, node, || self.events().contains(&sign));
         std::thread::sleep(Duration::from_millis(500));
         child
     }
@@ -84,14 +88,6 @@ fn undisturbed() -> &'static Place {
     })
 }
 
-fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < Duration::from_secs(240), "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 /// The workers that a process has started.
 fn workers_of(parent: u32) -> Vec<i32> {
     let processes = fs::read_dir("/proc").unwrap().flatten();
@@ -102,11 +98,6 @@ fn workers_of(parent: u32) -> Vec<i32> {
         fields.get(1).is_some_and(|ppid| *ppid == parent.to_string()) && fields[0] != "Z"
     })
     .collect()
-}
-
-fn kill(process: i32, signal: i32) {
-    // SAFETY: kill touches no memory.
-    assert_eq!(unsafe { libc::kill(process, signal) }, 0);
 }
 
 #[test]
@@ -138,15 +129,10 @@ fn killed_in_mid_stage_it_leaves_no_worker_and_ends_with_the_same_table() {
     assert!(!workers.is_empty());
     child.kill().unwrap();
     child.wait().unwrap();
-    wait_for("the workers' end", || workers.iter().all(|id| !is_alive(*id)));
+    wait_until("the workers' end", || workers.iter().all(|id| !is_running(*id)));
     assert!(!place.path().join("out").exists(), "no table before it is whole");
     assert!(place.run().status.success());
     assert_eq!(place.tables(), expected);
-}
-
-fn is_alive(process: i32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
 #[test]
@@ -154,7 +140,7 @@ fn a_killed_worker_takes_down_its_stage_alone_and_the_next_run_completes_the_tab
     let expected = undisturbed().tables();
     let place = Place::new();
     let child = place.run_until_it_trains("pretrain[method=rotation]");
-    workers_of(child.id()).into_iter().for_each(|id| kill(id, libc::SIGKILL));
+    workers_of(child.id()).into_iter().for_each(|id| signal(id as u32, libc::SIGKILL));
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -175,7 +161,7 @@ fn interrupted_it_saves_its_state_and_goes_on_from_there() {
     let expected = undisturbed().tables();
     let place = Place::new();
     let child = place.run_until_it_trains("pretrain[method=rotation]");
-    kill(child.id() as i32, libc::SIGINT);
+    signal(child.id(), libc::SIGINT);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,6 +1,6 @@
 //! What happens when `pretext` itself is killed, is interrupted, or runs twice at once.
 
-use pretext_tests::{GraphSpec, Lab, wait_until};
+use pretext_tests::{GraphSpec, Lab, is_running, signal, wait_until};
 use serde_json::json;
 use std::fs;
 use std::process::{Child, Command, Output, Stdio};
@@ -54,17 +54,6 @@ fn slow_sum() -> GraphSpec {
         json!({ "plus": 1 }),
         &[("a", "slow")],
     )
-}
-
-fn signal(process: u32, signal: i32) {
-    // SAFETY: kill touches no memory.
-    assert_eq!(unsafe { libc::kill(process as i32, signal) }, 0);
-}
-
-/// A process that nobody has waited for yet (`Z`) computes nothing any more.
-fn is_running(process: i32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
 fn text(output: &Output) -> (String, String) {
