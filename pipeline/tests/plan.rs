@@ -22,7 +22,6 @@ stages:
   pretrain: { use: pretrain/$(method), needs: { data: photos, views: views }, with: { epochs: 5, seed: $(seed) } }
   features: { use: features, needs: { data: photos, encoder: pretrain } }
 ";
-const NUMERICS: &str = "float32";
 
 fn folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/recipes"))
@@ -69,7 +68,7 @@ impl Memory {
     fn run(&self, graph: &Graph, yields: impl Fn(&str) -> Digest) -> Vec<String> {
         let mut ran = vec![];
         loop {
-            let statuses = evaluate(graph, self, "small", NUMERICS);
+            let statuses = evaluate(graph, self, "small");
             let next = graph.node_indices().find(|index| matches!(statuses[index.index()], Status::Run { .. }));
             let Some(index) = next else { return ran };
             let node = &graph[index];
@@ -80,11 +79,11 @@ impl Memory {
                     inputs.insert(graph[edge].port.clone(), yields(&graph[source].id.0));
                 }
             }
-            let canonical = canonical(node, NUMERICS, inputs);
+            let canonical = canonical(node, inputs);
             let key = canonical.key();
             let artifacts = node.kind.gives.iter().map(|output| (output.name.clone(), yields(&node.id.0))).collect();
             self.last.borrow_mut().insert(node.id.clone(), LastRun { key, canonical: canonical.clone(), at: THEN });
-            let result = StageResult { key, canonical, artifacts, measurements: vec![] };
+            let result = StageResult { key, artifacts, measurements: vec![] };
             self.results.borrow_mut().insert(key, Arc::new(result));
             ran.push(node.id.0.clone());
         }
@@ -97,13 +96,13 @@ impl Memory {
         memory
     }
 
-    fn status(&self, graph: &Graph, name: &str, numerics: &str) -> Status {
+    fn status(&self, graph: &Graph, name: &str) -> Status {
         let index = graph.node_indices().find(|&index| graph[index].id.0 == name).unwrap();
-        evaluate(graph, self, "small", numerics).swap_remove(index.index())
+        evaluate(graph, self, "small").swap_remove(index.index())
     }
 
     fn reasons(&self, graph: &Graph, name: &str) -> Vec<Reason> {
-        match self.status(graph, name, NUMERICS) {
+        match self.status(graph, name) {
             Status::Run { reasons, .. } => reasons,
             other => panic!("{name} need not run: {other:?}"),
         }
@@ -122,12 +121,12 @@ fn equal_outputs_stop_the_wave() {
     let (memory, first) = (Memory::default(), graph(RECIPE));
     assert_eq!(memory.reasons(&first, "photos"), [Reason::NeverRan]);
     let open = Status::Open { waits_for: NodeId("photos".into()) };
-    assert_eq!(memory.status(&first, SIMCLR, NUMERICS), open);
+    assert_eq!(memory.status(&first, SIMCLR), open);
     assert_eq!(memory.run(&first, by_name).len(), 10);
-    assert!(matches!(memory.status(&first, FEATURES, NUMERICS), Status::Hit { .. }));
+    assert!(matches!(memory.status(&first, FEATURES), Status::Hit { .. }));
 
     let longer = graph(&RECIPE.replace("epochs: 5", "epochs: 6"));
-    assert_eq!(memory.status(&longer, FEATURES, NUMERICS), Status::Open { waits_for: NodeId(SIMCLR.into()) });
+    assert_eq!(memory.status(&longer, FEATURES), Status::Open { waits_for: NodeId(SIMCLR.into()) });
     let ran = memory.run(&longer, by_name);
     assert_eq!(ran, [SIMCLR, "pretrain[method=simclr,seed=1]"], "the features' inputs are the same bytes");
 
@@ -138,14 +137,14 @@ fn equal_outputs_stop_the_wave() {
     let longer = graph(&RECIPE.replace("epochs: 5", "epochs: 7"));
     assert_eq!(memory.run(&longer, other).len(), 4, "and now they are not");
     let back = graph(RECIPE);
-    assert!(matches!(memory.status(&back, FEATURES, NUMERICS), Status::Hit { .. }), "nothing was forgotten");
+    assert!(matches!(memory.status(&back, FEATURES), Status::Hit { .. }), "nothing was forgotten");
 }
 
 #[test]
 fn an_ignored_port_is_not_waited_for() {
     let (memory, first) = (Memory::full(), graph(&RECIPE.replace("use: augment/simclr", "use: augment/standard")));
-    assert!(matches!(memory.status(&first, "pretrain[method=random,seed=0]", NUMERICS), Status::Hit { .. }));
-    assert_eq!(memory.status(&first, SIMCLR, NUMERICS), Status::Open { waits_for: NodeId("views".into()) });
+    assert!(matches!(memory.status(&first, "pretrain[method=random,seed=0]"), Status::Hit { .. }));
+    assert_eq!(memory.status(&first, SIMCLR), Status::Open { waits_for: NodeId("views".into()) });
 }
 
 #[test]
@@ -180,15 +179,16 @@ fn every_other_reason_is_told() {
     let kinds = Reason::Kind { from: "augment/simclr".into(), to: "augment/standard".into() };
     assert_eq!(memory.reasons(&other_kind, "views"), [kinds]);
 
-    let Status::Run { reasons, last, .. } = memory.status(&graph(RECIPE), "photos", "bfloat16") else {
+    let bfloat16 = graph_of(RECIPE, &Catalogue { numerics: "bfloat16".into(), ..catalogue() });
+    let Status::Run { reasons, last, .. } = memory.status(&bfloat16, "photos") else {
         panic!("other numerics give other numbers")
     };
-    assert_eq!(reasons, [Reason::Numerics { from: NUMERICS.into(), to: "bfloat16".into() }]);
+    assert_eq!(reasons, [Reason::Numerics { from: catalogue().numerics, to: "bfloat16".into() }]);
     assert_eq!(last, Some(THEN));
 
     let smaller = graph(&RECIPE.replace("train: 100", "train: 90"));
     let yields_less = |name: &str| if name == "photos" { by_name("fewer photos") } else { by_name(name) };
-    let statuses = evaluate(&smaller, &memory, "small", NUMERICS);
+    let statuses = evaluate(&smaller, &memory, "small");
     let Status::Run { key, .. } = &statuses[0] else { panic!("photos must run") };
     let mut photos = (*memory.results.borrow().values().next().unwrap().clone()).clone();
     photos.artifacts = [("dataset".to_owned(), yields_less("photos"))].into();
@@ -211,7 +211,7 @@ fn what_is_lost_or_damaged_runs_again() {
 
 fn assert_plan(name: &str, recipe: &str, memory: &Memory) {
     let graph = graph(recipe);
-    let statuses = evaluate(&graph, memory, "small", NUMERICS);
+    let statuses = evaluate(&graph, memory, "small");
     let now = UNIX_EPOCH + Duration::from_secs(THEN + 7200);
     let plan = text("small", &graph, &statuses, now);
     let expected = folder().join("plans").join(name);

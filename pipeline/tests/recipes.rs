@@ -101,7 +101,7 @@ fn axes_propagate_along_edges() {
     assert_eq!(node.params["fraction"], 0.1);
     assert_eq!(node.resources.threads, 1);
     let pretrain = recipe.graph.node_weights().find(|node| node.id.0 == "pretrain[method=simclr,seed=1]").unwrap();
-    assert_eq!((pretrain.resources.threads, pretrain.resources.memory_bytes), (2, 4 << 30));
+    assert_eq!((pretrain.resources.threads, pretrain.resources.memory_at(1)), (2, 4 << 30));
     assert_eq!(pretrain.params["encoder"]["stem"], "small", "defaults are filled in");
     let keyed = serde_json::to_string(&pretrain.keyed_params).unwrap();
     assert_eq!(keyed, r#"{"encoder":{"kind":"resnet18","width":32},"seed":1}"#, "epochs 100 is the default");
@@ -186,7 +186,7 @@ fn keys(graph: &Graph) -> BTreeMap<NodeId, Key> {
                 inputs.insert(graph[edge].port.clone(), keys[source.index()].0);
             }
         }
-        keys.push(canonical(&graph[index], "float32", inputs).key());
+        keys.push(canonical(&graph[index], inputs).key());
     }
     graph.node_weights().map(|node| node.id.clone()).zip(keys).collect()
 }

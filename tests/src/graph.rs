@@ -58,7 +58,17 @@ impl GraphSpec {
                 kind: Arc::new(kind.clone()),
                 params: spec.params.clone(),
                 keyed_params,
-                resources: NodeResources { threads: spec.threads, memory_bytes: 1 << 20 },
+                resources: NodeResources {
+                    threads: spec.threads,
+                    memory_bytes: vec![1 << 20],
+                    gpus: 0,
+                    seconds: vec![],
+                },
+                policy: Default::default(),
+                worker: Default::default(),
+                code: Default::default(),
+                is_checked: true,
+                numerics: catalogue.numerics.as_str().into(),
             });
             for (port, needed) in &spec.needs {
                 let source = graph.node_indices().find(|index| graph[*index].id.0 == *needed);

@@ -1,4 +1,4 @@
-use crate::{GraphSpec, fake};
+use crate::GraphSpec;
 use pretext::ids::Digest;
 use pretext::plan::{Known, Lookup};
 use pretext::run::{Event, Local, LocalSettings, Observer, Outcome, Update, Work, WorkerSpec, channel, schedule};
@@ -14,7 +14,7 @@ pub struct Lab {
     folder: TempDir,
     worker: WorkerSpec,
     threads: usize,
-    numerics: String,
+    numerics: Option<String>,
 }
 
 /// A run that has ended.
@@ -30,7 +30,7 @@ impl Lab {
     pub fn new(worker: &str) -> Self {
         let folder = TempDir::new().expect("there is room for temporary files");
         let worker = WorkerSpec { path: worker.into(), silence: Duration::from_secs(60) };
-        Self { folder, worker, threads: 1, numerics: fake::catalogue().numerics }
+        Self { folder, worker, threads: 1, numerics: None }
     }
 
     /// Lets so many threads work side by side; one unless this says otherwise, so that the order is certain.
@@ -47,7 +47,7 @@ impl Lab {
 
     /// Plans for a worker that computes otherwise than the one that is there.
     pub fn with_numerics(mut self, numerics: &str) -> Self {
-        self.numerics = numerics.to_owned();
+        self.numerics = Some(numerics.to_owned());
         self
     }
 
@@ -71,15 +71,18 @@ impl Lab {
 
     /// Computes a graph, and calls `react` with each line of the story and a sender of events.
     pub fn run_with(&self, spec: &GraphSpec, react: impl Fn(&str, &dyn Fn(Event)) + 'static) -> Ran {
-        let (graph, store, numerics) = (spec.graph(), self.store(), self.numerics.clone());
+        let (mut graph, store) = (spec.graph(), self.store());
+        if let Some(numerics) = &self.numerics {
+            graph.node_weights_mut().for_each(|node| node.numerics = numerics.as_str().into());
+        }
         let (sender, events) = channel();
-        let settings = LocalSettings { worker: self.worker.clone(), numerics: numerics.clone(), threads: self.threads };
+        let settings = LocalSettings { worker: self.worker.clone(), threads: self.threads };
         let mut executor = Local::new(settings, store.clone(), sender.clone());
         let send = move |event| sender.send(event).expect("the scheduler listens");
         let story = Rc::new(RefCell::new(Vec::new()));
         let recorder = Recorder { story: story.clone(), react: Box::new(react), send: Box::new(send) };
         let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(recorder)];
-        let work = Work { graph: &graph, recipe: "test", numerics: &numerics };
+        let work = Work { graph: &graph, recipe: "test" };
         let outcome = schedule(&work, &store, &mut executor, &events, &mut observers);
         let story = story.take();
         Ran { graph, outcome, story }

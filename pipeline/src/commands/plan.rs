@@ -18,7 +18,7 @@ pub(super) fn plan(args: &PlanArgs) -> Result<ExitCode> {
     let store = args.places.store()?;
     let catalogue = args.places.catalogue(&store)?;
     let recipe = recipe::load(&args.recipe, &catalogue)?;
-    let statuses = plan::evaluate(&recipe.graph, &store, &recipe.name, &catalogue.numerics);
+    let statuses = plan::evaluate(&recipe.graph, &store, &recipe.name);
     print(plan::text(&recipe.name, &recipe.graph, &statuses, std::time::SystemTime::now()).as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

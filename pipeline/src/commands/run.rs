@@ -29,9 +29,9 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode> {
     let store = args.places.store()?;
     let catalogue = args.places.catalogue(&store)?;
     let recipe = recipe::load(&args.recipe, &catalogue)?;
-    let work = Work { graph: &recipe.graph, recipe: &recipe.name, numerics: &catalogue.numerics };
+    let work = Work { graph: &recipe.graph, recipe: &recipe.name };
     let threads = args.threads.map_or_else(available_threads, usize::from);
-    let settings = LocalSettings { worker: args.places.worker()?, numerics: catalogue.numerics.clone(), threads };
+    let settings = LocalSettings { worker: args.places.worker()?, threads };
     let outcome = execute(&work, &store, settings)?;
     if !outcome.summary.interrupted {
         let tables = tabulate(&recipe, &outcome, &store, &catalogue.numerics, &args.out, args.publish)?;

@@ -28,6 +28,8 @@ pub enum Status {
     Open {
         waits_for: NodeId,
     },
+    /// Its worker may not be started before a person has allowed it, so that nothing is known of it but its place.
+    Unchecked,
 }
 
 /// Why a node must run.
@@ -60,26 +62,40 @@ pub enum Reason {
         from: String,
         to: String,
     },
+    /// A file that the recipe names under `code:`.
+    Code {
+        path: String,
+        from: Option<Digest>,
+        to: Option<Digest>,
+    },
+    /// It has a result whose bytes were dropped, and this node needs them.
+    BytesNeeded {
+        by: NodeId,
+    },
+    /// The user wants it.
+    Forced,
 }
 
 /// The canonical form of a node whose inputs are known.
-pub fn canonical(node: &Node, numerics: &str, inputs: BTreeMap<String, Digest>) -> Canonical {
+pub fn canonical(node: &Node, inputs: BTreeMap<String, Digest>) -> Canonical {
     Canonical {
         kind: node.kind.name.clone(),
         version: node.kind.version,
-        numerics: numerics.to_owned(),
+        numerics: node.numerics.to_string(),
         params: node.keyed_params.clone(),
         inputs,
+        code: BTreeMap::clone(&node.code),
     }
 }
 
 /// The status of every node, by index.
-pub fn evaluate(graph: &Graph, known: &dyn Known, recipe: &str, numerics: &str) -> Vec<Status> {
+pub fn evaluate(graph: &Graph, known: &dyn Known, recipe: &str) -> Vec<Status> {
     let mut statuses: Vec<Status> = Vec::with_capacity(graph.node_count());
     // Nodes stand in an order in which each comes after what it needs.
     for index in graph.node_indices() {
         let status = match inputs(graph, index, &statuses) {
-            Ok(inputs) => settled(&graph[index], known, recipe, canonical(&graph[index], numerics, inputs)),
+            _ if !graph[index].is_checked => Status::Unchecked,
+            Ok(inputs) => settled(&graph[index], known, recipe, canonical(&graph[index], inputs)),
             Err(waits_for) => Status::Open { waits_for },
         };
         statuses.push(status);
@@ -99,7 +115,7 @@ fn inputs(graph: &Graph, index: NodeIndex, statuses: &[Status]) -> Result<BTreeM
                 Some(digest) => Ok((edge.weight().port.clone(), *digest)),
                 None => Err(graph[edge.source()].id.clone()),
             },
-            Status::Run { .. } | Status::Open { .. } => Err(graph[edge.source()].id.clone()),
+            Status::Run { .. } | Status::Open { .. } | Status::Unchecked => Err(graph[edge.source()].id.clone()),
         })
         .collect()
 }
@@ -141,6 +157,8 @@ pub fn differences(last: &LastRun, now: &Canonical) -> Vec<Reason> {
     reasons.extend(pairs.into_iter().map(|(name, from, to)| Reason::Parameter { name, from, to }));
     let pairs = union(before.inputs.clone(), now.inputs.clone());
     reasons.extend(pairs.into_iter().map(|(port, from, to)| Reason::Input { port, from, to }));
+    let pairs = union(before.code.clone(), now.code.clone());
+    reasons.extend(pairs.into_iter().map(|(path, from, to)| Reason::Code { path, from, to }));
     if reasons.is_empty() {
         reasons.push(Reason::Gone);
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The resolved recipe: an edge leads from what is needed to what needs it.
 pub type Graph = petgraph::graph::DiGraph<Node, Edge>;
@@ -17,19 +18,77 @@ pub struct Node {
     /// Its place on each axis that it varies along, in the order of the recipe's `axes`: axis, label of the value.
     pub axes: Vec<(String, String)>,
     pub kind: Arc<StageKind>,
+    /// What the numbers depend on beside kinds and parameters, as its worker says. Counts in the key.
+    pub numerics: Arc<str>,
     /// Every parameter, defaults included, typed as the schema says. What the worker gets.
     pub params: Map<String, Value>,
     /// The parameters that count in the key: used ones that differ from their default, sorted.
     pub keyed_params: BTreeMap<String, Value>,
     pub resources: NodeResources,
+    pub policy: Policy,
+    pub worker: WorkerName,
+    /// Files of a foreign worker or a command that count in the key: path as the recipe writes it, digest.
+    pub code: Arc<BTreeMap<String, Digest>>,
+    /// False for a stage of a worker that nobody has allowed yet: of its kind only the name is known.
+    pub is_checked: bool,
 }
 
+/// What is reserved for a stage. None of it counts in a key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeResources {
-    /// How many threads the stage computes with. Never changed by load.
+    /// How many threads the stage computes with. Never changed by load, nor by the attempt: it changes the last bits.
     pub threads: usize,
-    /// What the scheduler reserves for it.
-    pub memory_bytes: u64,
+    /// Memory by attempt; the last holds for all further ones. Never empty.
+    pub memory_bytes: Vec<u64>,
+    pub gpus: usize,
+    /// How long it is expected to take, by attempt, where the recipe says so: what a cluster is asked for, and what time
+    /// is left by, where no earlier run tells.
+    pub seconds: Vec<u64>,
+}
+
+impl NodeResources {
+    /// Memory for an attempt, counted from 1.
+    pub fn memory_at(&self, attempt: u32) -> u64 {
+        at(&self.memory_bytes, attempt).unwrap_or_default()
+    }
+
+    /// Seconds for an attempt, counted from 1.
+    pub fn seconds_at(&self, attempt: u32) -> Option<u64> {
+        at(&self.seconds, attempt)
+    }
+}
+
+fn at(by_attempt: &[u64], attempt: u32) -> Option<u64> {
+    by_attempt.get(attempt.saturating_sub(1) as usize).or(by_attempt.last()).copied()
+}
+
+/// What is done about a stage that fails or is done. None of it counts in a key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// How often it is tried again after a failure.
+    pub retries: u32,
+    /// An attempt that takes longer is ended and counts as failed.
+    pub timeout: Option<Duration>,
+    /// False: its artifacts are dropped when nothing in the recipe needs them any more; its result stays.
+    pub keep: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { retries: 0, timeout: None, keep: true }
+    }
+}
+
+/// Who computes a stage.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WorkerName {
+    /// `pretext-worker`.
+    #[default]
+    Stages,
+    /// `pretext` itself: a shell command with declared inputs and outputs (`tool/command`).
+    Command,
+    /// One that the recipe's `workers:` names.
+    Foreign(Arc<str>),
 }
 
 /// A connection.
@@ -52,6 +111,9 @@ pub struct Canonical {
     pub params: BTreeMap<String, Value>,
     /// Content digest of the artifact on each used port.
     pub inputs: BTreeMap<String, Digest>,
+    /// Digests of the files that count ([`Node::code`]).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub code: BTreeMap<String, Digest>,
 }
 
 impl Canonical {

@@ -100,6 +100,7 @@ fn fate(node: &Node, status: &Status) -> (&'static str, Vec<Why>, Option<u64>) {
             let stage = waits_for.0.split('[').next().unwrap_or_default();
             ("open", vec![(format!("waits for what {stage} yields"), None)], None)
         }
+        Status::Unchecked => ("unchecked", vec![("its worker is not allowed yet".into(), None)], None),
         Status::Run { reasons, last, .. } => ("run", reasons.iter().map(|one| reason(node, one)).collect(), *last),
     }
 }
@@ -121,6 +122,9 @@ fn reason(node: &Node, reason: &Reason) -> Why {
         Reason::Parameter { name, from, to } => format!("{name} {} -> {}", value(name, from), value(name, to)),
         Reason::Version { from, to } => format!("version {from} -> {to}"),
         Reason::Kind { from, to } => format!("kind {from} -> {to}"),
+        Reason::Code { path, .. } => format!("{path} changed"),
+        Reason::BytesNeeded { by } => format!("its bytes were dropped and {by} needs them"),
+        Reason::Forced => "forced".into(),
         Reason::Numerics { from, to } => format!("numerics {from} -> {to}"),
     };
     (plain, None)

@@ -27,6 +27,7 @@ pub(super) struct Expansion<'a> {
     /// The names of all axes.
     declared: &'a [&'a str],
     kinds: HashMap<String, Arc<StageKind>>,
+    numerics: Arc<str>,
     /// The nodes of each stage.
     pub nodes: Vec<BTreeMap<Place, NodeIndex>>,
     pub graph: Graph,
@@ -38,7 +39,9 @@ pub fn expand(raw: &Raw, spread: &Spread, catalogue: &Catalogue, problems: &mut 
     let nodes = vec![BTreeMap::new(); raw.stages.len()];
     let declared: Vec<&str> = raw.axis_names().collect();
     let (kinds, graph) = (HashMap::new(), Graph::new());
-    let mut expansion = Expansion { raw, spread, catalogue, declared: &declared, kinds, nodes, graph, problems };
+    let numerics = Arc::from(catalogue.numerics.as_str());
+    let mut expansion =
+        Expansion { raw, spread, catalogue, declared: &declared, kinds, numerics, nodes, graph, problems };
     let mut budget = Budget::default();
     for &stage in &spread.order {
         expansion.stage(stage, &mut budget);
@@ -86,9 +89,14 @@ impl Expansion<'_> {
             stage: stage.name.text.clone(),
             axes,
             keyed_params: keyed(&kind, &params),
+            numerics: self.numerics.clone(),
             kind,
             params,
             resources: stage.resources.clone(),
+            policy: Default::default(),
+            worker: Default::default(),
+            code: Default::default(),
+            is_checked: true,
         });
         for (source, edge) in edges {
             self.graph.add_edge(source, node, edge);

@@ -31,9 +31,11 @@ use crate::ids::Digest;
 use crate::plan::Graph;
 use anyhow::Context;
 use pretext_protocol::Catalogue;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A recipe without mistakes.
 #[derive(Debug)]
@@ -47,6 +49,24 @@ pub struct Recipe {
     /// Each axis with its labels, as declared.
     pub axes: Vec<(String, Vec<String>)>,
     pub tables: Vec<TableSpec>,
+    /// Whether what does not need a failed stage is still computed.
+    pub keep_going: bool,
+    /// Those beside `pretext-worker`.
+    pub workers: Vec<ForeignWorker>,
+}
+
+/// A program that the recipe names under `workers:`. It is started only after a person has allowed it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForeignWorker {
+    pub name: Arc<str>,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// The recipe's folder, where it is started.
+    pub folder: PathBuf,
+    /// Its kinds, as the recipe lists them.
+    pub kinds: Vec<String>,
+    /// Files that count in the keys of its stages: path as the recipe writes it, digest.
+    pub code: Arc<BTreeMap<String, Digest>>,
 }
 
 /// Reads a recipe's file.
@@ -80,5 +100,6 @@ pub fn parse(path: &str, source: &str, catalogue: &Catalogue) -> Result<Recipe, 
     }
     let labels = |axis: &axes::Axis| (axis.name.text.clone(), axis.labels().map(String::from).collect());
     let axes = raw.axes.iter().map(labels).collect();
-    Ok(Recipe { name: raw.name, path: path.to_owned(), digest: Digest::of(source.as_bytes()), graph, axes, tables })
+    let digest = Digest::of(source.as_bytes());
+    Ok(Recipe { name: raw.name, path: path.to_owned(), digest, graph, axes, tables, keep_going: true, workers: vec![] })
 }

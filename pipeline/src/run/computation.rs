@@ -57,7 +57,7 @@ impl Computation {
         let started = Instant::now();
         let log = File::create(attempt.log()).with_context(|| format!("cannot create {}", attempt.log().display()))?;
         let request = self.request(attempt)?;
-        let mut worker = self.pool.take(&self.terms)?;
+        let mut worker = self.pool.take(&self.terms, &self.job.node.numerics)?;
         if !self.control.attach(worker.process()) {
             return Ok(Computed::Stopped);
         }
@@ -72,7 +72,7 @@ impl Computation {
             Conclusion::Done { measurements, cost } => {
                 let result = self.publishable(attempt, measurements)?;
                 let provenance = self.provenance(attempt, cost, started, version);
-                self.store.publish_result(attempt, &result, &provenance)?;
+                self.store.publish_result(attempt, &self.job.canonical, &result, &provenance)?;
                 Ok(Computed::Done(result, provenance))
             }
         }
@@ -105,7 +105,7 @@ impl Computation {
         let kind = &self.job.node.kind;
         let measurements = publish::checked_measurements(kind, measurements)?;
         let artifacts = publish::outputs(&self.store, kind, attempt)?;
-        Ok(StageResult { key: self.job.key, canonical: self.job.canonical.clone(), artifacts, measurements })
+        Ok(StageResult { key: self.job.key, artifacts, measurements })
     }
 
     fn provenance(&self, attempt: &Attempt, cost: Cost, started: Instant, worker_version: String) -> Provenance {

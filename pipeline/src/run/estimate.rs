@@ -86,7 +86,12 @@ mod tests {
             kind: Default::default(),
             params: Default::default(),
             keyed_params: Default::default(),
-            resources: NodeResources { threads, memory_bytes: 0 },
+            resources: NodeResources { threads, memory_bytes: vec![0], gpus: 0, seconds: vec![] },
+            policy: Default::default(),
+            worker: Default::default(),
+            code: Default::default(),
+            is_checked: true,
+            numerics: Default::default(),
         }
     }
 

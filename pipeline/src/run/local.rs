@@ -14,8 +14,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Clone)]
 pub struct LocalSettings {
     pub worker: WorkerSpec,
-    /// What the plan's keys say that the worker computes with.
-    pub numerics: String,
     /// How many threads all stages together may use.
     pub threads: usize,
 }
@@ -34,9 +32,9 @@ type Running = HashMap<petgraph::graph::NodeIndex, Arc<Control>>;
 impl Local {
     /// Its events go to `events`.
     pub fn new(settings: LocalSettings, store: Store, events: Sender<Event>) -> Self {
-        let LocalSettings { worker, numerics, threads } = settings;
+        let LocalSettings { worker, threads } = settings;
         let slots = Slots::new(threads.max(1), slots::usable_memory());
-        let pool = Arc::new(Pool::new(worker, numerics, slots.threads()));
+        let pool = Arc::new(Pool::new(worker, slots.threads()));
         Self { store, events, slots, pool, running: Arc::default() }
     }
 

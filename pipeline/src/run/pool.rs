@@ -7,7 +7,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub(super) struct Pool {
     spec: WorkerSpec,
-    numerics: String,
     /// As many as may wait: each holds memory that nobody counts.
     limit: usize,
     /// The longest idle first.
@@ -34,12 +33,12 @@ pub(super) enum NoWorker {
 }
 
 impl Pool {
-    pub(super) fn new(spec: WorkerSpec, numerics: String, limit: usize) -> Self {
-        Self { spec, numerics, limit, idle: Mutex::default() }
+    pub(super) fn new(spec: WorkerSpec, limit: usize) -> Self {
+        Self { spec, limit, idle: Mutex::default() }
     }
 
-    /// One that waits, or a new one.
-    pub(super) fn take(&self, terms: &Terms) -> Result<Worker, NoWorker> {
+    /// One that waits, or a new one. `planned`: the numerics that stand in the keys.
+    pub(super) fn take(&self, terms: &Terms, planned: &str) -> Result<Worker, NoWorker> {
         while let Some(worker) = self.pop(terms) {
             if worker.process().is_alive() {
                 return Ok(worker);
@@ -48,11 +47,11 @@ impl Pool {
         let mut worker = Worker::start(&self.spec, terms.threads)?;
         // The plan may stand on a kept catalogue, and libtorch may have been replaced beneath the worker's file.
         let found = worker.describe()?.numerics;
-        if found == self.numerics {
+        if found == planned {
             return Ok(worker);
         }
         let path = self.spec.path.display().to_string();
-        Err(NoWorker::OtherNumerics { path, found, planned: self.numerics.clone() })
+        Err(NoWorker::OtherNumerics { path, found, planned: planned.to_owned() })
     }
 
     /// Takes back a worker that can compute another stage.

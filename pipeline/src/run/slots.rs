@@ -32,7 +32,7 @@ impl Slots {
     pub(super) fn reserve(self: &Arc<Self>, wanted: &NodeResources) -> Option<Reservation> {
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         let threads = given.threads + wanted.threads;
-        let memory_bytes = given.memory_bytes.saturating_add(wanted.memory_bytes);
+        let memory_bytes = given.memory_bytes.saturating_add(wanted.memory_at(1));
         if given.stages > 0 && (threads > self.threads || memory_bytes > self.memory_bytes) {
             return None;
         }
@@ -53,7 +53,7 @@ impl Drop for Reservation {
         let mut given = self.slots.given.lock().unwrap_or_else(PoisonError::into_inner);
         given.stages -= 1;
         given.threads -= self.wanted.threads;
-        given.memory_bytes = given.memory_bytes.saturating_sub(self.wanted.memory_bytes);
+        given.memory_bytes = given.memory_bytes.saturating_sub(self.wanted.memory_at(1));
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     fn wanted(threads: usize, memory_bytes: u64) -> NodeResources {
-        NodeResources { threads, memory_bytes }
+        NodeResources { threads, memory_bytes: vec![memory_bytes], gpus: 0, seconds: vec![] }
     }
 
     #[test]

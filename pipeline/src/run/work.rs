@@ -11,8 +11,6 @@ pub struct Work<'a> {
     pub graph: &'a Graph,
     /// The recipe's name.
     pub recipe: &'a str,
-    /// The catalogue's numerics, which count in every key.
-    pub numerics: &'a str,
 }
 
 impl Work<'_> {

@@ -1,8 +1,9 @@
 //! What the nodes of recipes last led to: for `explain`, and to find a log by the name that people know.
 
 use super::error::{IoContext, Result};
-use super::{LastRun, StageResult, Store, files};
+use super::{LastRun, Store, files};
 use crate::ids::{Digest, Key, NodeId};
+use crate::plan::Canonical;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::PathBuf;
@@ -35,13 +36,13 @@ impl Store {
     }
 
     /// Remembers what a node led to.
-    pub fn note_result(&self, recipe: &str, node: &NodeId, result: &StageResult) -> Result<()> {
+    pub fn note_result(&self, recipe: &str, node: &NodeId, key: Key, canonical: &Canonical) -> Result<()> {
         let before = self.node_record(recipe, node).and_then(|record| record.last);
-        if before.is_some_and(|last| last.key == result.key) {
+        if before.is_some_and(|last| last.key == key) {
             return Ok(());
         }
-        let last = LastRun { key: result.key, canonical: result.canonical.clone(), at: now() };
-        let (recipe, node, tried) = (recipe.to_owned(), node.clone(), result.key);
+        let last = LastRun { key, canonical: canonical.clone(), at: now() };
+        let (recipe, node, tried) = (recipe.to_owned(), node.clone(), key);
         self.write_node(&NodeRecord { recipe, node, tried, tried_at: last.at, last: Some(last) })
     }
 

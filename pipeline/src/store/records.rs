@@ -4,11 +4,10 @@ use pretext_protocol::Measurement;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What a key leads to. Two runs of the same key write the same bytes.
+/// What a key leads to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageResult {
     pub key: Key,
-    pub canonical: Canonical,
     /// Content digest of the artifact of each output.
     pub artifacts: BTreeMap<String, Digest>,
     pub measurements: Vec<Measurement>,

@@ -4,18 +4,36 @@ use super::error::{IoContext, Result};
 use super::files::{self, Renamed};
 use super::{Attempt, LastRun, Provenance, StageResult, Store};
 use crate::ids::{Key, NodeId};
-use crate::plan::{Known, Lookup};
+use crate::plan::{Canonical, Known, Lookup};
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// What `result.json` holds. Two runs of the same key write the same bytes.
+#[derive(Debug, Serialize, Deserialize)]
+struct ResultRecord {
+    #[serde(flatten)]
+    result: StageResult,
+    /// What was computed, whose digest is the key.
+    canonical: Canonical,
+}
+
 impl Store {
     /// Publishes what an attempt came to: result, provenance, side files and log appear in one step. A whole
     /// result that is there already stays; one that has lost an artifact is replaced.
-    pub fn publish_result(&self, attempt: &Attempt, result: &StageResult, provenance: &Provenance) -> Result<()> {
+    pub fn publish_result(
+        &self,
+        attempt: &Attempt,
+        canonical: &Canonical,
+        result: &StageResult,
+        provenance: &Provenance,
+    ) -> Result<()> {
         let place = self.result_folder(&result.key);
         let staging = attempt.folder().join("result");
-        files::write_json(&staging.join("result.json"), result)?;
+        let (canonical, result) = (canonical.clone(), result.clone());
+        let (key, record) = (result.key, ResultRecord { result, canonical });
+        files::write_json(&staging.join("result.json"), &record)?;
         files::write_json(&staging.join("provenance.json"), provenance)?;
         fs::rename(attempt.side(), staging.join("side")).doing("rename", &attempt.side())?;
         if attempt.log().exists() {
@@ -23,7 +41,7 @@ impl Store {
         }
         files::sync_folder(&staging)?;
         while files::rename_folder(&staging, &place)? == Renamed::Occupied {
-            if let Lookup::Found(_) = self.result(&result.key) {
+            if let Lookup::Found(_) = self.result(&key) {
                 return Ok(());
             }
             let replaced = attempt.folder().join("replaced");
@@ -43,8 +61,8 @@ impl Store {
         files::read_json(&self.result_folder(key).join("provenance.json")).ok().flatten()
     }
 
-    fn check(&self, key: &Key, result: &StageResult) -> Option<String> {
-        if result.key != *key || result.canonical.key() != *key {
+    fn check(&self, key: &Key, ResultRecord { result, canonical }: &ResultRecord) -> Option<String> {
+        if result.key != *key || canonical.key() != *key {
             return Some(format!("the result's contents do not belong to the key {}", key.0.short()));
         }
         result.artifacts.iter().find_map(|(output, digest)| {
@@ -56,12 +74,12 @@ impl Store {
 
 impl Known for Store {
     fn result(&self, key: &Key) -> Lookup {
-        match files::read_json::<StageResult>(&self.result_folder(key).join("result.json")) {
+        match files::read_json::<ResultRecord>(&self.result_folder(key).join("result.json")) {
             Ok(None) => Lookup::Missing,
             Err(error) => Lookup::Damaged(error.to_string()),
-            Ok(Some(result)) => match self.check(key, &result) {
+            Ok(Some(record)) => match self.check(key, &record) {
                 Some(damage) => Lookup::Damaged(damage),
-                None => Lookup::Found(Arc::new(result)),
+                None => Lookup::Found(Arc::new(record.result)),
             },
         }
     }

@@ -44,16 +44,16 @@ impl Fixture {
         let digest = self.store.publish_artifact(&attempt.out().join("value")).unwrap();
         let measurements = vec![Measurement { name: "value".into(), split: String::new(), value: 0.1 }];
         let artifacts = [("value".to_owned(), digest)].into();
-        let result = StageResult { key: canonical.key(), canonical, artifacts, measurements };
-        self.store.publish_result(&attempt, &result, &provenance(attempt.number)).unwrap();
+        let result = StageResult { key: canonical.key(), artifacts, measurements };
+        self.store.publish_result(&attempt, &canonical, &result, &provenance(attempt.number)).unwrap();
         lease.clear().unwrap();
         result
     }
 }
 
 fn canonical(kind: &str) -> Canonical {
-    let (params, inputs) = Default::default();
-    Canonical { kind: kind.into(), version: 1, numerics: "none".into(), params, inputs }
+    let (params, inputs, code) = Default::default();
+    Canonical { kind: kind.into(), version: 1, numerics: "none".into(), params, inputs, code }
 }
 
 fn provenance(attempts: u32) -> Provenance {
@@ -225,7 +225,7 @@ fn nodes_remember_what_they_led_to() {
     let f = Fixture::new();
     let node = NodeId("pretrain[method=a/b]".into());
     let result = f.publish("5");
-    f.store.note_result("r", &node, &result).unwrap();
+    f.store.note_result("r", &node, result.key, &canonical("fake/source")).unwrap();
     f.store.note_try("r", &node, Key(Digest::of(b"next"))).unwrap();
     assert_eq!(f.store.last("r", &node).unwrap().key, result.key);
     assert_eq!(f.store.last("other", &node), None);

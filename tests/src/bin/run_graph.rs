@@ -4,7 +4,7 @@
 use anyhow::{Context, Result};
 use pretext::run::{LocalSettings, NodeOutcome, Work, WorkerSpec, execute};
 use pretext::store::Store;
-use pretext_tests::{GraphSpec, fake};
+use pretext_tests::GraphSpec;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -19,10 +19,9 @@ fn run(store: &Path, worker: &Path, graph: &Path) -> Result<ExitCode> {
     let store = Store::open(store)?;
     let text = std::fs::read_to_string(graph).with_context(|| format!("cannot read {}", graph.display()))?;
     let graph = serde_json::from_str::<GraphSpec>(&text)?.graph();
-    let numerics = fake::catalogue().numerics;
     let worker = WorkerSpec { path: worker.to_owned(), silence: Duration::from_secs(60) };
-    let settings = LocalSettings { worker, numerics: numerics.clone(), threads: 2 };
-    let outcome = execute(&Work { graph: &graph, recipe: "test", numerics: &numerics }, &store, settings)?;
+    let settings = LocalSettings { worker, threads: 2 };
+    let outcome = execute(&Work { graph: &graph, recipe: "test" }, &store, settings)?;
     for (node, outcome) in graph.node_weights().zip(&outcome.nodes) {
         let became = match outcome {
             NodeOutcome::Reused(_) => "reused",

@@ -3,6 +3,8 @@ mod start;
 use super::board::Board;
 use super::estimate::Estimates;
 use super::{End, Event, Executor, NodeOutcome, Observer, Outcome, Summary, Update, Work};
+use crate::ids::Key;
+use crate::plan::Canonical;
 use crate::store::{Provenance, StageResult, Store};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use petgraph::graph::NodeIndex;
@@ -45,6 +47,12 @@ pub fn schedule(
     scheduler.run(events)
 }
 
+/// A node that an executor computes.
+struct Running {
+    since: Instant,
+    canonical: Canonical,
+}
+
 struct Scheduler<'a> {
     work: Work<'a>,
     store: &'a Store,
@@ -53,7 +61,7 @@ struct Scheduler<'a> {
     board: Board<'a>,
     /// What could run now, in the order of the recipe.
     ready: BTreeMap<NodeIndex, Candidate>,
-    running: BTreeMap<NodeIndex, Instant>,
+    running: BTreeMap<NodeIndex, Running>,
     estimates: Estimates,
     /// How many were left to run when all that could be reused was; until then reuse is not told one by one.
     to_run: Option<usize>,
@@ -125,10 +133,10 @@ impl Scheduler<'_> {
     }
 
     fn ended(&mut self, index: NodeIndex, end: End) {
-        let spent = self.running.remove(&index).map_or(Duration::ZERO, |since| since.elapsed());
+        let Some(Running { since, canonical }) = self.running.remove(&index) else { return };
         match end {
-            End::Done { result, provenance } => self.done(index, result, &provenance),
-            End::Failed { error } => self.fail(index, error, spent),
+            End::Done { result, provenance } => self.done(index, result, &canonical, &provenance),
+            End::Failed { error } => self.fail(index, error, since.elapsed()),
             End::Stopped { saved } => {
                 *if saved { &mut self.summary.stopped } else { &mut self.summary.cut_short } += 1;
                 self.tell(&Update::Stopped { node: &self.work.graph[index].id, saved });
@@ -136,13 +144,13 @@ impl Scheduler<'_> {
         }
     }
 
-    fn done(&mut self, index: NodeIndex, result: Arc<StageResult>, provenance: &Provenance) {
+    fn done(&mut self, index: NodeIndex, result: Arc<StageResult>, canonical: &Canonical, provenance: &Provenance) {
         let node = &self.work.graph[index];
         self.summary.computed += 1;
         self.estimates.add(node, provenance.seconds);
         let (key, measurements) = (result.key, &result.measurements);
         self.tell(&Update::Done { node, key, seconds: provenance.seconds, measurements });
-        self.remember(index, &result);
+        self.remember(index, result.key, canonical);
         let freed = self.board.settle(index, NodeOutcome::Computed(result));
         self.look_up(freed);
     }
@@ -176,14 +184,15 @@ impl Scheduler<'_> {
     }
 
     fn remaining(&self) -> Option<f64> {
-        let spent = |index: NodeIndex| self.running.get(&index).map_or(0.0, |since| since.elapsed().as_secs_f64());
+        let spent =
+            |index: NodeIndex| self.running.get(&index).map_or(0.0, |running| running.since.elapsed().as_secs_f64());
         let pending = self.board.pending().map(|index| (&self.work.graph[index], spent(index)));
         self.estimates.remaining(pending, |threads| self.executor.width(threads))
     }
 
     /// What a node led to is remembered to explain later runs; none of these depends on it.
-    fn remember(&self, index: NodeIndex, result: &StageResult) {
-        let _ = self.store.note_result(self.work.recipe, &self.work.graph[index].id, result);
+    fn remember(&self, index: NodeIndex, key: Key, canonical: &Canonical) {
+        let _ = self.store.note_result(self.work.recipe, &self.work.graph[index].id, key, canonical);
     }
 
     fn conclude(mut self) -> Outcome {

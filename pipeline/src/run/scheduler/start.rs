@@ -1,7 +1,7 @@
 //! From a node whose inputs are known to a running job, or to a result that is there already.
 
-use super::Scheduler;
-use crate::plan::{Known, Lookup, NodeResources, canonical};
+use super::{Running, Scheduler};
+use crate::plan::{Canonical, Known, Lookup, NodeResources, canonical};
 use crate::run::{Job, NodeOutcome, Start, Update};
 use crate::store::StageResult;
 use petgraph::graph::NodeIndex;
@@ -33,7 +33,7 @@ impl Scheduler<'_> {
             };
             let damage = match self.store.result(&job.key) {
                 Lookup::Found(result) => {
-                    queue.extend(self.reuse(node, result));
+                    queue.extend(self.reuse(node, result, &job.canonical));
                     continue;
                 }
                 Lookup::Missing => None,
@@ -47,12 +47,12 @@ impl Scheduler<'_> {
         let node = self.work.graph[index].clone();
         let digests = self.board.inputs(index)?;
         let inputs = digests.iter().map(|(port, digest)| (port.clone(), self.store.artifact(digest))).collect();
-        let canonical = canonical(&node, self.work.numerics, digests);
+        let canonical = canonical(&node, digests);
         Ok(Job { index, node, recipe: self.work.recipe.to_owned(), key: canonical.key(), canonical, inputs })
     }
 
     /// Takes a result that is there. Returns what waits for nothing more.
-    fn reuse(&mut self, index: NodeIndex, result: Arc<StageResult>) -> Vec<NodeIndex> {
+    fn reuse(&mut self, index: NodeIndex, result: Arc<StageResult>, canonical: &Canonical) -> Vec<NodeIndex> {
         let node = &self.work.graph[index];
         self.summary.reused += 1;
         if let Some(provenance) = self.store.provenance(&result.key) {
@@ -62,7 +62,7 @@ impl Scheduler<'_> {
         if self.to_run.is_some() {
             self.tell(&Update::Reused { node: &node.id, key: result.key });
         }
-        self.remember(index, &result);
+        self.remember(index, result.key, canonical);
         self.board.settle(index, NodeOutcome::Reused(result))
     }
 
@@ -83,8 +83,8 @@ impl Scheduler<'_> {
                 Ok(Start::HeldElsewhere { holder }) => self.hold(index, &holder),
                 Ok(Start::Running { attempt, resumed }) => self.started(index, attempt, resumed),
                 Ok(Start::AlreadyThere(result)) => {
-                    self.ready.remove(&index);
-                    let freed = self.reuse(index, result);
+                    let candidate = self.ready.remove(&index).expect("only ready nodes are started");
+                    let freed = self.reuse(index, result, &candidate.job.canonical);
                     self.look_up(freed);
                 }
                 Err(error) => {
@@ -104,7 +104,7 @@ impl Scheduler<'_> {
 
     fn started(&mut self, index: NodeIndex, attempt: u32, resumed: bool) {
         let Candidate { job, damage, .. } = self.ready.remove(&index).expect("only ready nodes are started");
-        self.running.insert(index, Instant::now());
+        self.running.insert(index, Running { since: Instant::now(), canonical: job.canonical });
         let node = &self.work.graph[index].id;
         self.tell(&Update::Started { node, key: job.key, attempt, resumed, damage: damage.as_deref() });
     }

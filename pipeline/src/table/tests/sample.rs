@@ -1,7 +1,7 @@
 //! A recipe that ran: 3 methods, 3 seeds, 2 fractions of labels; a probe and a fine-tuning on each encoder.
 
 use crate::ids::{Digest, Key, NodeId};
-use crate::plan::{Canonical, Edge, Graph, Node, NodeResources};
+use crate::plan::{Edge, Graph, Node, NodeResources};
 use crate::recipe::{Column, Reference, TableSpec};
 use crate::store::{Machine, Provenance, StageResult};
 use crate::table::{Finished, Outcome, RecipeInfo, TableError, Tables, tabulate};
@@ -91,13 +91,18 @@ impl Sample {
             kind: Arc::new(stage_kind(kind)),
             params: params(kind, axes),
             keyed_params: BTreeMap::new(),
-            resources: NodeResources { threads: 2, memory_bytes: 1 << 30 },
+            resources: NodeResources { threads: 2, memory_bytes: vec![1 << 30], gpus: 0, seconds: vec![] },
+            policy: Default::default(),
+            worker: Default::default(),
+            code: Default::default(),
+            is_checked: true,
+            numerics: Default::default(),
         };
         let index = self.graph.add_node(node);
         for (at, (from, used)) in needs.iter().enumerate() {
             self.graph.add_edge(*from, index, Edge { port: format!("port{at}"), output: "out".into(), used: *used });
         }
-        let result = result(&id, kind, measurements);
+        let result = result(&id, measurements);
         self.done.push(Done { provenance: provenance(&id, kind, seconds), result, node: id });
         index
     }
@@ -194,15 +199,8 @@ fn params(kind: &str, axes: &[(&str, &str)]) -> serde_json::Map<String, Value> {
     params.as_object().unwrap().clone()
 }
 
-fn result(id: &NodeId, kind: &str, measurements: Vec<Measurement>) -> StageResult {
-    let canonical = Canonical {
-        kind: kind.to_owned(),
-        version: 1,
-        numerics: String::new(),
-        params: BTreeMap::new(),
-        inputs: BTreeMap::new(),
-    };
-    StageResult { key: Key(Digest::of(id.0.as_bytes())), canonical, artifacts: BTreeMap::new(), measurements }
+fn result(id: &NodeId, measurements: Vec<Measurement>) -> StageResult {
+    StageResult { key: Key(Digest::of(id.0.as_bytes())), artifacts: BTreeMap::new(), measurements }
 }
 
 fn provenance(id: &NodeId, kind: &str, seconds: f64) -> Provenance {
