@@ -55,7 +55,7 @@ impl Known for Memory {
         }
         self.results.borrow().get(key).map_or(Lookup::Missing, |result| Lookup::Found(result.clone()))
     }
-    fn last(&self, _: &str, node: &NodeId) -> Option<LastRun> {
+    fn last(&self, node: &NodeId) -> Option<LastRun> {
         self.last.borrow().get(node).cloned()
     }
 }
@@ -68,7 +68,7 @@ impl Memory {
     fn run(&self, graph: &Graph, yields: impl Fn(&str) -> Digest) -> Vec<String> {
         let mut ran = vec![];
         loop {
-            let statuses = evaluate(graph, self, "small");
+            let statuses = evaluate(graph, self);
             let next = graph.node_indices().find(|index| matches!(statuses[index.index()], Status::Run { .. }));
             let Some(index) = next else { return ran };
             let node = &graph[index];
@@ -82,7 +82,9 @@ impl Memory {
             let canonical = canonical(node, inputs);
             let key = canonical.key();
             let artifacts = node.kind.gives.iter().map(|output| (output.name.clone(), yields(&node.id.0))).collect();
-            self.last.borrow_mut().insert(node.id.clone(), LastRun { key, canonical: canonical.clone(), at: THEN });
+            self.last
+                .borrow_mut()
+                .insert(node.id.clone(), LastRun { key, canonical: canonical.clone(), at: THEN, run: "then".into() });
             let result = StageResult { key, artifacts, measurements: vec![] };
             self.results.borrow_mut().insert(key, Arc::new(result));
             ran.push(node.id.0.clone());
@@ -98,7 +100,7 @@ impl Memory {
 
     fn status(&self, graph: &Graph, name: &str) -> Status {
         let index = graph.node_indices().find(|&index| graph[index].id.0 == name).unwrap();
-        evaluate(graph, self, "small").swap_remove(index.index())
+        evaluate(graph, self).swap_remove(index.index())
     }
 
     fn reasons(&self, graph: &Graph, name: &str) -> Vec<Reason> {
@@ -188,7 +190,7 @@ fn every_other_reason_is_told() {
 
     let smaller = graph(&RECIPE.replace("train: 100", "train: 90"));
     let yields_less = |name: &str| if name == "photos" { by_name("fewer photos") } else { by_name(name) };
-    let statuses = evaluate(&smaller, &memory, "small");
+    let statuses = evaluate(&smaller, &memory);
     let Status::Run { key, .. } = &statuses[0] else { panic!("photos must run") };
     let mut photos = (*memory.results.borrow().values().next().unwrap().clone()).clone();
     photos.artifacts = [("dataset".to_owned(), yields_less("photos"))].into();
@@ -211,7 +213,7 @@ fn what_is_lost_or_damaged_runs_again() {
 
 fn assert_plan(name: &str, recipe: &str, memory: &Memory) {
     let graph = graph(recipe);
-    let statuses = evaluate(&graph, memory, "small");
+    let statuses = evaluate(&graph, memory);
     let now = UNIX_EPOCH + Duration::from_secs(THEN + 7200);
     let plan = text("small", &graph, &statuses, now);
     let expected = folder().join("plans").join(name);

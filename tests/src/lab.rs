@@ -1,8 +1,10 @@
 use crate::GraphSpec;
 use pretext::ids::Digest;
-use pretext::plan::{Known, Lookup};
-use pretext::run::{Event, Local, LocalSettings, Observer, Outcome, Update, Work, WorkerSpec, channel, schedule};
-use pretext::store::{Provenance, Store};
+use pretext::plan::{Lookup, WorkerName};
+use pretext::run::{
+    Event, Local, LocalSettings, Observer, Outcome, Update, Wishes, Work, WorkerSpec, channel, recorders, schedule,
+};
+use pretext::store::{Provenance, Store, View};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -15,6 +17,7 @@ pub struct Lab {
     worker: WorkerSpec,
     threads: usize,
     numerics: Option<String>,
+    wishes: Wishes,
 }
 
 /// A run that has ended.
@@ -29,8 +32,9 @@ impl Lab {
     /// `worker`: the path of the fake worker, which only a test's own crate is told.
     pub fn new(worker: &str) -> Self {
         let folder = TempDir::new().expect("there is room for temporary files");
-        let worker = WorkerSpec { path: worker.into(), silence: Duration::from_secs(60) };
-        Self { folder, worker, threads: 1, numerics: None }
+        let silence = Duration::from_secs(60);
+        let worker = WorkerSpec { program: worker.into(), arguments: vec![], folder: None, silence };
+        Self { folder, worker, threads: 1, numerics: None, wishes: Wishes::default() }
     }
 
     /// Lets so many threads work side by side; one unless this says otherwise, so that the order is certain.
@@ -76,14 +80,18 @@ impl Lab {
             graph.node_weights_mut().for_each(|node| node.numerics = numerics.as_str().into());
         }
         let (sender, events) = channel();
-        let settings = LocalSettings { worker: self.worker.clone(), threads: self.threads };
+        let workers = [(WorkerName::Stages, self.worker.clone())].into();
+        let settings = LocalSettings { workers, threads: self.threads, gpus: vec![] };
         let mut executor = Local::new(settings, store.clone(), sender.clone());
         let send = move |event| sender.send(event).expect("the scheduler listens");
         let story = Rc::new(RefCell::new(Vec::new()));
         let recorder = Recorder { story: story.clone(), react: Box::new(react), send: Box::new(send) };
-        let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(recorder)];
-        let work = Work { graph: &graph, recipe: "test" };
-        let outcome = schedule(&work, &store, &mut executor, &events, &mut observers);
+        let (path, digest, wishes) = ("test.yaml", Digest::of(b""), &self.wishes);
+        let work = Work { graph: &graph, recipe: "test", path, digest, wishes };
+        let mut observers = recorders(&work, &store).expect("the store can be written");
+        observers.push(Box::new(recorder));
+        let view = View::new(&store, "test");
+        let outcome = schedule(&work, &view, &mut executor, &events, &mut observers);
         let story = story.take();
         Ran { graph, outcome, story }
     }
@@ -122,7 +130,7 @@ impl Ran {
         let found = |index: &usize| self.graph.node_weights().nth(*index).is_some_and(|weight| weight.id.0 == node);
         let index = (0..self.graph.node_count()).find(found).expect("the node is there");
         let key = self.outcome.nodes[index].result().expect("it has a result").key;
-        assert!(matches!(lab.store().result(&key), Lookup::Found(_)));
+        assert!(matches!(lab.store().look_up(&key), Lookup::Found(_)));
         lab.store().provenance(&key).expect("a result has a provenance")
     }
 
@@ -152,11 +160,13 @@ impl Observer for Recorder {
             Update::Progress { node, progress } => format!("progress {node} {}", progress.done),
             Update::Done { node, .. } => format!("done {}", node.id),
             Update::Failed { node, .. } => format!("fail {node}"),
+            Update::Retried { node, .. } => format!("retry {node}"),
+            Update::Dropped { node, .. } => format!("drop {node}"),
             Update::Skipped { node, needs } => format!("skip {node}, which needs {needs}"),
             Update::Stopped { node, saved } => format!("stop {node}, {}", if *saved { "saved" } else { "not saved" }),
             Update::Stopping { running } => format!("stopping {running}"),
             Update::HeldElsewhere { node, .. } => format!("wait for {node}"),
-            Update::Overall { .. } | Update::Finished(_) => return,
+            Update::Found { .. } | Update::Overall { .. } | Update::Finished(_) => return,
         };
         (self.react)(&line, &self.send);
         if !matches!(update, Update::Progress { .. }) {

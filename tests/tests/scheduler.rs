@@ -247,8 +247,8 @@ fn a_failed_attempt_keeps_its_log_and_its_checkpoint() {
     };
     let killed = lab.run_with(&slow, kill_worker);
     assert_eq!(killed.story[1..], ["start slow", "fail slow"]);
-    let record = &lab.store().node_records().unwrap()[0];
-    let log = std::fs::read_to_string(lab.store().attempt_log(&record.tried).unwrap().unwrap()).unwrap();
+    let latest = &lab.store().latest_nodes().unwrap()[0];
+    let log = std::fs::read_to_string(lab.store().attempt_log(&latest.key).unwrap().unwrap()).unwrap();
     assert!(log.starts_with("fake/slow begins\npretext: the worker was killed by SIGKILL"), "{log}");
 
     let resumed = lab.run(&slow);

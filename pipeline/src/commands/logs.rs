@@ -1,6 +1,6 @@
 use super::places::StorePlace;
 use super::print;
-use crate::store::{NodeRecord, Store};
+use crate::store::{LatestNode, Store};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::fs;
@@ -23,7 +23,7 @@ pub(super) fn logs(args: &LogsArgs) -> Result<ExitCode> {
         [recipe, node] => (Some(recipe_name(recipe)), node),
         names => (None, &names[0]),
     };
-    let record = find(store.node_records()?, recipe.as_deref(), node)?;
+    let record = find(store.latest_nodes()?, recipe.as_deref(), node)?;
     let log = latest_log(&store, &record)?;
     print(&fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?)?;
     Ok(ExitCode::SUCCESS)
@@ -36,10 +36,10 @@ fn recipe_name(text: &str) -> String {
     path.file_stem().filter(|_| is_file).map_or_else(|| text.to_owned(), |stem| stem.to_string_lossy().into_owned())
 }
 
-fn find(records: Vec<NodeRecord>, recipe: Option<&str>, node: &str) -> Result<NodeRecord> {
+fn find(records: Vec<LatestNode>, recipe: Option<&str>, node: &str) -> Result<LatestNode> {
     let nearest = records.iter().map(|record| (strsim::jaro_winkler(&record.node.0, node), record.node.0.clone()));
     let nearest = nearest.max_by(|one, other| one.0.total_cmp(&other.0));
-    let of_recipe = |record: &NodeRecord| recipe.is_none_or(|recipe| record.recipe == recipe);
+    let of_recipe = |record: &LatestNode| recipe.is_none_or(|recipe| record.recipe == recipe);
     if let Some(record) = records.into_iter().find(|record| record.node.0 == node && of_recipe(record)) {
         return Ok(record);
     }
@@ -51,11 +51,11 @@ fn find(records: Vec<NodeRecord>, recipe: Option<&str>, node: &str) -> Result<No
 }
 
 /// That of an attempt that came to nothing, if there is one, since it is what people ask about.
-fn latest_log(store: &Store, record: &NodeRecord) -> Result<PathBuf> {
-    if let Some(log) = store.attempt_log(&record.tried)? {
+fn latest_log(store: &Store, record: &LatestNode) -> Result<PathBuf> {
+    if let Some(log) = store.attempt_log(&record.key)? {
         return Ok(log);
     }
-    let log = store.result_folder(&record.tried).join("log");
+    let log = store.result_folder(&record.key).join("log");
     if log.exists() {
         return Ok(log);
     }
@@ -67,9 +67,8 @@ mod tests {
     use super::*;
     use crate::ids::{Digest, Key, NodeId};
 
-    fn record(recipe: &str, node: &str) -> NodeRecord {
-        let (recipe, node, tried) = (recipe.into(), NodeId(node.into()), Key(Digest::of(b"")));
-        NodeRecord { recipe, node, tried, tried_at: 0, last: None }
+    fn record(recipe: &str, node: &str) -> LatestNode {
+        LatestNode { recipe: recipe.into(), run: "run".into(), node: NodeId(node.into()), key: Key(Digest::of(b"")) }
     }
 
     #[test]

@@ -54,19 +54,19 @@ impl Places {
         }
         // What has no `/` would be looked for in PATH and not here.
         let path = std::path::absolute(&path).with_context(|| format!("cannot find {}", path.display()))?;
-        Ok(WorkerSpec { path, silence: SILENCE })
+        Ok(WorkerSpec { program: path, arguments: vec![], folder: None, silence: SILENCE })
     }
 
     /// What the worker can do: as it said when it was last asked, unless its file has changed since.
     pub(super) fn catalogue(&self, store: &Store) -> Result<Catalogue> {
         let spec = self.worker()?;
-        if let Some(catalogue) = store.catalogue(&spec.path)? {
+        if let Some(catalogue) = store.catalogue(&spec.program)? {
             return Ok(catalogue);
         }
         let mut worker = Worker::start(&spec, 1)?;
         let catalogue = worker.describe()?;
         worker.dismiss();
-        store.keep_catalogue(&spec.path, &catalogue)?;
+        store.keep_catalogue(&spec.program, &catalogue)?;
         Ok(catalogue)
     }
 }

@@ -1,9 +1,13 @@
 use super::places::Places;
 use super::{print, tabulate::tabulate};
-use crate::recipe;
-use crate::run::{LocalSettings, Work, execute};
+use crate::plan::{self, WorkerName};
+use crate::recipe::{self, Recipe};
+use crate::run::{LocalSettings, Wishes, Work, execute, gpus};
+use crate::store::View;
 use anyhow::Result;
 use clap::Args;
+use petgraph::graph::NodeIndex;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -20,6 +24,21 @@ pub(super) struct RunArgs {
     /// How many threads all stages together may use [default: as many as there are]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+    /// The numbers of the GPUs that stages may be given, with commas between [default: all that there are]
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
+    gpus: Option<Vec<usize>>,
+    /// Compute only this stage, or some of its instances, and what they need: 'probe[method=simclr]'; may be repeated
+    #[arg(long, value_name = "STAGE")]
+    only: Vec<String>,
+    /// Compute this stage though its results are there; may be repeated
+    #[arg(long, value_name = "STAGE")]
+    force: Vec<String>,
+    /// After a failure, go on with what does not need it, whatever the recipe says
+    #[arg(long, conflicts_with = "fail_fast")]
+    keep_going: bool,
+    /// After a failure, start nothing more
+    #[arg(long)]
+    fail_fast: bool,
     #[command(flatten)]
     places: Places,
 }
@@ -29,10 +48,10 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode> {
     let store = args.places.store()?;
     let catalogue = args.places.catalogue(&store)?;
     let recipe = recipe::load(&args.recipe, &catalogue)?;
-    let work = Work { graph: &recipe.graph, recipe: &recipe.name };
-    let threads = args.threads.map_or_else(available_threads, usize::from);
-    let settings = LocalSettings { worker: args.places.worker()?, threads };
-    let outcome = execute(&work, &store, settings)?;
+    let wishes = args.wishes(&recipe)?;
+    let (graph, digest) = (&recipe.graph, recipe.digest);
+    let work = Work { graph, recipe: &recipe.name, path: &recipe.path, digest, wishes: &wishes };
+    let outcome = execute(&work, &View::new(&store, &recipe.name), args.settings()?)?;
     if !outcome.summary.interrupted {
         let tables = tabulate(&recipe, &outcome, &store, &catalogue.numerics, &args.out, args.publish)?;
         print(format!("\n{tables}").as_bytes())?;
@@ -40,6 +59,25 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode> {
     Ok(ExitCode::from(outcome.summary.exit_code()))
 }
 
-fn available_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+impl RunArgs {
+    fn wishes(&self, recipe: &Recipe) -> Result<Wishes> {
+        let select = |names: &[String]| -> Result<HashSet<NodeIndex>> {
+            let selected: Result<Vec<_>, _> = names.iter().map(|name| plan::select(&recipe.graph, name)).collect();
+            Ok(selected?.into_iter().flatten().collect())
+        };
+        let forced = select(&self.force)?;
+        let only = match self.only.as_slice() {
+            [] => None,
+            names => Some(plan::with_what_they_need(&recipe.graph, select(names)?)),
+        };
+        let keep_going = if self.fail_fast { false } else { self.keep_going || recipe.keep_going };
+        Ok(Wishes { only, forced, keep_going })
+    }
+
+    fn settings(&self) -> Result<LocalSettings> {
+        let available = || std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = BTreeMap::from([(WorkerName::Stages, self.places.worker()?)]);
+        let threads = self.threads.map_or_else(available, usize::from);
+        Ok(LocalSettings { workers, threads, gpus: self.gpus.clone().unwrap_or_else(gpus) })
+    }
 }

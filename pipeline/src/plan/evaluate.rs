@@ -89,13 +89,13 @@ pub fn canonical(node: &Node, inputs: BTreeMap<String, Digest>) -> Canonical {
 }
 
 /// The status of every node, by index.
-pub fn evaluate(graph: &Graph, known: &dyn Known, recipe: &str) -> Vec<Status> {
+pub fn evaluate(graph: &Graph, known: &dyn Known) -> Vec<Status> {
     let mut statuses: Vec<Status> = Vec::with_capacity(graph.node_count());
     // Nodes stand in an order in which each comes after what it needs.
     for index in graph.node_indices() {
         let status = match inputs(graph, index, &statuses) {
             _ if !graph[index].is_checked => Status::Unchecked,
-            Ok(inputs) => settled(&graph[index], known, recipe, canonical(&graph[index], inputs)),
+            Ok(inputs) => settled(&graph[index], known, canonical(&graph[index], inputs)),
             Err(waits_for) => Status::Open { waits_for },
         };
         statuses.push(status);
@@ -120,14 +120,14 @@ fn inputs(graph: &Graph, index: NodeIndex, statuses: &[Status]) -> Result<BTreeM
         .collect()
 }
 
-fn settled(node: &Node, known: &dyn Known, recipe: &str, canonical: Canonical) -> Status {
+fn settled(node: &Node, known: &dyn Known, canonical: Canonical) -> Status {
     let key = canonical.key();
     let damage = match known.result(&key) {
-        Lookup::Found(result) => return Status::Hit { key, result },
+        Lookup::Found(result) | Lookup::Dropped(result) => return Status::Hit { key, result },
         Lookup::Damaged(damage) => Some(Reason::Damaged(damage)),
         Lookup::Missing => None,
     };
-    let last = known.last(recipe, &node.id);
+    let last = known.last(&node.id);
     let reasons = match (damage, &last) {
         (Some(damage), _) => vec![damage],
         (None, None) => vec![Reason::NeverRan],

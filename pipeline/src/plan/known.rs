@@ -6,15 +6,17 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Lookup {
     Found(Arc<StageResult>),
+    /// Its result is there, and the bytes of an artifact were removed on purpose: as good, unless something needs them.
+    Dropped(Arc<StageResult>),
     Missing,
     /// There is something, but not whole: what is wrong with it. It is computed again.
     Damaged(String),
 }
 
-/// What earlier runs have left behind. The store is one; tests have others.
+/// What earlier runs of a recipe have left behind. The store has a view of it; tests have others.
 pub trait Known {
     /// The result under a key.
     fn result(&self, key: &Key) -> Lookup;
-    /// What the node of this recipe led to when it was last settled.
-    fn last(&self, recipe: &str, node: &NodeId) -> Option<LastRun>;
+    /// What the node led to when it was last settled.
+    fn last(&self, node: &NodeId) -> Option<LastRun>;
 }

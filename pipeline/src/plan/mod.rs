@@ -3,9 +3,11 @@
 mod evaluate;
 mod known;
 mod node;
+mod select;
 mod text;
 
 pub use evaluate::{Reason, Status, canonical, differences, evaluate};
 pub use known::{Known, Lookup};
 pub use node::*;
+pub use select::{NoSuchNode, select, with_what_they_need};
 pub use text::text;

@@ -5,7 +5,7 @@ use super::process::Process;
 use super::publish;
 use super::worker::{Conclusion, Failure, Worker};
 use super::{End, Event, Job};
-use crate::store::{Attempt, Lease, Machine, Provenance, StageResult, Store};
+use crate::store::{Attempt, Durability, Lease, Machine, Provenance, StageResult, Store};
 use crate::text;
 use anyhow::{Context, Result};
 use crossbeam_channel::Sender;
@@ -13,7 +13,10 @@ use pretext_protocol::{CHECKPOINT, Cost, Measurement, Request, Resources, Run};
 use std::fs::File;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
+
+/// How long a stage may take to save its state when its time is over.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// All that it takes to compute one job.
 pub(super) struct Computation {
@@ -42,6 +45,8 @@ impl Computation {
                 let _ = lease.clear();
                 End::Done { result: Arc::new(result), provenance: Box::new(provenance) }
             }
+            // That it was ended for the time it took comes before how it ended.
+            _ if self.control.is_timed_out() => self.timed_out(attempt),
             Ok(Computed::Stopped) => End::Stopped { saved: attempt.scratch().join(CHECKPOINT).is_dir() },
             // A stage that was told to stop and ended in another way will show next time whether it is at fault.
             Err(_) if self.control.is_stopping() => End::Stopped { saved: false },
@@ -51,6 +56,18 @@ impl Computation {
                 End::Failed { error }
             }
         }
+    }
+
+    fn timed_out(&self, attempt: &Attempt) -> End {
+        let limit = text::duration(self.job.node.policy.timeout.unwrap_or_default().as_secs_f64());
+        let saved = if attempt.scratch().join(CHECKPOINT).is_dir() {
+            "; it saved its state, from which the next attempt goes on"
+        } else {
+            ""
+        };
+        let error = format!("it took longer than its `timeout` of {limit} and was ended{saved}");
+        note_in_log(attempt, &error);
+        End::Failed { error }
     }
 
     fn compute(&self, attempt: &Attempt) -> Result<Computed> {
@@ -70,9 +87,9 @@ impl Computation {
         match conclusion? {
             Conclusion::Stopped => Ok(Computed::Stopped),
             Conclusion::Done { measurements, cost } => {
-                let result = self.publishable(attempt, measurements)?;
                 let provenance = self.provenance(attempt, cost, started, version);
-                self.store.publish_result(attempt, &self.job.canonical, &result, &provenance)?;
+                let result = self.publishable(attempt, measurements, Durability::worth(provenance.seconds))?;
+                self.store.publish_result(attempt, &self.job.canonical, &result, &provenance, self.job.replaces)?;
                 Ok(Computed::Done(result, provenance))
             }
         }
@@ -91,20 +108,25 @@ impl Computation {
             id: self.job.index.index() as u64,
             kind: self.job.node.kind.name.clone(),
             params: self.job.node.params.clone(),
-            inputs: self.job.inputs.clone(),
+            inputs: self.job.inputs.iter().map(|(port, digest)| (port.clone(), self.store.artifact(digest))).collect(),
             out: attempt.out(),
             side: attempt.side(),
             scratch: attempt.scratch(),
-            resume: attempt.resume.clone(),
+            resume: attempt.resume(),
             cache: self.store.cache()?,
             resources: Resources { threads: self.terms.threads, device: self.terms.device.clone() },
         })
     }
 
-    fn publishable(&self, attempt: &Attempt, measurements: Vec<Measurement>) -> Result<StageResult> {
+    fn publishable(
+        &self,
+        attempt: &Attempt,
+        measurements: Vec<Measurement>,
+        durability: Durability,
+    ) -> Result<StageResult> {
         let kind = &self.job.node.kind;
         let measurements = publish::checked_measurements(kind, measurements)?;
-        let artifacts = publish::outputs(&self.store, kind, attempt)?;
+        let artifacts = publish::outputs(&self.store, kind, attempt, durability)?;
         Ok(StageResult { key: self.job.key, artifacts, measurements })
     }
 
@@ -121,7 +143,7 @@ impl Computation {
             peak_rss_bytes: cost.peak_rss_bytes,
             threads: self.terms.threads,
             device: self.terms.device.clone(),
-            machine: Machine::this(),
+            machine: Machine::this().clone(),
         }
     }
 }
@@ -142,6 +164,7 @@ pub(super) struct Control {
 #[derive(Debug, Default)]
 struct State {
     stopping: bool,
+    timed_out: bool,
     process: Option<Arc<Process>>,
 }
 
@@ -156,6 +179,21 @@ impl Control {
         }
     }
 
+    /// Asks the stage to save its state, and ends its worker a little later if it is still there then.
+    pub(super) fn time_out(self: &Arc<Self>) {
+        self.lock().timed_out = true;
+        self.stop();
+        let control = self.clone();
+        let end_it = move || {
+            std::thread::sleep(GRACE);
+            control.kill();
+        };
+        // Without a thread to wait it is ended at once.
+        if std::thread::Builder::new().name("time-out".into()).spawn(end_it).is_err() {
+            self.kill();
+        }
+    }
+
     /// Ends the stage's worker.
     pub(super) fn kill(&self) {
         let mut state = self.lock();
@@ -163,6 +201,10 @@ impl Control {
         if let Some(process) = &state.process {
             process.kill();
         }
+    }
+
+    fn is_timed_out(&self) -> bool {
+        self.lock().timed_out
     }
 
     fn is_stopping(&self) -> bool {

@@ -30,8 +30,8 @@ impl EventFile {
 
 impl Observer for EventFile {
     fn on(&mut self, update: &Update) {
-        // How far a stage is interests nobody afterwards, and would be most of the file.
-        if matches!(update, Update::Progress { .. } | Update::Overall { .. }) {
+        // How far a stage is interests nobody afterwards, and what was there stands in the record of nodes.
+        if matches!(update, Update::Found { .. } | Update::Progress { .. } | Update::Overall { .. }) {
             return;
         }
         let line = Line { at: text::rfc3339(SystemTime::now()), update };

@@ -1,11 +1,10 @@
-use crate::ids::Key;
+use crate::ids::{Digest, Key};
 use crate::plan::{Canonical, Node};
 use crate::store::{Provenance, StageResult, StoreError};
 use crossbeam_channel::{Receiver, Sender};
 use petgraph::graph::NodeIndex;
 use pretext_protocol::Progress;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A node that is to be computed, with all that takes.
@@ -17,8 +16,12 @@ pub struct Job {
     pub recipe: String,
     pub key: Key,
     pub canonical: Canonical,
-    /// The artifact's folder on each used port.
-    pub inputs: BTreeMap<String, PathBuf>,
+    /// The artifact on each used port.
+    pub inputs: BTreeMap<String, Digest>,
+    /// Which try of this run it is, from 1: memory and time may grow with it.
+    pub try_number: u32,
+    /// Whether it is computed though there may be a whole result: the user wants it.
+    pub replaces: bool,
 }
 
 /// What an executor answers to a job.
@@ -26,7 +29,7 @@ pub struct Job {
 pub enum Start {
     /// An [`Event::Ended`] will follow.
     Running {
-        /// From 1.
+        /// From 1, over all runs.
         attempt: u32,
         /// Whether it goes on from an earlier attempt's checkpoint.
         resumed: bool,
@@ -37,6 +40,10 @@ pub enum Start {
     HeldElsewhere { holder: String },
     /// Someone else has computed it meanwhile.
     AlreadyThere(Arc<StageResult>),
+    /// The bytes of one of its inputs are gone.
+    InputsGone,
+    /// Never: what it wants and there is not.
+    Impossible(String),
 }
 
 /// What the scheduler hears.
@@ -71,6 +78,8 @@ pub trait Executor {
     fn start(&mut self, job: &Job) -> Result<Start, StoreError>;
     /// How many jobs of a kind it computes side by side, for estimates of time.
     fn width(&self, threads: usize) -> usize;
+    /// Ends a job that takes too long. It saves its state if it can, and counts as failed.
+    fn time_out(&mut self, job: NodeIndex);
     /// Asks all that runs to save its state and end.
     fn stop(&mut self);
     /// Ends all that runs.

@@ -1,21 +1,24 @@
 use super::computation::{Computation, Control};
 use super::pool::{Pool, Terms};
-use super::slots::{self, Slots};
+use super::slots::{self, Grant, Slots};
 use super::worker::WorkerSpec;
 use super::{End, Event, Executor, Job, Start};
-use crate::plan::{Known, Lookup};
-use crate::store::{Attempt, Lease, Store, StoreError};
+use crate::plan::{Lookup, WorkerName};
+use crate::store::{Attempt, Hold, Lease, Store, StoreError};
 use crossbeam_channel::Sender;
-use std::collections::HashMap;
+use petgraph::graph::NodeIndex;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How to compute on this machine.
 #[derive(Debug, Clone)]
 pub struct LocalSettings {
-    pub worker: WorkerSpec,
+    pub workers: BTreeMap<WorkerName, WorkerSpec>,
     /// How many threads all stages together may use.
     pub threads: usize,
+    /// The numbers of the GPUs that stages may be given.
+    pub gpus: Vec<usize>,
 }
 
 /// Computes on this machine: each job has a thread here that talks to a worker.
@@ -27,36 +30,40 @@ pub struct Local {
     running: Arc<Mutex<Running>>,
 }
 
-type Running = HashMap<petgraph::graph::NodeIndex, Arc<Control>>;
+type Running = HashMap<NodeIndex, Arc<Control>>;
+
+/// What a job has while it is computed.
+struct Rights {
+    lease: Lease,
+    reservation: slots::Reservation,
+    /// Its inputs stay where they are meanwhile.
+    inputs: Hold,
+}
 
 impl Local {
     /// Its events go to `events`.
     pub fn new(settings: LocalSettings, store: Store, events: Sender<Event>) -> Self {
-        let LocalSettings { worker, threads } = settings;
-        let slots = Slots::new(threads.max(1), slots::usable_memory());
-        let pool = Arc::new(Pool::new(worker, slots.threads()));
+        let LocalSettings { workers, threads, gpus } = settings;
+        let slots = Slots::new(threads.max(1), slots::usable_memory(), gpus);
+        let pool = Arc::new(Pool::new(workers, slots.threads()));
         Self { store, events, slots, pool, running: Arc::default() }
     }
 
-    fn begin(
-        &self,
-        job: &Job,
-        lease: Lease,
-        attempt: Attempt,
-        reservation: slots::Reservation,
-    ) -> Result<(), StoreError> {
+    fn begin(&self, job: &Job, attempt: Attempt, rights: Rights) -> Result<(), StoreError> {
         let control = Arc::new(Control::default());
         lock(&self.running).insert(job.index, control.clone());
-        let terms = Terms { device: "cpu".to_owned(), threads: job.node.resources.threads };
+        let device = rights.reservation.gpus().first().map_or("cpu".to_owned(), |gpu| format!("cuda:{gpu}"));
+        let terms = Terms { worker: job.node.worker.clone(), device, threads: job.node.resources.threads };
         let (store, pool, events) = (self.store.clone(), self.pool.clone(), self.events.clone());
         let computation = Computation { job: job.clone(), store, pool, events, control, terms };
         let (events, running, index, log) = (self.events.clone(), self.running.clone(), job.index, attempt.log());
         let compute = move || {
+            let Rights { lease, reservation, inputs } = rights;
             let end = catch_unwind(AssertUnwindSafe(|| computation.run(lease, &attempt)));
             let end =
                 end.unwrap_or_else(|_| End::Failed { error: "pretext itself has a defect: see above".to_owned() });
             lock(&running).remove(&index);
-            drop(reservation);
+            drop((reservation, inputs));
             // Nobody listens any more only when the process is ending.
             let _ = events.send(Event::Ended(index, end));
         };
@@ -69,24 +76,36 @@ impl Local {
 
 impl Executor for Local {
     fn start(&mut self, job: &Job) -> Result<Start, StoreError> {
-        let Some(reservation) = self.slots.reserve(&job.node.resources) else { return Ok(Start::NoRoom) };
+        let reservation = match self.slots.reserve(&job.node.resources, job.try_number) {
+            Grant::Given(reservation) => reservation,
+            Grant::NotNow => return Ok(Start::NoRoom),
+            Grant::Never(why) => return Ok(Start::Impossible(why)),
+        };
         let Some(lease) = self.store.lease(&job.key)? else {
             return Ok(Start::HeldElsewhere { holder: self.store.lease_holder(&job.key) });
         };
         // Between the scheduler's look and the lease another process may have finished.
-        if let Lookup::Found(result) = self.store.result(&job.key) {
+        if !job.replaces
+            && let Lookup::Found(result) = self.store.look_up(&job.key)
+        {
             lease.clear()?;
             return Ok(Start::AlreadyThere(result));
         }
-        self.store.note_try(&job.recipe, &job.node.id, job.key)?;
+        let Some(inputs) = self.store.hold(job.inputs.values())? else { return Ok(Start::InputsGone) };
         let attempt = lease.begin()?;
-        let started = Start::Running { attempt: attempt.number, resumed: attempt.resume.is_some() };
-        self.begin(job, lease, attempt, reservation)?;
+        let started = Start::Running { attempt: attempt.number, resumed: attempt.resume().is_some() };
+        self.begin(job, attempt, Rights { lease, reservation, inputs })?;
         Ok(started)
     }
 
     fn width(&self, threads: usize) -> usize {
         (self.slots.threads() / threads.max(1)).max(1)
+    }
+
+    fn time_out(&mut self, job: NodeIndex) {
+        if let Some(control) = lock(&self.running).get(&job).cloned() {
+            control.time_out();
+        }
     }
 
     fn stop(&mut self) {

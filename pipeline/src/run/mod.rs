@@ -13,6 +13,7 @@ mod local;
 mod pool;
 mod process;
 mod publish;
+mod record;
 mod scheduler;
 mod screen;
 mod slots;
@@ -26,22 +27,31 @@ pub use executor::*;
 pub use local::{Local, LocalSettings};
 pub use scheduler::schedule;
 pub use screen::screen;
+pub use slots::gpus;
 pub use stop::INTERRUPTED;
-pub use update::{Observer, Summary, Update};
-pub use work::{NodeOutcome, Outcome, Work};
+pub use update::{Observer, Update};
+pub use work::{NodeOutcome, Outcome, Wishes, Work};
 pub use worker::{Failure, Worker, WorkerSpec};
 
-use crate::store::Store;
+use crate::store::{Store, View};
 use anyhow::Result;
 use event_file::EventFile;
+use record::Record;
 
 /// Computes what the store does not hold yet, on this machine, and shows it on the screen. Ctrl-C and SIGTERM stop
 /// it when it has saved its state.
-pub fn execute(work: &Work, store: &Store, settings: LocalSettings) -> Result<Outcome> {
+pub fn execute(work: &Work, view: &View, settings: LocalSettings) -> Result<Outcome> {
     let (sender, events) = executor::channel();
     stop::on_signal(sender.clone())?;
-    let mut local = Local::new(settings, store.clone(), sender);
-    let mut observers: Vec<Box<dyn Observer>> = vec![screen()];
-    observers.push(Box::new(EventFile::create(&store.new_run_folder()?)?));
-    Ok(schedule(work, store, &mut local, &events, &mut observers))
+    let mut local = Local::new(settings, view.store().clone(), sender);
+    let mut observers = recorders(work, view.store())?;
+    observers.push(screen());
+    Ok(schedule(work, view, &mut local, &events, &mut observers))
+}
+
+/// Those who write down in the store what happens.
+pub fn recorders(work: &Work, store: &Store) -> Result<Vec<Box<dyn Observer>>> {
+    let folder = store.begin_run(work.recipe, work.path, work.digest)?;
+    let event_file = EventFile::create(folder.path())?;
+    Ok(vec![Box::new(event_file), Box::new(Record::new(folder))])
 }

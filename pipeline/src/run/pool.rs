@@ -1,12 +1,14 @@
 //! Workers that wait for their next stage.
 
 use super::worker::{Failure, Worker, WorkerSpec};
+use crate::plan::WorkerName;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Keeps workers by what they were started with, which they cannot change: libtorch's threads are set once.
 #[derive(Debug)]
 pub(super) struct Pool {
-    spec: WorkerSpec,
+    specs: BTreeMap<WorkerName, WorkerSpec>,
     /// As many as may wait: each holds memory that nobody counts.
     limit: usize,
     /// The longest idle first.
@@ -16,6 +18,7 @@ pub(super) struct Pool {
 /// What a worker is started with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Terms {
+    pub(super) worker: WorkerName,
     pub(super) device: String,
     pub(super) threads: usize,
 }
@@ -26,15 +29,17 @@ pub(super) enum NoWorker {
     #[error(transparent)]
     Failure(#[from] Failure),
     #[error(
-        "the worker {path} computes with {found}, and this run was planned for {planned}: run `touch {path}`, so that it \
+        "the worker {name} computes with {found}, and this run was planned for {planned}: run `touch {name}`, so that it \
          is asked anew, and the same command again"
     )]
-    OtherNumerics { path: String, found: String, planned: String },
+    OtherNumerics { name: String, found: String, planned: String },
+    #[error("nobody said how to start {0:?}")]
+    Unknown(WorkerName),
 }
 
 impl Pool {
-    pub(super) fn new(spec: WorkerSpec, limit: usize) -> Self {
-        Self { spec, limit, idle: Mutex::default() }
+    pub(super) fn new(specs: BTreeMap<WorkerName, WorkerSpec>, limit: usize) -> Self {
+        Self { specs, limit, idle: Mutex::default() }
     }
 
     /// One that waits, or a new one. `planned`: the numerics that stand in the keys.
@@ -44,14 +49,14 @@ impl Pool {
                 return Ok(worker);
             }
         }
-        let mut worker = Worker::start(&self.spec, terms.threads)?;
+        let spec = self.specs.get(&terms.worker).ok_or_else(|| NoWorker::Unknown(terms.worker.clone()))?;
+        let mut worker = Worker::start(spec, terms.threads)?;
         // The plan may stand on a kept catalogue, and libtorch may have been replaced beneath the worker's file.
         let found = worker.describe()?.numerics;
         if found == planned {
             return Ok(worker);
         }
-        let path = self.spec.path.display().to_string();
-        Err(NoWorker::OtherNumerics { path, found, planned: planned.to_owned() })
+        Err(NoWorker::OtherNumerics { name: spec.name(), found, planned: planned.to_owned() })
     }
 
     /// Takes back a worker that can compute another stage.

@@ -1,14 +1,19 @@
 //! What a worker claims to have done, held against what its kind declares.
 
 use crate::ids::Digest;
-use crate::store::{Attempt, Store};
+use crate::store::{Attempt, Durability, Store};
 use anyhow::{Context, Result, bail, ensure};
 use pretext_protocol::{Measurement, StageKind};
 use std::collections::BTreeMap;
 use std::fs;
 
 /// Publishes every output that the kind gives.
-pub(super) fn outputs(store: &Store, kind: &StageKind, attempt: &Attempt) -> Result<BTreeMap<String, Digest>> {
+pub(super) fn outputs(
+    store: &Store,
+    kind: &StageKind,
+    attempt: &Attempt,
+    durability: Durability,
+) -> Result<BTreeMap<String, Digest>> {
     let out = attempt.out();
     for entry in fs::read_dir(&out).with_context(|| format!("cannot list {}", out.display()))? {
         let name = entry.with_context(|| format!("cannot list {}", out.display()))?.file_name();
@@ -19,7 +24,7 @@ pub(super) fn outputs(store: &Store, kind: &StageKind, attempt: &Attempt) -> Res
     for output in &kind.gives {
         let folder = out.join(&output.name);
         ensure!(folder.is_dir(), "{} is done and has not written its output `out/{}`", kind.name, output.name);
-        artifacts.insert(output.name.clone(), store.publish_artifact(&folder)?);
+        artifacts.insert(output.name.clone(), store.publish_artifact(&folder, durability)?);
     }
     Ok(artifacts)
 }

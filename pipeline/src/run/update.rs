@@ -1,6 +1,7 @@
 use super::INTERRUPTED;
 use crate::ids::{Key, NodeId};
-use crate::plan::Node;
+use crate::plan::{Canonical, Node};
+use crate::store::Summary;
 use pretext_protocol::{Measurement, Progress};
 use serde::Serialize;
 
@@ -8,6 +9,11 @@ use serde::Serialize;
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Update<'a> {
+    /// There was a result when the run began. Told before [`Update::Planned`], of each.
+    Found {
+        node: &'a NodeId,
+        key: Key,
+    },
     /// All that can be known before anything runs.
     Planned {
         recipe: &'a str,
@@ -19,7 +25,7 @@ pub enum Update<'a> {
         /// How long it will take, where earlier runs tell.
         estimate_seconds: Option<f64>,
     },
-    /// There is a result already. Told after [`Update::Planned`] only for what could not be known then.
+    /// There is a result, which could not be known when the run began.
     Reused {
         node: &'a NodeId,
         key: Key,
@@ -34,8 +40,8 @@ pub enum Update<'a> {
         key: Key,
         attempt: u32,
         resumed: bool,
-        /// What is wrong with the result that is there.
-        damage: Option<&'a str>,
+        /// Why the result that is there will not do.
+        again: Option<&'a str>,
     },
     Progress {
         node: &'a NodeId,
@@ -49,14 +55,25 @@ pub enum Update<'a> {
         /// All attempts that contributed together.
         seconds: f64,
         measurements: &'a [Measurement],
+        #[serde(skip)]
+        canonical: &'a Canonical,
     },
     /// It was asked to stop and has.
     Stopped {
         node: &'a NodeId,
         saved: bool,
     },
+    /// It has failed and is tried again.
+    Retried {
+        node: &'a NodeId,
+        seconds: f64,
+        error: &'a str,
+        /// How many tries are left, the next one included.
+        left: u32,
+    },
     Failed {
         node: &'a NodeId,
+        key: Option<Key>,
         seconds: f64,
         error: &'a str,
     },
@@ -64,6 +81,11 @@ pub enum Update<'a> {
     Skipped {
         node: &'a NodeId,
         needs: &'a NodeId,
+    },
+    /// Nothing needs its bytes any more, and the recipe does not keep them.
+    Dropped {
+        node: &'a NodeId,
+        bytes: u64,
     },
     Overall {
         ended: usize,
@@ -77,26 +99,8 @@ pub enum Update<'a> {
     Finished(&'a Summary),
 }
 
-/// What a run came to.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Summary {
-    pub computed: usize,
-    pub reused: usize,
-    /// Each with its error.
-    pub failed: Vec<(NodeId, String)>,
-    pub skipped: usize,
-    /// Stopped with their state saved.
-    pub stopped: usize,
-    /// Ended without saving it: they go on from the last checkpoint that they wrote.
-    pub cut_short: usize,
-    pub interrupted: bool,
-    pub seconds: f64,
-    /// What the reused results took when they were computed.
-    pub saved_seconds: f64,
-}
-
 impl Summary {
-    /// What the process ends with: 0 when every node has a result.
+    /// What the process ends with: 0 when every node that was wanted has a result.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self { interrupted: true, .. } => INTERRUPTED,

@@ -1,8 +1,8 @@
-use super::Summary;
-use crate::ids::NodeId;
+use crate::ids::{Digest, NodeId};
 use crate::plan::Graph;
-use crate::store::StageResult;
-use std::collections::BTreeSet;
+use crate::store::{StageResult, Summary};
+use petgraph::graph::NodeIndex;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// What is to be computed.
@@ -11,6 +11,33 @@ pub struct Work<'a> {
     pub graph: &'a Graph,
     /// The recipe's name.
     pub recipe: &'a str,
+    /// The recipe's file, and the digest of its text.
+    pub path: &'a str,
+    pub digest: Digest,
+    pub wishes: &'a Wishes,
+}
+
+/// What the user wants to be different this time.
+#[derive(Debug, Clone)]
+pub struct Wishes {
+    /// Only these are computed; of the others it is used what is there. None: all.
+    pub only: Option<HashSet<NodeIndex>>,
+    /// These are computed though their results are there.
+    pub forced: HashSet<NodeIndex>,
+    /// Whether what does not need a failed stage is still computed.
+    pub keep_going: bool,
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        Self { only: None, forced: HashSet::new(), keep_going: true }
+    }
+}
+
+impl Wishes {
+    pub(super) fn wants(&self, node: NodeIndex) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(&node))
+    }
 }
 
 impl Work<'_> {
@@ -41,7 +68,7 @@ pub enum NodeOutcome {
     Skipped {
         needs: NodeId,
     },
-    /// It was stopped, or its turn did not come before the user stopped the run.
+    /// It was stopped, or left out, or its turn did not come before the run ended.
     NotRun,
 }
 

@@ -14,9 +14,20 @@ use std::time::Duration;
 /// What program computes the stages.
 #[derive(Debug, Clone)]
 pub struct WorkerSpec {
-    pub path: PathBuf,
+    pub program: PathBuf,
+    pub arguments: Vec<String>,
+    /// Where it is started; where `pretext` was, if not said.
+    pub folder: Option<PathBuf>,
     /// Without a sign of life for so long, it is taken to hang.
     pub silence: Duration,
+}
+
+impl WorkerSpec {
+    /// The program and its arguments, as people would type it.
+    pub fn name(&self) -> String {
+        let words = std::iter::once(self.program.display().to_string()).chain(self.arguments.iter().cloned());
+        words.collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// A process that computes one stage after the other.
@@ -47,10 +58,10 @@ pub(super) enum Conclusion {
 /// Why a worker did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    #[error("the worker {} could not be started: {source}", path.display())]
-    Start { path: PathBuf, source: io::Error },
-    #[error("the worker {} speaks protocol {found}, this pretext {PROTOCOL}: build both from the same version", path.display())]
-    Protocol { path: PathBuf, found: u32 },
+    #[error("the worker {name} could not be started: {source}")]
+    Start { name: String, source: io::Error },
+    #[error("the worker {name} speaks protocol {found}, this pretext {PROTOCOL}: build both from the same version")]
+    Protocol { name: String, found: u32 },
     #[error("the worker {manner}{last_words}")]
     Died { manner: String, last_words: String },
     #[error(
@@ -72,12 +83,16 @@ pub enum Failure {
 impl Worker {
     /// Starts a worker that computes with so many threads, and exchanges greetings.
     pub fn start(spec: &WorkerSpec, threads: usize) -> Result<Self, Failure> {
-        let mut command = Command::new(&spec.path);
+        let mut command = Command::new(&spec.program);
+        command.args(&spec.arguments);
+        if let Some(folder) = &spec.folder {
+            command.current_dir(folder);
+        }
         for name in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"] {
             command.env(name, threads.to_string());
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let failed_to_start = |source| Failure::Start { path: spec.path.clone(), source };
+        let failed_to_start = |source| Failure::Start { name: spec.name(), source };
         let mut child = spawn::spawn(command).map_err(failed_to_start)?;
         let replies = child.stdout.take().expect("standard output is piped");
         let complaints = child.stderr.take().expect("standard error is piped");
@@ -145,7 +160,7 @@ impl Worker {
         match self.receive()? {
             Reply::Hello { protocol: PROTOCOL, worker, version } => self.version = format!("{worker} {version}"),
             Reply::Hello { protocol, .. } => {
-                return Err(Failure::Protocol { path: self.spec.path.clone(), found: protocol });
+                return Err(Failure::Protocol { name: self.spec.name(), found: protocol });
             }
             other => return Err(self.unexpected(&other)),
         }

@@ -1,12 +1,12 @@
 //! Computations in progress: one process has a key at a time, and each attempt a folder of its own.
 
 use super::error::{IoContext, Result};
+use super::place::is_at;
 use super::{Store, files};
 use crate::ids::Key;
 use pretext_protocol::CHECKPOINT;
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The right to compute a key. It ends with this value or with the process, whichever is sooner: the lock is the
@@ -22,8 +22,6 @@ pub struct Lease {
 pub struct Attempt {
     /// From 1, counting those that came to nothing.
     pub number: u32,
-    /// `scratch` of the newest earlier attempt that left a checkpoint.
-    pub resume: Option<PathBuf>,
     folder: PathBuf,
 }
 
@@ -48,6 +46,20 @@ impl Attempt {
     pub fn log(&self) -> PathBuf {
         self.folder.join("log")
     }
+    /// The folder with the checkpoint that it goes on from, if there is one. It was moved here from the attempt that wrote
+    /// it: whoever may still believe to be that attempt writes where nobody looks.
+    pub fn resume(&self) -> Option<PathBuf> {
+        Some(self.taken_over()).filter(|folder| folder.join(CHECKPOINT).is_dir())
+    }
+
+    fn taken_over(&self) -> PathBuf {
+        self.folder.join("resume")
+    }
+
+    /// Its newest checkpoint: the last that it wrote, or else the one that it began with.
+    fn checkpoint(&self) -> Option<PathBuf> {
+        [self.scratch(), self.taken_over()].map(|folder| folder.join(CHECKPOINT)).into_iter().find(|it| it.is_dir())
+    }
 }
 
 impl Store {
@@ -56,7 +68,7 @@ impl Store {
         let folder = self.attempts_of(key);
         let place = folder.join("lease");
         loop {
-            fs::create_dir_all(&folder).doing("create", &folder)?;
+            files::create_folders(&folder).doing("create", &folder)?;
             let mut file = match File::options().create(true).append(true).open(&place) {
                 Ok(file) => file,
                 // Whoever had it has just cleared the folder away.
@@ -88,66 +100,45 @@ impl Store {
         Ok(newest.map(|attempt| attempt.log()).filter(|log| log.exists()))
     }
 
-    fn attempts_of(&self, key: &Key) -> PathBuf {
+    pub(super) fn attempts_of(&self, key: &Key) -> PathBuf {
         self.root.join("attempts").join(key.to_string())
     }
 }
 
 impl Lease {
-    /// A fresh folder. Earlier attempts are removed except the one whose checkpoint will be read.
+    /// A fresh folder, with the checkpoint of the newest earlier attempt that has one. Earlier attempts are removed.
     pub fn begin(&self) -> Result<Attempt> {
         let earlier = earlier_attempts(&self.folder)?;
         let number = earlier.last().map_or(1, |last| last.number + 1);
-        let resumed = earlier.iter().rposition(|attempt| attempt.scratch().join(CHECKPOINT).is_dir());
-        for (place, attempt) in earlier.iter().enumerate() {
-            if Some(place) != resumed {
-                files::remove_folder(&attempt.folder)?;
-            }
+        let attempt = Attempt { number, folder: self.folder.join(number.to_string()) };
+        for folder in [attempt.out(), attempt.side(), attempt.scratch(), attempt.taken_over()] {
+            files::create_folders(&folder).doing("create", &folder)?;
         }
-        let resume = resumed.map(|place| earlier[place].scratch());
-        let attempt = Attempt { number, resume, folder: self.folder.join(number.to_string()) };
-        for folder in [attempt.out(), attempt.side(), attempt.scratch()] {
-            fs::create_dir_all(&folder).doing("create", &folder)?;
+        if let Some(checkpoint) = earlier.iter().rev().find_map(Attempt::checkpoint) {
+            files::rename(&checkpoint, &attempt.taken_over().join(CHECKPOINT)).doing("take over", &checkpoint)?;
+        }
+        for attempt in earlier {
+            // One whose process is just being ended by the kernel may still write into it; the next attempt tries again.
+            let _ = files::remove_folder(&attempt.folder);
         }
         Ok(attempt)
     }
 
     /// Gives the key back and removes its attempts, which nobody needs once there is a result.
     pub fn clear(self) -> Result<()> {
-        for attempt in earlier_attempts(&self.folder)? {
-            files::remove_folder(&attempt.folder)?;
-        }
-        let place = self.folder.join("lease");
-        fs::remove_file(&place).doing("remove", &place)?;
-        match fs::remove_dir(&self.folder) {
-            // Someone waits for the key and has made the file anew.
-            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => Ok(()),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            done => done.doing("remove", &self.folder),
-        }
+        // All at once: a checkpoint that is removed half must not be found.
+        let cleared = files::unique_beside(&self.folder);
+        files::rename(&self.folder, &cleared).doing("clear", &self.folder)?;
+        files::remove_folder(&cleared)
     }
 }
 
 /// In the order of their numbers.
 fn earlier_attempts(folder: &Path) -> Result<Vec<Attempt>> {
-    let mut attempts = Vec::new();
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(attempts),
-        entries => entries.doing("list", folder)?,
-    };
-    for entry in entries {
-        let path = entry.doing("list", folder)?.path();
-        if let Some(number) = path.file_name().and_then(|name| name.to_str()?.parse().ok()) {
-            attempts.push(Attempt { number, resume: None, folder: path });
-        }
-    }
+    let number = |path: &Path| path.file_name()?.to_str()?.parse().ok();
+    let entries = files::entries(folder)?.into_iter();
+    let mut attempts: Vec<Attempt> =
+        entries.filter_map(|path| Some(Attempt { number: number(&path)?, folder: path })).collect();
     attempts.sort_by_key(|attempt| attempt.number);
     Ok(attempts)
-}
-
-fn is_at(file: &File, place: &Path) -> bool {
-    match (file.metadata(), fs::metadata(place)) {
-        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
-        _ => false,
-    }
 }

@@ -1,7 +1,7 @@
 //! What workers said they can do, so that `plan` starts none.
 
 use super::error::{IoContext, Result};
-use super::{Store, files};
+use super::{Durability, Store, files};
 use crate::ids::Digest;
 use pretext_protocol::Catalogue;
 use std::fs;
@@ -18,7 +18,7 @@ impl Store {
 
     /// Keeps a catalogue until its worker's file changes.
     pub fn keep_catalogue(&self, worker: &Path, catalogue: &Catalogue) -> Result<()> {
-        files::write_json(&self.catalogue_place(worker)?, catalogue)
+        files::write_json(&self.catalogue_place(worker)?, catalogue, Durability::Quick)
     }
 
     fn catalogue_place(&self, worker: &Path) -> Result<PathBuf> {

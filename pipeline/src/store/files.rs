@@ -1,34 +1,118 @@
-//! Files that appear whole or not at all.
+//! Files that appear whole or not at all. Whatever the store changes on disk goes through here.
 
 use super::error::{IoContext, Result, StoreError};
+use super::fault;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// How the names begin under which files are written before they get their own.
+/// How the names begin under which files and folders are written before they get their own.
 pub(super) const TEMPORARY: &str = ".partial-";
 
+/// Whether something is to outlast a loss of power. Waiting for the disk costs milliseconds. What is lost without it is
+/// noticed (a file of the wrong size, a name that is not there) and computed again, so that only what took time to compute
+/// is worth the wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    Synced,
+    Quick,
+}
+
+impl Durability {
+    /// For what took so long to compute.
+    pub fn worth(seconds: f64) -> Self {
+        if seconds >= 0.5 { Self::Synced } else { Self::Quick }
+    }
+}
+
 /// Writes a file under its final name in one step, and its folder where there is none.
-pub(super) fn write_whole(place: &Path, bytes: &[u8]) -> Result<()> {
+pub(super) fn write_whole(place: &Path, bytes: &[u8], durability: Durability) -> Result<()> {
     let folder = place.parent().expect("every file of the store is in a folder");
-    fs::create_dir_all(folder).doing("create", folder)?;
-    let mut builder = tempfile::Builder::new();
-    // What tempfile makes is for its owner's eyes only; a store may be shared. The umask still applies.
-    let builder = builder.prefix(TEMPORARY).permissions(Permissions::from_mode(0o666));
-    let mut temporary = builder.tempfile_in(folder).doing("create a file in", folder)?;
-    temporary.write_all(bytes).and_then(|()| temporary.as_file().sync_all()).doing("write", place)?;
-    temporary.persist(place).map_err(|error| error.error).doing("write", place)?;
-    sync_folder(folder)
+    let temporary = unique_beside(place);
+    let written = write_new(&temporary, bytes).or_else(|error| match error.kind() {
+        ErrorKind::NotFound => create_folders(folder).and_then(|()| write_new(&temporary, bytes)),
+        _ => Err(error),
+    });
+    let whole = written.and_then(|()| sync(&temporary, durability)).and_then(|()| rename(&temporary, place));
+    if whole.is_err() {
+        // That the rest of it cannot be removed either is less of a trouble than what comes next.
+        let _ = fs::remove_file(&temporary);
+    }
+    whole.and_then(|()| sync(folder, durability)).doing("write", place)
 }
 
 /// [`write_whole`] of a value as indented JSON.
-pub(super) fn write_json<T: Serialize>(place: &Path, value: &T) -> Result<()> {
+pub(super) fn write_json<T: Serialize>(place: &Path, value: &T, durability: Durability) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(value).expect("records are plain data");
     text.push(b'\n');
-    write_whole(place, &text)
+    write_whole(place, &text, durability)
+}
+
+/// A file that nobody looks at yet.
+pub(super) fn write_new(place: &Path, bytes: &[u8]) -> io::Result<()> {
+    fault::step()?;
+    let mut file = File::options().write(true).create_new(true).open(place)?;
+    fault::step()?;
+    file.write_all(bytes)
+}
+
+/// A name in the same folder that nobody else uses.
+pub(super) fn unique_beside(place: &Path) -> PathBuf {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    static START: std::sync::OnceLock<u128> = std::sync::OnceLock::new();
+    // Processes of other machines may have our number, and ours may be given out again.
+    let start = START.get_or_init(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        now.map_or(0, |since| since.as_nanos())
+    });
+    let (process, number) = (std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+    place.with_file_name(format!("{TEMPORARY}{start:x}-{process}-{number}"))
+}
+
+pub(super) fn create_folders(folder: &Path) -> io::Result<()> {
+    fault::step()?;
+    fs::create_dir_all(folder)
+}
+
+pub(super) fn create_folder(folder: &Path) -> io::Result<()> {
+    fault::step()?;
+    fs::create_dir(folder)
+}
+
+pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fault::step()?;
+    fs::rename(from, to)
+}
+
+pub(super) fn remove_file(place: &Path) -> io::Result<()> {
+    fault::step()?;
+    fs::remove_file(place)
+}
+
+pub(super) fn make_read_only(place: &Path) -> io::Result<()> {
+    fault::step()?;
+    fs::set_permissions(place, Permissions::from_mode(0o444))
+}
+
+/// Makes what was written to a file, or the new names in a folder, outlast a loss of power.
+pub(super) fn sync(place: &Path, durability: Durability) -> io::Result<()> {
+    match durability {
+        Durability::Quick => Ok(()),
+        Durability::Synced => File::open(place)?.sync_all(),
+    }
+}
+
+/// Removes a folder with all that is in it. That it is not there is as good.
+pub(super) fn remove_folder(folder: &Path) -> Result<()> {
+    fault::step().doing("remove", folder)?;
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        done => done.doing("remove", folder),
+    }
 }
 
 pub(super) fn read_if_there(place: &Path) -> Result<Option<Vec<u8>>> {
@@ -45,6 +129,15 @@ pub(super) fn read_json<T: DeserializeOwned>(place: &Path) -> Result<Option<T>> 
     value.map(Some).map_err(|source| StoreError::Malformed { path: place.to_owned(), source })
 }
 
+/// The entries of a folder; none where it is not there.
+pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
+        entries => entries.doing("list", folder)?,
+    };
+    entries.map(|entry| entry.map(|entry| entry.path()).doing("list", folder)).collect()
+}
+
 /// What a rename into place came to.
 #[derive(Debug, PartialEq)]
 pub(super) enum Renamed {
@@ -54,34 +147,17 @@ pub(super) enum Renamed {
 }
 
 /// Gives a whole folder its final name, unless there is something of that name.
-pub(super) fn rename_folder(from: &Path, to: &Path) -> Result<Renamed> {
+pub(super) fn rename_folder(from: &Path, to: &Path, durability: Durability) -> Result<Renamed> {
     let parent = to.parent().expect("every folder of the store is in one");
-    fs::create_dir_all(parent).doing("create", parent)?;
-    match fs::rename(from, to) {
-        Ok(()) => sync_folder(parent).map(|()| Renamed::Done),
-        Err(error) if is_occupied(&error) => Ok(Renamed::Occupied),
+    let renamed = rename(from, to).or_else(|error| match error.kind() {
+        ErrorKind::NotFound => create_folders(parent).and_then(|()| rename(from, to)),
+        _ => Err(error),
+    });
+    match renamed {
+        Ok(()) => sync(parent, durability).doing("save", parent).map(|()| Renamed::Done),
+        Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists) => {
+            Ok(Renamed::Occupied)
+        }
         Err(error) => Err(error).doing("rename a finished folder to", to),
-    }
-}
-
-fn is_occupied(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists)
-}
-
-/// Makes what was written to a file outlast a loss of power.
-pub(super) fn sync_file(place: &Path) -> Result<()> {
-    File::open(place).and_then(|file| file.sync_all()).doing("save", place)
-}
-
-/// Makes new names in a folder outlast a loss of power.
-pub(super) fn sync_folder(folder: &Path) -> Result<()> {
-    sync_file(folder)
-}
-
-/// Removes a folder with all that is in it. That it is not there is as good.
-pub(super) fn remove_folder(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        done => done.doing("remove", folder),
     }
 }

@@ -5,35 +5,41 @@
 //! format                    the version of this layout
 //! artifacts/ab/DIGEST/      manifest.json and files/: what a stage yielded, named by its content
 //! results/ab/KEY/           result.json, provenance.json, side/, log
-//! attempts/KEY/             lease, locked by the process that computes KEY, and 1/, 2/, ...: out/ side/ scratch/ log
-//! nodes/ab/DIGEST.json      what a node of a recipe last led to
+//! attempts/KEY/             lease, locked by the process that computes KEY, and 1/, 2/, ...: out/ side/ scratch/ resume/ log
+//! runs/TIME-RECIPE/         run.json, nodes.jsonl, events.jsonl; alive, locked while it goes on, and status.json
+//! index/RECIPE              what the files of a recipe's results said when they were last read; a cache
 //! workers/DIGEST.json       catalogues, so that `plan` starts no worker
 //! cache/                    downloads
 //! damaged/                  artifacts that were no longer what their name says
-//! runs/TIME/events.jsonl    what happened in a run
 //! ```
 
 mod artifact;
 mod attempt;
 mod catalogues;
 mod error;
+pub mod fault;
 mod files;
-mod nodes;
+mod index;
+mod manifest;
+mod place;
 mod records;
 mod results;
+mod runs;
 #[cfg(test)]
 mod tests;
+mod view;
 
+pub use artifact::{ArtifactState, Drop, Hold};
 pub use attempt::{Attempt, Lease};
 pub use error::StoreError;
-pub use nodes::NodeRecord;
+pub use files::Durability;
 pub use records::*;
+pub use runs::*;
+pub use view::View;
 
-use crate::text;
 use error::{IoContext, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 /// The version of the layout above.
 pub const FORMAT: u32 = 1;
@@ -48,7 +54,7 @@ impl Store {
     /// Opens the store in `root`, which is created when it is not there.
     pub fn open(root: &Path) -> Result<Self> {
         let root = std::path::absolute(root).doing("find", root)?;
-        fs::create_dir_all(&root).doing("create", &root)?;
+        files::create_folders(&root).doing("create", &root)?;
         let store = Self { root };
         store.check_format()?;
         Ok(store)
@@ -73,21 +79,6 @@ impl Store {
         Ok(cache)
     }
 
-    /// A new folder for the record of one run, named by the time.
-    pub fn new_run_folder(&self) -> Result<PathBuf> {
-        let runs = self.root.join("runs");
-        fs::create_dir_all(&runs).doing("create", &runs)?;
-        let time = text::rfc3339(SystemTime::now()).replace(':', "-");
-        for further in 1.. {
-            let folder = runs.join(if further == 1 { time.clone() } else { format!("{time}-{further}") });
-            match fs::create_dir(&folder) {
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                done => return done.doing("create", &folder).map(|()| folder),
-            }
-        }
-        unreachable!("the numbers do not end")
-    }
-
     fn check_format(&self) -> Result<()> {
         let place = self.root.join("format");
         let Some(text) = files::read_if_there(&place)? else { return self.found_new(&place) };
@@ -107,11 +98,6 @@ impl Store {
                 return Err(StoreError::NotAStore { root: self.root.clone() });
             }
         }
-        files::write_whole(place, format!("{FORMAT}\n").as_bytes())
-    }
-
-    /// `root/AREA/ab/abcdef...`: two digits a level keep the folders short enough to list.
-    fn sharded(&self, area: &str, name: &str) -> PathBuf {
-        self.root.join(area).join(&name[..2]).join(name)
+        files::write_whole(place, format!("{FORMAT}\n").as_bytes(), Durability::Synced)
     }
 }

@@ -3,6 +3,7 @@ use crate::plan::Canonical;
 use pretext_protocol::Measurement;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 /// What a key leads to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,18 +47,23 @@ pub struct LastRun {
     pub canonical: Canonical,
     /// Seconds since 1970.
     pub at: u64,
+    /// The run that it was part of.
+    pub run: String,
 }
 
 impl Machine {
     /// The one that this runs on.
-    pub fn this() -> Self {
-        let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-        let processors = read("/proc/cpuinfo");
-        let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-        Self {
-            host: read("/proc/sys/kernel/hostname").trim().to_owned(),
-            processor: model.map_or("unknown", |(_, name)| name.trim()).to_owned(),
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
-        }
+    pub fn this() -> &'static Self {
+        static THIS: OnceLock<Machine> = OnceLock::new();
+        THIS.get_or_init(|| {
+            let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+            let processors = read("/proc/cpuinfo");
+            let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+            Self {
+                host: read("/proc/sys/kernel/hostname").trim().to_owned(),
+                processor: model.map_or("unknown", |(_, name)| name.trim()).to_owned(),
+                cores: std::thread::available_parallelism().map_or(1, usize::from),
+            }
+        })
     }
 }

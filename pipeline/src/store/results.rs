@@ -1,12 +1,12 @@
 //! Results by key.
 
 use super::error::{IoContext, Result};
-use super::files::{self, Renamed};
-use super::{Attempt, LastRun, Provenance, StageResult, Store};
-use crate::ids::{Key, NodeId};
-use crate::plan::{Canonical, Known, Lookup};
+use super::files::{self, Durability, Renamed};
+use super::{ArtifactState, Attempt, Provenance, StageResult, Store};
+use crate::ids::Key;
+use crate::plan::{Canonical, Lookup};
+use pretext_protocol::Measurement;
 use serde::{Deserialize, Serialize};
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,39 +21,62 @@ struct ResultRecord {
 
 impl Store {
     /// Publishes what an attempt came to: result, provenance, side files and log appear in one step. A whole
-    /// result that is there already stays; one that has lost an artifact is replaced.
+    /// result that is there already stays, unless it is to be `replaced`; one that has lost an artifact does not.
     pub fn publish_result(
         &self,
         attempt: &Attempt,
         canonical: &Canonical,
         result: &StageResult,
         provenance: &Provenance,
+        replaced: bool,
     ) -> Result<()> {
+        let durability = Durability::worth(provenance.seconds);
         let place = self.result_folder(&result.key);
         let staging = attempt.folder().join("result");
         let (canonical, result) = (canonical.clone(), result.clone());
         let (key, record) = (result.key, ResultRecord { result, canonical });
-        files::write_json(&staging.join("result.json"), &record)?;
-        files::write_json(&staging.join("provenance.json"), provenance)?;
-        fs::rename(attempt.side(), staging.join("side")).doing("rename", &attempt.side())?;
+        files::write_json(&staging.join("result.json"), &record, durability)?;
+        files::write_json(&staging.join("provenance.json"), provenance, durability)?;
+        files::rename(&attempt.side(), &staging.join("side")).doing("rename", &attempt.side())?;
         if attempt.log().exists() {
-            fs::rename(attempt.log(), staging.join("log")).doing("rename", &attempt.log())?;
+            files::rename(&attempt.log(), &staging.join("log")).doing("rename", &attempt.log())?;
         }
-        files::sync_folder(&staging)?;
-        while files::rename_folder(&staging, &place)? == Renamed::Occupied {
-            if let Lookup::Found(_) = self.result(&key) {
+        files::sync(&staging, durability).doing("save", &staging)?;
+        while files::rename_folder(&staging, &place, durability)? == Renamed::Occupied {
+            if !replaced && matches!(self.look_up(&key), Lookup::Found(_)) {
                 return Ok(());
             }
-            let replaced = attempt.folder().join("replaced");
-            files::remove_folder(&replaced)?;
-            fs::rename(&place, &replaced).doing("rename", &place)?;
+            let old = files::unique_beside(&staging);
+            files::rename(&place, &old).doing("rename", &place)?;
+            files::remove_folder(&old)?;
         }
         Ok(())
     }
 
+    /// What there is under a key, read from its files.
+    pub fn look_up(&self, key: &Key) -> Lookup {
+        match files::read_json::<ResultRecord>(&self.result_place(key)) {
+            Ok(None) => Lookup::Missing,
+            Err(error) => Lookup::Damaged(error.to_string()),
+            Ok(Some(record)) => self.checked(key, record),
+        }
+    }
+
+    /// What was computed under a key, if its result is there.
+    pub fn canonical(&self, key: &Key) -> Option<Canonical> {
+        let record = files::read_json::<ResultRecord>(&self.result_place(key)).ok()??;
+        Some(record.canonical)
+    }
+
+    /// What was measured under a key, whether its artifacts are still there or not.
+    pub(super) fn measurements(&self, key: &Key) -> Option<Vec<Measurement>> {
+        let record = files::read_json::<ResultRecord>(&self.result_place(key)).ok()??;
+        Some(record.result.measurements)
+    }
+
     /// The folder with a result's `side/` and `log`.
     pub fn result_folder(&self, key: &Key) -> PathBuf {
-        self.sharded("results", &key.to_string())
+        self.sharded("results", key)
     }
 
     /// How a result came about. None when it is not there or cannot be read: nothing depends on it.
@@ -61,30 +84,26 @@ impl Store {
         files::read_json(&self.result_folder(key).join("provenance.json")).ok().flatten()
     }
 
-    fn check(&self, key: &Key, ResultRecord { result, canonical }: &ResultRecord) -> Option<String> {
+    pub(super) fn result_place(&self, key: &Key) -> PathBuf {
+        let mut place = self.result_folder(key);
+        place.push("result.json");
+        place
+    }
+
+    fn checked(&self, key: &Key, ResultRecord { result, canonical }: ResultRecord) -> Lookup {
         if result.key != *key || canonical.key() != *key {
-            return Some(format!("the result's contents do not belong to the key {}", key.0.short()));
+            return Lookup::Damaged(format!("the result's contents do not belong to the key {}", key.0.short()));
         }
-        result.artifacts.iter().find_map(|(output, digest)| {
-            let damage = self.artifact_damage(digest)?;
-            Some(format!("artifact `{output}` ({}) {damage}", digest.short()))
-        })
-    }
-}
-
-impl Known for Store {
-    fn result(&self, key: &Key) -> Lookup {
-        match files::read_json::<ResultRecord>(&self.result_folder(key).join("result.json")) {
-            Ok(None) => Lookup::Missing,
-            Err(error) => Lookup::Damaged(error.to_string()),
-            Ok(Some(record)) => match self.check(key, &record) {
-                Some(damage) => Lookup::Damaged(damage),
-                None => Lookup::Found(Arc::new(record.result)),
-            },
+        let mut is_dropped = false;
+        for (output, digest) in &result.artifacts {
+            match self.artifact_state(digest) {
+                ArtifactState::Whole => {}
+                ArtifactState::Dropped => is_dropped = true,
+                ArtifactState::Damaged(damage) => {
+                    return Lookup::Damaged(format!("artifact `{output}` ({}) {damage}", digest.short()));
+                }
+            }
         }
-    }
-
-    fn last(&self, recipe: &str, node: &NodeId) -> Option<LastRun> {
-        self.node_record(recipe, node).and_then(|record| record.last)
+        if is_dropped { Lookup::Dropped(Arc::new(result)) } else { Lookup::Found(Arc::new(result)) }
     }
 }

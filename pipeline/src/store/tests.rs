@@ -41,11 +41,11 @@ impl Fixture {
         fs::write(attempt.out().join("value/value.txt"), text).unwrap();
         fs::write(attempt.side().join("curve.csv"), "1\n").unwrap();
         fs::write(attempt.log(), "said\n").unwrap();
-        let digest = self.store.publish_artifact(&attempt.out().join("value")).unwrap();
+        let digest = self.store.publish_artifact(&attempt.out().join("value"), Durability::Quick).unwrap();
         let measurements = vec![Measurement { name: "value".into(), split: String::new(), value: 0.1 }];
         let artifacts = [("value".to_owned(), digest)].into();
         let result = StageResult { key: canonical.key(), artifacts, measurements };
-        self.store.publish_result(&attempt, &canonical, &result, &provenance(attempt.number)).unwrap();
+        self.store.publish_result(&attempt, &canonical, &result, &provenance(attempt.number), false).unwrap();
         lease.clear().unwrap();
         result
     }
@@ -69,14 +69,16 @@ fn provenance(attempts: u32) -> Provenance {
         peak_rss_bytes: None,
         threads: 1,
         device: "cpu".into(),
-        machine: Machine::this(),
+        machine: Machine::this().clone(),
     }
 }
 
 #[test]
 fn the_digest_is_that_of_paths_and_contents_and_of_nothing_else() {
     let f = Fixture::new();
-    let digest = |name, contents: &[(&str, &str)]| f.store.publish_artifact(&f.folder_with(name, contents)).unwrap();
+    let digest = |name, contents: &[(&str, &str)]| {
+        f.store.publish_artifact(&f.folder_with(name, contents), Durability::Quick).unwrap()
+    };
     let one = digest("one", &[("b/c", "2"), ("a", "1"), ("empty/", "")]);
     assert_eq!(digest("two", &[("a", "1"), ("empty/", ""), ("b/c", "2")]), one);
     for (name, other) in [
@@ -91,13 +93,13 @@ fn the_digest_is_that_of_paths_and_contents_and_of_nothing_else() {
 #[test]
 fn publishing_again_changes_nothing() {
     let f = Fixture::new();
-    let digest = f.store.publish_artifact(&f.folder_with("one", &[("a", "1")])).unwrap();
+    let digest = f.store.publish_artifact(&f.folder_with("one", &[("a", "1")]), Durability::Quick).unwrap();
     let file = f.store.artifact(&digest).join("a");
     let before = fs::metadata(&file).unwrap();
     assert_eq!(before.permissions().mode() & 0o777, 0o444);
-    assert_eq!(f.store.publish_artifact(&f.folder_with("two", &[("a", "1")])).unwrap(), digest);
+    assert_eq!(f.store.publish_artifact(&f.folder_with("two", &[("a", "1")]), Durability::Quick).unwrap(), digest);
     assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), before.modified().unwrap());
-    assert_eq!(f.store.artifact_damage(&digest), None);
+    assert_eq!(f.store.artifact_state(&digest), ArtifactState::Whole);
 }
 
 #[test]
@@ -105,7 +107,7 @@ fn an_artifact_holds_only_plain_files() {
     let f = Fixture::new();
     let folder = f.folder_with("one", &[("a", "1")]);
     std::os::unix::fs::symlink("a", folder.join("b")).unwrap();
-    let error = f.store.publish_artifact(&folder).unwrap_err().to_string();
+    let error = f.store.publish_artifact(&folder, Durability::Quick).unwrap_err().to_string();
     assert_eq!(
         error,
         format!("{}/b is a symbolic link; an artifact holds only plain files and folders", folder.display())
@@ -116,9 +118,9 @@ fn an_artifact_holds_only_plain_files() {
 #[test]
 fn a_result_is_found_with_all_that_belongs_to_it() {
     let f = Fixture::new();
-    assert_eq!(f.store.result(&canonical("fake/source").key()), Lookup::Missing);
+    assert_eq!(f.store.look_up(&canonical("fake/source").key()), Lookup::Missing);
     let result = f.publish("5");
-    let Lookup::Found(found) = f.store.result(&result.key) else { panic!("not found") };
+    let Lookup::Found(found) = f.store.look_up(&result.key) else { panic!("not found") };
     assert_eq!(*found, result);
     assert_eq!(f.store.provenance(&result.key), Some(provenance(1)));
     let folder = f.store.result_folder(&result.key);
@@ -133,7 +135,7 @@ fn damage_is_found_and_mended_by_publishing_again() {
     let result = f.publish("5");
     let digest = result.artifacts["value"];
     let file = f.store.artifact(&digest).join("value.txt");
-    let damage = || match f.store.result(&result.key) {
+    let damage = || match f.store.look_up(&result.key) {
         Lookup::Damaged(damage) => damage.replace(&digest.short(), "DIGEST"),
         other => panic!("{other:?}"),
     };
@@ -147,19 +149,19 @@ fn damage_is_found_and_mended_by_publishing_again() {
     spoil("6");
     assert_eq!(damage(), "artifact `value` (DIGEST) holds value.txt with other contents");
     spoil("5"); // another time and the same bytes: as after a copy to another disk
-    assert!(matches!(f.store.result(&result.key), Lookup::Found(_)));
+    assert!(matches!(f.store.look_up(&result.key), Lookup::Found(_)));
     fs::remove_file(&file).unwrap();
     assert_eq!(damage(), "artifact `value` (DIGEST) lacks value.txt");
 
     f.publish("5");
     assert_eq!(fs::read_to_string(&file).unwrap(), "5");
-    assert!(matches!(f.store.result(&result.key), Lookup::Found(_)));
+    assert!(matches!(f.store.look_up(&result.key), Lookup::Found(_)));
     assert_eq!(fs::read_dir(f.store.root().join("damaged")).unwrap().count(), 1, "the damaged one is kept aside");
 
     fs::remove_dir_all(file.parent().unwrap().parent().unwrap()).unwrap();
     assert_eq!(damage(), "artifact `value` (DIGEST) is missing");
     let other = f.publish("7"); // a key that leads elsewhere now replaces what can no longer be had
-    assert_eq!(f.store.result(&result.key), Lookup::Found(other.into()));
+    assert_eq!(f.store.look_up(&result.key), Lookup::Found(other.into()));
 }
 
 #[test]
@@ -169,12 +171,12 @@ fn what_was_interrupted_is_never_seen() {
     let attempt = f.store.lease(&key).unwrap().unwrap().begin().unwrap();
     fs::create_dir(attempt.out().join("value")).unwrap();
     fs::write(attempt.out().join("value/value.txt"), "5").unwrap();
-    f.store.publish_artifact(&attempt.out().join("value")).unwrap();
+    f.store.publish_artifact(&attempt.out().join("value"), Durability::Quick).unwrap();
     fs::create_dir(attempt.folder().join("result")).unwrap();
     fs::write(attempt.folder().join("result/result.json"), "{\"key\":").unwrap();
-    assert_eq!(f.store.result(&key), Lookup::Missing);
+    assert_eq!(f.store.look_up(&key), Lookup::Missing);
     f.publish("5");
-    assert!(matches!(f.store.result(&key), Lookup::Found(_)));
+    assert!(matches!(f.store.look_up(&key), Lookup::Found(_)));
 }
 
 #[test]
@@ -185,15 +187,25 @@ fn a_key_is_computed_by_one_at_a_time_and_its_checkpoint_goes_on() {
     assert!(f.store.lease(&key).unwrap().is_none());
     assert_eq!(f.store.lease_holder(&key), format!("process {} on {}", std::process::id(), Machine::this().host));
     let first = lease.begin().unwrap();
-    assert_eq!((first.number, &first.resume), (1, &None));
+    assert_eq!((first.number, first.resume()), (1, None));
     fs::create_dir(first.scratch().join("checkpoint")).unwrap();
     drop(lease);
 
-    let second = f.store.lease(&key).unwrap().unwrap().begin().unwrap();
-    assert_eq!((second.number, second.resume.as_ref()), (2, Some(&first.scratch())));
-    let third = f.store.lease(&key).unwrap().unwrap().begin().unwrap();
-    assert_eq!((third.number, third.resume.as_ref()), (3, Some(&first.scratch())));
-    assert!(!second.folder().exists(), "an attempt without a checkpoint is of no use to the next");
+    fs::write(first.scratch().join("checkpoint/state"), "1").unwrap();
+    let next = || f.store.lease(&key).unwrap().unwrap().begin().unwrap();
+    let state = |attempt: &Attempt| fs::read_to_string(attempt.resume().unwrap().join("checkpoint/state")).unwrap();
+    let second = next();
+    assert_eq!((second.number, state(&second).as_str()), (2, "1"));
+    let third = next();
+    assert_eq!((third.number, state(&third).as_str()), (3, "1"), "the second wrote none, and passes it on");
+    assert!(!first.folder().exists() && !second.folder().exists());
+    // Whoever still believes to be an earlier attempt writes where nobody looks.
+    fs::create_dir_all(first.scratch().join("checkpoint")).unwrap();
+    fs::write(first.scratch().join("checkpoint/state"), "an orphan's").unwrap();
+    fs::create_dir(third.scratch().join("checkpoint")).unwrap();
+    fs::write(third.scratch().join("checkpoint/state"), "2").unwrap();
+    let fourth = next();
+    assert_eq!((fourth.number, state(&fourth).as_str()), (4, "2"));
 
     let lease = f.store.lease(&key).unwrap().unwrap();
     lease.clear().unwrap();
@@ -221,19 +233,73 @@ fn a_newer_store_is_refused_and_so_is_a_folder_that_is_none() {
 }
 
 #[test]
-fn nodes_remember_what_they_led_to() {
+fn runs_remember_what_their_nodes_led_to() {
     let f = Fixture::new();
     let node = NodeId("pretrain[method=a/b]".into());
     let result = f.publish("5");
-    f.store.note_result("r", &node, result.key, &canonical("fake/source")).unwrap();
-    f.store.note_try("r", &node, Key(Digest::of(b"next"))).unwrap();
-    assert_eq!(f.store.last("r", &node).unwrap().key, result.key);
-    assert_eq!(f.store.last("other", &node), None);
-    let records = f.store.node_records().unwrap();
-    assert_eq!(records.len(), 1);
-    assert_eq!((&records[0].node, records[0].tried), (&node, Key(Digest::of(b"next"))));
+    let mut run = f.store.begin_run("r-1", "r.yaml", Digest::of(b"text")).unwrap();
+    let id = run.id().to_owned();
+    let line = |event, key| NodeLine { node: node.clone(), event, key: Some(key), canonical: None, error: None };
+    run.note(&line(NodeEvent::Reused, result.key)).unwrap();
+    assert!(f.store.run_is_alive(&id));
+    run.end(&Summary { reused: 1, ..Summary::default() }).unwrap();
+    assert!(!f.store.run_is_alive(&id));
+    let mut run = f.store.begin_run("r-1", "r.yaml", Digest::of(b"text")).unwrap();
+    let next = Key(Digest::of(b"next"));
+    run.note(&line(NodeEvent::Started, next)).unwrap();
+    drop(run); // killed: nothing ends its record
+
+    let last = View::new(&f.store, "r-1").last(&node).unwrap();
+    assert_eq!((last.key, &last.run, &last.canonical), (result.key, &id, &canonical("fake/source")));
+    assert_eq!(View::new(&f.store, "r").last(&node), None, "another recipe");
+    let latest = f.store.latest_nodes().unwrap();
+    assert_eq!(latest.len(), 1);
+    assert_eq!((latest[0].recipe.as_str(), latest[0].key), ("r-1", next));
+    let runs = f.store.runs().unwrap();
+    assert_eq!(runs.iter().map(|run| run.summary.as_ref().map(|s| s.reused)).collect::<Vec<_>>(), [Some(1), None]);
+    let nodes = f.store.run_nodes(&id).unwrap();
+    assert_eq!((nodes[0].outcome, &nodes[0].measurements), (NodeEvent::Reused, &result.measurements));
 }
 
+#[test]
+fn what_was_dropped_is_known_and_comes_back() {
+    let f = Fixture::new();
+    let result = f.publish("5");
+    let digest = result.artifacts["value"];
+    let hold = f.store.hold([&digest]).unwrap().unwrap();
+    assert_eq!(f.store.drop_artifact(&digest).unwrap(), crate::store::Drop::InUse);
+    drop(hold);
+    assert_eq!(f.store.drop_artifact(&digest).unwrap(), crate::store::Drop::Done(1));
+    assert_eq!(f.store.drop_artifact(&digest).unwrap(), crate::store::Drop::NotThere);
+    assert!(matches!(f.store.look_up(&result.key), Lookup::Dropped(_)));
+    assert!(f.store.hold([&digest]).unwrap().is_none());
+    f.publish("5");
+    assert!(matches!(f.store.look_up(&result.key), Lookup::Found(_)));
+    assert!(f.store.hold([&digest]).unwrap().is_some());
+}
+
+#[test]
+fn the_index_sees_every_change_that_plain_files_show() {
+    let f = Fixture::new();
+    let result = f.publish("5");
+    let file = f.store.artifact(&result.artifacts["value"]).join("value.txt");
+    let view = || View::new(&f.store, "r");
+    let first = view();
+    assert!(matches!(first.look_up(&result.key), (Lookup::Found(_), Some(1.5))));
+    first.save().unwrap();
+    assert!(matches!(view().look_up(&result.key), (Lookup::Found(_), Some(1.5))));
+    fs::write(file.with_file_name("further"), "").unwrap();
+    assert!(matches!(view().look_up(&result.key).0, Lookup::Damaged(_)), "a further file");
+    fs::remove_file(file.with_file_name("further")).unwrap();
+    assert!(matches!(view().look_up(&result.key).0, Lookup::Found(_)));
+    fs::remove_file(&file).unwrap();
+    assert!(matches!(view().look_up(&result.key).0, Lookup::Damaged(_)), "a file less");
+    f.publish("5");
+    f.store.drop_artifact(&result.artifacts["value"]).unwrap();
+    assert!(matches!(view().look_up(&result.key).0, Lookup::Dropped(_)));
+    fs::write(f.store.root().join("index/r"), "garbage").unwrap();
+    assert!(matches!(view().look_up(&result.key).0, Lookup::Dropped(_)));
+}
 #[test]
 fn a_catalogue_is_kept_until_its_worker_changes() {
     let f = Fixture::new();

@@ -2,8 +2,10 @@
 //! of each node.
 
 use anyhow::{Context, Result};
-use pretext::run::{LocalSettings, NodeOutcome, Work, WorkerSpec, execute};
-use pretext::store::Store;
+use pretext::ids::Digest;
+use pretext::plan::WorkerName;
+use pretext::run::{LocalSettings, NodeOutcome, Wishes, Work, WorkerSpec, execute};
+use pretext::store::{Store, View};
 use pretext_tests::GraphSpec;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,9 +21,12 @@ fn run(store: &Path, worker: &Path, graph: &Path) -> Result<ExitCode> {
     let store = Store::open(store)?;
     let text = std::fs::read_to_string(graph).with_context(|| format!("cannot read {}", graph.display()))?;
     let graph = serde_json::from_str::<GraphSpec>(&text)?.graph();
-    let worker = WorkerSpec { path: worker.to_owned(), silence: Duration::from_secs(60) };
-    let settings = LocalSettings { worker, threads: 2 };
-    let outcome = execute(&Work { graph: &graph, recipe: "test" }, &store, settings)?;
+    let silence = Duration::from_secs(60);
+    let worker = WorkerSpec { program: worker.to_owned(), arguments: vec![], folder: None, silence };
+    let settings = LocalSettings { workers: [(WorkerName::Stages, worker)].into(), threads: 2, gpus: vec![] };
+    let (path, digest, wishes) = ("test.yaml", Digest::of(b""), &Wishes::default());
+    let outcome =
+        execute(&Work { graph: &graph, recipe: "test", path, digest, wishes }, &View::new(&store, "test"), settings)?;
     for (node, outcome) in graph.node_weights().zip(&outcome.nodes) {
         let became = match outcome {
             NodeOutcome::Reused(_) => "reused",

@@ -1,16 +1,17 @@
+mod bytes;
+mod ended;
 mod start;
 
 use super::board::Board;
 use super::estimate::Estimates;
-use super::{End, Event, Executor, NodeOutcome, Observer, Outcome, Summary, Update, Work};
-use crate::ids::Key;
-use crate::plan::Canonical;
-use crate::store::{Provenance, StageResult, Store};
+use super::{Event, Executor, Observer, Outcome, Update, Work};
+use crate::plan::Known;
+use crate::store::{Summary, View};
+use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use petgraph::graph::NodeIndex;
-use start::Candidate;
+use start::{Ready, Running};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often what is not told by events is looked at: keys that other processes hold, and the time.
@@ -20,48 +21,48 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How long they may take to be gone when they are killed.
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Computes every node of a graph for which the store has no result. A node that fails takes down what needs it and
-/// nothing else.
+/// Computes every node of a graph that is wanted and for which the store has no result. A node that fails takes down what
+/// needs it and, unless the user wants it otherwise, nothing else.
 pub fn schedule(
     work: &Work,
-    store: &Store,
+    view: &View,
     executor: &mut dyn Executor,
     events: &Receiver<Event>,
     observers: &mut [Box<dyn Observer>],
 ) -> Outcome {
     let scheduler = Scheduler {
         work: *work,
-        store,
+        view,
         executor,
         observers,
         board: Board::new(work.graph),
-        ready: BTreeMap::new(),
+        ready: Ready::new(work.graph),
         running: BTreeMap::new(),
-        estimates: Estimates::default(),
+        tries: BTreeMap::new(),
+        bytes: Bytes::default(),
+        estimates: Estimates::new(work.graph),
         to_run: None,
         summary: Summary::default(),
         began: Instant::now(),
         looked: Instant::now(),
         stopping_since: None,
+        is_closed: false,
     };
     scheduler.run(events)
 }
 
-/// A node that an executor computes.
-struct Running {
-    since: Instant,
-    canonical: Canonical,
-}
-
 struct Scheduler<'a> {
     work: Work<'a>,
-    store: &'a Store,
+    view: &'a View,
     executor: &'a mut dyn Executor,
     observers: &'a mut [Box<dyn Observer>],
     board: Board<'a>,
-    /// What could run now, in the order of the recipe.
-    ready: BTreeMap<NodeIndex, Candidate>,
+    /// What could run now.
+    ready: Ready,
     running: BTreeMap<NodeIndex, Running>,
+    /// How often a node was tried in this run.
+    tries: BTreeMap<NodeIndex, u32>,
+    bytes: Bytes,
     estimates: Estimates,
     /// How many were left to run when all that could be reused was; until then reuse is not told one by one.
     to_run: Option<usize>,
@@ -70,6 +71,8 @@ struct Scheduler<'a> {
     /// When keys that others hold, and the time that is left, were last looked at.
     looked: Instant,
     stopping_since: Option<Instant>,
+    /// Whether nothing more is started, since something has failed and the user wants to see it.
+    is_closed: bool,
 }
 
 impl Scheduler<'_> {
@@ -94,15 +97,20 @@ impl Scheduler<'_> {
     }
 
     fn is_busy(&self) -> bool {
-        let Some(since) = self.stopping_since else { return !self.running.is_empty() || !self.ready.is_empty() };
+        let Some(since) = self.stopping_since else {
+            return !self.running.is_empty() || (!self.ready.is_empty() && !self.is_closed);
+        };
         !self.running.is_empty() && since.elapsed() < PATIENCE + LAST_PATIENCE
     }
 
     /// Tells what can be known before anything runs.
     fn announce(&mut self) {
         let Work { graph, recipe, .. } = self.work;
-        self.estimates.add_earlier(graph, self.board.pending(), recipe, self.store);
-        let to_run = self.board.pending().count();
+        let wanted = || self.board.pending().filter(|node| self.work.wishes.wants(*node));
+        let (view, store) = (self.view, self.view.store());
+        let earlier = |node: NodeIndex| Some(store.provenance(&view.last(&graph[node].id)?.key)?.seconds);
+        self.estimates.add_earlier(wanted(), earlier);
+        let to_run = wanted().count();
         self.to_run = Some(to_run);
         self.tell(&Update::Planned {
             recipe,
@@ -132,39 +140,6 @@ impl Scheduler<'_> {
         }
     }
 
-    fn ended(&mut self, index: NodeIndex, end: End) {
-        let Some(Running { since, canonical }) = self.running.remove(&index) else { return };
-        match end {
-            End::Done { result, provenance } => self.done(index, result, &canonical, &provenance),
-            End::Failed { error } => self.fail(index, error, since.elapsed()),
-            End::Stopped { saved } => {
-                *if saved { &mut self.summary.stopped } else { &mut self.summary.cut_short } += 1;
-                self.tell(&Update::Stopped { node: &self.work.graph[index].id, saved });
-            }
-        }
-    }
-
-    fn done(&mut self, index: NodeIndex, result: Arc<StageResult>, canonical: &Canonical, provenance: &Provenance) {
-        let node = &self.work.graph[index];
-        self.summary.computed += 1;
-        self.estimates.add(node, provenance.seconds);
-        let (key, measurements) = (result.key, &result.measurements);
-        self.tell(&Update::Done { node, key, seconds: provenance.seconds, measurements });
-        self.remember(index, result.key, canonical);
-        let freed = self.board.settle(index, NodeOutcome::Computed(result));
-        self.look_up(freed);
-    }
-
-    fn fail(&mut self, index: NodeIndex, error: String, spent: Duration) {
-        let node = &self.work.graph[index].id;
-        self.tell(&Update::Failed { node, seconds: spent.as_secs_f64(), error: &error });
-        self.summary.failed.push((node.clone(), error.clone()));
-        for skipped in self.board.fail(index, error) {
-            self.summary.skipped += 1;
-            self.tell(&Update::Skipped { node: &self.work.graph[skipped].id, needs: node });
-        }
-    }
-
     fn stop(&mut self) {
         self.stopping_since = Some(Instant::now());
         self.summary.interrupted = true;
@@ -178,26 +153,39 @@ impl Scheduler<'_> {
         if self.stopping_since.is_some_and(|since| since.elapsed() >= PATIENCE) {
             self.executor.kill();
         }
+        for (&index, running) in &mut self.running {
+            if running.is_overdue() {
+                running.deadline = None;
+                self.executor.time_out(index);
+            }
+        }
         let to_run = self.to_run.unwrap_or_default();
-        let ended = to_run.saturating_sub(self.board.pending().count());
+        let ended = to_run.saturating_sub(self.wanted_pending());
         self.tell(&Update::Overall { ended, to_run, remaining_seconds: self.remaining() });
+    }
+
+    fn wanted_pending(&self) -> usize {
+        match &self.work.wishes.only {
+            None => self.board.pending_count(),
+            Some(only) => only.iter().filter(|node| self.board.is_pending(**node)).count(),
+        }
     }
 
     fn remaining(&self) -> Option<f64> {
         let spent =
             |index: NodeIndex| self.running.get(&index).map_or(0.0, |running| running.since.elapsed().as_secs_f64());
-        let pending = self.board.pending().map(|index| (&self.work.graph[index], spent(index)));
+        let pending = self.board.pending().filter(|node| self.work.wishes.wants(*node));
+        let pending = pending.map(|index| (index, &self.work.graph[index], spent(index)));
         self.estimates.remaining(pending, |threads| self.executor.width(threads))
-    }
-
-    /// What a node led to is remembered to explain later runs; none of these depends on it.
-    fn remember(&self, index: NodeIndex, key: Key, canonical: &Canonical) {
-        let _ = self.store.note_result(self.work.recipe, &self.work.graph[index].id, key, canonical);
     }
 
     fn conclude(mut self) -> Outcome {
         self.summary.cut_short += self.running.len();
+        let begun = self.summary.stopped + self.summary.cut_short;
+        self.summary.not_run = self.board.pending_count().saturating_sub(begun);
         self.summary.seconds = self.began.elapsed().as_secs_f64();
+        // Only a cache: the next run reads the plain files again.
+        let _ = self.view.save();
         let summary = self.summary.clone();
         self.tell(&Update::Finished(&summary));
         Outcome { nodes: self.board.into_outcomes(), summary }

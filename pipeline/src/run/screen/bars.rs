@@ -50,7 +50,7 @@ impl Observer for Bars {
     fn on(&mut self, update: &Update) {
         match update {
             Update::Done { node, .. } => self.end(&node.id),
-            Update::Failed { node, .. } | Update::Stopped { node, .. } => self.end(node),
+            Update::Failed { node, .. } | Update::Retried { node, .. } | Update::Stopped { node, .. } => self.end(node),
             Update::Finished(_) => {
                 self.running.drain().for_each(|(_, bar)| bar.finish_and_clear());
                 self.overall.take().inspect(ProgressBar::finish_and_clear);

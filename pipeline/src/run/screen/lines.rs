@@ -58,7 +58,7 @@ mod tests {
     fn a_stage_has_a_line_when_it_starts_and_then_now_and_again() {
         let mut lines = Lines::new(Vec::new());
         let (node, key) = (NodeId("slow".into()), Key(Digest::of(b"")));
-        lines.on(&Update::Started { node: &node, key, attempt: 2, resumed: true, damage: None });
+        lines.on(&Update::Started { node: &node, key, attempt: 2, resumed: true, again: None });
         let progress = Progress { done: 1, total: 4, phase: "count".into(), ..Progress::default() };
         for _ in 0..3 {
             lines.on(&Update::Progress { node: &node, progress: &progress });

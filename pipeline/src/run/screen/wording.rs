@@ -2,7 +2,8 @@
 
 use crate::ids::NodeId;
 use crate::plan::Node;
-use crate::run::{Summary, Update};
+use crate::run::Update;
+use crate::store::Summary;
 use crate::text;
 use pretext_protocol::{Measurement, Progress};
 
@@ -14,18 +15,18 @@ pub(super) fn lines(update: &Update) -> Option<String> {
     Some(match update {
         Update::Planned { .. } => header(update)?,
         Update::HeldElsewhere { node, holder } => row(node, &format!("waits for {holder}, which computes it")),
-        Update::Started { node, damage: Some(damage), .. } => row(node, &format!("is computed again: {damage}")),
+        Update::Started { node, again: Some(why), .. } => row(node, &format!("is computed again: {why}")),
         Update::Done { node, seconds, measurements, .. } => {
             let mut text = format!("done in {}", text::duration(*seconds));
             figures_of(node, measurements).iter().for_each(|figure| text.push_str(&format!("   {figure}")));
             row(&node.id, &text)
         }
-        Update::Failed { node, seconds, error } => {
-            let mut lines = error.lines();
-            let first = lines.next().unwrap_or_default();
-            let rest: String = lines.map(|line| format!("\n    {line}")).collect();
-            let log = log_hint(node);
-            row(node, &format!("failed after {}: {first} ({log}){rest}", text::duration(*seconds)))
+        Update::Failed { node, seconds, error, .. } => failure(node, *seconds, error, &log_hint(node)),
+        Update::Retried { node, seconds, error, left } => {
+            failure(node, *seconds, error, &format!("is tried again; tries left: {left}"))
+        }
+        Update::Dropped { node, bytes } => {
+            row(node, &format!("dropped {}: nothing needs it any more", text::bytes(*bytes)))
         }
         Update::Skipped { node, needs } => row(node, &format!("skipped: needs {needs}")),
         Update::Stopping { running: 0 } => "stopping: nothing runs".to_owned(),
@@ -36,6 +37,13 @@ pub(super) fn lines(update: &Update) -> Option<String> {
         Update::Finished(summary) => closing(summary),
         _ => return None,
     })
+}
+
+fn failure(node: &NodeId, seconds: f64, error: &str, what_now: &str) -> String {
+    let mut lines = error.lines();
+    let first = lines.next().unwrap_or_default();
+    let rest: String = lines.map(|line| format!("\n    {line}")).collect();
+    row(node, &format!("failed after {}: {first} ({what_now}){rest}", text::duration(seconds)))
 }
 
 /// A node's name, and what there is to say about it.

@@ -1,0 +1,139 @@
+//! What a folder of files holds, and whether it still does.
+
+use super::error::{IoContext, Result, StoreError};
+use crate::ids::Digest;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fs::{self, Metadata};
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+/// What an artifact held when it was published, by which opening it is checked.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    pub digest: Digest,
+    pub files: Vec<Entry>,
+}
+
+/// A file, or a folder in which there is nothing (its path ends in `/`).
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub path: String,
+    pub size: u64,
+    pub modified_ns: u64,
+    pub digest: Digest,
+}
+
+/// How closely files are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Sizes and times. A file whose time alone differs, after a copy to another disk say, is read.
+    Glance,
+    /// Every byte.
+    Full,
+}
+
+impl Manifest {
+    pub fn of(folder: &Path) -> Result<Self> {
+        let mut entries = Vec::new();
+        for (path, metadata) in list(folder)? {
+            let digest = if metadata.is_dir() { Digest::of(b"") } else { file_digest(&folder.join(&path))? };
+            let size = if metadata.is_dir() { 0 } else { metadata.len() };
+            entries.push(Entry { path, size, modified_ns: modified_ns(&metadata), digest });
+        }
+        Ok(Self { digest: content_digest(&entries), files: entries })
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|entry| entry.size).sum()
+    }
+
+    /// What is wrong with the files in `folder`, if anything is.
+    pub fn damage(&self, folder: &Path, look: Look) -> Option<String> {
+        let found = match list(folder) {
+            Ok(found) => found,
+            Err(error) => return Some(format!("cannot be read: {error}")),
+        };
+        let known: BTreeSet<&str> = self.files.iter().map(|entry| entry.path.as_str()).collect();
+        let there: BTreeSet<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
+        if let Some(path) = known.difference(&there).next() {
+            return Some(format!("lacks {path}"));
+        }
+        if let Some(path) = there.difference(&known).next() {
+            return Some(format!("holds {path}, which does not belong to it"));
+        }
+        let both = self.files.iter().zip(&found);
+        both.filter(|(entry, _)| !entry.path.ends_with('/'))
+            .find_map(|(entry, (_, now))| entry.damage(folder, now, look))
+    }
+}
+
+impl Entry {
+    fn damage(&self, folder: &Path, now: &Metadata, look: Look) -> Option<String> {
+        let Self { path, size, .. } = self;
+        if now.len() != *size {
+            return Some(format!("holds {path} with {} bytes in place of {size}", now.len()));
+        }
+        if look == Look::Glance && modified_ns(now) == self.modified_ns {
+            return None;
+        }
+        match file_digest(&folder.join(path)) {
+            Ok(digest) if digest == self.digest => None,
+            Ok(_) => Some(format!("holds {path} with other contents")),
+            Err(error) => Some(format!("cannot be read: {error}")),
+        }
+    }
+}
+
+/// The digest of a folder: of the paths, sizes and digests of its files in the order of their paths.
+fn content_digest(entries: &[Entry]) -> Digest {
+    let mut hasher = blake3::Hasher::new();
+    for Entry { path, size, digest, .. } in entries {
+        hasher.update(format!("{path}\0{size}\0{digest}\n").as_bytes());
+    }
+    hasher.finalize().into()
+}
+
+fn file_digest(place: &Path) -> Result<Digest> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_mmap_rayon(place).doing("read", place)?;
+    Ok(hasher.finalize().into())
+}
+
+/// Every file below a folder, and every empty folder (with a `/` behind its path), sorted by path.
+fn list(folder: &Path) -> Result<Vec<(String, Metadata)>> {
+    let mut found = Vec::new();
+    list_into(&mut found, folder, "")?;
+    found.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(found)
+}
+
+fn list_into(found: &mut Vec<(String, Metadata)>, folder: &Path, prefix: &str) -> Result<()> {
+    for entry in fs::read_dir(folder).doing("list", folder)? {
+        let path = entry.doing("list", folder)?.path();
+        let metadata = fs::symlink_metadata(&path).doing("look at", &path)?;
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+            return Err(StoreError::NotPlain { path, what: "named by something that is not UTF-8" });
+        };
+        let relative = format!("{prefix}{name}");
+        match metadata {
+            file if file.is_file() => found.push((relative, file)),
+            link if link.is_symlink() => return Err(StoreError::NotPlain { path, what: "a symbolic link" }),
+            special if !special.is_dir() => return Err(StoreError::NotPlain { path, what: "a special file" }),
+            inner => {
+                let before = found.len();
+                list_into(found, &path, &format!("{relative}/"))?;
+                if found.len() == before {
+                    found.push((format!("{relative}/"), inner));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Nanoseconds since 1970.
+pub(super) fn modified_ns(metadata: &Metadata) -> u64 {
+    let since = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since.map_or(0, |since| since.as_nanos() as u64)
+}

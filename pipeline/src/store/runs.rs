@@ -1,0 +1,305 @@
+//! Records of runs: what each was of, what became of every node, and how far one is that goes on now.
+
+use super::error::{IoContext, Result};
+use super::files::{self, Durability};
+use super::{Machine, Store};
+use crate::ids::{Digest, Key, NodeId};
+use crate::plan::Canonical;
+use crate::text;
+use pretext_protocol::{Measurement, Progress};
+use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File, TryLockError};
+use std::io::{BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// One run of a recipe: `run.json`, written when it begins and again when it ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// The name of its folder: `2026-11-24T12-57-03Z-small-labels`.
+    pub id: String,
+    pub recipe: String,
+    /// The recipe's file.
+    pub path: String,
+    pub recipe_digest: Digest,
+    pub process: u32,
+    pub host: String,
+    /// Seconds since 1970.
+    pub started: u64,
+    /// None while it goes on, and where it was killed.
+    pub finished: Option<u64>,
+    pub summary: Option<Summary>,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    pub computed: usize,
+    pub reused: usize,
+    /// Each with its error.
+    pub failed: Vec<(NodeId, String)>,
+    pub skipped: usize,
+    /// Stopped with their state saved.
+    pub stopped: usize,
+    /// Ended without saving it: they go on from the last checkpoint that they wrote.
+    pub cut_short: usize,
+    /// Their turn did not come: the run was interrupted, or ended after a failure, or was told to leave them out.
+    pub not_run: usize,
+    pub interrupted: bool,
+    pub seconds: f64,
+    /// What the reused results took when they were computed.
+    pub saved_seconds: f64,
+}
+
+/// A line of `nodes.jsonl`: a node began, or came to something.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeLine {
+    pub node: NodeId,
+    pub event: NodeEvent,
+    pub key: Option<Key>,
+    /// What was computed, where it was in this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canonical: Option<Canonical>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeEvent {
+    Started,
+    Computed,
+    Reused,
+    Failed,
+    Skipped,
+}
+
+/// What became of a node in a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunNode {
+    pub node: NodeId,
+    pub key: Option<Key>,
+    /// `computed`, `reused`, `failed`, `skipped`, or `started` where the run ended before it did.
+    pub outcome: NodeEvent,
+    pub seconds: Option<f64>,
+    pub measurements: Vec<Measurement>,
+    pub canonical: Option<Canonical>,
+    pub error: Option<String>,
+}
+
+/// Where a node last led, whatever came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LatestNode {
+    pub recipe: String,
+    pub run: String,
+    pub node: NodeId,
+    /// The key that was computed or looked up.
+    pub key: Key,
+}
+
+/// How far a run is that goes on: `status.json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunStatus {
+    /// Seconds since 1970.
+    pub at: u64,
+    pub recipe: String,
+    pub reused: usize,
+    pub to_run: usize,
+    pub ended: usize,
+    pub remaining_seconds: Option<f64>,
+    pub running: Vec<RunningStage>,
+    pub failed: Vec<(NodeId, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunningStage {
+    pub node: NodeId,
+    /// Seconds since 1970.
+    pub since: u64,
+    pub progress: Option<Progress>,
+}
+
+/// The folder of a run that goes on. Its lock tells others that it does.
+#[derive(Debug)]
+pub struct RunFolder {
+    folder: PathBuf,
+    record: RunRecord,
+    nodes: BufWriter<File>,
+    _alive: File,
+}
+
+impl Store {
+    /// Begins the record of a run.
+    pub fn begin_run(&self, recipe: &str, path: &str, recipe_digest: Digest) -> Result<RunFolder> {
+        let folder = self.new_run_folder(recipe)?;
+        let create = |name: &str| File::create(folder.join(name)).doing("create", &folder.join(name));
+        let alive = create("alive")?;
+        alive.lock().doing("lock", &folder.join("alive"))?;
+        let nodes = BufWriter::new(create("nodes.jsonl")?);
+        let record = RunRecord {
+            id: name_of(&folder),
+            recipe: recipe.to_owned(),
+            path: path.to_owned(),
+            recipe_digest,
+            process: std::process::id(),
+            host: Machine::this().host.clone(),
+            started: now(),
+            finished: None,
+            summary: None,
+        };
+        files::write_json(&folder.join("run.json"), &record, Durability::Quick)?;
+        Ok(RunFolder { folder, record, nodes, _alive: alive })
+    }
+
+    /// All runs, the oldest first.
+    pub fn runs(&self) -> Result<Vec<RunRecord>> {
+        let records = self.run_folders()?.into_iter().map(|folder| files::read_json(&folder.join("run.json")));
+        // One that cannot be read, or is not there yet, is no reason not to list the others.
+        Ok(records.filter_map(|record| record.ok().flatten()).collect())
+    }
+
+    pub(super) fn run_record(&self, id: &str) -> Option<RunRecord> {
+        files::read_json(&self.run_folder(id).join("run.json")).ok().flatten()
+    }
+
+    /// The folders of a recipe's runs, the newest first.
+    pub(super) fn runs_of(&self, recipe: &str) -> Result<Vec<PathBuf>> {
+        let mut folders = self.run_folders()?;
+        folders.retain(|folder| recipe_of(&name_of(folder)) == recipe);
+        folders.reverse();
+        Ok(folders)
+    }
+
+    /// What became of the nodes in a run, in the order in which they came to something.
+    pub fn run_nodes(&self, id: &str) -> Result<Vec<RunNode>> {
+        let mut nodes: Vec<RunNode> = vec![];
+        let mut places = HashMap::new();
+        for line in node_lines(&self.run_folder(id))? {
+            let place = *places.entry(line.node.clone()).or_insert(nodes.len());
+            let node = self.run_node(line);
+            if place == nodes.len() { nodes.push(node) } else { nodes[place] = node }
+        }
+        Ok(nodes)
+    }
+
+    /// Every node that any run has looked at or begun, with the latest of them first.
+    pub fn latest_nodes(&self) -> Result<Vec<LatestNode>> {
+        let mut seen = HashSet::new();
+        let mut latest = Vec::new();
+        for folder in self.run_folders()?.into_iter().rev() {
+            let run = name_of(&folder);
+            for NodeLine { node, key, .. } in node_lines(&folder)?.into_iter().rev() {
+                let Some(key) = key else { continue };
+                if seen.insert((recipe_of(&run).to_owned(), node.clone())) {
+                    latest.push(LatestNode { recipe: recipe_of(&run).to_owned(), run: run.clone(), node, key });
+                }
+            }
+        }
+        Ok(latest)
+    }
+
+    fn run_node(&self, line: NodeLine) -> RunNode {
+        let NodeLine { node, event: outcome, key, canonical, error } = line;
+        let is_done = matches!(outcome, NodeEvent::Computed | NodeEvent::Reused);
+        let done = key.filter(|_| is_done);
+        RunNode {
+            node,
+            key,
+            outcome,
+            seconds: done.and_then(|key| self.provenance(&key)).map(|provenance| provenance.seconds),
+            measurements: done.and_then(|key| self.measurements(&key)).unwrap_or_default(),
+            canonical: canonical.or_else(|| self.canonical(&key?)),
+            error,
+        }
+    }
+
+    /// How far a run is, as it last said.
+    pub fn run_status(&self, id: &str) -> Option<RunStatus> {
+        files::read_json(&self.run_folder(id).join("status.json")).ok().flatten()
+    }
+
+    /// Whether a run goes on: its process has its lock.
+    pub fn run_is_alive(&self, id: &str) -> bool {
+        let alive = File::open(self.run_folder(id).join("alive"));
+        alive.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
+    /// The folder with a run's `events.jsonl` and the rest.
+    pub fn run_folder(&self, id: &str) -> PathBuf {
+        self.root.join("runs").join(id)
+    }
+
+    fn run_folders(&self) -> Result<Vec<PathBuf>> {
+        let mut folders = files::entries(&self.root.join("runs"))?;
+        folders.sort();
+        Ok(folders)
+    }
+
+    fn new_run_folder(&self, recipe: &str) -> Result<PathBuf> {
+        let runs = self.root.join("runs");
+        let time = text::rfc3339(SystemTime::now()).replace(':', "-");
+        for further in 1.. {
+            let further = if further == 1 { String::new() } else { format!(".{further}") };
+            let folder = runs.join(format!("{time}{further}-{recipe}"));
+            files::create_folders(&runs).doing("create", &runs)?;
+            match files::create_folder(&folder) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                done => return done.doing("create", &folder).map(|()| folder),
+            }
+        }
+        unreachable!("the numbers do not end")
+    }
+}
+
+impl RunFolder {
+    pub fn id(&self) -> &str {
+        &self.record.id
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Adds what happened to a node. What was reused reaches the disk with what comes next; a loss is none.
+    pub fn note(&mut self, line: &NodeLine) -> Result<()> {
+        let mut bytes = serde_json::to_vec(line).expect("records are plain data");
+        bytes.push(b'\n');
+        let written = self.nodes.write_all(&bytes);
+        let written = written.and_then(|()| if line.event == NodeEvent::Reused { Ok(()) } else { self.nodes.flush() });
+        written.doing("write", &self.folder.join("nodes.jsonl"))
+    }
+
+    /// Says how far it is.
+    pub fn write_status(&self, status: &RunStatus) -> Result<()> {
+        files::write_json(&self.folder.join("status.json"), status, Durability::Quick)
+    }
+
+    /// Ends the record.
+    pub fn end(mut self, summary: &Summary) -> Result<()> {
+        self.nodes.flush().doing("write", &self.folder.join("nodes.jsonl"))?;
+        self.record.finished = Some(now());
+        self.record.summary = Some(summary.clone());
+        let _ = fs::remove_file(self.folder.join("status.json"));
+        files::write_json(&self.folder.join("run.json"), &self.record, Durability::Quick)
+    }
+}
+
+/// The lines of a run's `nodes.jsonl` that can be read: the last may have been cut off.
+pub(super) fn node_lines(folder: &Path) -> Result<Vec<NodeLine>> {
+    let bytes = files::read_if_there(&folder.join("nodes.jsonl"))?.unwrap_or_default();
+    Ok(bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
+}
+
+pub(super) fn name_of(folder: &Path) -> String {
+    folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// `small-labels` of `2026-11-24T12-57-03Z-small-labels`.
+fn recipe_of(id: &str) -> &str {
+    id.split_once('Z').and_then(|(_, rest)| rest.split_once('-')).map_or("", |(_, recipe)| recipe)
+}
+
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
