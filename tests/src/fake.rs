@@ -10,6 +10,7 @@ pub fn catalogue() -> Catalogue {
         kind("add", "the sum of `a`, `b` and `plus`"),
         kind("slow", "counts `steps`, each of `milliseconds`, with a checkpoint after each"),
         kind("fail", "reports `error`"),
+        kind("flaky", "fails `failures` times, and then gives `value`"),
         kind("panic", "panics"),
         kind("exit", "ends with `code`"),
         kind("die", "kills itself by the signal `signal`"),

@@ -1,8 +1,9 @@
 use pretext::ids::NodeId;
-use pretext::plan::{Edge, Graph, Node, NodeResources};
+use pretext::plan::{Edge, Graph, Node, NodeResources, Policy};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A graph of fake stages, written by hand; as JSON it goes to `run-graph`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -10,7 +11,7 @@ pub struct GraphSpec {
     pub nodes: Vec<NodeSpec>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct NodeSpec {
     pub id: String,
     pub kind: String,
@@ -20,6 +21,10 @@ pub struct NodeSpec {
     /// Ports that the kind accepts and ignores.
     pub ignores: Vec<String>,
     pub threads: usize,
+    pub gpus: usize,
+    pub retries: u32,
+    pub timeout_ms: Option<u64>,
+    pub is_dropped: bool,
 }
 
 impl GraphSpec {
@@ -28,20 +33,43 @@ impl GraphSpec {
         let Value::Object(params) = params else { panic!("parameters are a map") };
         let needs = needs.iter().map(|(port, node)| ((*port).to_owned(), (*node).to_owned())).collect();
         let (id, kind) = (id.to_owned(), format!("fake/{kind}"));
-        self.nodes.push(NodeSpec { id, kind, params, needs, ignores: Vec::new(), threads: 1 });
+        self.nodes.push(NodeSpec { id, kind, params, needs, ..NodeSpec::default() });
         self
     }
 
     /// Has the last node compute with so many threads.
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.nodes.last_mut().expect("a node was added").threads = threads;
+    pub fn threads(self, threads: usize) -> Self {
+        self.last(|node| node.threads = threads)
+    }
+
+    /// Has the last node want so many GPUs.
+    pub fn gpus(self, gpus: usize) -> Self {
+        self.last(|node| node.gpus = gpus)
+    }
+
+    /// Has the last node tried again so often.
+    pub fn retries(self, retries: u32) -> Self {
+        self.last(|node| node.retries = retries)
+    }
+
+    /// Gives each attempt at the last node so long.
+    pub fn timeout_ms(self, limit: u64) -> Self {
+        self.last(|node| node.timeout_ms = Some(limit))
+    }
+
+    /// Has the last node's bytes dropped when nothing needs them.
+    pub fn dropped(self) -> Self {
+        self.last(|node| node.is_dropped = true)
+    }
+
+    fn last(mut self, change: impl FnOnce(&mut NodeSpec)) -> Self {
+        change(self.nodes.last_mut().expect("a node was added"));
         self
     }
 
     /// Has the last node ignore what is on a port.
-    pub fn ignoring(mut self, port: &str) -> Self {
-        self.nodes.last_mut().expect("a node was added").ignores.push(port.to_owned());
-        self
+    pub fn ignoring(self, port: &str) -> Self {
+        self.last(|node| node.ignores.push(port.to_owned()))
     }
 
     /// As recipes become it.
@@ -59,12 +87,16 @@ impl GraphSpec {
                 params: spec.params.clone(),
                 keyed_params,
                 resources: NodeResources {
-                    threads: spec.threads,
+                    threads: spec.threads.max(1),
                     memory_bytes: vec![1 << 20],
-                    gpus: 0,
+                    gpus: spec.gpus,
                     seconds: vec![],
                 },
-                policy: Default::default(),
+                policy: Policy {
+                    retries: spec.retries,
+                    timeout: spec.timeout_ms.map(Duration::from_millis),
+                    keep: !spec.is_dropped,
+                },
                 worker: Default::default(),
                 code: Default::default(),
                 is_checked: true,

@@ -1,6 +1,6 @@
 use crate::GraphSpec;
 use pretext::ids::Digest;
-use pretext::plan::{Lookup, WorkerName};
+use pretext::plan::{Lookup, NodeIndex, WorkerName};
 use pretext::run::{
     Event, Local, LocalSettings, Observer, Outcome, Update, Wishes, Work, WorkerSpec, channel, recorders, schedule,
 };
@@ -16,6 +16,7 @@ pub struct Lab {
     folder: TempDir,
     worker: WorkerSpec,
     threads: usize,
+    gpus: Vec<usize>,
     numerics: Option<String>,
     wishes: Wishes,
 }
@@ -32,15 +33,32 @@ impl Lab {
     /// `worker`: the path of the fake worker, which only a test's own crate is told.
     pub fn new(worker: &str) -> Self {
         let folder = TempDir::new().expect("there is room for temporary files");
-        let silence = Duration::from_secs(60);
-        let worker = WorkerSpec { program: worker.into(), arguments: vec![], folder: None, silence };
-        Self { folder, worker, threads: 1, numerics: None, wishes: Wishes::default() }
+        let worker = WorkerSpec::new(worker.into());
+        Self { folder, worker, threads: 1, gpus: vec![], numerics: None, wishes: Wishes::default() }
     }
 
     /// Lets so many threads work side by side; one unless this says otherwise, so that the order is certain.
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
+    }
+
+    /// Has so many GPUs to give out.
+    pub fn with_gpus(mut self, gpus: usize) -> Self {
+        self.gpus = (0..gpus).collect();
+        self
+    }
+
+    /// Stops after the first failure.
+    pub fn stopping_at_failures(mut self) -> Self {
+        self.wishes.keep_going = false;
+        self
+    }
+
+    /// Computes only some nodes, and forces some; both by their indices, which are those of a spec.
+    pub fn with_wishes(&mut self, only: Option<&[usize]>, forced: &[usize]) {
+        self.wishes.only = only.map(|only| only.iter().map(|&number| NodeIndex::new(number)).collect());
+        self.wishes.forced = forced.iter().map(|&number| NodeIndex::new(number)).collect();
     }
 
     /// Takes a worker to hang that is silent for so long.
@@ -81,7 +99,7 @@ impl Lab {
         }
         let (sender, events) = channel();
         let workers = [(WorkerName::Stages, self.worker.clone())].into();
-        let settings = LocalSettings { workers, threads: self.threads, gpus: vec![] };
+        let settings = LocalSettings { workers, threads: self.threads, gpus: self.gpus.clone() };
         let mut executor = Local::new(settings, store.clone(), sender.clone());
         let send = move |event| sender.send(event).expect("the scheduler listens");
         let story = Rc::new(RefCell::new(Vec::new()));

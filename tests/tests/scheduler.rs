@@ -278,3 +278,144 @@ fn a_stop_saves_what_runs_and_starts_nothing_more() {
     let resumed = lab.run(&spec);
     assert_eq!(resumed.story[1..], ["resume slow", "done slow", "start next", "done next"]);
 }
+
+#[test]
+fn what_fails_is_tried_again_as_often_as_the_recipe_says() {
+    let flaky =
+        |retries| {
+            GraphSpec::default()
+                .node("flaky", "flaky", json!({ "failures": 2, "value": 7 }), &[])
+                .retries(retries)
+                .node("sum", "add", json!({}), &[("a", "flaky")])
+        };
+    let ran = lab().run(&flaky(2));
+    let twice = ["start flaky", "retry flaky", "start flaky", "retry flaky", "start flaky", "done flaky"];
+    assert_eq!(ran.story[1..7], twice);
+    assert_eq!(ran.story[7..], ["start sum", "done sum"]);
+    let ran = lab().run(&flaky(1));
+    let once = ["start flaky", "retry flaky", "start flaky", "fail flaky", "skip sum, which needs flaky"];
+    assert_eq!(ran.story[1..], once);
+    assert_eq!(ran.error("flaky"), "not this time");
+}
+
+#[test]
+fn what_takes_too_long_is_ended_and_its_next_attempt_goes_on() {
+    let lab = lab();
+    let spec = GraphSpec::default()
+        .node("slow", "slow", json!({ "steps": 40, "milliseconds": 10 }), &[])
+        .timeout_ms(300)
+        .retries(9);
+    let ran = lab.run(&spec);
+    assert_eq!(ran.story[1..4], ["start slow", "retry slow", "resume slow"]);
+    assert_eq!(ran.story.last().unwrap(), "done slow");
+    let undisturbed = Lab::new(env!("CARGO_BIN_EXE_fake-worker"));
+    assert_eq!(ran.digest("slow"), undisturbed.run(&spec.clone().timeout_ms(60_000)).digest("slow"));
+
+    let hopeless = GraphSpec::default().node("hang", "hang", json!({}), &[]).timeout_ms(100);
+    let ran = Lab::new(env!("CARGO_BIN_EXE_fake-worker")).run(&hopeless);
+    assert_eq!(ran.error("hang"), "it took longer than its `timeout` of 0.1 s and was ended");
+}
+
+#[test]
+fn after_a_failure_nothing_more_is_started_where_the_user_wants_it_so() {
+    let spec =
+        GraphSpec::default().node("bad", "fail", json!({}), &[]).node("good", "source", json!({ "value": 1 }), &[]);
+    let ran = lab().stopping_at_failures().run(&spec);
+    assert_eq!(ran.story[1..], ["start bad", "fail bad"]);
+    let summary = &ran.outcome.summary;
+    assert_eq!((summary.not_run, summary.exit_code()), (1, 1));
+}
+
+#[test]
+fn only_what_is_wanted_runs_and_of_the_rest_what_is_there_is_used() {
+    let mut lab = lab();
+    lab.with_wishes(Some(&[1]), &[]);
+    let ran = lab.run(&sums(0, 2));
+    assert_eq!(ran.story, ["planned: 0 reused, 1 to run", "start two", "done two"]);
+    assert_eq!(ran.outcome.summary.exit_code(), 0);
+    lab.with_wishes(Some(&[0]), &[]);
+    let ran = lab.run(&sums(0, 2));
+    assert_eq!(ran.story, ["planned: 1 reused, 1 to run", "start one", "done one"]);
+}
+
+#[test]
+fn what_is_forced_runs_again_and_the_same_bytes_stop_the_wave() {
+    let mut lab = lab();
+    lab.run(&sums(0, 2));
+    lab.with_wishes(None, &[0]);
+    let ran = lab.run(&sums(0, 2));
+    assert_eq!(ran.story, ["planned: 1 reused, 3 to run", "start one", "done one", "reuse sum", "reuse twice"]);
+    assert_eq!(lab.trace().len(), 5);
+}
+
+/// `middle` is not kept.
+fn chain(plus: u32) -> GraphSpec {
+    GraphSpec::default()
+        .node("first", "source", json!({ "value": 1 }), &[])
+        .dropped()
+        .node("middle", "add", json!({ "plus": 10 }), &[("a", "first")])
+        .dropped()
+        .node("last", "add", json!({ "plus": plus }), &[("a", "middle")])
+}
+
+#[test]
+fn bytes_that_nobody_keeps_are_dropped_and_come_back_when_something_needs_them() {
+    let lab = lab();
+    let ran = lab.run(&chain(1));
+    let story = ["start first", "done first", "start middle", "done middle", "drop first", "start last", "done last"];
+    assert_eq!(ran.story[1..8], story);
+    assert_eq!(ran.story[8..], ["drop middle"]);
+    assert_eq!(lab.run(&chain(1)).story, ["planned: 3 reused, 0 to run"], "what is dropped is as good as there");
+
+    let changed = lab.run(&chain(5));
+    let story = [
+        "planned: 2 reused, 1 to run",
+        "start first",
+        "done first",
+        "start middle",
+        "done middle",
+        "drop first",
+        "start last",
+        "done last",
+        "drop middle",
+    ];
+    assert_eq!(changed.story, story);
+    assert_eq!(lab.value(&changed.digest("last")), "16\n");
+}
+
+#[test]
+fn bytes_that_are_those_of_a_stage_that_is_kept_stay() {
+    let lab = lab();
+    let ran = lab.run(&chain(0));
+    assert!(!ran.story.contains(&"drop middle".to_owned()), "{:?}", ran.story);
+    assert_eq!(lab.value(&ran.digest("last")), "11\n");
+}
+
+#[test]
+fn bytes_that_a_failed_stage_needs_stay_for_the_next_run() {
+    let lab = lab();
+    let spec = GraphSpec::default().node("first", "source", json!({ "value": 1 }), &[]).dropped().node(
+        "bad",
+        "fail",
+        json!({}),
+        &[("a", "first")],
+    );
+    let ran = lab.run(&spec);
+    assert_eq!(ran.story[1..], ["start first", "done first", "start bad", "fail bad"]);
+    assert_eq!(lab.value(&ran.digest("first")), "1\n");
+}
+
+#[test]
+fn stages_with_a_gpu_are_given_one_each() {
+    let slow = |n: u32| json!({ "steps": 4, "milliseconds": 30, "noise": n });
+    let spec = GraphSpec::default().node("one", "slow", slow(1), &[]).gpus(1).node("two", "slow", slow(2), &[]).gpus(1);
+    let lab = lab().with_threads(4).with_gpus(1);
+    let in_turn = lab.run(&spec);
+    assert_eq!(in_turn.story[1..], ["start one", "done one", "start two", "done two"]);
+    assert_eq!(in_turn.provenance(&lab, "two").device, "cuda:0");
+    let none = Lab::new(env!("CARGO_BIN_EXE_fake-worker")).run(&spec);
+    assert_eq!(
+        none.error("one"),
+        "it wants 1 GPU and this machine has 0 GPUs: change `resources`, or name them by --gpus"
+    );
+}

@@ -7,6 +7,7 @@ mod run;
 mod stages;
 mod tabulate;
 
+use crate::run::command_worker;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::io::{ErrorKind, Write};
@@ -30,6 +31,9 @@ enum Command {
     Stages(stages::StagesArgs),
     /// Show what a stage's worker said when it last ran
     Logs(logs::LogsArgs),
+    /// Run shell commands for `pretext run`, which starts this itself
+    #[command(hide = true)]
+    CommandWorker,
 }
 
 impl Cli {
@@ -40,6 +44,7 @@ impl Cli {
             Command::Plan(args) => plan::plan(args),
             Command::Stages(args) => stages::stages(args),
             Command::Logs(args) => logs::logs(args),
+            Command::CommandWorker => command_worker::serve().map(|()| ExitCode::SUCCESS),
         }
     }
 }

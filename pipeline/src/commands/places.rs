@@ -4,10 +4,6 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use pretext_protocol::Catalogue;
 use std::path::PathBuf;
-use std::time::Duration;
-
-/// A worker sends a sign of life every two seconds; after so long without one it hangs.
-const SILENCE: Duration = Duration::from_secs(60);
 
 /// Where results are.
 #[derive(Debug, Args)]
@@ -54,7 +50,7 @@ impl Places {
         }
         // What has no `/` would be looked for in PATH and not here.
         let path = std::path::absolute(&path).with_context(|| format!("cannot find {}", path.display()))?;
-        Ok(WorkerSpec { program: path, arguments: vec![], folder: None, silence: SILENCE })
+        Ok(WorkerSpec::new(path))
     }
 
     /// What the worker can do: as it said when it was last asked, unless its file has changed since.

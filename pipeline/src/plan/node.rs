@@ -8,6 +8,7 @@ use std::time::Duration;
 
 /// The resolved recipe: an edge leads from what is needed to what needs it.
 pub type Graph = petgraph::graph::DiGraph<Node, Edge>;
+pub use petgraph::graph::NodeIndex;
 
 /// One instance of a stage.
 #[derive(Debug, Clone)]

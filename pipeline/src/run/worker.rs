@@ -11,6 +11,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A worker sends a sign of life every two seconds; after so long without one it hangs.
+const SILENCE: Duration = Duration::from_secs(60);
+
 /// What program computes the stages.
 #[derive(Debug, Clone)]
 pub struct WorkerSpec {
@@ -18,11 +21,26 @@ pub struct WorkerSpec {
     pub arguments: Vec<String>,
     /// Where it is started; where `pretext` was, if not said.
     pub folder: Option<PathBuf>,
+    /// What the kernel sends it when this process is gone.
+    pub death_signal: i32,
     /// Without a sign of life for so long, it is taken to hang.
     pub silence: Duration,
 }
 
 impl WorkerSpec {
+    /// A program that ends at once with `pretext`.
+    pub fn new(program: PathBuf) -> Self {
+        let (arguments, folder, death_signal) = (vec![], None, libc::SIGKILL);
+        Self { program, arguments, folder, death_signal, silence: SILENCE }
+    }
+
+    /// `pretext` itself, which runs shell commands in `folder` and ends with all that they have started.
+    pub fn commands(folder: PathBuf) -> io::Result<Self> {
+        let arguments = vec![super::command_worker::WORD.to_owned()];
+        let (program, folder, death_signal) = (std::env::current_exe()?, Some(folder), libc::SIGTERM);
+        Ok(Self { program, arguments, folder, death_signal, silence: SILENCE })
+    }
+
     /// The program and its arguments, as people would type it.
     pub fn name(&self) -> String {
         let words = std::iter::once(self.program.display().to_string()).chain(self.arguments.iter().cloned());
@@ -93,7 +111,7 @@ impl Worker {
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let failed_to_start = |source| Failure::Start { name: spec.name(), source };
-        let mut child = spawn::spawn(command).map_err(failed_to_start)?;
+        let mut child = spawn::spawn(command, spec.death_signal).map_err(failed_to_start)?;
         let replies = child.stdout.take().expect("standard output is piped");
         let complaints = child.stderr.take().expect("standard error is piped");
         let process = Arc::new(Process::new(child));

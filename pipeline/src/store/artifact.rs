@@ -8,6 +8,7 @@ use crate::ids::Digest;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What is there of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +120,19 @@ impl Store {
         Ok(Drop::Done(bytes))
     }
 
+    /// The manifest, locked for us alone if that is possible within a moment. It is not where whoever publishes reads an
+    /// artifact with the same bytes, and that was damaged meanwhile.
+    fn lock_manifest_soon(&self, digest: &Digest) -> Result<Option<File>> {
+        const TRIES: u32 = 100;
+        for _ in 0..TRIES {
+            if let Some(lock) = self.lock_manifest(digest, File::try_lock)? {
+                return Ok(Some(lock));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(None)
+    }
+
     /// The manifest, locked as `lock` says; none where it is not there or somebody else's lock forbids it.
     fn lock_manifest(
         &self,
@@ -146,8 +160,11 @@ impl Store {
         if !place.exists() {
             return Ok(false);
         }
+        if self.artifact_state(digest) == ArtifactState::Whole {
+            return Ok(true);
+        }
         // Two that publish the same bytes at once must not take each other's away: who has the lock looks again.
-        let _lock = self.lock_manifest(digest, |file| file.lock().map_err(TryLockError::Error))?;
+        let _lock = self.lock_manifest_soon(digest)?;
         match self.artifact_state(digest) {
             ArtifactState::Whole => return Ok(true),
             ArtifactState::Dropped => {

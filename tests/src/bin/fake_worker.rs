@@ -58,6 +58,10 @@ fn compute(run: &Run, stop: &AtomicBool) {
             Some(value) => value,
             None => return say(&Reply::Stopped { id: run.id }),
         },
+        "fake/flaky" if times_begun(run) <= number(run, "failures") => {
+            return say(&Reply::Failed { id: run.id, error: "not this time".to_owned() });
+        }
+        "fake/flaky" => number(run, "value"),
         "fake/fail" => return say(&Reply::Failed { id: run.id, error: "loss became NaN at step 310".to_owned() }),
         "fake/panic" => panic!("index out of bounds"),
         "fake/exit" => std::process::exit(number(run, "code") as i32),
@@ -147,6 +151,12 @@ fn number(run: &Run, name: &str) -> i64 {
 fn input(run: &Run, port: &str) -> i64 {
     let Some(folder) = run.inputs.get(port) else { return 0 };
     fs::read_to_string(folder.join("value.txt")).unwrap().trim().parse().unwrap()
+}
+
+/// How often the stage's kind was begun, this time included.
+fn times_begun(run: &Run) -> i64 {
+    let text = fs::read_to_string(run.cache.join("trace")).unwrap();
+    text.lines().filter(|line| line.split(' ').next() == Some(&run.kind)).count() as i64
 }
 
 fn trace(run: &Run, first_step: i64) {

@@ -9,7 +9,6 @@ use pretext::store::{Store, View};
 use pretext_tests::GraphSpec;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 fn main() -> Result<ExitCode> {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
@@ -21,8 +20,7 @@ fn run(store: &Path, worker: &Path, graph: &Path) -> Result<ExitCode> {
     let store = Store::open(store)?;
     let text = std::fs::read_to_string(graph).with_context(|| format!("cannot read {}", graph.display()))?;
     let graph = serde_json::from_str::<GraphSpec>(&text)?.graph();
-    let silence = Duration::from_secs(60);
-    let worker = WorkerSpec { program: worker.to_owned(), arguments: vec![], folder: None, silence };
+    let worker = WorkerSpec::new(worker.to_owned());
     let settings = LocalSettings { workers: [(WorkerName::Stages, worker)].into(), threads: 2, gpus: vec![] };
     let (path, digest, wishes) = ("test.yaml", Digest::of(b""), &Wishes::default());
     let outcome =

@@ -29,9 +29,9 @@ impl Scheduler<'_> {
         self.estimates.add(index, provenance.seconds);
         let (key, measurements, seconds) = (result.key, &result.measurements, provenance.seconds);
         self.tell(&Update::Done { node, key, seconds, measurements, canonical });
-        let mut freed = self.board.settle(index, NodeOutcome::Computed(result));
-        freed.extend(self.bytes.are_back(index));
+        let freed = self.board.settle(index, NodeOutcome::Computed(result));
         self.look_up(freed);
+        self.bytes_are_back(index);
         self.drop_what_nobody_needs(index);
     }
 

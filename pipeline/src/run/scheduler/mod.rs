@@ -39,7 +39,7 @@ pub fn schedule(
         ready: Ready::new(work.graph),
         running: BTreeMap::new(),
         tries: BTreeMap::new(),
-        bytes: Bytes::default(),
+        bytes: Bytes::new(work.graph),
         estimates: Estimates::new(work.graph),
         to_run: None,
         summary: Summary::default(),

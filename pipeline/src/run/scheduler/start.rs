@@ -120,8 +120,7 @@ impl Scheduler<'_> {
             Some(_) => self.tell(&Update::Reused { node, key }),
             None => self.tell(&Update::Found { node, key }),
         }
-        let mut freed = self.board.settle(index, NodeOutcome::Reused(result));
-        freed.extend(self.bytes.are_back(index));
+        let freed = self.board.settle(index, NodeOutcome::Reused(result));
         self.drop_what_nobody_needs(index);
         freed
     }
@@ -169,6 +168,7 @@ impl Scheduler<'_> {
                     let seconds = self.view.store().provenance(&result.key).map(|provenance| provenance.seconds);
                     let freed = self.reuse(index, result, seconds);
                     self.look_up(freed);
+                    self.bytes_are_back(index);
                 }
                 Ok(Start::Impossible(why)) => self.cannot_start(index, why),
                 Err(error) => self.cannot_start(index, format!("it could not be started: {error}")),
@@ -191,8 +191,8 @@ impl Scheduler<'_> {
     }
 
     fn restore_inputs(&mut self, index: NodeIndex) {
-        self.ready.take(index);
-        self.bring_back_inputs(index);
+        let again = self.ready.take(index).again;
+        self.bring_back_inputs(index, again);
     }
 
     fn cannot_start(&mut self, index: NodeIndex, why: String) {
