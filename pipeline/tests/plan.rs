@@ -1,16 +1,15 @@
 //! What must run, and why. `BLESS=1` writes the expected plans anew.
 
 use pretext::ids::{Digest, Key, NodeId};
-use pretext::plan::{Graph, Known, Lookup, Reason, Status, canonical, evaluate, text};
+use pretext::plan::{Earlier, Graph, Known, Lookup, Reason, Status, canonical, evaluate, text};
 use pretext::recipe::parse;
 use pretext::store::{LastRun, StageResult};
 use pretext_protocol::Catalogue;
 use serde_json::json;
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
 const RECIPE: &str = "
@@ -42,24 +41,32 @@ fn graph_of(recipe: &str, catalogue: &Catalogue) -> Graph {
 /// Results by key, and what last ran under each name.
 #[derive(Default)]
 struct Memory {
-    results: RefCell<BTreeMap<Key, Arc<StageResult>>>,
-    last: RefCell<BTreeMap<NodeId, LastRun>>,
+    results: Mutex<BTreeMap<Key, Arc<StageResult>>>,
+    last: Mutex<BTreeMap<NodeId, LastRun>>,
+    /// Of these the bytes were dropped.
+    dropped: Mutex<Vec<Key>>,
     /// Of these the artifact is broken.
-    damaged: RefCell<Vec<Key>>,
+    damaged: Mutex<Vec<Key>>,
 }
 
 impl Known for Memory {
     fn result(&self, key: &Key) -> Lookup {
-        if self.damaged.borrow().contains(key) {
+        if self.damaged.lock().unwrap().contains(key) {
             return Lookup::Damaged(format!("artifact {} is missing", key.0.short()));
         }
-        self.results.borrow().get(key).map_or(Lookup::Missing, |result| Lookup::Found(result.clone()))
+        match self.results.lock().unwrap().get(key) {
+            Some(result) if self.dropped.lock().unwrap().contains(key) => Lookup::Dropped(result.clone()),
+            Some(result) => Lookup::Found(result.clone()),
+            None => Lookup::Missing,
+        }
     }
     fn last(&self, _: &str, node: &NodeId) -> Option<LastRun> {
-        self.last.borrow().get(node).cloned()
+        self.last.lock().unwrap().get(node).cloned()
     }
 }
 
+/// The run that all last ran in.
+const RUN: &str = "1970-01-12T13-46-40Z";
 /// When everything last ran, in seconds since 1970.
 const THEN: u64 = 1_000_000;
 
@@ -82,9 +89,12 @@ impl Memory {
             let canonical = canonical(node, inputs);
             let key = canonical.key();
             let artifacts = node.kind.gives.iter().map(|output| (output.name.clone(), yields(&node.id.0))).collect();
-            self.last.borrow_mut().insert(node.id.clone(), LastRun { key, canonical: canonical.clone(), at: THEN });
+            self.last
+                .lock()
+                .unwrap()
+                .insert(node.id.clone(), LastRun { key, canonical: canonical.clone(), at: THEN, run: RUN.into() });
             let result = StageResult { key, artifacts, measurements: vec![] };
-            self.results.borrow_mut().insert(key, Arc::new(result));
+            self.results.lock().unwrap().insert(key, Arc::new(result));
             ran.push(node.id.0.clone());
         }
     }
@@ -184,15 +194,15 @@ fn every_other_reason_is_told() {
         panic!("other numerics give other numbers")
     };
     assert_eq!(reasons, [Reason::Numerics { from: catalogue().numerics, to: "bfloat16".into() }]);
-    assert_eq!(last, Some(THEN));
+    assert_eq!(last, Some(Earlier { at: THEN, run: RUN.into() }));
 
     let smaller = graph(&RECIPE.replace("train: 100", "train: 90"));
     let yields_less = |name: &str| if name == "photos" { by_name("fewer photos") } else { by_name(name) };
     let statuses = evaluate(&smaller, &memory, "small");
     let Status::Run { key, .. } = &statuses[0] else { panic!("photos must run") };
-    let mut photos = (*memory.results.borrow().values().next().unwrap().clone()).clone();
+    let mut photos = (*memory.results.lock().unwrap().values().next().unwrap().clone()).clone();
     photos.artifacts = [("dataset".to_owned(), yields_less("photos"))].into();
-    memory.results.borrow_mut().insert(*key, Arc::new(photos));
+    memory.results.lock().unwrap().insert(*key, Arc::new(photos));
     let input = Reason::Input { port: "data".into(), from: Some(by_name("photos")), to: Some(by_name("fewer photos")) };
     assert_eq!(memory.reasons(&smaller, SIMCLR), [input]);
 }
@@ -200,12 +210,12 @@ fn every_other_reason_is_told() {
 #[test]
 fn what_is_lost_or_damaged_runs_again() {
     let (memory, graph) = (Memory::full(), graph(RECIPE));
-    let key = memory.last.borrow()[&NodeId(SIMCLR.into())].key;
-    memory.damaged.borrow_mut().push(key);
+    let key = memory.last.lock().unwrap()[&NodeId(SIMCLR.into())].key;
+    memory.damaged.lock().unwrap().push(key);
     let damage = format!("artifact {} is missing", key.0.short());
-    assert_eq!(memory.reasons(&graph, SIMCLR), [Reason::Damaged(damage)]);
-    memory.damaged.borrow_mut().clear();
-    memory.results.borrow_mut().remove(&key);
+    assert_eq!(memory.reasons(&graph, SIMCLR), [Reason::Damaged { damage }]);
+    memory.damaged.lock().unwrap().clear();
+    memory.results.lock().unwrap().remove(&key);
     assert_eq!(memory.reasons(&graph, SIMCLR), [Reason::Gone]);
 }
 
@@ -234,8 +244,14 @@ fn plans_read_as_expected() {
     assert_plan("back_to_the_default.txt", &RECIPE.replace("epochs: 5,", ""), &Memory::full());
     assert_plan("one_more_seed.txt", &RECIPE.replace("[0, 1]", "[0, 1, 2]"), &Memory::full());
     let damaged = Memory::full();
-    let keys =
-        damaged.last.borrow().values().filter(|last| last.canonical.kind == "pretrain/simclr").map(|l| l.key).collect();
-    damaged.damaged.replace(keys);
+    let keys = damaged
+        .last
+        .lock()
+        .unwrap()
+        .values()
+        .filter(|last| last.canonical.kind == "pretrain/simclr")
+        .map(|l| l.key)
+        .collect();
+    *damaged.damaged.lock().unwrap() = keys;
     assert_plan("damaged.txt", RECIPE, &damaged);
 }

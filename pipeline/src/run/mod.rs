@@ -26,6 +26,7 @@ pub use executor::*;
 pub use local::{Local, LocalSettings};
 pub use scheduler::schedule;
 pub use screen::screen;
+pub(crate) use screen::{pace, percent};
 pub use stop::INTERRUPTED;
 pub use update::{Observer, Summary, Update};
 pub use work::{NodeOutcome, Outcome, Work};

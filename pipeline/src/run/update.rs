@@ -2,7 +2,7 @@ use super::INTERRUPTED;
 use crate::ids::{Key, NodeId};
 use crate::plan::Node;
 use pretext_protocol::{Measurement, Progress};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What happens in a run, as it is shown and written down.
 #[derive(Debug, Clone, Serialize)]
@@ -78,7 +78,7 @@ pub enum Update<'a> {
 }
 
 /// What a run came to.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     pub computed: usize,
     pub reused: usize,

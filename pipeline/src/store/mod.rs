@@ -21,6 +21,7 @@ mod files;
 mod nodes;
 mod records;
 mod results;
+mod runs;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ pub use attempt::{Attempt, Lease};
 pub use error::StoreError;
 pub use nodes::NodeRecord;
 pub use records::*;
+pub use runs::{RunNode, RunRecord};
 
 use crate::text;
 use error::{IoContext, Result};

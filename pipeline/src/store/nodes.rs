@@ -41,7 +41,7 @@ impl Store {
         if before.is_some_and(|last| last.key == key) {
             return Ok(());
         }
-        let last = LastRun { key, canonical: canonical.clone(), at: now() };
+        let last = LastRun { key, canonical: canonical.clone(), at: now(), run: String::new() };
         let (recipe, node, tried) = (recipe.to_owned(), node.clone(), key);
         self.write_node(&NodeRecord { recipe, node, tried, tried_at: last.at, last: Some(last) })
     }

@@ -46,6 +46,9 @@ pub struct LastRun {
     pub canonical: Canonical,
     /// Seconds since 1970.
     pub at: u64,
+    /// The run that made it.
+    #[serde(default)]
+    pub run: String,
 }
 
 impl Machine {

@@ -36,7 +36,7 @@ impl Scheduler<'_> {
                     queue.extend(self.reuse(node, result, &job.canonical));
                     continue;
                 }
-                Lookup::Missing => None,
+                Lookup::Missing | Lookup::Dropped(_) => None,
                 Lookup::Damaged(damage) => Some(damage),
             };
             self.ready.insert(node, Candidate { job, damage, held: false });
