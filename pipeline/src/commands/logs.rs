@@ -5,6 +5,7 @@ use crate::recipe::nearest;
 use crate::store::{NodeRecord, Store};
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -59,11 +60,14 @@ fn find(records: Vec<NodeRecord>, recipe: Option<&str>, pattern: &NodePattern) -
     if records.is_empty() {
         bail!("no stage has run in this store");
     }
-    let meant =
-        |record: &NodeRecord| pattern.matches(&record.node) && recipe.is_none_or(|recipe| record.recipe == recipe);
-    let Some(first) = records.iter().find(|record| meant(record)) else {
+    let of_recipe = |record: &&NodeRecord| recipe.is_none_or(|recipe| record.recipe == recipe);
+    if let (Some(recipe), None) = (recipe, records.iter().find(of_recipe)) {
+        let recipes: BTreeSet<&str> = records.iter().map(|record| record.recipe.as_str()).collect();
+        bail!("no recipe `{recipe}` has run in this store; {}", nearest(recipe, recipes));
+    }
+    let Some(first) = records.iter().filter(of_recipe).find(|record| pattern.matches(&record.node)) else {
         let of = recipe.map_or(String::new(), |recipe| format!(" of `{recipe}`"));
-        let names = records.iter().map(|record| record.node.0.as_ref());
+        let names = records.iter().filter(of_recipe).map(|record| &*record.node.0);
         bail!("no stage `{pattern}`{of} has run in this store; {}", nearest(&pattern.to_string(), names));
     };
     let recipe = first.recipe.clone();
@@ -102,5 +106,7 @@ mod tests {
         assert_eq!(find(None, "probe").unwrap(), [record("one", "probe[seed=0]"), record("one", "probe[seed=1]")]);
         let error = find(None, "prob[seed=0]").unwrap_err().to_string();
         assert_eq!(error, "no stage `prob[seed=0]` has run in this store; did you mean `probe[seed=0]`?");
+        let error = find(Some("three"), "probe").unwrap_err().to_string();
+        assert_eq!(error, "no recipe `three` has run in this store; there is: one, two");
     }
 }

@@ -67,6 +67,9 @@ pub(super) fn few(nodes: &[NodeIndex], graph: &Graph, pattern: &NodePattern) -> 
 /// The file of the one recipe of this store that has such a node, as it was given when it last ran.
 fn recipe_with(store: &Store, pattern: &NodePattern) -> Result<PathBuf> {
     let records = store.node_records()?;
+    if records.is_empty() {
+        bail!("nothing has run in this store: name the recipe's file too: RECIPE.yaml '{pattern}'");
+    }
     let recipes: BTreeSet<&str> =
         records.iter().filter(|record| pattern.matches(&record.node)).map(|record| record.recipe.as_str()).collect();
     let how = format!("name its file: RECIPE.yaml '{pattern}'");

@@ -41,7 +41,7 @@ fn going_on() -> Seen {
         to_run: 1000,
         ended: 51,
         remaining_seconds: Some(1400.0),
-        running: (0..22).map(|seed| running(&format!("pretrain[method=simclr,seed={seed}]"), 520)).collect(),
+        running: (0..12).map(|seed| running(&format!("pretrain[method=simclr,seed={seed}]"), 520)).collect(),
         failed: vec![failed],
     };
     Seen { alive: true, status: Some(live), ..ended("2026-11-24T13-10-11Z", 0, None) }

@@ -5,7 +5,7 @@ use crate::text::{count, duration, rough_duration};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// So many running stages and failures are shown of a run.
-const SHOWN: usize = 20;
+const SHOWN: usize = 10;
 
 /// One line for each run, and what those that are going on are at.
 pub(super) fn text(runs: &[Seen], now: SystemTime) -> String {

@@ -122,12 +122,14 @@ impl Shape {
         })
     }
 
-    /// `hit`, or `3 hit, 1 to run, 0 open` where nodes differ.
+    /// `hit`, or `3 hit, 1 run` of several nodes.
     fn fate(&self) -> String {
-        match &self.counts {
-            None => String::new(),
-            Some(_) if self.nodes == 1 => self.status().unwrap_or_default().to_owned(),
-            Some(counts) => counts.to_string(),
+        let Some(Counts { hit, run, open, unchecked }) = &self.counts else { return String::new() };
+        let numbers = [(hit, "hit"), (run, "run"), (open, "open"), (unchecked, "unchecked")];
+        let there: Vec<(&u64, &str)> = numbers.into_iter().filter(|(number, _)| **number > 0).collect();
+        match there.as_slice() {
+            [(_, word)] => (*word).to_owned(),
+            several => several.iter().map(|(number, word)| format!("{number} {word}")).collect::<Vec<_>>().join(", "),
         }
     }
 }
