@@ -4,7 +4,7 @@ use super::places::{Places, Planned};
 use crate::ids::NodeId;
 use crate::plan::{Graph, NodePattern};
 use crate::recipe::nearest;
-use crate::store::Store;
+use crate::store::{NodeRecord, RunRecord};
 use crate::text::count;
 use anyhow::{Result, anyhow, bail};
 use petgraph::graph::NodeIndex;
@@ -37,7 +37,10 @@ pub(super) fn pattern(word: &str) -> Result<NodePattern> {
 pub(super) fn find(recipe: Option<&str>, pattern: &NodePattern, places: &Places) -> Result<(Planned, Vec<NodeIndex>)> {
     let path = match recipe {
         Some(path) => PathBuf::from(path),
-        None => recipe_with(&places.store()?, pattern)?,
+        None => {
+            let store = places.store()?;
+            recipe_with(&store.node_records()?, &store.runs()?, pattern)?
+        }
     };
     let planned = Planned::load(&path, places)?;
     let nodes = nodes(&planned.recipe.graph, pattern, &planned.recipe.path)?;
@@ -65,8 +68,7 @@ pub(super) fn few(nodes: &[NodeIndex], graph: &Graph, pattern: &NodePattern) -> 
 }
 
 /// The file of the one recipe of this store that has such a node, as it was given when it last ran.
-fn recipe_with(store: &Store, pattern: &NodePattern) -> Result<PathBuf> {
-    let records = store.node_records()?;
+fn recipe_with(records: &[NodeRecord], runs: &[RunRecord], pattern: &NodePattern) -> Result<PathBuf> {
     if records.is_empty() {
         bail!("nothing has run in this store: name the recipe's file too: RECIPE.yaml '{pattern}'");
     }
@@ -77,15 +79,15 @@ fn recipe_with(store: &Store, pattern: &NodePattern) -> Result<PathBuf> {
     let (Some(recipe), further) = (recipes.next(), recipes.collect::<Vec<_>>()) else {
         let names: BTreeSet<&str> = records.iter().map(|record| record.node.0.as_ref()).collect();
         bail!(
-            "no recipe that ran in this store has a stage `{pattern}`; {}; or {how}",
+            "no recipe that ran in this store has a stage `{pattern}`; {} or {how}",
             nearest(&pattern.to_string(), names)
         );
     };
     if !further.is_empty() {
         bail!("several recipes have a stage `{pattern}` ({recipe}, {}): {how}", further.join(", "));
     }
-    let run = store.runs()?.into_iter().rev().find(|run| run.recipe == recipe);
-    match run.map(|run| PathBuf::from(run.path)).filter(|path| path.is_file()) {
+    let run = runs.iter().rev().find(|run| run.recipe == recipe);
+    match run.map(|run| PathBuf::from(&run.path)).filter(|path| path.is_file()) {
         Some(path) => Ok(path),
         None => bail!("the file of the recipe `{recipe}`, which has `{pattern}`, is not where it was: {how}"),
     }
@@ -100,5 +102,71 @@ pub(super) fn some_of<'a>(nodes: impl ExactSizeIterator<Item = &'a NodeId>) -> S
         (true, _) => "nothing".to_owned(),
         (false, 0) => shown.join(", "),
         (false, more) => format!("{} and {} more", shown.join(", "), count(more as u64)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{Digest, Key};
+
+    fn record(recipe: &str, node: &str) -> NodeRecord {
+        let (recipe, node, tried) = (recipe.into(), NodeId(node.into()), Key(Digest::of(b"")));
+        NodeRecord { recipe, node, tried, tried_at: 0, last: None }
+    }
+
+    fn run(recipe: &str, path: &Path) -> RunRecord {
+        RunRecord {
+            id: "2026-11-24T12-57-03Z".into(),
+            recipe: recipe.into(),
+            path: path.display().to_string(),
+            recipe_digest: Digest::of(b""),
+            process: 1,
+            host: "box".into(),
+            started: 0,
+            finished: None,
+            summary: None,
+        }
+    }
+
+    #[test]
+    fn the_one_recipe_that_has_the_stage_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("one.yaml");
+        std::fs::write(&file, "name: one").unwrap();
+        let records = [record("one", "probe[seed=0]"), record("two", "features"), record("one", "features")];
+        let runs = [run("one", Path::new("gone.yaml")), run("one", &file), run("two", Path::new("two.yaml"))];
+        let find = |name: &str| match recipe_with(&records, &runs, &NodePattern::parse(name).unwrap()) {
+            Ok(path) => path.display().to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(find("probe"), file.display().to_string());
+        assert_eq!(
+            find("features"),
+            "several recipes have a stage `features` (one, two): name its file: RECIPE.yaml 'features'"
+        );
+        assert_eq!(
+            find("prob[seed=0]"),
+            "no recipe that ran in this store has a stage `prob[seed=0]`; did you mean `probe[seed=0]`? or name its file: \
+             RECIPE.yaml 'prob[seed=0]'"
+        );
+        let moved = recipe_with(&records, &runs[..1], &NodePattern::parse("probe").unwrap()).unwrap_err().to_string();
+        assert_eq!(
+            moved,
+            "the file of the recipe `one`, which has `probe`, is not where it was: name its file: RECIPE.yaml 'probe'"
+        );
+    }
+
+    #[test]
+    fn the_recipe_may_stand_first() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let split = |given: &[&str]| {
+            let given = words(given);
+            let (recipe, rest) = split_recipe(&given);
+            (recipe.map(str::to_owned), rest.to_vec())
+        };
+        assert_eq!(split(&["r.yaml", "probe"]), (Some("r.yaml".into()), words(&["probe"])));
+        assert_eq!(split(&["probe", "features"]), (None, words(&["probe", "features"])));
+        assert_eq!(split(&["r.yaml"]), (None, words(&["r.yaml"])));
     }
 }

@@ -5,6 +5,7 @@ mod mermaid;
 mod text;
 
 use super::{Counts, Graph, Status};
+use crate::text::count;
 use petgraph::graph::NodeIndex;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -104,10 +105,10 @@ impl Shape {
 
     /// `x18, method 6, seed 3`; nothing of a single node.
     fn size(&self) -> String {
-        let axes = self.axes.iter().map(|(axis, labels)| format!("{axis} {labels}"));
+        let axes = self.axes.iter().map(|(axis, labels)| format!("{axis} {}", count(*labels as u64)));
         match self.nodes {
             1 => String::new(),
-            nodes => [format!("x{nodes}")].into_iter().chain(axes).collect::<Vec<_>>().join(", "),
+            nodes => [format!("x{}", count(nodes as u64))].into_iter().chain(axes).collect::<Vec<_>>().join(", "),
         }
     }
 
