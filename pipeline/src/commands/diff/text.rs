@@ -69,9 +69,12 @@ fn grouped<'a>(nodes: impl Iterator<Item = (&'a NodeId, String)>) -> Vec<(String
 /// Axis and label of each place.
 type Places<'a> = Vec<(&'a str, &'a str)>;
 
+/// Stage, measurement and split.
+type Measured<'a> = (&'a str, &'a str, &'a str);
+
 /// Old, new and difference of every measurement, one table for each stage's.
 fn measurements(text: &mut String, changed: &[Change]) {
-    let mut tables: Vec<((&str, &str, &str), Vec<(&NodeId, &Moved)>)> = vec![];
+    let mut tables: Vec<(Measured, Vec<(&NodeId, &Moved)>)> = vec![];
     for (change, moved) in changed.iter().flat_map(|change| change.measurements.iter().map(move |one| (change, one))) {
         let stage = split(&change.node.0).map_or(&*change.node.0, |(stage, _)| stage);
         let table = (stage, moved.name, moved.split);

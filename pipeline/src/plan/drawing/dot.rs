@@ -4,7 +4,7 @@ use std::fmt::Write;
 impl Drawing {
     /// A digraph as Graphviz's `dot` draws it.
     pub fn dot(&self) -> String {
-        let mut text = format!("digraph {} {{\n", quoted(&[self.title.clone()]));
+        let mut text = format!("digraph {} {{\n", quoted(std::slice::from_ref(&self.title)));
         text += "    node [shape=box, style=\"rounded,filled\", fillcolor=white, fontname=\"sans-serif\"];\n";
         for (place, shape) in self.shapes.iter().enumerate() {
             let lines = [shape.name.clone(), shape.size(), shape.kind.clone(), shape.fate()];

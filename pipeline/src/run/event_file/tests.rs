@@ -1,26 +1,9 @@
 use super::*;
 use crate::ids::{Digest, Key, NodeId};
-use crate::plan::{Node, NodeResources};
+use crate::run::screen::tests::node;
 use pretext_protocol::{Measurement, Progress};
 use serde_json::Value;
 use std::fs;
-
-fn node(id: &NodeId) -> Node {
-    Node {
-        id: id.clone(),
-        stage: "probe".into(),
-        axes: vec![],
-        kind: Default::default(),
-        params: Default::default(),
-        keyed_params: Default::default(),
-        resources: NodeResources { threads: 1, memory_bytes: vec![0], gpus: 0, seconds: vec![] },
-        policy: Default::default(),
-        worker: Default::default(),
-        code: Default::default(),
-        is_checked: true,
-        numerics: Default::default(),
-    }
-}
 
 #[test]
 fn every_update_is_a_line_with_its_own_fields() {

@@ -4,7 +4,7 @@ mod bars;
 mod lines;
 mod sweep;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod wording;
 
 pub(crate) use wording::{pace, percent};

@@ -10,7 +10,8 @@ pub(super) fn planned(to_run: usize) -> Update<'static> {
     Update::Planned { recipe: "sweep", stages: to_run, axes: vec![], reused: 0, to_run, estimate_seconds: None }
 }
 
-fn node(id: &NodeId) -> Node {
+/// One of the given name, and nothing else to speak of.
+pub(in crate::run) fn node(id: &NodeId) -> Node {
     Node {
         id: id.clone(),
         stage: "probe".into(),
