@@ -192,3 +192,31 @@ fn a_key_is_what_it_always_was() {
         assert_eq!(canonical.key(), *key, "both ways lead to the same key");
     }
 }
+
+#[test]
+fn what_nobody_has_allowed_is_unchecked_and_what_needs_it_open() {
+    let (memory, mut graph) = (Memory::full(), graph(RECIPE));
+    graph.node_weights_mut().filter(|node| node.id.0 == "views").for_each(|node| node.is_checked = false);
+    assert_eq!(memory.status(&graph, "views"), Status::Unchecked);
+    assert_eq!(memory.status(&graph, SIMCLR), Status::Open { waits_for: NodeId("views".into()) });
+    assert!(matches!(memory.status(&graph, "pretrain[method=random,seed=0]"), Status::Hit { .. }));
+    let plan = text("small", &graph, &evaluate(&graph, &memory, "small"), UNIX_EPOCH);
+    assert!(plan.starts_with("small: 10 stages · 5 hit, 0 to run, 4 open, 1 unchecked\n"), "{plan}");
+    assert!(plan.contains("unchecked views"), "{plan}");
+}
+
+#[test]
+fn a_stage_whose_nodes_have_reasons_of_their_own_has_a_bounded_number_of_lines() {
+    let seeds: Vec<String> = (0..50).map(|seed| seed.to_string()).collect();
+    let first = graph(&RECIPE.replace("[0, 1]", &format!("[{}]", seeds.join(", "))));
+    let memory = Memory::default();
+    memory.run(&first, by_name);
+    let other = |seed: &str| format!("{{ name: {seed}, value: 1{seed}00 }}");
+    let seeds: Vec<String> = seeds.iter().map(|seed| other(seed)).collect();
+    let second = RECIPE.replace("[0, 1]", &format!("[{}]", seeds.join(", "))).replace("$(seed)", "$(seed.value)");
+    let second = graph(&second);
+    let plan = text("small", &second, &evaluate(&second, &memory, "small"), UNIX_EPOCH);
+    assert!(plan.contains("\nrun   pretrain[seed=3] x2                          seed 3 -> 1300\n"), "{plan}");
+    assert!(plan.contains("\n...   pretrain x60, each for reasons of its own: `--json` has all\n"), "{plan}");
+    assert!(plan.lines().count() < 30, "{plan}");
+}

@@ -1,6 +1,7 @@
 use super::memory::*;
 use pretext::ids::{Digest, NodeId};
 use pretext::plan::{Canonical, Graph, History, Question, evaluate};
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// What the runs of a [`Memory`] have computed, as if all was one run.
@@ -35,6 +36,12 @@ fn an_explanation_follows_the_chain_of_causes() {
          {ran}\n  where that yields the same bytes as before, its result is reused"
     );
     assert_eq!(answer(&memory, &longer, FEATURES), open);
+
+    let mut newer = longer.clone();
+    let features = newer.node_weights_mut().find(|node| node.id.0 == FEATURES).unwrap();
+    Arc::make_mut(&mut features.kind).version = 7;
+    let itself = answer(&memory, &newer, FEATURES);
+    assert!(itself.ends_with("\n  in itself changed: version 1 -> 7"), "{itself}");
 
     // Of another recipe, say: the training is there already, and the features are not.
     let other = |name: &str| by_name(&format!("{name} of six epochs"));
