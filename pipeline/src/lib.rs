@@ -9,3 +9,4 @@ pub mod run;
 pub mod store;
 pub mod table;
 pub mod text;
+pub mod trace;

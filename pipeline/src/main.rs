@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    pretext::trace::start();
     Cli::parse().obey().unwrap_or_else(|error| {
         match error.downcast_ref::<RecipeErrors>() {
             Some(mistakes) => eprintln!("{}", mistakes.render(std::io::stderr().is_terminal())),

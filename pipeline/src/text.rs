@@ -56,6 +56,15 @@ pub fn figure(value: f64) -> String {
     if fixed.contains('.') { fixed.trim_end_matches('0').trim_end_matches('.').to_owned() } else { fixed }
 }
 
+/// A measurement in its unit (see [`pretext_protocol::Measure::unit`]): `58.3 %`, `41 s`, `4.812`.
+pub fn measured(value: f64, unit: &str) -> String {
+    match unit {
+        "fraction" => format!("{:.1} %", value * 100.0),
+        "seconds" => duration(value),
+        _ => figure(value),
+    }
+}
+
 /// `4.0 GiB`
 pub fn bytes(number: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];

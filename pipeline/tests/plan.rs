@@ -1,122 +1,21 @@
 //! What must run, and why. `BLESS=1` writes the expected plans anew.
 
-use pretext::ids::{Digest, Key, NodeId};
-use pretext::plan::{Graph, Known, Lookup, Reason, Status, canonical, evaluate, text};
-use pretext::recipe::parse;
-use pretext::store::{LastRun, StageResult};
+#[path = "plan/explanations.rs"]
+mod explanations;
+#[path = "plan/large.rs"]
+mod large;
+#[path = "plan/memory.rs"]
+mod memory;
+
+use memory::*;
+use pretext::ids::{Digest, NodeId};
+use pretext::plan::{Canonical, Earlier, Reason, Status, canonical_at, evaluate, text};
 use pretext_protocol::Catalogue;
 use serde_json::json;
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
-
-const RECIPE: &str = "
-name: small
-axes: { method: [random, simclr], seed: [0, 1] }
-stages:
-  photos: { use: data/cifar10, with: { train: 100 } }
-  views: { use: augment/simclr }
-  pretrain: { use: pretrain/$(method), needs: { data: photos, views: views }, with: { epochs: 5, seed: $(seed) } }
-  features: { use: features, needs: { data: photos, encoder: pretrain } }
-";
-
-fn folder() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/recipes"))
-}
-
-fn catalogue() -> Catalogue {
-    serde_json::from_slice(&fs::read(folder().join("catalogue.json")).unwrap()).unwrap()
-}
-
-fn graph(recipe: &str) -> Graph {
-    graph_of(recipe, &catalogue())
-}
-
-fn graph_of(recipe: &str, catalogue: &Catalogue) -> Graph {
-    parse("recipe.yaml", recipe, catalogue).unwrap_or_else(|errors| panic!("{errors}")).graph
-}
-
-/// Results by key, and what last ran under each name.
-#[derive(Default)]
-struct Memory {
-    results: RefCell<BTreeMap<Key, Arc<StageResult>>>,
-    last: RefCell<BTreeMap<NodeId, LastRun>>,
-    /// Of these the artifact is broken.
-    damaged: RefCell<Vec<Key>>,
-}
-
-impl Known for Memory {
-    fn result(&self, key: &Key) -> Lookup {
-        if self.damaged.borrow().contains(key) {
-            return Lookup::Damaged(format!("artifact {} is missing", key.0.short()));
-        }
-        self.results.borrow().get(key).map_or(Lookup::Missing, |result| Lookup::Found(result.clone()))
-    }
-    fn last(&self, node: &NodeId) -> Option<LastRun> {
-        self.last.borrow().get(node).cloned()
-    }
-}
-
-/// When everything last ran, in seconds since 1970.
-const THEN: u64 = 1_000_000;
-
-impl Memory {
-    /// Runs all that must run, one after the other; `yields` is the digest of each node's output.
-    fn run(&self, graph: &Graph, yields: impl Fn(&str) -> Digest) -> Vec<String> {
-        let mut ran = vec![];
-        loop {
-            let statuses = evaluate(graph, self);
-            let next = graph.node_indices().find(|index| matches!(statuses[index.index()], Status::Run { .. }));
-            let Some(index) = next else { return ran };
-            let node = &graph[index];
-            let mut inputs = BTreeMap::new();
-            let mut edges = graph.neighbors_directed(index, petgraph::Direction::Incoming).detach();
-            while let Some((edge, source)) = edges.next(graph) {
-                if graph[edge].used {
-                    inputs.insert(graph[edge].port.clone(), yields(&graph[source].id.0));
-                }
-            }
-            let canonical = canonical(node, inputs);
-            let key = canonical.key();
-            let artifacts = node.kind.gives.iter().map(|output| (output.name.clone(), yields(&node.id.0))).collect();
-            self.last
-                .borrow_mut()
-                .insert(node.id.clone(), LastRun { key, canonical: canonical.clone(), at: THEN, run: "then".into() });
-            let result = StageResult { key, artifacts, measurements: vec![] };
-            self.results.borrow_mut().insert(key, Arc::new(result));
-            ran.push(node.id.0.clone());
-        }
-    }
-
-    /// One that knows everything of the recipe.
-    fn full() -> Self {
-        let memory = Self::default();
-        memory.run(&graph(RECIPE), by_name);
-        memory
-    }
-
-    fn status(&self, graph: &Graph, name: &str) -> Status {
-        let index = graph.node_indices().find(|&index| graph[index].id.0 == name).unwrap();
-        evaluate(graph, self).swap_remove(index.index())
-    }
-
-    fn reasons(&self, graph: &Graph, name: &str) -> Vec<Reason> {
-        match self.status(graph, name) {
-            Status::Run { reasons, .. } => reasons,
-            other => panic!("{name} need not run: {other:?}"),
-        }
-    }
-}
-
-fn by_name(name: &str) -> Digest {
-    Digest::of(name.as_bytes())
-}
-
-const SIMCLR: &str = "pretrain[method=simclr,seed=0]";
-const FEATURES: &str = "features[method=simclr,seed=0]";
 
 #[test]
 fn equal_outputs_stop_the_wave() {
@@ -186,15 +85,15 @@ fn every_other_reason_is_told() {
         panic!("other numerics give other numbers")
     };
     assert_eq!(reasons, [Reason::Numerics { from: catalogue().numerics, to: "bfloat16".into() }]);
-    assert_eq!(last, Some(THEN));
+    assert_eq!(last, Some(Earlier { at: THEN, run: RUN.into() }));
 
     let smaller = graph(&RECIPE.replace("train: 100", "train: 90"));
     let yields_less = |name: &str| if name == "photos" { by_name("fewer photos") } else { by_name(name) };
     let statuses = evaluate(&smaller, &memory);
     let Status::Run { key, .. } = &statuses[0] else { panic!("photos must run") };
-    let mut photos = (*memory.results.borrow().values().next().unwrap().clone()).clone();
+    let mut photos = (*memory.results.lock().unwrap().values().next().unwrap().clone()).clone();
     photos.artifacts = [("dataset".to_owned(), yields_less("photos"))].into();
-    memory.results.borrow_mut().insert(*key, Arc::new(photos));
+    memory.results.lock().unwrap().insert(*key, Arc::new(photos));
     let input = Reason::Input { port: "data".into(), from: Some(by_name("photos")), to: Some(by_name("fewer photos")) };
     assert_eq!(memory.reasons(&smaller, SIMCLR), [input]);
 }
@@ -202,12 +101,12 @@ fn every_other_reason_is_told() {
 #[test]
 fn what_is_lost_or_damaged_runs_again() {
     let (memory, graph) = (Memory::full(), graph(RECIPE));
-    let key = memory.last.borrow()[&NodeId(SIMCLR.into())].key;
-    memory.damaged.borrow_mut().push(key);
+    let key = memory.last.lock().unwrap()[&NodeId(SIMCLR.into())].key;
+    memory.damaged.lock().unwrap().push(key);
     let damage = format!("artifact {} is missing", key.0.short());
-    assert_eq!(memory.reasons(&graph, SIMCLR), [Reason::Damaged(damage)]);
-    memory.damaged.borrow_mut().clear();
-    memory.results.borrow_mut().remove(&key);
+    assert_eq!(memory.reasons(&graph, SIMCLR), [Reason::Damaged { damage }]);
+    memory.damaged.lock().unwrap().clear();
+    memory.results.lock().unwrap().remove(&key);
     assert_eq!(memory.reasons(&graph, SIMCLR), [Reason::Gone]);
 }
 
@@ -236,8 +135,88 @@ fn plans_read_as_expected() {
     assert_plan("back_to_the_default.txt", &RECIPE.replace("epochs: 5,", ""), &Memory::full());
     assert_plan("one_more_seed.txt", &RECIPE.replace("[0, 1]", "[0, 1, 2]"), &Memory::full());
     let damaged = Memory::full();
-    let keys =
-        damaged.last.borrow().values().filter(|last| last.canonical.kind == "pretrain/simclr").map(|l| l.key).collect();
-    damaged.damaged.replace(keys);
+    let keys = damaged
+        .last
+        .lock()
+        .unwrap()
+        .values()
+        .filter(|last| last.canonical.kind == "pretrain/simclr")
+        .map(|l| l.key)
+        .collect();
+    *damaged.damaged.lock().unwrap() = keys;
     assert_plan("damaged.txt", RECIPE, &damaged);
+}
+
+#[test]
+fn dropped_bytes_are_computed_again_only_where_they_are_needed() {
+    let (memory, first) = (Memory::full(), graph(RECIPE));
+    for (_, last) in memory.last.lock().unwrap().iter().filter(|(node, _)| !node.0.starts_with("features")) {
+        memory.dropped.lock().unwrap().push(last.key);
+    }
+    for node in ["photos", "views", SIMCLR] {
+        assert!(matches!(memory.status(&first, node), Status::Hit { .. }), "nothing needs the bytes of {node}");
+    }
+
+    let gone = memory.last.lock().unwrap()[&NodeId(FEATURES.into())].key;
+    memory.results.lock().unwrap().remove(&gone);
+    let needed = |by: &str| vec![Reason::BytesNeeded { by: NodeId(by.into()) }];
+    assert_eq!(memory.reasons(&first, FEATURES), [Reason::Gone], "its key is known without the bytes");
+    assert_eq!(memory.reasons(&first, SIMCLR), needed(FEATURES));
+    assert_eq!(memory.reasons(&first, "photos"), needed(SIMCLR));
+    assert_eq!(memory.reasons(&first, "views"), needed(SIMCLR));
+    assert!(matches!(memory.status(&first, "pretrain[method=simclr,seed=1]"), Status::Hit { .. }));
+
+    let open = graph(&RECIPE.replace("use: augment/simclr", "use: augment/simclr, with: { blur: 0.25 }"));
+    assert!(matches!(memory.status(&open, SIMCLR), Status::Open { .. }));
+    assert!(matches!(memory.status(&open, "photos"), Status::Hit { .. }), "what is open may turn out to be a hit");
+}
+
+/// Keys name results in stores that people have: their bytes must not change.
+#[test]
+fn a_key_is_what_it_always_was() {
+    let inputs: BTreeMap<String, Digest> = [("data".into(), by_name("a")), ("encoder".into(), by_name("b"))].into();
+    let canonical = Canonical {
+        kind: "eval/probe".into(),
+        version: 2,
+        numerics: "libtorch 2.9.0, float32".into(),
+        params: [("l2".into(), json!([0.1, 1e-7])), ("net".into(), json!({ "width": 8 }))].into(),
+        inputs,
+        code: BTreeMap::new(),
+    };
+    assert_eq!(canonical.key().to_string(), "92a767006a3f10389ff89359f834a2a153f78cc3c37dc7925cfd235a829d0295");
+    let (memory, graph) = (Memory::full(), graph(RECIPE));
+    let statuses = evaluate(&graph, &memory);
+    for (index, status) in graph.node_indices().zip(&statuses) {
+        let Status::Hit { key, .. } = status else { panic!("{} is no hit", graph[index].id) };
+        let canonical = canonical_at(&graph, index, &statuses).unwrap();
+        assert_eq!(canonical.key(), *key, "both ways lead to the same key");
+    }
+}
+
+#[test]
+fn what_nobody_has_allowed_is_unchecked_and_what_needs_it_open() {
+    let (memory, mut graph) = (Memory::full(), graph(RECIPE));
+    graph.node_weights_mut().filter(|node| node.id.0 == "views").for_each(|node| node.is_checked = false);
+    assert_eq!(memory.status(&graph, "views"), Status::Unchecked);
+    assert_eq!(memory.status(&graph, SIMCLR), Status::Open { waits_for: NodeId("views".into()) });
+    assert!(matches!(memory.status(&graph, "pretrain[method=random,seed=0]"), Status::Hit { .. }));
+    let plan = text("small", &graph, &evaluate(&graph, &memory), UNIX_EPOCH);
+    assert!(plan.starts_with("small: 10 stages · 5 hit, 0 to run, 4 open, 1 unchecked\n"), "{plan}");
+    assert!(plan.contains("unchecked views"), "{plan}");
+}
+
+#[test]
+fn a_stage_whose_nodes_have_reasons_of_their_own_has_a_bounded_number_of_lines() {
+    let seeds: Vec<String> = (0..50).map(|seed| seed.to_string()).collect();
+    let first = graph(&RECIPE.replace("[0, 1]", &format!("[{}]", seeds.join(", "))));
+    let memory = Memory::default();
+    memory.run(&first, by_name);
+    let other = |seed: &str| format!("{{ name: {seed}, value: 1{seed}00 }}");
+    let seeds: Vec<String> = seeds.iter().map(|seed| other(seed)).collect();
+    let second = RECIPE.replace("[0, 1]", &format!("[{}]", seeds.join(", "))).replace("$(seed)", "$(seed.value)");
+    let second = graph(&second);
+    let plan = text("small", &second, &evaluate(&second, &memory), UNIX_EPOCH);
+    assert!(plan.contains("\nrun   pretrain[seed=3] x2                          seed 3 -> 1300\n"), "{plan}");
+    assert!(plan.contains("\n...   pretrain x60, each for reasons of its own: `--json` has all\n"), "{plan}");
+    assert!(plan.lines().count() < 30, "{plan}");
 }

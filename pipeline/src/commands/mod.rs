@@ -1,16 +1,23 @@
 //! The command line: one file for each command.
 
+mod diff;
+mod explain;
+mod graph;
 mod logs;
+mod path;
 mod places;
 mod plan;
 mod run;
+mod show;
 mod stages;
+mod status;
 mod tabulate;
+mod target;
 
 use crate::run::command_worker;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use std::io::{ErrorKind, Write};
+use std::io::{BufWriter, ErrorKind, StdoutLock, Write};
 use std::process::ExitCode;
 
 /// Experiments in unsupervised and self-supervised learning for vision, from a recipe to a table.
@@ -27,6 +34,18 @@ enum Command {
     Run(run::RunArgs),
     /// Say what would run, and why
     Plan(plan::PlanArgs),
+    /// Say of one stage whether it would run, why, and what led to that
+    Explain(explain::ExplainArgs),
+    /// Say what differed between two runs, in parameters and in measurements
+    Diff(diff::DiffArgs),
+    /// Draw a recipe's stages and what they need
+    Graph(graph::GraphArgs),
+    /// Show a stage's parameters, inputs, measurements, files and provenance
+    Show(show::ShowArgs),
+    /// Print the folders of a stage's artifacts
+    Path(path::PathArgs),
+    /// Show what runs now, here or elsewhere, and what ran before
+    Status(status::StatusArgs),
     /// List the kinds of stages, or describe one
     Stages(stages::StagesArgs),
     /// Show what a stage's worker said when it last ran
@@ -42,6 +61,12 @@ impl Cli {
         match &self.command {
             Command::Run(args) => run::run(args),
             Command::Plan(args) => plan::plan(args),
+            Command::Explain(args) => explain::explain(args),
+            Command::Diff(args) => diff::diff(args),
+            Command::Graph(args) => graph::graph(args),
+            Command::Show(args) => show::show(args),
+            Command::Path(args) => path::path(args),
+            Command::Status(args) => status::status(args),
             Command::Stages(args) => stages::stages(args),
             Command::Logs(args) => logs::logs(args),
             Command::CommandWorker => command_worker::serve().map(|()| ExitCode::SUCCESS),
@@ -51,9 +76,33 @@ impl Cli {
 
 /// Writes to standard output. A reader that has had enough (`| head`) is no error.
 fn print(text: &[u8]) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text).and_then(|()| out.flush()) {
+    print_with(|out| out.write_all(text))
+}
+
+/// [`print`] of what is too long to be held in memory.
+fn print_with(write: impl FnOnce(&mut BufWriter<StdoutLock>) -> std::io::Result<()>) -> Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// How many columns the terminal has that standard output goes to; None where it goes elsewhere.
+fn terminal_width() -> Option<usize> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the call fills a `winsize`, which it is given.
+    let answer = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) };
+    (answer == 0 && size.ws_col > 0).then_some(usize::from(size.ws_col))
+}
+
+/// Compares a text with a file under `commands/expected`. `BLESS=1` writes the file anew.
+#[cfg(test)]
+fn assert_is_expected(name: &str, text: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/commands/expected").join(name);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::create_dir_all(path.parent().expect("it is in a folder")).unwrap();
+        std::fs::write(&path, text).unwrap();
+    }
+    assert_eq!(text, std::fs::read_to_string(&path).unwrap_or_default(), "{name}");
 }

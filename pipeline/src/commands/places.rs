@@ -1,9 +1,11 @@
+use crate::plan::{self, Status};
+use crate::recipe::{self, Recipe};
 use crate::run::{Worker, WorkerSpec};
-use crate::store::Store;
+use crate::store::{Store, View};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use pretext_protocol::Catalogue;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where results are.
 #[derive(Debug, Args)]
@@ -57,12 +59,35 @@ impl Places {
     pub(super) fn catalogue(&self, store: &Store) -> Result<Catalogue> {
         let spec = self.worker()?;
         if let Some(catalogue) = store.catalogue(&spec.program)? {
+            tracing::debug!(worker = %spec.program.display(), "catalogue kept in the store");
             return Ok(catalogue);
         }
+        tracing::debug!(worker = %spec.program.display(), "asked for its catalogue");
         let mut worker = Worker::start(&spec, 1)?;
         let catalogue = worker.describe()?;
         worker.dismiss();
         store.keep_catalogue(&spec.program, &catalogue)?;
         Ok(catalogue)
+    }
+}
+
+/// A recipe against a store.
+pub(super) struct Planned {
+    pub(super) view: View,
+    pub(super) recipe: Recipe,
+    /// By the node's index in the graph.
+    pub(super) statuses: Vec<Status>,
+}
+
+impl Planned {
+    /// Reads a recipe and finds out what would become of its nodes.
+    pub(super) fn load(path: &Path, places: &Places) -> Result<Self> {
+        let store = places.store()?;
+        let recipe = recipe::load(path, &places.catalogue(&store)?)?;
+        let view = View::new(&store, &recipe.name);
+        let statuses = plan::evaluate(&recipe.graph, &view);
+        // Only a cache: the next plan reads the plain files again.
+        let _ = view.save();
+        Ok(Self { view, recipe, statuses })
     }
 }

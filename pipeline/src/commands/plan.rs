@@ -1,28 +1,28 @@
-use super::places::Places;
-use super::print;
-use crate::store::View;
-use crate::{plan, recipe};
+use super::places::{Places, Planned};
+use super::{print, print_with};
+use crate::plan;
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
     /// The recipe's file
     recipe: PathBuf,
+    /// One JSON document, with every node and its reasons
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     places: Places,
 }
 
 pub(super) fn plan(args: &PlanArgs) -> Result<ExitCode> {
-    let store = args.places.store()?;
-    let catalogue = args.places.catalogue(&store)?;
-    let recipe = recipe::load(&args.recipe, &catalogue)?;
-    let view = View::new(&store, &recipe.name);
-    let statuses = plan::evaluate(&recipe.graph, &view);
-    // Only a cache: the next plan reads the plain files again.
-    let _ = view.save();
-    print(plan::text(&recipe.name, &recipe.graph, &statuses, std::time::SystemTime::now()).as_bytes())?;
+    let Planned { recipe, statuses, .. } = &Planned::load(&args.recipe, &args.places)?;
+    match args.json {
+        true => print_with(|out| plan::write_json(out, &recipe.name, &recipe.graph, statuses))?,
+        false => print(plan::text(&recipe.name, &recipe.graph, statuses, SystemTime::now()).as_bytes())?,
+    }
     Ok(ExitCode::SUCCESS)
 }

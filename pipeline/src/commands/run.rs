@@ -1,6 +1,6 @@
 use super::places::Places;
-use super::{print, tabulate::tabulate};
-use crate::plan::{self, WorkerName};
+use super::{print, tabulate::tabulate, target};
+use crate::plan::WorkerName;
 use crate::recipe::{self, Recipe};
 use crate::run::{LocalSettings, Wishes, Work, execute, gpus};
 use crate::store::View;
@@ -62,13 +62,13 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode> {
 impl RunArgs {
     fn wishes(&self, recipe: &Recipe) -> Result<Wishes> {
         let select = |names: &[String]| -> Result<HashSet<NodeIndex>> {
-            let selected: Result<Vec<_>, _> = names.iter().map(|name| plan::select(&recipe.graph, name)).collect();
-            Ok(selected?.into_iter().flatten().collect())
+            let selected = names.iter().map(|name| target::nodes(&recipe.graph, &target::pattern(name)?, &recipe.path));
+            Ok(selected.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
         };
         let forced = select(&self.force)?;
         let only = match self.only.as_slice() {
             [] => None,
-            names => Some(plan::with_what_they_need(&recipe.graph, select(names)?)),
+            names => Some(target::with_what_they_need(&recipe.graph, select(names)?)),
         };
         let keep_going = if self.fail_fast { false } else { self.keep_going || recipe.keep_going };
         Ok(Wishes { only, forced, keep_going })

@@ -39,7 +39,7 @@ pub(super) fn tabulate(
     if publish {
         tables.publish(&Path::new(RESULTS).join(&recipe.name))?;
     }
-    Ok(tables.terminal(&folder.to_string_lossy()))
+    Ok(tables.terminal(&folder.to_string_lossy(), super::terminal_width()))
 }
 
 fn tables<'a>(

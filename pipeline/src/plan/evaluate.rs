@@ -1,14 +1,15 @@
 //! For every node: is its result there, and if not, why must it run?
 
+use super::keys::Keyer;
 use super::known::{Known, Lookup};
-use super::{Canonical, Graph, Node};
+use super::reason::{Reason, differences};
+use super::{Graph, Node};
 use crate::ids::{Digest, Key, NodeId};
 use crate::store::{LastRun, StageResult};
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
-use serde_json::Value;
-use std::collections::BTreeMap;
+use rayon::prelude::*;
 use std::sync::Arc;
 
 /// What would become of a node.
@@ -21,8 +22,8 @@ pub enum Status {
     Run {
         key: Key,
         reasons: Vec<Reason>,
-        /// When it last ran under this name in this recipe, in seconds since 1970.
-        last: Option<u64>,
+        /// When it last ran under this name in this recipe.
+        last: Option<Earlier>,
     },
     /// Its key depends on what a node before it will yield.
     Open {
@@ -32,155 +33,135 @@ pub enum Status {
     Unchecked,
 }
 
-/// Why a node must run.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Reason {
-    NeverRan,
-    /// Its result is there and not whole.
-    Damaged(String),
-    /// The same computation ran once, and its result is no longer there.
-    Gone,
-    Parameter {
-        name: String,
-        from: Option<Value>,
-        to: Option<Value>,
-    },
-    Input {
-        port: String,
-        from: Option<Digest>,
-        to: Option<Digest>,
-    },
-    Version {
-        from: u32,
-        to: u32,
-    },
-    Kind {
-        from: String,
-        to: String,
-    },
-    Numerics {
-        from: String,
-        to: String,
-    },
-    /// A file that the recipe names under `code:`.
-    Code {
-        path: String,
-        from: Option<Digest>,
-        to: Option<Digest>,
-    },
-    /// It has a result whose bytes were dropped, and this node needs them.
-    BytesNeeded {
-        by: NodeId,
-    },
-    /// The user wants it.
-    Forced,
-}
-
-/// The canonical form of a node whose inputs are known.
-pub fn canonical(node: &Node, inputs: BTreeMap<String, Digest>) -> Canonical {
-    Canonical {
-        kind: node.kind.name.clone(),
-        version: node.kind.version,
-        numerics: node.numerics.to_string(),
-        params: node.keyed_params.clone(),
-        inputs,
-        code: BTreeMap::clone(&node.code),
-    }
-}
-
-/// The status of every node, by index.
-pub fn evaluate(graph: &Graph, known: &dyn Known) -> Vec<Status> {
-    let mut statuses: Vec<Status> = Vec::with_capacity(graph.node_count());
-    // Nodes stand in an order in which each comes after what it needs.
-    for index in graph.node_indices() {
-        let status = match inputs(graph, index, &statuses) {
-            _ if !graph[index].is_checked => Status::Unchecked,
-            Ok(inputs) => settled(&graph[index], known, canonical(&graph[index], inputs)),
-            Err(waits_for) => Status::Open { waits_for },
-        };
-        statuses.push(status);
-    }
-    statuses
-}
-
-/// The digest on each used port, or the node that is waited for.
-fn inputs(graph: &Graph, index: NodeIndex, statuses: &[Status]) -> Result<BTreeMap<String, Digest>, NodeId> {
-    let used = graph.edges_directed(index, Direction::Incoming).filter(|edge| edge.weight().used);
-    let mut used: Vec<_> = used.collect();
-    // petgraph gives the latest edge first: of several that are waited for, the recipe's first is named.
-    used.reverse();
-    used.into_iter()
-        .map(|edge| match &statuses[edge.source().index()] {
-            Status::Hit { result, .. } => match result.artifacts.get(&edge.weight().output) {
-                Some(digest) => Ok((edge.weight().port.clone(), *digest)),
-                None => Err(graph[edge.source()].id.clone()),
-            },
-            Status::Run { .. } | Status::Open { .. } | Status::Unchecked => Err(graph[edge.source()].id.clone()),
-        })
-        .collect()
-}
-
-fn settled(node: &Node, known: &dyn Known, canonical: Canonical) -> Status {
-    let key = canonical.key();
-    let damage = match known.result(&key) {
-        Lookup::Found(result) | Lookup::Dropped(result) => return Status::Hit { key, result },
-        Lookup::Damaged(damage) => Some(Reason::Damaged(damage)),
-        Lookup::Missing => None,
-    };
-    let last = known.last(&node.id);
-    let reasons = match (damage, &last) {
-        (Some(damage), _) => vec![damage],
-        (None, None) => vec![Reason::NeverRan],
-        (None, Some(last)) => differences(last, &canonical),
-    };
-    Status::Run { key, reasons, last: last.map(|last| last.at) }
-}
-
-/// What changed since the node last ran.
-pub fn differences(last: &LastRun, now: &Canonical) -> Vec<Reason> {
-    let (before, mut reasons) = (&last.canonical, vec![]);
-    if before.kind != now.kind {
-        return vec![Reason::Kind { from: before.kind.clone(), to: now.kind.clone() }];
-    }
-    if before.version != now.version {
-        reasons.push(Reason::Version { from: before.version, to: now.version });
-    }
-    if before.numerics != now.numerics {
-        reasons.push(Reason::Numerics { from: before.numerics.clone(), to: now.numerics.clone() });
-    }
-    let flat = |params: &BTreeMap<String, Value>| {
-        let mut leaves = BTreeMap::new();
-        params.iter().for_each(|(name, value)| flatten(name, value, &mut leaves));
-        leaves
-    };
-    let pairs = union(flat(&before.params), flat(&now.params));
-    reasons.extend(pairs.into_iter().map(|(name, from, to)| Reason::Parameter { name, from, to }));
-    let pairs = union(before.inputs.clone(), now.inputs.clone());
-    reasons.extend(pairs.into_iter().map(|(port, from, to)| Reason::Input { port, from, to }));
-    let pairs = union(before.code.clone(), now.code.clone());
-    reasons.extend(pairs.into_iter().map(|(path, from, to)| Reason::Code { path, from, to }));
-    if reasons.is_empty() {
-        reasons.push(Reason::Gone);
-    }
-    reasons
-}
-
-/// `encoder.width`
-fn flatten(name: &str, value: &Value, leaves: &mut BTreeMap<String, Value>) {
-    match value.as_object() {
-        Some(entries) => entries.iter().for_each(|(inner, value)| flatten(&format!("{name}.{inner}"), value, leaves)),
-        None => {
-            leaves.insert(name.to_owned(), value.clone());
+impl Status {
+    /// `hit`, `run`, `open` or `unchecked`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Hit { .. } => "hit",
+            Self::Run { .. } => "run",
+            Self::Open { .. } => "open",
+            Self::Unchecked => "unchecked",
         }
     }
 }
 
-/// What differs between two maps.
-fn union<V: Clone + PartialEq>(
-    before: BTreeMap<String, V>,
-    now: BTreeMap<String, V>,
-) -> Vec<(String, Option<V>, Option<V>)> {
-    let names: std::collections::BTreeSet<&String> = before.keys().chain(now.keys()).collect();
-    let pairs = names.into_iter().map(|name| (name.clone(), before.get(name).cloned(), now.get(name).cloned()));
-    pairs.filter(|(_, from, to)| from != to).collect()
+/// An earlier run of a node.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Earlier {
+    /// Seconds since 1970.
+    pub at: u64,
+    /// The run's name; empty where it is not known.
+    pub run: String,
+}
+
+impl From<&LastRun> for Earlier {
+    fn from(last: &LastRun) -> Self {
+        Self { at: last.at, run: last.run.clone() }
+    }
+}
+
+/// A status, and whether it is a hit whose bytes were dropped.
+struct Found {
+    status: Status,
+    is_dropped: bool,
+}
+
+/// Of fewer nodes it is not worth waking further threads.
+const WORTH_SHARING: usize = 256;
+
+/// The status of every node, by index.
+pub fn evaluate<'a>(graph: &'a Graph, known: &dyn Known) -> Vec<Status> {
+    let began = std::time::Instant::now();
+    let mut found: Vec<Option<Found>> = std::iter::repeat_with(|| None).take(graph.node_count()).collect();
+    // The nodes of a level need nothing of each other, so that what is known of them can be looked up side by side.
+    for level in levels(graph) {
+        let look = |keyer: &mut Keyer<'a>, index: &NodeIndex| look_up(keyer, graph, *index, &found, known);
+        let here: Vec<Found> = match level.len() < WORTH_SHARING {
+            true => level.iter().scan(Keyer::default(), |keyer, index| Some(look(keyer, index))).collect(),
+            false => level.par_iter().map_init(Keyer::default, look).collect(),
+        };
+        level.iter().zip(here).for_each(|(index, here)| found[index.index()] = Some(here));
+    }
+    let found = found.into_iter().map(|found| found.expect("every node is on a level"));
+    let (mut statuses, is_dropped): (Vec<Status>, Vec<bool>) =
+        found.map(|found| (found.status, found.is_dropped)).unzip();
+    need_bytes(graph, &mut statuses, &is_dropped, known);
+    tracing::debug!(nodes = graph.node_count(), seconds = began.elapsed().as_secs_f64(), "planned");
+    statuses
+}
+
+/// Nodes by the longest way that leads to them.
+fn levels(graph: &Graph) -> Vec<Vec<NodeIndex>> {
+    let mut depths = vec![0; graph.node_count()];
+    let mut levels: Vec<Vec<NodeIndex>> = vec![];
+    // Nodes stand in an order in which each comes after what it needs.
+    for index in graph.node_indices() {
+        let used = graph.edges_directed(index, Direction::Incoming).filter(|edge| edge.weight().used);
+        let depth = used.map(|edge| depths[edge.source().index()] + 1).max().unwrap_or(0);
+        depths[index.index()] = depth;
+        if depth == levels.len() {
+            levels.push(vec![]);
+        }
+        levels[depth].push(index);
+    }
+    levels
+}
+
+fn look_up<'a>(
+    keyer: &mut Keyer<'a>,
+    graph: &'a Graph,
+    index: NodeIndex,
+    found: &[Option<Found>],
+    known: &dyn Known,
+) -> Found {
+    let node = &graph[index];
+    let is_dropped = false;
+    if !node.is_checked {
+        return Found { status: Status::Unchecked, is_dropped };
+    }
+    let artifact = |source: NodeIndex, output: &str| yielded(found[source.index()].as_ref()?, output);
+    if let Some(source) = keyer.gather(graph, index, artifact) {
+        return Found { status: Status::Open { waits_for: graph[source].id.clone() }, is_dropped };
+    }
+    let key = keyer.key(node);
+    match known.result(&key) {
+        Lookup::Found(result) => Found { status: Status::Hit { key, result }, is_dropped },
+        Lookup::Dropped(result) => Found { status: Status::Hit { key, result }, is_dropped: true },
+        Lookup::Damaged(damage) => Found { status: must_run(keyer, node, key, Some(damage), known), is_dropped },
+        Lookup::Missing => Found { status: must_run(keyer, node, key, None, known), is_dropped },
+    }
+}
+
+fn yielded(found: &Found, output: &str) -> Option<Digest> {
+    match &found.status {
+        Status::Hit { result, .. } => result.artifacts.get(output).copied(),
+        Status::Run { .. } | Status::Open { .. } | Status::Unchecked => None,
+    }
+}
+
+fn must_run(keyer: &Keyer, node: &Node, key: Key, damage: Option<String>, known: &dyn Known) -> Status {
+    let last = known.last(&node.id);
+    let reasons = match (damage, &last) {
+        (Some(damage), _) => vec![Reason::Damaged { damage }],
+        (None, None) => vec![Reason::NeverRan],
+        (None, Some(last)) => differences(&last.canonical, &keyer.canonical(node)),
+    };
+    let reasons = if reasons.is_empty() { vec![Reason::Gone] } else { reasons };
+    Status::Run { key, reasons, last: last.as_ref().map(Earlier::from) }
+}
+
+/// What was dropped runs again where a node that will run needs its bytes. Last nodes first, since what runs again needs
+/// bytes itself. A node that is open may turn out to be a hit: it needs nothing yet.
+fn need_bytes(graph: &Graph, statuses: &mut [Status], is_dropped: &[bool], known: &dyn Known) {
+    let dropped = graph.node_indices().rev().filter(|index| is_dropped[index.index()]);
+    for index in dropped {
+        let used = graph.edges_directed(index, Direction::Outgoing).filter(|edge| edge.weight().used);
+        let runs = |user: &NodeIndex| matches!(statuses[user.index()], Status::Run { .. });
+        let user = used.map(|edge| edge.target()).filter(runs).min();
+        if let (Some(user), Status::Hit { key, .. }) = (user, &statuses[index.index()]) {
+            let reasons = vec![Reason::BytesNeeded { by: graph[user].id.clone() }];
+            let last = known.last(&graph[index].id).as_ref().map(Earlier::from);
+            statuses[index.index()] = Status::Run { key: *key, reasons, last };
+        }
+    }
 }

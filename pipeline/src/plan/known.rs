@@ -13,8 +13,8 @@ pub enum Lookup {
     Damaged(String),
 }
 
-/// What earlier runs of a recipe have left behind. The store has a view of it; tests have others.
-pub trait Known {
+/// What earlier runs of a recipe have left behind. The store has a view of it; tests have others. Many are asked for at once.
+pub trait Known: Sync {
     /// The result under a key.
     fn result(&self, key: &Key) -> Lookup;
     /// What the node led to when it was last settled.

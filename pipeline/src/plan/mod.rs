@@ -1,13 +1,28 @@
 //! A DAG of typed nodes, their keys, and for each whether it must run and why.
 
+mod drawing;
 mod evaluate;
+mod explain;
+mod json;
+mod keys;
 mod known;
+mod names;
 mod node;
-mod select;
+mod notes;
+mod reason;
 mod text;
+mod words;
 
-pub use evaluate::{Reason, Status, canonical, differences, evaluate};
+pub use drawing::Drawing;
+pub use evaluate::{Earlier, Status, evaluate};
+pub use explain::{History, Question};
+pub use json::write_json;
+pub use keys::{canonical, canonical_at};
 pub use known::{Known, Lookup};
+pub(crate) use names::split;
+pub use names::{NodePattern, common_name};
 pub use node::*;
-pub use select::{NoSuchNode, select, with_what_they_need};
-pub use text::text;
+pub use notes::notes;
+pub use reason::{Reason, differences};
+pub use text::{Counts, text};
+pub use words::{ago, sentence, words};

@@ -28,6 +28,7 @@ pub use executor::*;
 pub use local::{Local, LocalSettings};
 pub use scheduler::schedule;
 pub use screen::screen;
+pub(crate) use screen::{pace, percent};
 pub use slots::gpus;
 pub use stop::INTERRUPTED;
 pub use update::{Observer, Update};

@@ -1,5 +1,6 @@
 //! Columns of text, aligned by the width that a terminal gives them.
 
+use std::borrow::Borrow;
 use unicode_width::UnicodeWidthStr;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,10 +40,34 @@ pub(super) fn pad(text: &str, width: usize, align: Align) -> String {
 }
 
 /// The titles' line, then one line for each row, with `between` between the columns.
-pub(super) fn lines(columns: &[GridColumn], between: &str) -> Vec<String> {
-    let line = |text: &dyn Fn(&GridColumn) -> String| columns.iter().map(text).collect::<Vec<_>>().join(between);
-    let rows = columns.first().map_or(0, |column| column.cells.len());
+pub(super) fn lines<C: Borrow<GridColumn>>(columns: &[C], between: &str) -> Vec<String> {
+    let columns = || columns.iter().map(Borrow::borrow);
+    let line = |text: &dyn Fn(&GridColumn) -> String| columns().map(text).collect::<Vec<_>>().join(between);
+    let rows = columns().next().map_or(0, |column| column.cells.len());
     let titles = line(&|column| column.padded(&column.title));
     let row = |at: usize| line(&|column| column.padded(&column.cells[at]));
     [titles].into_iter().chain((0..rows).map(row)).collect()
+}
+
+/// The same in blocks of at most `width` columns of a terminal, each beginning with `keys`. What is in one group stays
+/// together, and a group that is too wide alone has a block of its own.
+pub(super) fn folded<'a>(
+    keys: &'a [GridColumn],
+    groups: &'a [Vec<GridColumn>],
+    between: &str,
+    width: usize,
+) -> Vec<Vec<String>> {
+    let wide = |columns: &[GridColumn]| columns.iter().map(|column| column.width() + between.width()).sum::<usize>();
+    let room = (width + between.width()).saturating_sub(wide(keys));
+    let mut blocks: Vec<(Vec<&GridColumn>, usize)> = vec![];
+    for group in groups {
+        match blocks.last_mut().filter(|(_, taken)| taken + wide(group) <= room) {
+            Some((block, taken)) => {
+                block.extend(group);
+                *taken += wide(group);
+            }
+            None => blocks.push((keys.iter().chain(group).collect(), wide(group))),
+        }
+    }
+    blocks.iter().map(|(block, _)| lines(block, between)).collect()
 }

@@ -1,7 +1,7 @@
 //! A table as the run prints it at its end.
 
 use super::build::{Row, Table};
-use super::grid::{Align, GridColumn, lines, pad};
+use super::grid::{Align, GridColumn, folded, pad};
 use super::numbers::{self, Shown};
 use super::wording;
 use std::collections::BTreeSet;
@@ -9,12 +9,18 @@ use unicode_width::UnicodeWidthStr;
 
 const GAPS_SHOWN: usize = 6;
 
-/// One table, with what each row cost. `dir` is where its files are, as the person would type it.
-pub(super) fn page(table: &Table, dir: &str) -> String {
+/// How far the rows stand to the right.
+const INDENT: &str = "  ";
+
+/// One table, with what each row cost. `dir` is where its files are, as the person would type it. Of a table that is
+/// wider than `width` the columns that are too many stand beneath, beside the rows' names again.
+pub(super) fn page(table: &Table, dir: &str, width: Option<usize>) -> String {
     let title = table.title.clone().into_iter();
     let heading = Some(wording::heading(table)).filter(|heading| !heading.is_empty());
     let heading = title.chain(heading).collect::<Vec<_>>().join(": ");
-    let grid = lines(&columns(table), "   ").into_iter().map(|line| format!("  {line}").trim_end().to_owned());
+    let width = width.map_or(usize::MAX / 2, |width| width.saturating_sub(INDENT.len()));
+    let blocks = folded(&labels(table), &columns(table), "   ", width);
+    let grid = blocks.into_iter().flatten().map(|line| format!("{INDENT}{line}").trim_end().to_owned());
     let notes = wording::subjects(table).into_iter().chain(gaps(table, dir)).chain(table.notes.clone());
     let all = [heading].into_iter().chain(grid).chain(notes).chain(footer(table, dir));
     all.filter(|line| !line.is_empty()).map(|line| line + "\n").collect()
@@ -29,22 +35,23 @@ fn gaps(table: &Table, dir: &str) -> Vec<String> {
     heading.into_iter().chain(shown).chain(rest).collect()
 }
 
-fn columns(table: &Table) -> Vec<GridColumn> {
-    let labels = table
-        .axes
-        .iter()
-        .enumerate()
-        .map(|(at, axis)| GridColumn::new(axis, Align::Left, table.rows.iter().map(|row| row.labels[at].clone())));
-    let mut columns: Vec<GridColumn> = labels.collect();
-    for (at, head) in table.columns.iter().enumerate() {
-        columns.push(GridColumn::new(&head.title, Align::Right, aligned(&numbers::column(table, at))));
-        if table.has_references(at) {
-            columns.push(GridColumn::new("published", Align::Right, published(table, at)));
-        }
-    }
+/// What the rows are called.
+fn labels(table: &Table) -> Vec<GridColumn> {
+    let cells = |at: usize| table.rows.iter().map(move |row| row.labels[at].clone());
+    table.axes.iter().enumerate().map(|(at, axis)| GridColumn::new(axis, Align::Left, cells(at))).collect()
+}
+
+/// Each value, with the published one beside it, and the costs.
+fn columns(table: &Table) -> Vec<Vec<GridColumn>> {
+    let column = |(at, head): (usize, &super::Head)| {
+        let own = GridColumn::new(&head.title, Align::Right, aligned(&numbers::column(table, at)));
+        let published =
+            table.has_references(at).then(|| GridColumn::new("published", Align::Right, published(table, at)));
+        [own].into_iter().chain(published).collect()
+    };
     let cost = |row: &Row| row.cost.seconds.map_or("-".to_owned(), numbers::duration);
-    columns.push(GridColumn::new("cost", Align::Right, table.rows.iter().map(cost)));
-    columns
+    let costs = vec![GridColumn::new("cost", Align::Right, table.rows.iter().map(cost))];
+    table.columns.iter().enumerate().map(column).chain([costs]).collect()
 }
 
 /// Brings the means, the ± and the sd of a column under one another.

@@ -24,9 +24,10 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// What the run prints at its end. `dir` is where [`Tables::write_all`] wrote, as the person would type it.
-    pub fn terminal(&self, dir: &str) -> String {
-        self.tables.iter().map(|table| terminal::page(table, dir)).collect::<Vec<_>>().join("\n")
+    /// What the run prints at its end. `dir` is where [`Tables::write_all`] wrote, as the person would type it;
+    /// `width` how wide the terminal is, where it is one.
+    pub fn terminal(&self, dir: &str, width: Option<usize>) -> String {
+        self.tables.iter().map(|table| terminal::page(table, dir, width)).collect::<Vec<_>>().join("\n")
     }
 
     /// Writes `measurements.csv`, `NAME.csv` and `NAME.md` of each table, and `costs.csv` into `dir`, which is

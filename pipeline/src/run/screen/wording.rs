@@ -47,17 +47,26 @@ fn failure(node: &NodeId, seconds: f64, error: &str, what_now: &str) -> String {
 }
 
 /// A node's name, and what there is to say about it.
-pub(super) fn row(node: &NodeId, text: &str) -> String {
-    format!("  {:NAME_WIDTH$}  {text}", node.0)
+pub(super) fn row(node: &dyn std::fmt::Display, text: &str) -> String {
+    format!("  {:NAME_WIDTH$}  {text}", node.to_string())
+}
+
+/// `  12 stages/s`, `  3 stages/min`: nothing where none has ended.
+pub(super) fn stages_per_second(rate: f64) -> String {
+    match rate {
+        r if r <= 0.0 => String::new(),
+        r if r < 1.0 => format!("  {} stages/min", text::figure((r * 60.0).round().max(1.0))),
+        r => format!("  {} stages/s", text::figure(r.round())),
+    }
 }
 
 /// How far a stage is, in percent, where that is known.
-pub(super) fn percent(progress: &Progress) -> Option<u64> {
+pub(crate) fn percent(progress: &Progress) -> Option<u64> {
     (progress.total > 0).then(|| progress.done.min(progress.total) * 100 / progress.total)
 }
 
 /// `1,142 images/s  4 min left   loss 4.81`
-pub(super) fn pace(progress: &Progress) -> String {
+pub(crate) fn pace(progress: &Progress) -> String {
     let mut parts = Vec::new();
     if let Some(rate) = progress.rate.filter(|rate| *rate > 0.0) {
         parts.push(match progress.unit.as_str() {
@@ -78,12 +87,7 @@ fn figures_of(node: &Node, measurements: &[Measurement]) -> Vec<String> {
     let shown = declared.filter_map(|measure| {
         let measurement = measurements.iter().find(|measurement| measurement.name == measure.name)?;
         let split = if measurement.split.is_empty() { String::new() } else { format!("({})", measurement.split) };
-        let value = match measure.unit.as_str() {
-            "fraction" => format!("{:.1} %", measurement.value * 100.0),
-            "seconds" => text::duration(measurement.value),
-            _ => text::figure(measurement.value),
-        };
-        Some(format!("{}{split} {value}", measure.name))
+        Some(format!("{}{split} {}", measure.name, text::measured(measurement.value, &measure.unit)))
     });
     shown.take(3).collect()
 }

@@ -1,0 +1,53 @@
+use super::places::Places;
+use super::print;
+use crate::plan::{self, Drawing};
+use crate::recipe;
+use crate::store::View;
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub(super) struct GraphArgs {
+    /// The recipe's file
+    recipe: PathBuf,
+    /// How it is drawn
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// One shape for each stage, with its axes and how many instances it has: as it is without this
+    #[arg(long, overrides_with = "unfold")]
+    fold: bool,
+    /// One shape for each instance of a stage
+    #[arg(long)]
+    unfold: bool,
+    /// Also show what is there, what would run and what is open
+    #[arg(long)]
+    status: bool,
+    #[command(flatten)]
+    places: Places,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// Lines for a terminal
+    Text,
+    /// A flowchart that GitHub and many editors draw
+    Mermaid,
+    /// For Graphviz: `pretext graph RECIPE --format dot | dot -Tsvg`
+    Dot,
+}
+
+pub(super) fn graph(args: &GraphArgs) -> Result<ExitCode> {
+    let store = args.places.store()?;
+    let recipe = recipe::load(&args.recipe, &args.places.catalogue(&store)?)?;
+    let statuses = args.status.then(|| plan::evaluate(&recipe.graph, &View::new(&store, &recipe.name)));
+    let drawing = Drawing::of(&recipe.name, &recipe.graph, statuses.as_deref(), args.unfold);
+    let text = match args.format {
+        Format::Text => drawing.text(),
+        Format::Mermaid => drawing.mermaid(),
+        Format::Dot => drawing.dot(),
+    };
+    print(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,58 @@
+use super::places::Places;
+use super::{print, target};
+use crate::plan::{Status, sentence};
+use crate::recipe::nearest;
+use anyhow::{Result, bail};
+use clap::Args;
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+#[command(override_usage = "pretext path [OPTIONS] [RECIPE] <STAGE> [OUTPUT]")]
+pub(super) struct PathArgs {
+    /// The recipe's file, where several have the stage; the stage: 'pretrain[method=simclr,seed=0]', without axes all
+    /// of its instances; and one of its outputs, where it has several
+    #[arg(num_args = 1..=3, required = true, value_names = ["RECIPE", "STAGE", "OUTPUT"])]
+    words: Vec<String>,
+    #[command(flatten)]
+    places: Places,
+}
+
+/// One folder a line, so that `ls $(pretext path ...)` works.
+pub(super) fn path(args: &PathArgs) -> Result<ExitCode> {
+    let (recipe, rest) = target::split_recipe(&args.words);
+    let (word, output) = match rest {
+        [node] => (node, None),
+        [node, output] => (node, Some(output)),
+        _ => bail!("expected [RECIPE] STAGE [OUTPUT], where RECIPE is a file that ends in .yaml"),
+    };
+    let pattern = target::pattern(word)?;
+    let (planned, nodes) = target::find(recipe, &pattern, &args.places)?;
+    let mut text = String::new();
+    for index in nodes {
+        let node = &planned.recipe.graph[index];
+        let result = match &planned.statuses[index.index()] {
+            Status::Hit { result, .. } => result,
+            Status::Run { reasons, .. } => {
+                bail!("{} has no result: {}", node.id, sentence(reasons, Some(&node.kind)))
+            }
+            Status::Open { waits_for } => bail!("{} has no result: it waits for {waits_for}", node.id),
+            Status::Unchecked => bail!("{} has no result: its worker is not allowed yet", node.id),
+        };
+        if let Some(output) = output.filter(|output| !result.artifacts.contains_key(*output)) {
+            let names = result.artifacts.keys().map(String::as_str);
+            bail!("{} has no output `{output}`; {}", node.id, nearest(output, names));
+        }
+        for (name, digest) in result.artifacts.iter().filter(|(name, _)| output.is_none_or(|output| output == *name)) {
+            let folder = planned.view.store().artifact(digest);
+            if !folder.exists() {
+                bail!(
+                    "the bytes of {}'s `{name}` were dropped; they are computed again where a stage needs them",
+                    node.id
+                );
+            }
+            text += &format!("{}\n", folder.display());
+        }
+    }
+    print(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}

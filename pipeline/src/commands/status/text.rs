@@ -1,0 +1,94 @@
+use super::Seen;
+use crate::run::{pace, percent};
+use crate::store::{RunStatus, Summary};
+use crate::text::{count, duration, rough_duration};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// So many running stages and failures are shown of a run.
+const SHOWN: usize = 10;
+
+/// One line for each run, and what those that are going on are at.
+pub(super) fn text(runs: &[Seen], now: SystemTime) -> String {
+    if runs.is_empty() {
+        return "nothing has run in this store\n".to_owned();
+    }
+    let now = now.duration_since(UNIX_EPOCH).map_or(0.0, |now| now.as_secs_f64());
+    let widest = runs.iter().map(|run| run.record.recipe.chars().count()).max().unwrap_or_default();
+    let mut text = String::new();
+    for run in runs {
+        let record = &run.record;
+        text += &format!("{}  {:<widest$}  {}\n", record.id, record.recipe, fate(run, now));
+        match (&run.status, &record.summary) {
+            (Some(live), _) => text += &running(live, now),
+            (None, Some(summary)) if runs.len() == 1 => text += &failures(summary),
+            _ => {}
+        }
+    }
+    text
+}
+
+fn fate(run: &Seen, now: f64) -> String {
+    let record = &run.record;
+    let passed = |since: u64| duration((now - since as f64).max(0.0));
+    match (record.finished, &record.summary) {
+        (Some(finished), Some(summary)) => {
+            let took = duration(finished.saturating_sub(record.started) as f64);
+            format!("{} ago, took {took}: {}", passed(finished), came_to(summary))
+        }
+        (Some(finished), None) => format!("{} ago: ended", passed(finished)),
+        (None, _) if run.alive => {
+            let far = run.status.as_ref().map_or(String::new(), |live| {
+                let left = live.remaining_seconds.map(|left| format!(", about {} left", rough_duration(left)));
+                format!(": {}/{}{}", count(live.ended as u64), count(live.to_run as u64), left.unwrap_or_default())
+            });
+            format!("running for {}{far} (process {} on {})", passed(record.started), record.process, record.host)
+        }
+        (None, _) => format!("{} ago: cut off; run the same command to go on", passed(record.started)),
+    }
+}
+
+fn came_to(summary: &Summary) -> String {
+    let stopped = summary.stopped + summary.cut_short;
+    let numbers = [
+        (summary.computed, "computed"),
+        (summary.reused, "reused"),
+        (summary.failed.len(), "failed"),
+        (summary.skipped, "skipped"),
+        (stopped, "stopped"),
+    ];
+    let told = numbers.iter().enumerate().filter(|(place, (number, _))| *place < 2 || *number > 0);
+    let told: Vec<String> = told.map(|(_, (number, what))| format!("{} {what}", count(*number as u64))).collect();
+    let end = if summary.interrupted { " (interrupted)" } else { "" };
+    format!("{}{end}", told.join(", "))
+}
+
+fn running(live: &RunStatus, now: f64) -> String {
+    let mut text = String::new();
+    for stage in live.running.iter().take(SHOWN) {
+        let progress = stage.progress.clone().unwrap_or_default();
+        let percent = percent(&progress).map_or(String::new(), |percent| format!("{percent:3}%  "));
+        let since = duration((now - stage.since as f64).max(0.0));
+        text += format!("    {:32}  {since}  {percent}{}", stage.node.0, pace(&progress)).trim_end();
+        text.push('\n');
+    }
+    text += &more(live.running.len(), "further stages run");
+    let failed = live.failed.iter().map(|(node, error)| (node, error));
+    text + &failed.take(SHOWN).map(failure).collect::<String>() + &more(live.failed.len(), "more failed")
+}
+
+fn failures(summary: &Summary) -> String {
+    let failed = summary.failed.iter().map(|(node, error)| (node, error));
+    failed.take(SHOWN).map(failure).collect::<String>() + &more(summary.failed.len(), "more failed")
+}
+
+fn failure((node, error): (&crate::ids::NodeId, &String)) -> String {
+    let first = error.lines().next().unwrap_or_default();
+    format!("    failed: {node}: {first} (log: pretext logs '{node}')\n")
+}
+
+fn more(number: usize, what: &str) -> String {
+    match number.saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!("    {} {what}\n", count(more as u64)),
+    }
+}

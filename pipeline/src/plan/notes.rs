@@ -1,0 +1,54 @@
+use super::{Graph, Node};
+use crate::recipe::schema;
+use petgraph::Direction;
+use pretext_protocol::StageKind;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// What a kind accepts for its family's sake and that counts for nothing: `pretrain/pixels ignores encoder, epochs`.
+pub fn notes(graph: &Graph) -> Vec<String> {
+    // By address, since a graph shares its kinds.
+    let mut of_kinds: HashMap<*const StageKind, Ignored> = HashMap::new();
+    for index in graph.node_indices() {
+        let node = &graph[index];
+        let ignored = of_kinds.entry(Arc::as_ptr(&node.kind)).or_insert_with(|| Ignored::of(&node.kind));
+        ignored.look_at(node);
+        for edge in graph.edges_directed(index, Direction::Incoming).filter(|edge| !edge.weight().used) {
+            if !ignored.ports.contains(&*edge.weight().port) {
+                ignored.ports.insert(edge.weight().port.to_string());
+            }
+        }
+    }
+    let mut by_name: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for Ignored { kind, ports, given, .. } in of_kinds.into_values() {
+        let ports = ports.into_iter().map(|port| format!("port {port}"));
+        by_name.entry(kind).or_default().extend(given.into_iter().chain(ports));
+    }
+    let notes = by_name.into_iter().filter(|(_, notes)| !notes.is_empty());
+    notes.map(|(kind, notes)| format!("{kind} ignores {}", notes.into_iter().collect::<Vec<_>>().join(", "))).collect()
+}
+
+/// What nodes of one kind were given in vain.
+struct Ignored {
+    kind: String,
+    /// Parameters that it ignores and that all nodes so far have left at their defaults.
+    untouched: Vec<(String, Value)>,
+    given: BTreeSet<String>,
+    ports: BTreeSet<String>,
+}
+
+impl Ignored {
+    fn of(kind: &StageKind) -> Self {
+        let properties = kind.params["properties"].as_object().into_iter().flatten();
+        let unused = properties.filter(|(_, property)| property["x-unused"] == true);
+        let untouched = unused.map(|(name, property)| (name.clone(), schema::default(property))).collect();
+        Self { kind: kind.name.clone(), untouched, given: BTreeSet::new(), ports: BTreeSet::new() }
+    }
+
+    fn look_at(&mut self, node: &Node) {
+        for (name, _) in self.untouched.extract_if(.., |(name, default)| node.params.get(name) != Some(default)) {
+            self.given.insert(name);
+        }
+    }
+}

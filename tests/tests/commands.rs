@@ -1,0 +1,90 @@
+//! The commands that look at recipes and stores, as a person types them, over stages of the fake worker.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+const RECIPE: &str = "
+name: sums
+stages:
+  one: { use: fake/source }
+  sum: { use: fake/add, needs: { a: one } }
+  twice: { use: fake/add, needs: { a: sum, b: sum } }
+";
+
+/// A folder with a recipe.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(TempDir::new().unwrap());
+        std::fs::write(place.0.path().join("sums.yaml"), RECIPE).unwrap();
+        place
+    }
+
+    fn pretext(&self, words: &[&str]) -> Output {
+        let programs = Path::new(env!("CARGO_BIN_EXE_fake-worker")).parent().unwrap();
+        let mut command = Command::new(programs.join("pretext"));
+        command.args(words).current_dir(self.0.path()).env("PRETEXT_WORKER", env!("CARGO_BIN_EXE_fake-worker"));
+        command.env_remove("PRETEXT_STORE").env_remove("PRETEXT_LOG").output().unwrap()
+    }
+
+    fn out(&self, words: &[&str]) -> String {
+        let output = self.pretext(words);
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn error(&self, words: &[&str]) -> String {
+        let output = self.pretext(words);
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+}
+
+#[test]
+fn nodes_are_looked_at_before_they_run_and_after() {
+    let place = Place::new();
+    assert!(place.out(&["plan", "sums.yaml"]).starts_with("sums: 3 stages · 0 hit, 1 to run, 2 open\n"));
+    assert_eq!(place.error(&["path", "sums.yaml", "one"]), "error: one has no result: never ran\n");
+    let open = place.out(&["explain", "sums.yaml", "twice"]);
+    let waits = "\n    `a` waits for sum, which waits for one, which would run: never ran\n";
+    assert!(open.starts_with("twice\n  open: ") && open.contains(waits), "{open}");
+    assert!(place.out(&["show", "sums.yaml", "sum"]).contains("\n  a  one (not known yet)\n"));
+
+    place.out(&["run", "sums.yaml"]);
+    let plan: serde_json::Value = serde_json::from_str(&place.out(&["plan", "sums.yaml", "--json"])).unwrap();
+    assert_eq!(plan["counts"]["hit"], 3);
+    let hit = place.out(&["explain", "sums.yaml", "sum"]);
+    assert!(hit.starts_with("sum\n  hit: computed at ") && hit.contains("\n  needed by  twice\n"), "{hit}");
+    assert!(hit.contains(&format!("\n  key        {}\n", plan["nodes"][1]["key"].as_str().unwrap())), "{hit}");
+    let folder = place.out(&["path", "sums.yaml", "one", "value"]);
+    assert_eq!(std::fs::read_to_string(Path::new(folder.trim_end()).join("value.txt")).unwrap(), "0\n");
+    let page = place.out(&["show", "sums.yaml", "sum"]);
+    for line in ["  a  one (", "  value (test)  0\n", "    value.txt  2 B\n", "  computed for  sum of sums\n"] {
+        assert!(page.contains(line), "{line} is missing in {page}");
+    }
+    assert_eq!(place.out(&["logs", "sums.yaml", "sum"]), "fake/add begins\n");
+    assert!(place.out(&["graph", "sums.yaml", "--status"]).contains("    twice   fake/add      hit   <- a, b: sum\n"));
+}
+
+#[test]
+fn a_misspelt_name_gets_the_nearest_one() {
+    let place = Place::new();
+    let nearest = "error: sums.yaml has no stage `twyce`; did you mean `twice`?\n";
+    for command in ["explain", "show", "path"] {
+        assert_eq!(place.error(&[command, "sums.yaml", "twyce"]), nearest);
+    }
+    assert_eq!(
+        place.error(&["explain", "sums.yaml", "twice[seed=0"]),
+        "error: `twice[seed=0` is no name of a stage: expected probe, or 'probe[method=moco,seed=0]'\n"
+    );
+    assert_eq!(
+        place.error(&["explain", "twice"]),
+        "error: nothing has run in this store: name the recipe's file too: RECIPE.yaml 'twice'\n"
+    );
+    assert_eq!(place.error(&["logs", "twice"]), "error: no stage has run in this store\n");
+    place.out(&["run", "sums.yaml"]);
+    let no_output = place.error(&["path", "sums.yaml", "one", "valu"]);
+    assert_eq!(no_output, "error: one has no output `valu`; did you mean `value`?\n");
+}
