@@ -1,9 +1,11 @@
 //! The command line: one file for each command.
 
+mod init;
 mod logs;
 mod places;
 mod plan;
 mod run;
+mod schema;
 mod stages;
 mod tabulate;
 
@@ -28,6 +30,10 @@ enum Command {
     Plan(plan::PlanArgs),
     /// List the kinds of stages, or describe one
     Stages(stages::StagesArgs),
+    /// Write a recipe to start from
+    Init(init::InitArgs),
+    /// Print the JSON Schema of recipes, by which an editor completes and checks them
+    Schema(schema::SchemaArgs),
     /// Show what a stage's worker said when it last ran
     Logs(logs::LogsArgs),
 }
@@ -39,6 +45,8 @@ impl Cli {
             Command::Run(args) => run::run(args),
             Command::Plan(args) => plan::plan(args),
             Command::Stages(args) => stages::stages(args),
+            Command::Init(args) => init::init(args),
+            Command::Schema(args) => schema::schema(args),
             Command::Logs(args) => logs::logs(args),
         }
     }

@@ -17,7 +17,7 @@ pub(super) struct PlanArgs {
 pub(super) fn plan(args: &PlanArgs) -> Result<ExitCode> {
     let store = args.places.store()?;
     let catalogue = args.places.catalogue(&store)?;
-    let recipe = recipe::load(&args.recipe, &catalogue)?;
+    let recipe = recipe::load(&args.recipe, &[], &catalogue, &|_| Ok(None))?;
     let statuses = plan::evaluate(&recipe.graph, &store, &recipe.name);
     print(plan::text(&recipe.name, &recipe.graph, &statuses, std::time::SystemTime::now()).as_bytes())?;
     Ok(ExitCode::SUCCESS)

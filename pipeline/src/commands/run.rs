@@ -28,7 +28,7 @@ pub(super) struct RunArgs {
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode> {
     let store = args.places.store()?;
     let catalogue = args.places.catalogue(&store)?;
-    let recipe = recipe::load(&args.recipe, &catalogue)?;
+    let recipe = recipe::load(&args.recipe, &[], &catalogue, &|_| Ok(None))?;
     let work = Work { graph: &recipe.graph, recipe: &recipe.name };
     let threads = args.threads.map_or_else(available_threads, usize::from);
     let settings = LocalSettings { worker: args.places.worker()?, threads };

@@ -82,7 +82,7 @@ pub fn canonical(node: &Node, inputs: BTreeMap<String, Digest>) -> Canonical {
         kind: node.kind.name.clone(),
         version: node.kind.version,
         numerics: node.numerics.to_string(),
-        params: node.keyed_params.clone(),
+        params: BTreeMap::from(&node.keyed_params),
         inputs,
         code: BTreeMap::clone(&node.code),
     }

@@ -3,9 +3,11 @@
 mod evaluate;
 mod known;
 mod node;
+mod params;
 mod text;
 
 pub use evaluate::{Reason, Status, canonical, differences, evaluate};
 pub use known::{Known, Lookup};
 pub use node::*;
+pub use params::Params;
 pub use text::text;

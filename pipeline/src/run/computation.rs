@@ -90,7 +90,7 @@ impl Computation {
         Ok(Run {
             id: self.job.index.index() as u64,
             kind: self.job.node.kind.name.clone(),
-            params: self.job.node.params.clone(),
+            params: self.job.node.params.to_map(),
             inputs: self.job.inputs.clone(),
             out: attempt.out(),
             side: attempt.side(),
