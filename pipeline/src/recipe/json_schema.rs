@@ -6,6 +6,7 @@
 use super::{command, resources, stages, workers};
 use pretext_protocol::{Catalogue, StageKind};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 /// What stands for any value.
 pub const EXPRESSION: &str = r"\$\(.+\)";
@@ -129,7 +130,12 @@ fn stage(kinds: &[&StageKind]) -> Value {
             "false: what it yields is dropped when nothing needs it any more",
         ),
     });
-    stage["allOf"] = kinds.iter().map(|kind| of_kind(kind)).collect();
+    let families: BTreeSet<&str> = kinds.iter().map(|kind| kind.family()).collect();
+    let of_families = families.into_iter().map(|family| {
+        let kinds: Vec<&StageKind> = kinds.iter().copied().filter(|kind| kind.family() == family).collect();
+        of_family(family, &kinds)
+    });
+    stage["allOf"] = kinds.iter().map(|kind| of_kind(kind)).chain(of_families).collect();
     stage
 }
 
@@ -141,9 +147,7 @@ fn of_kind(kind: &StageKind) -> Value {
     {
         either.push(json!({ "type": "array", "items": { "type": "string" } }));
     }
-    let expression = json!({ "$ref": "#/$defs/expression" });
-    let maps = json!({ "type": "array", "items": { "anyOf": [map, expression] } });
-    let mut then = json!({ "properties": { "with": { "anyOf": [map, expression, maps] } } });
+    let mut then = with(map);
     if kind.name != command::KIND {
         let port = |port: &pretext_protocol::Port| {
             let description = format!("{}: {}", port.type_, port.doc);
@@ -153,6 +157,31 @@ fn of_kind(kind: &StageKind) -> Value {
         then["properties"]["needs"] = json!({ "additionalProperties": false, "properties": ports });
     }
     json!({ "if": is_of_kind, "then": then })
+}
+
+/// `pretrain/$(method)`: what any kind of the family takes.
+fn of_family(family: &str, kinds: &[&StageKind]) -> Value {
+    let pattern = format!("^{family}/.*{EXPRESSION}");
+    let mut union: Map<String, Value> = Map::new();
+    for kind in kinds {
+        let map = parameters(&kind.params);
+        for (name, property) in map["properties"].as_object().into_iter().flatten() {
+            let known = union.entry(name.clone()).or_insert_with(|| json!({ "anyOf": [] }));
+            if let Some(known) = known["anyOf"].as_array_mut().filter(|known| !known.contains(property)) {
+                known.push(property.clone());
+            }
+        }
+    }
+    let is_of_family = json!({ "required": ["use"], "properties": { "use": { "pattern": pattern } } });
+    let map = json!({ "type": "object", "additionalProperties": false, "properties": union });
+    json!({ "if": is_of_family, "then": with(map) })
+}
+
+/// One map, what stands for one, or a list of them.
+fn with(map: Value) -> Value {
+    let expression = json!({ "$ref": "#/$defs/expression" });
+    let maps = json!({ "type": "array", "items": { "anyOf": [map, expression] } });
+    json!({ "properties": { "with": { "anyOf": [map, expression, maps] } } })
 }
 
 /// A kind's map of parameters. None is required here: a further map of a list, or the recipe that is extended, may have it.

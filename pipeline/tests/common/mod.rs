@@ -1,6 +1,7 @@
 //! What tests of recipes share.
 
-#[allow(dead_code, reason = "only the property tests have it")]
+#![allow(dead_code, reason = "each test has use for a part of it")]
+
 pub mod oracle;
 
 use pretext::ids::{Key, NodeId};
