@@ -255,7 +255,8 @@ fn zipped_axes_are_walked_together_and_included_combinations_stand_beside() {
         ["random,seed=0,epochs=1", "simclr,seed=0,epochs=9", "random,seed=1,epochs=1", "simclr,seed=1,epochs=9"];
     let mut expected = expected.map(|place| format!("pretrain[method={place}]"));
     let mut found = ids(&zipped, "pretrain");
-    (expected.sort(), found.sort());
+    expected.sort();
+    found.sort();
     assert_eq!(found, expected);
 
     let include = "include: [{ method: byol, seed: 7 }, { method: simclr }]\nstages:";
@@ -312,6 +313,23 @@ fn resources_and_policies_are_read() {
     assert_eq!((pretrain.resources.gpus, pretrain.resources.seconds_at(2)), (1, Some(7200)));
     assert!(!recipe.keep_going);
     assert_eq!(keys(&recipe.graph), keys(&read(SMALL).unwrap().graph), "none of it counts in a key");
+}
+
+#[test]
+fn every_word_is_understood() {
+    let recipe = load_with("../tests/recipes/every_word.yaml", &[]);
+    let places = [
+        "byol,seed=7,width=widest",
+        "moco,seed=0,width=wide",
+        "moco,seed=1,width=wide",
+        "random,seed=0,width=narrow",
+        "simclr,seed=0,width=middle",
+        "simclr,seed=1,width=middle",
+    ];
+    let mut pretrain = ids(&recipe, "pretrain");
+    pretrain.sort();
+    assert_eq!(pretrain, places.map(|place| format!("pretrain[method={place}]")));
+    assert_eq!(ids(&recipe, "mine"), ["mine[seed=0]", "mine[seed=1]", "mine[seed=7]"]);
 }
 
 const COMMAND: &str = "

@@ -129,8 +129,8 @@ pub fn combinations(raw: &Raw, axes: &[usize], exclusions: &Exclusions) -> Vec<P
 
 /// What each inclusion says about some axes, and the others, which are crossed.
 fn inclusions(raw: &Raw, axes: &[usize]) -> impl Iterator<Item = (Place, Grid)> {
-    let of_axes = |place: &Place| place.iter().copied().filter(|(axis, _)| axes.contains(axis)).collect::<Place>();
-    let named = raw.inclusions.iter().map(move |place| of_axes(place)).filter(|fixed| !fixed.is_empty());
+    let of_axes = move |place: &Place| place.iter().copied().filter(|(axis, _)| axes.contains(axis)).collect::<Place>();
+    let named = raw.inclusions.iter().map(of_axes).filter(|fixed| !fixed.is_empty());
     named.map(|fixed| {
         let others: Vec<usize> =
             axes.iter().copied().filter(|axis| fixed.iter().all(|(named, _)| named != axis)).collect();

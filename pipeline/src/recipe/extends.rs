@@ -151,6 +151,12 @@ fn setting(set: &str) -> Result<Tree, Vec<Problem>> {
     if let Some(name) = names.iter().find(|name| name.text.trim().is_empty()) {
         return wrong(name.span.clone(), "a name is missing in a path", "names with dots between: axes.seed=[0, 1]");
     }
+    if names.len() > yaml::DEEPEST {
+        return wrong(0..path.len(), "a path with too many names", "a recipe is nested less deeply");
+    }
+    if names[0].text == "extends" {
+        return wrong(names[0].span.clone(), "a setting cannot extend a recipe", "write `extends:` into one");
+    }
     let behind =
         |found: Vec<Problem>| found.into_iter().map(|problem| problem.shifted(path.len() + 1)).collect::<Vec<_>>();
     match yaml::value(written).map_err(behind)? {

@@ -3,13 +3,15 @@
 //! It accepts every right recipe, those that extend another included; what it cannot see (names of stages and axes, values
 //! behind expressions) `pretext plan` checks.
 
+mod parameters;
+
 use super::{command, resources, stages, workers};
-use pretext_protocol::{Catalogue, StageKind};
+use parameters::{definition, families, of_any};
+use pretext_protocol::{Catalogue, Port, StageKind};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
 
 /// What stands for any value.
-pub const EXPRESSION: &str = r"\$\(.+\)";
+const EXPRESSION: &str = r"\$\(.+\)";
 
 const MEMORY: &str = r"^[0-9.]+ ?(KiB|MiB|GiB|TiB)$";
 const TIME: &str = r"^[0-9.]+ ?(s|min|h|d)$";
@@ -19,7 +21,7 @@ pub fn json_schema(catalogue: &Catalogue) -> Value {
     let command = command::kind();
     let kinds: Vec<&StageKind> = catalogue.kinds.iter().chain([&command]).collect();
     let combinations = json!({ "type": "array", "items": { "type": "object", "minProperties": 1 } });
-    json!({
+    let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "a recipe of pretext",
         "type": "object",
@@ -60,7 +62,11 @@ pub fn json_schema(catalogue: &Catalogue) -> Value {
             "table": closed(&super::table_specs::WORDS, &table_word),
             "column": closed(&super::table_specs::COLUMN_WORDS, &table_word),
         }
-    })
+    });
+    for (name, map) in parameters::definitions(&kinds) {
+        schema["$defs"][name] = map;
+    }
+    schema
 }
 
 fn described(mut schema: Value, description: &str) -> Value {
@@ -130,91 +136,35 @@ fn stage(kinds: &[&StageKind]) -> Value {
             "false: what it yields is dropped when nothing needs it any more",
         ),
     });
-    let families: BTreeSet<&str> = kinds.iter().map(|kind| kind.family()).collect();
-    let of_families = families.into_iter().map(|family| {
-        let kinds: Vec<&StageKind> = kinds.iter().copied().filter(|kind| kind.family() == family).collect();
-        of_family(family, &kinds)
+    let families = families(kinds).into_iter().map(|family| {
+        // `pretrain/$(method)`: what any kind of the family takes.
+        let is_of_family = json!({ "pattern": format!("^{family}/.*{EXPRESSION}") });
+        json!({ "if": using(is_of_family), "then": { "properties": { "with": with(&of_any(family)) } } })
     });
-    stage["allOf"] = kinds.iter().map(|kind| of_kind(kind)).chain(of_families).collect();
+    stage["allOf"] = kinds.iter().map(|kind| of_kind(kind)).chain(families).collect();
     stage
 }
 
 fn of_kind(kind: &StageKind) -> Value {
-    let is_of_kind = json!({ "required": ["use"], "properties": { "use": { "const": kind.name } } });
-    let mut map = parameters(&kind.params);
-    if kind.name == command::KIND
-        && let Some(either) = map["properties"]["measures"]["anyOf"].as_array_mut()
-    {
-        either.push(json!({ "type": "array", "items": { "type": "string" } }));
-    }
-    let mut then = with(map);
+    let mut properties = json!({ "with": with(&definition(kind)) });
     if kind.name != command::KIND {
-        let port = |port: &pretext_protocol::Port| {
+        let port = |port: &Port| {
             let description = format!("{}: {}", port.type_, port.doc);
             (port.name.clone(), described(json!({ "type": "string" }), &description))
         };
         let ports: Map<String, Value> = kind.needs.iter().map(port).collect();
-        then["properties"]["needs"] = json!({ "additionalProperties": false, "properties": ports });
+        properties["needs"] = json!({ "additionalProperties": false, "properties": ports });
     }
-    json!({ "if": is_of_kind, "then": then })
+    json!({ "if": using(json!({ "const": kind.name })), "then": { "properties": properties } })
 }
 
-/// `pretrain/$(method)`: what any kind of the family takes.
-fn of_family(family: &str, kinds: &[&StageKind]) -> Value {
-    let pattern = format!("^{family}/.*{EXPRESSION}");
-    let mut union: Map<String, Value> = Map::new();
-    for kind in kinds {
-        let map = parameters(&kind.params);
-        for (name, property) in map["properties"].as_object().into_iter().flatten() {
-            let known = union.entry(name.clone()).or_insert_with(|| json!({ "anyOf": [] }));
-            if let Some(known) = known["anyOf"].as_array_mut().filter(|known| !known.contains(property)) {
-                known.push(property.clone());
-            }
-        }
-    }
-    let is_of_family = json!({ "required": ["use"], "properties": { "use": { "pattern": pattern } } });
-    let map = json!({ "type": "object", "additionalProperties": false, "properties": union });
-    json!({ "if": is_of_family, "then": with(map) })
+fn using(kind: Value) -> Value {
+    json!({ "required": ["use"], "properties": { "use": kind } })
 }
 
 /// One map, what stands for one, or a list of them.
-fn with(map: Value) -> Value {
+fn with(definition: &str) -> Value {
+    let map = json!({ "$ref": format!("#/$defs/{definition}") });
     let expression = json!({ "$ref": "#/$defs/expression" });
-    let maps = json!({ "type": "array", "items": { "anyOf": [map, expression] } });
-    json!({ "properties": { "with": { "anyOf": [map, expression, maps] } } })
-}
-
-/// A kind's map of parameters. None is required here: a further map of a list, or the recipe that is extended, may have it.
-fn parameters(schema: &Value) -> Value {
-    let properties = schema["properties"].as_object().into_iter().flatten();
-    let properties: Map<String, Value> =
-        properties.map(|(name, property)| (name.clone(), parameter(property))).collect();
-    json!({ "type": "object", "additionalProperties": false, "properties": properties })
-}
-
-/// A value as the kind's schema says, or an expression.
-fn parameter(schema: &Value) -> Value {
-    let mut plain = Map::new();
-    let words = schema.as_object().into_iter().flatten();
-    for (word, value) in words.filter(|(word, _)| !word.starts_with("x-") && *word != "description") {
-        let value = match word.as_str() {
-            "properties" => continue,
-            "items" | "additionalProperties" => parameter(value),
-            _ => value.clone(),
-        };
-        plain.insert(word.clone(), value);
-    }
-    if schema["properties"].is_object() {
-        plain.extend(
-            parameters(schema).as_object().into_iter().flatten().map(|(word, value)| (word.clone(), value.clone())),
-        );
-        plain.remove("required");
-    }
-    let mut either = json!({ "anyOf": [plain, { "$ref": "#/$defs/expression" }] });
-    for word in ["description", "default"] {
-        if let Some(value) = schema.get(word) {
-            either[word] = value.clone();
-        }
-    }
-    either
+    json!({ "anyOf": [map, expression, { "type": "array", "items": { "anyOf": [map, expression] } }] })
 }

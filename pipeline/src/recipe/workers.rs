@@ -9,6 +9,7 @@ use super::tree::{Content, Name, Tree};
 use super::{Foreign, ForeignWorker};
 use pretext_protocol::Catalogue;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub const WORDS: [&str; 3] = ["command", "kinds", "code"];
@@ -57,7 +58,7 @@ impl Reader<'_> {
         let text = |tree: &&Tree| tree.text().unwrap_or_default().to_owned();
         let worker = ForeignWorker {
             name: Arc::from(name.text.as_str()),
-            folder: self.sources.folder(&command.first()?.span).to_owned(),
+            folder: started_in(self.sources.folder(&command.first()?.span)),
             command: command.iter().map(text).collect(),
             kinds: kinds.iter().map(text).collect(),
             code: Arc::new(code),
@@ -120,4 +121,9 @@ impl Reader<'_> {
             self.problems.push(Problem::new(kind.span.clone(), title, nearest(text, names)));
         }
     }
+}
+
+/// The folder of `recipe.yaml` is written as nothing, and nothing can be started there.
+fn started_in(folder: &Path) -> PathBuf {
+    if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() }
 }

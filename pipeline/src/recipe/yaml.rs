@@ -9,7 +9,8 @@ use std::collections::HashSet;
 
 /// A recipe larger than this is a mistake.
 pub const LARGEST: usize = 1 << 20;
-const DEEPEST: usize = 32;
+/// How deeply maps and lists may stand in each other.
+pub const DEEPEST: usize = 32;
 
 const NO_ANCHORS: &str = "anchors and aliases are not part of a recipe; axes and `$(...)` are";
 const NO_TAGS: &str = "tags are not part of a recipe; a text that looks like a number stands in quotes";
