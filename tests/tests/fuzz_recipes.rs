@@ -1,6 +1,6 @@
 //! Whatever a recipe's text is, it is answered: by a graph or by messages, in bounded time, without a panic.
 
-use pretext::recipe::parse;
+use pretext::recipe::{Recipe, load, parse};
 use pretext_protocol::Catalogue;
 use std::fs;
 use std::io::Write;
@@ -65,10 +65,14 @@ const PIECES: [&str; 40] = [
     "\u{1F600}",
 ];
 
-/// A recipe that was changed as `bytes` say.
-fn mutated(recipes: &[String], bytes: &[u8]) -> String {
+/// What is set on the command line.
+const SETTINGS: [&str; 4] =
+    ["stages.pretrain.with.epochs=5", "axes.seed=[0, 1, 2]", "stages.probe.with={ l2: [0.1] }", "zip=[[seed, labels]]"];
+
+/// A text that was changed as `bytes` say.
+fn mutated(texts: &[String], bytes: &[u8]) -> String {
     let Some((&which, rest)) = bytes.split_first() else { return String::new() };
-    let mut text: Vec<char> = recipes[usize::from(which) % recipes.len()].chars().collect();
+    let mut text: Vec<char> = texts[usize::from(which) % texts.len()].chars().collect();
     for change in rest.chunks_exact(4).take(8) {
         let [how, high, low, what] = change else { unreachable!("chunks of four") };
         let at = (usize::from(*high) * 256 + usize::from(*low)) % (text.len() + 1);
@@ -93,20 +97,27 @@ fn no_text_leads_to_a_panic() {
     let catalogue: Catalogue =
         serde_json::from_slice(&fs::read(folder.join("catalogue.json")).expect("it is there")).expect("it is right");
     let recipes = [texts(folder), texts(&folder.join("invalid"))].concat();
+    let (settings, design) = (SETTINGS.map(String::from), folder.join("design.yaml"));
     let (tried, accepted) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let (all_tried, all_accepted) = (&tried, &accepted);
     let begun = Instant::now();
     let ended = std::panic::catch_unwind(|| {
         bolero::check!().with_test_time(TIME).with_iterations(1_000_000).with_max_len(64).for_each(|bytes: &[u8]| {
-            for text in [String::from_utf8_lossy(bytes).into_owned(), mutated(&recipes, bytes)] {
+            let count = |text: &str, answer: &dyn Fn() -> Result<Recipe, String>| {
                 let begun = Instant::now();
-                match parse("recipe.yaml", &text, &catalogue) {
+                match answer() {
                     Ok(_) => drop(all_accepted.fetch_add(1, Ordering::Relaxed)),
-                    Err(errors) => assert!(!errors.to_string().is_empty()),
+                    Err(message) => assert!(message.contains("nothing was run"), "{message}"),
                 }
                 assert!(begun.elapsed() < LONGEST, "it took {:?}:\n{text}", begun.elapsed());
                 all_tried.fetch_add(1, Ordering::Relaxed);
+            };
+            for text in [String::from_utf8_lossy(bytes).into_owned(), mutated(&recipes, bytes)] {
+                count(&text, &|| parse("recipe.yaml", &text, &catalogue).map_err(|errors| errors.to_string()));
             }
+            let set = mutated(&settings, bytes);
+            let sets = [set.clone()];
+            count(&set, &|| load(&design, &sets, &catalogue, &|_| Ok(None)).map_err(|errors| errors.to_string()));
         });
     });
     let (tried, accepted) = (tried.into_inner(), accepted.into_inner());
