@@ -36,21 +36,27 @@ pub fn read(tree: Option<&Tree>, axes: &[Axis], problems: &mut Vec<Problem>) -> 
                 group.push(number);
             }
         }
-        check(item, names.len(), &group, axes, problems);
-        group.sort_unstable();
-        groups.push(group);
+        // Axes of unequal lengths cannot be walked together: they are crossed for what else there is to check.
+        if fits(item, names.len(), &group, axes, problems) {
+            group.sort_unstable();
+            groups.push(group);
+        }
     }
     groups
 }
 
-fn check(item: &Tree, named: usize, group: &[usize], axes: &[Axis], problems: &mut Vec<Problem>) {
+fn fits(item: &Tree, named: usize, group: &[usize], axes: &[Axis], problems: &mut Vec<Problem>) -> bool {
     if named < 2 {
         let title = "`zip` couples axes, and here are fewer than two";
         problems.push(Problem::new(item.span.clone(), title, "name two or more: [method, epochs]"));
-    } else if group.iter().any(|&axis| axes[axis].crossed != axes[group[0]].crossed) {
+        return false;
+    }
+    let differ = group.iter().any(|&axis| axes[axis].crossed != axes[group[0]].crossed);
+    if differ {
         let counts = group.iter().map(|&axis| format!("`{}` has {}", axes[axis].name.text, axes[axis].crossed));
         let title = format!("coupled axes have unequal numbers of values: {}", counts.collect::<Vec<_>>().join(", "));
         let label = "axes that are walked together have equally many";
         problems.push(Problem::new(item.span.clone(), title, label));
     }
+    !differ && !group.is_empty()
 }
