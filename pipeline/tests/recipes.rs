@@ -1,45 +1,65 @@
 //! Recipes in, messages or graphs out. `BLESS=1` writes the messages anew.
 
-use pretext::ids::{Key, NodeId};
-use pretext::plan::{Graph, canonical};
-use pretext::recipe::{Recipe, RecipeErrors, parse};
-use pretext_protocol::Catalogue;
-use std::collections::BTreeMap;
+mod common;
+
+use common::{catalogue, folder, keys};
+use pretext::plan::{Policy, WorkerName};
+use pretext::recipe::{ForeignWorker, Recipe, RecipeErrors, load, parse};
+use pretext_protocol::{Catalogue, StageKind};
 use std::fs;
-use std::path::PathBuf;
-
-fn folder() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/recipes"))
-}
-
-/// That of the real worker, with the kinds of the design's recipe that are still to come.
-fn catalogue() -> Catalogue {
-    serde_json::from_slice(&fs::read(folder().join("catalogue.json")).unwrap()).unwrap()
-}
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 fn read(text: &str) -> Result<Recipe, RecipeErrors> {
     parse("recipe.yaml", text, &catalogue())
 }
 
+/// Where faulty recipes are, as seen from where tests run.
+const INVALID: &str = "../tests/recipes/invalid/";
+
+/// The message that a recipe gives. Lines `# --set PATH=VALUE` at its top are given on the command line.
+fn message(path: &Path) -> String {
+    let text = fs::read(path).unwrap();
+    let settings = String::from_utf8_lossy(&text);
+    let settings: Vec<String> =
+        settings.lines().map_while(|line| line.strip_prefix("# --set ")).map(String::from).collect();
+    match load(path, &settings, &catalogue(), &worker) {
+        Err(errors) => format!("{errors:#}\n").replace(INVALID, ""),
+        Ok(_) => "it was accepted\n".to_owned(),
+    }
+}
+
+/// What a recipe's workers can do: `mine` is allowed and has two kinds, `mute` does not answer, others are not allowed.
+fn worker(worker: &ForeignWorker) -> anyhow::Result<Option<Catalogue>> {
+    let kind = |name: &str| {
+        let simclr = catalogue().kind("pretrain/simclr").unwrap().clone();
+        StageKind { name: name.to_owned(), ..simclr }
+    };
+    match &*worker.name {
+        "mine" => {
+            let kinds = vec![kind("pretrain/mine"), kind("pretrain/other")];
+            Ok(Some(Catalogue { numerics: "numpy".to_owned(), kinds }))
+        }
+        "mute" => Err(anyhow::anyhow!("it ended before it said anything").context("cannot talk to `python3`")),
+        _ => Ok(None),
+    }
+}
+
 #[test]
 fn every_faulty_recipe_gives_exactly_its_message() {
-    let files = fs::read_dir(folder().join("invalid")).unwrap().map(|entry| entry.unwrap().path());
+    let files = fs::read_dir(INVALID).unwrap().map(|entry| entry.unwrap().path());
     let mut recipes: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|e| e == "yaml")).collect();
     recipes.sort();
-    assert!(recipes.len() >= 25, "{} faulty recipes", recipes.len());
+    assert!(recipes.len() >= 120, "{} faulty recipes", recipes.len());
     let mut wrong = vec![];
     for path in recipes {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let message = match parse(&name, &fs::read_to_string(&path).unwrap(), &catalogue()) {
-            Err(errors) => format!("{errors}\n"),
-            Ok(_) => "it was accepted\n".to_owned(),
-        };
+        let message = message(&path);
         let expected = path.with_extension("txt");
         if std::env::var_os("BLESS").is_some() {
             fs::write(&expected, &message).unwrap();
         }
         if fs::read_to_string(&expected).unwrap_or_default() != message || message.contains("it was accepted") {
-            wrong.push(format!("{name}:\n{message}"));
+            wrong.push(format!("{}:\n{message}", path.display()));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -103,7 +123,7 @@ fn axes_propagate_along_edges() {
     let pretrain = recipe.graph.node_weights().find(|node| node.id.0 == "pretrain[method=simclr,seed=1]").unwrap();
     assert_eq!((pretrain.resources.threads, pretrain.resources.memory_at(1)), (2, 4 << 30));
     assert_eq!(pretrain.params["encoder"]["stem"], "small", "defaults are filled in");
-    let keyed = serde_json::to_string(&pretrain.keyed_params).unwrap();
+    let keyed = serde_json::to_string(&pretrain.keyed_params.to_map()).unwrap();
     assert_eq!(keyed, r#"{"encoder":{"kind":"resnet18","width":32},"seed":1}"#, "epochs 100 is the default");
 }
 
@@ -171,31 +191,15 @@ fn with_may_be_a_list_and_a_map_on_an_axis() {
         .replace("with: { epochs: 5, seed: $(seed) }", "with: [{ epochs: 5, optimiser: { lr: 1 } }, $(method.with), { optimiser: { momentum: 0.5 }, seed: $(seed) }]");
     let recipe = read(&text).unwrap();
     let node = recipe.graph.node_weights().find(|node| node.id.0 == "pretrain[method=simclr,seed=0]").unwrap();
-    let keyed = serde_json::to_string(&node.keyed_params).unwrap();
+    let keyed = serde_json::to_string(&node.keyed_params.to_map()).unwrap();
     assert_eq!(keyed, r#"{"epochs":9,"optimiser":{"lr":1.0,"momentum":0.5},"temperature":0.2}"#);
-}
-
-/// Keys of all nodes, as if each stage yielded its own key's digest.
-fn keys(graph: &Graph) -> BTreeMap<NodeId, Key> {
-    let mut keys: Vec<Key> = vec![];
-    for index in graph.node_indices() {
-        let mut inputs = BTreeMap::new();
-        let mut edges = graph.neighbors_directed(index, petgraph::Direction::Incoming).detach();
-        while let Some((edge, source)) = edges.next(graph) {
-            if graph[edge].used {
-                inputs.insert(graph[edge].port.clone(), keys[source.index()].0);
-            }
-        }
-        keys.push(canonical(&graph[index], inputs).key());
-    }
-    graph.node_weights().map(|node| node.id.clone()).zip(keys).collect()
 }
 
 #[test]
 fn a_number_counts_the_same_however_it_is_written() {
     let keyed = |scale: &str| {
         let text = format!("name: numbers\nstages: {{ photos: {{ use: data/folder, with: {{ path: x{scale} }} }} }}");
-        serde_json::to_string(&read(&text).unwrap().graph.node_weights().next().unwrap().keyed_params).unwrap()
+        serde_json::to_string(&read(&text).unwrap().graph.node_weights().next().unwrap().keyed_params.to_map()).unwrap()
     };
     let default = r#"{"path":"x"}"#;
     for written in ["", ", scale: 1", ", scale: 1.0", ", scale: 1e0, limit: null, colours: 3, layout: classes"] {
@@ -232,4 +236,156 @@ fn keys_follow_what_counts_and_nothing_else() {
         [&simclr[..], &["views"]].concat()
     );
     assert_eq!(changed(SMALL.replace("train: 100", "train: 110")).len(), 9, "all but the views");
+}
+
+fn load_with(path: &str, sets: &[&str]) -> Recipe {
+    let sets: Vec<String> = sets.iter().map(|set| set.to_string()).collect();
+    load(Path::new(path), &sets, &catalogue(), &worker).unwrap_or_else(|errors| panic!("{errors:#}"))
+}
+
+fn ids(recipe: &Recipe, stage: &str) -> Vec<String> {
+    recipe.graph.node_weights().filter(|node| node.stage == stage).map(|node| node.id.0.clone()).collect()
+}
+
+#[test]
+fn zipped_axes_are_walked_together_and_included_combinations_stand_beside() {
+    let text = SMALL.replace("stages:", "zip: [[method, epochs]]\nstages:").replace("epochs: 5", "epochs: $(epochs)");
+    let zipped = read(&text.replace("seed: [0, 1]", "seed: [0, 1], epochs: [1, 9]")).unwrap();
+    let expected =
+        ["random,seed=0,epochs=1", "simclr,seed=0,epochs=9", "random,seed=1,epochs=1", "simclr,seed=1,epochs=9"];
+    let mut expected = expected.map(|place| format!("pretrain[method={place}]"));
+    let mut found = ids(&zipped, "pretrain");
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected);
+
+    let include = "include: [{ method: byol, seed: 7 }, { method: simclr }]\nstages:";
+    let exclude = "exclude: [{ method: simclr }]\n";
+    let text =
+        SMALL.replace("stages:", &format!("{exclude}{include}")).replace("train: 100", "train: 100, seed: $(seed)");
+    let included = read(&text).unwrap();
+    let places = ["random,seed=0", "random,seed=1", "byol,seed=7", "simclr,seed=0", "simclr,seed=1"];
+    assert_eq!(ids(&included, "features"), places.map(|place| format!("features[method={place}]")));
+    assert_eq!(ids(&included, "photos"), ["photos[seed=0]", "photos[seed=1]", "photos[seed=7]"]);
+    assert_eq!(included.axes[0].1, ["random", "simclr", "byol"]);
+}
+
+const BASE: &str = "../tests/recipes/invalid/bases/base.yaml";
+
+#[test]
+fn settings_and_overlays_change_a_recipe_without_copying_it() {
+    let base = load_with(BASE, &[]);
+    let set = load_with(BASE, &["stages.pretrain.with.encoder.width=8", "axes.seed=[4]", "name=other"]);
+    assert_eq!(ids(&set, "pretrain"), ["pretrain[method=random,seed=4]", "pretrain[method=simclr,seed=4]"]);
+    let node = set.graph.node_weights().last().unwrap();
+    assert_eq!((&node.params["encoder"]["width"], &node.params["epochs"]), (&8.into(), &10.into()));
+    assert_eq!(set.name, "other");
+    assert_eq!(base.digest, pretext::ids::Digest::of(&fs::read(BASE).unwrap()));
+    assert_ne!(base.digest, set.digest);
+
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("far")).unwrap();
+    fs::write(folder.path().join("base.yaml"), SMALL).unwrap();
+    let middle =
+        "name: middle\nextends: ../base.yaml\naxes: { seed: [5] }\nstages: { photos: { with: { train: 70 } } }\n";
+    fs::write(folder.path().join("far/middle.yaml"), middle).unwrap();
+    let top = "name: top\nextends: far/middle.yaml\nstages: { pretrain: { with: [{ batch: 64 }, { epochs: 3 }] } }\n";
+    fs::write(folder.path().join("top.yaml"), top).unwrap();
+    let path = folder.path().join("top.yaml").to_string_lossy().into_owned();
+    let recipe = load_with(&path, &["stages.pretrain.with.epochs=4"]);
+    let find = |stage: &str| recipe.graph.node_weights().filter(|node| node.stage == stage).last().unwrap();
+    assert_eq!((recipe.name.as_str(), &find("photos").params["train"]), ("top", &70.into()));
+    let keyed = serde_json::to_string(&find("pretrain").keyed_params.to_map()).unwrap();
+    assert_eq!(keyed, r#"{"batch":64,"epochs":4,"seed":5}"#);
+    let before = recipe.digest;
+    fs::write(folder.path().join("base.yaml"), format!("{SMALL}# changed\n")).unwrap();
+    assert_ne!(load_with(&path, &["stages.pretrain.with.epochs=4"]).digest, before, "every text counts");
+}
+
+#[test]
+fn resources_and_policies_are_read() {
+    let text = SMALL.replace("with: { epochs: 5", "resources: { memory: [1GiB, 1.5GiB], gpus: 1, time: [90s, 2h] }, timeout: 30min, keep: false, with: { epochs: 5");
+    let recipe = read(&text.replace("stages:", "retries: 2\ntimeout: 1d\nkeep_going: false\nstages:")).unwrap();
+    let (photos, pretrain) = (recipe.graph.node_weights().next().unwrap(), recipe.graph.node_weights().nth(2).unwrap());
+    assert_eq!(photos.policy, Policy { retries: 2, timeout: Some(Duration::from_secs(86_400)), keep: true });
+    assert_eq!(pretrain.policy, Policy { retries: 2, timeout: Some(Duration::from_secs(1800)), keep: false });
+    assert_eq!([1, 2, 9].map(|attempt| pretrain.resources.memory_at(attempt)), [1 << 30, 3 << 29, 3 << 29]);
+    assert_eq!((pretrain.resources.gpus, pretrain.resources.seconds_at(2)), (1, Some(7200)));
+    assert!(!recipe.keep_going);
+    assert_eq!(keys(&recipe.graph), keys(&read(SMALL).unwrap().graph), "none of it counts in a key");
+}
+
+#[test]
+fn every_word_is_understood() {
+    let recipe = load_with("../tests/recipes/every_word.yaml", &[]);
+    let places = [
+        "byol,seed=7,width=widest",
+        "moco,seed=0,width=wide",
+        "moco,seed=1,width=wide",
+        "random,seed=0,width=narrow",
+        "simclr,seed=0,width=middle",
+        "simclr,seed=1,width=middle",
+    ];
+    let mut pretrain = ids(&recipe, "pretrain");
+    pretrain.sort();
+    assert_eq!(pretrain, places.map(|place| format!("pretrain[method={place}]")));
+    assert_eq!(ids(&recipe, "mine"), ["mine[seed=0]", "mine[seed=1]", "mine[seed=7]"]);
+}
+
+const COMMAND: &str = "
+name: command
+axes: { seed: [0, 1] }
+workers:
+  mine: { command: [python3, my.py], kinds: [pretrain/mine], code: [count.py] }
+  yours: { command: [python3, your.py], kinds: [pretrain/yours] }
+stages:
+  photos: { use: data/cifar10, with: { train: 100 } }
+  fewer:
+    use: tool/command
+    needs: { data: photos }
+    with: { run: python3 count.py $IN_data $OUT_few $(seed), outputs: { few: dataset }, measures: [images], code: [count.py] }
+  mine: { use: pretrain/mine, needs: { data: fewer }, with: { epochs: 3, seed: $(seed) } }
+  yours: { use: pretrain/yours, needs: { anything: fewer }, with: { what: [$(seed), x] } }
+  features: { use: features, needs: { data: photos, encoder: yours } }
+  more: { use: tool/command, needs: { encoder: mine }, with: { run: ls $IN_encoder, measures: { size: [test], files: [] } } }
+tables:
+  few: { from: fewer, value: images, rows: seed }
+  more: { from: more, value: size, rows: seed }
+  unchecked: { from: yours, value: whatever, rows: seed }
+";
+
+#[test]
+fn commands_and_workers_of_others_are_stages_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("recipe.yaml").to_string_lossy().into_owned();
+    fs::write(&path, COMMAND).unwrap();
+    fs::write(folder.path().join("count.py"), "print(1)").unwrap();
+    let recipe = load_with(&path, &[]);
+    let node = |stage: &str| recipe.graph.node_weights().find(|node| node.stage == stage).unwrap();
+    let digest = pretext::ids::Digest::of(b"print(1)");
+
+    let command = node("fewer");
+    assert_eq!((&command.worker, &command.code["count.py"]), (&WorkerName::Command, &digest));
+    let keyed = serde_json::to_string(&command.keyed_params.to_map()).unwrap();
+    assert_eq!(
+        keyed,
+        r#"{"measures":{"images":[]},"outputs":{"few":"dataset"},"run":"python3 count.py $IN_data $OUT_few 0"}"#
+    );
+    assert_eq!(command.params.to_map(), command.keyed_params.to_map());
+
+    let mine = node("mine");
+    assert_eq!(
+        (mine.worker.clone(), &*mine.numerics, mine.is_checked),
+        (WorkerName::Foreign("mine".into()), "numpy", true)
+    );
+    assert_eq!((&mine.code["count.py"], &mine.params["batch"]), (&digest, &128.into()));
+    let yours = node("yours");
+    assert_eq!((yours.is_checked, &*yours.numerics, yours.kind.gives.len()), (false, "", 0));
+    assert_eq!(yours.params["what"], serde_json::json!([0, "x"]));
+    assert_eq!(recipe.workers[0].folder, folder.path());
+
+    let before = keys(&recipe.graph);
+    fs::write(folder.path().join("count.py"), "print(2)").unwrap();
+    let changed = keys(&load_with(&path, &[]).graph);
+    assert!(before.iter().all(|(node, key)| (changed[node] == *key) == (node.0 == "photos")), "the code counts");
 }

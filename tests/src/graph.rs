@@ -1,5 +1,5 @@
 use pretext::ids::NodeId;
-use pretext::plan::{Edge, Graph, Node, NodeResources, Policy};
+use pretext::plan::{Edge, Graph, Node, NodeResources, Params, Policy};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -78,14 +78,14 @@ impl GraphSpec {
         let mut graph = Graph::new();
         for spec in &self.nodes {
             let kind = catalogue.kind(&spec.kind).unwrap_or_else(|| panic!("there is no kind {}", spec.kind));
-            let keyed_params = spec.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+            let params: Params = spec.params.clone().into_iter().collect();
             let node = graph.add_node(Node {
                 id: NodeId(spec.id.clone()),
                 stage: spec.id.split('[').next().unwrap_or_default().to_owned(),
                 axes: Vec::new(),
                 kind: Arc::new(kind.clone()),
-                params: spec.params.clone(),
-                keyed_params,
+                params: params.clone(),
+                keyed_params: params,
                 resources: NodeResources {
                     threads: spec.threads.max(1),
                     memory_bytes: vec![1 << 20],

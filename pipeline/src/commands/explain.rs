@@ -1,4 +1,4 @@
-use super::places::{Places, Planned};
+use super::source::{Planned, Source};
 use super::{print, target};
 use crate::ids::NodeId;
 use crate::plan::{Canonical, History, Known, Question, Status, WorkerName};
@@ -22,13 +22,13 @@ pub(super) struct ExplainArgs {
     #[arg(num_args = 1..=2, required = true, value_names = ["RECIPE", "STAGE"])]
     words: Vec<String>,
     #[command(flatten)]
-    places: Places,
+    source: Source,
 }
 
 pub(super) fn explain(args: &ExplainArgs) -> Result<ExitCode> {
     let (recipe, rest) = target::split_recipe(&args.words);
     let pattern = target::pattern(&rest[0])?;
-    let (planned, nodes) = target::find(recipe, &pattern, &args.places)?;
+    let (planned, nodes) = target::find(recipe, &pattern, &args.source)?;
     target::few(&nodes, &planned.recipe.graph, &pattern)?;
     let runs = Runs { store: planned.view.store(), read: RefCell::default() };
     let pages: Vec<String> = nodes.iter().map(|index| page(&planned, &runs, *index)).collect();

@@ -1,7 +1,6 @@
-use super::places::Places;
 use super::print;
+use super::source::Source;
 use crate::plan::{self, Drawing};
-use crate::recipe;
 use crate::store::View;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -25,7 +24,7 @@ pub(super) struct GraphArgs {
     #[arg(long)]
     status: bool,
     #[command(flatten)]
-    places: Places,
+    source: Source,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -39,8 +38,8 @@ enum Format {
 }
 
 pub(super) fn graph(args: &GraphArgs) -> Result<ExitCode> {
-    let store = args.places.store()?;
-    let recipe = recipe::load(&args.recipe, &args.places.catalogue(&store)?)?;
+    let store = args.source.store()?;
+    let recipe = args.source.recipe(&args.recipe, &store)?;
     let statuses = args.status.then(|| plan::evaluate(&recipe.graph, &View::new(&store, &recipe.name)));
     let drawing = Drawing::of(&recipe.name, &recipe.graph, statuses.as_deref(), args.unfold);
     let text = match args.format {

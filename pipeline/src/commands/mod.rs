@@ -3,12 +3,16 @@
 mod diff;
 mod explain;
 mod graph;
+mod init;
 mod logs;
 mod path;
+mod permission;
 mod places;
 mod plan;
 mod run;
+mod schema;
 mod show;
+mod source;
 mod stages;
 mod status;
 mod tabulate;
@@ -48,6 +52,10 @@ enum Command {
     Status(status::StatusArgs),
     /// List the kinds of stages, or describe one
     Stages(stages::StagesArgs),
+    /// Write a recipe to start from
+    Init(init::InitArgs),
+    /// Print the JSON Schema of recipes, by which an editor completes and checks them
+    Schema(schema::SchemaArgs),
     /// Show what a stage's worker said when it last ran
     Logs(logs::LogsArgs),
     /// Run shell commands for `pretext run`, which starts this itself
@@ -68,6 +76,8 @@ impl Cli {
             Command::Path(args) => path::path(args),
             Command::Status(args) => status::status(args),
             Command::Stages(args) => stages::stages(args),
+            Command::Init(args) => init::init(args),
+            Command::Schema(args) => schema::schema(args),
             Command::Logs(args) => logs::logs(args),
             Command::CommandWorker => command_worker::serve().map(|()| ExitCode::SUCCESS),
         }

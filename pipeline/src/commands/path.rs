@@ -1,4 +1,4 @@
-use super::places::Places;
+use super::source::Source;
 use super::{print, target};
 use crate::plan::{Status, sentence};
 use crate::recipe::nearest;
@@ -14,7 +14,7 @@ pub(super) struct PathArgs {
     #[arg(num_args = 1..=3, required = true, value_names = ["RECIPE", "STAGE", "OUTPUT"])]
     words: Vec<String>,
     #[command(flatten)]
-    places: Places,
+    source: Source,
 }
 
 /// One folder a line, so that `ls $(pretext path ...)` works.
@@ -26,7 +26,7 @@ pub(super) fn path(args: &PathArgs) -> Result<ExitCode> {
         _ => bail!("expected [RECIPE] STAGE [OUTPUT], where RECIPE is a file that ends in .yaml"),
     };
     let pattern = target::pattern(word)?;
-    let (planned, nodes) = target::find(recipe, &pattern, &args.places)?;
+    let (planned, nodes) = target::find(recipe, &pattern, &args.source)?;
     let mut text = String::new();
     for index in nodes {
         let node = &planned.recipe.graph[index];

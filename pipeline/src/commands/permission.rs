@@ -5,6 +5,7 @@ use crate::recipe::Recipe;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::io::ErrorKind;
@@ -65,9 +66,9 @@ pub(super) fn refuse_unless(is_allowed: bool, recipe: &Recipe) -> Result<()> {
     for worker in &recipe.workers {
         let _ = write!(programs, "\n    worker `{}`: {}", worker.name, worker.command.join(" "));
     }
-    let mut last = "";
-    for node in recipe.graph.node_weights().filter(|node| node.worker == WorkerName::Command && node.stage != last) {
-        last = &node.stage;
+    let mut told = BTreeSet::new();
+    let commands = recipe.graph.node_weights().filter(|node| node.worker == WorkerName::Command);
+    for node in commands.filter(|node| told.insert(&node.stage)) {
         let command = node.params.get("run").and_then(|run| run.as_str()).unwrap_or_default();
         let _ = write!(programs, "\n    stage `{}`: {}", node.stage, command.trim().lines().next().unwrap_or_default());
     }

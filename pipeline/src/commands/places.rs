@@ -1,11 +1,9 @@
-use crate::plan::{self, Status};
-use crate::recipe::{self, Recipe};
 use crate::run::{Worker, WorkerSpec};
-use crate::store::{Store, View};
+use crate::store::Store;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use pretext_protocol::Catalogue;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Where results are.
 #[derive(Debug, Args)]
@@ -68,26 +66,5 @@ impl Places {
         worker.dismiss();
         store.keep_catalogue(&spec.program, &catalogue)?;
         Ok(catalogue)
-    }
-}
-
-/// A recipe against a store.
-pub(super) struct Planned {
-    pub(super) view: View,
-    pub(super) recipe: Recipe,
-    /// By the node's index in the graph.
-    pub(super) statuses: Vec<Status>,
-}
-
-impl Planned {
-    /// Reads a recipe and finds out what would become of its nodes.
-    pub(super) fn load(path: &Path, places: &Places) -> Result<Self> {
-        let store = places.store()?;
-        let recipe = recipe::load(path, &places.catalogue(&store)?)?;
-        let view = View::new(&store, &recipe.name);
-        let statuses = plan::evaluate(&recipe.graph, &view);
-        // Only a cache: the next plan reads the plain files again.
-        let _ = view.save();
-        Ok(Self { view, recipe, statuses })
     }
 }

@@ -1,4 +1,4 @@
-use super::places::{Places, Planned};
+use super::source::{Planned, Source};
 use super::{print, print_with};
 use crate::plan;
 use anyhow::Result;
@@ -15,11 +15,11 @@ pub(super) struct PlanArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    places: Places,
+    source: Source,
 }
 
 pub(super) fn plan(args: &PlanArgs) -> Result<ExitCode> {
-    let Planned { recipe, statuses, .. } = &Planned::load(&args.recipe, &args.places)?;
+    let Planned { recipe, statuses, .. } = &Planned::load(&args.recipe, &args.source)?;
     match args.json {
         true => print_with(|out| plan::write_json(out, &recipe.name, &recipe.graph, statuses))?,
         false => print(plan::text(&recipe.name, &recipe.graph, statuses, SystemTime::now()).as_bytes())?,

@@ -1,13 +1,13 @@
-use super::places::Places;
+use super::permission;
+use super::source::Source;
 use super::{print, tabulate::tabulate, target};
-use crate::plan::WorkerName;
-use crate::recipe::{self, Recipe};
+use crate::recipe::Recipe;
 use crate::run::{LocalSettings, Wishes, Work, execute, gpus};
 use crate::store::View;
 use anyhow::Result;
 use clap::Args;
 use petgraph::graph::NodeIndex;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -40,20 +40,20 @@ pub(super) struct RunArgs {
     #[arg(long)]
     fail_fast: bool,
     #[command(flatten)]
-    places: Places,
+    source: Source,
 }
 
 /// The main job: from a recipe to its tables. What fails takes down what needs it; the rest is computed and tabulated.
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode> {
-    let store = args.places.store()?;
-    let catalogue = args.places.catalogue(&store)?;
-    let recipe = recipe::load(&args.recipe, &catalogue)?;
+    let store = args.source.store()?;
+    let recipe = args.source.recipe(&args.recipe, &store)?;
+    permission::refuse_unless(args.source.permission.is_given(&args.recipe)?, &recipe)?;
     let wishes = args.wishes(&recipe)?;
     let (graph, digest) = (&recipe.graph, recipe.digest);
     let work = Work { graph, recipe: &recipe.name, path: &recipe.path, digest, wishes: &wishes };
-    let outcome = execute(&work, &View::new(&store, &recipe.name), args.settings()?)?;
-    if !outcome.summary.interrupted {
-        let tables = tabulate(&recipe, &outcome, &store, &catalogue.numerics, &args.out, args.publish)?;
+    let outcome = execute(&work, &View::new(&store, &recipe.name), args.settings(&recipe)?)?;
+    if !outcome.summary.interrupted && !recipe.tables.is_empty() {
+        let tables = tabulate(&recipe, &outcome, &store, &args.out, args.publish)?;
         print(format!("\n{tables}").as_bytes())?;
     }
     Ok(ExitCode::from(outcome.summary.exit_code()))
@@ -74,9 +74,9 @@ impl RunArgs {
         Ok(Wishes { only, forced, keep_going })
     }
 
-    fn settings(&self) -> Result<LocalSettings> {
+    fn settings(&self, recipe: &Recipe) -> Result<LocalSettings> {
         let available = || std::thread::available_parallelism().map_or(1, usize::from);
-        let workers = BTreeMap::from([(WorkerName::Stages, self.places.worker()?)]);
+        let workers = self.source.workers(recipe)?;
         let threads = self.threads.map_or_else(available, usize::from);
         Ok(LocalSettings { workers, threads, gpus: self.gpus.clone().unwrap_or_else(gpus) })
     }

@@ -1,4 +1,4 @@
-use super::places::{Places, Planned};
+use super::source::{Planned, Source};
 use super::{print, target};
 use crate::plan::{Node, Status, sentence};
 use crate::recipe::schema;
@@ -22,13 +22,13 @@ pub(super) struct ShowArgs {
     #[arg(num_args = 1..=2, required = true, value_names = ["RECIPE", "STAGE"])]
     words: Vec<String>,
     #[command(flatten)]
-    places: Places,
+    source: Source,
 }
 
 pub(super) fn show(args: &ShowArgs) -> Result<ExitCode> {
     let (recipe, rest) = target::split_recipe(&args.words);
     let pattern = target::pattern(&rest[0])?;
-    let (planned, nodes) = target::find(recipe, &pattern, &args.places)?;
+    let (planned, nodes) = target::find(recipe, &pattern, &args.source)?;
     target::few(&nodes, &planned.recipe.graph, &pattern)?;
     let pages: Vec<String> = nodes.iter().map(|index| page(&planned, *index)).collect::<Result<_>>()?;
     print(pages.join("\n").as_bytes())?;
@@ -78,7 +78,7 @@ fn section(text: &mut String, title: &str, rows: Vec<(String, String)>) {
 /// What differs from its default comes with it, what counts for nothing says so.
 fn parameters(node: &Node) -> Vec<(String, String)> {
     let mut rows = vec![];
-    leaves(&node.params, &node.kind.params, "", false, &mut rows);
+    leaves(&node.params.to_map(), &node.kind.params, "", false, &mut rows);
     rows
 }
 

@@ -1,6 +1,6 @@
 use super::places::Places;
 use super::print;
-use crate::recipe::{nearest, schema};
+use crate::recipe::{command, nearest, schema};
 use anyhow::{Result, bail};
 use clap::Args;
 use pretext_protocol::{Catalogue, Measure, Port, StageKind};
@@ -17,7 +17,8 @@ pub(super) struct StagesArgs {
 }
 
 pub(super) fn stages(args: &StagesArgs) -> Result<ExitCode> {
-    let catalogue = args.places.catalogue(&args.places.store()?)?;
+    let mut catalogue = args.places.catalogue(&args.places.store()?)?;
+    catalogue.kinds.push(command::kind());
     let text = match &args.kind {
         None => listing(&catalogue),
         Some(name) => match catalogue.kind(name) {
@@ -172,6 +173,7 @@ mod tests {
             ("pixels.txt", page_of("pretrain/pixels")),
             ("linear_probe.txt", page_of("eval/linear_probe")),
             ("folder.txt", page_of("data/folder")),
+            ("command.txt", page(&command::kind())),
         ];
         for (name, text) in pages {
             let expected = folder.join("stages").join(name);

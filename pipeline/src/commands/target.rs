@@ -1,6 +1,6 @@
 //! Which nodes of which recipe a command is about.
 
-use super::places::{Places, Planned};
+use super::source::{Planned, Source};
 use crate::ids::NodeId;
 use crate::plan::{Graph, NodePattern};
 use crate::recipe::nearest;
@@ -35,15 +35,15 @@ pub(super) fn pattern(word: &str) -> Result<NodePattern> {
 
 /// Plans the recipe, and finds the nodes that are meant. Where no recipe is named, it is the one that ran in this store
 /// and has such a node.
-pub(super) fn find(recipe: Option<&str>, pattern: &NodePattern, places: &Places) -> Result<(Planned, Vec<NodeIndex>)> {
+pub(super) fn find(recipe: Option<&str>, pattern: &NodePattern, source: &Source) -> Result<(Planned, Vec<NodeIndex>)> {
     let path = match recipe {
         Some(path) => PathBuf::from(path),
         None => {
-            let store = places.store()?;
+            let store = source.store()?;
             recipe_with(&store.latest_nodes()?, &store.runs()?, pattern)?
         }
     };
-    let planned = Planned::load(&path, places)?;
+    let planned = Planned::load(&path, source)?;
     let nodes = nodes(&planned.recipe.graph, pattern, &planned.recipe.path)?;
     Ok((planned, nodes))
 }

@@ -1,12 +1,11 @@
 //! Canonical forms and keys of nodes whose inputs are known.
 
-use super::{Canonical, Graph, Node, Status};
+use super::{Canonical, Graph, Node, Params, Status};
 use crate::ids::{Digest, Key};
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
 use serde::{Serialize, Serializer};
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The canonical form of a node whose inputs are known.
@@ -15,7 +14,7 @@ pub fn canonical(node: &Node, inputs: BTreeMap<String, Digest>) -> Canonical {
         kind: node.kind.name.clone(),
         version: node.kind.version,
         numerics: node.numerics.to_string(),
-        params: BTreeMap::clone(&node.keyed_params),
+        params: BTreeMap::from(&node.keyed_params),
         inputs,
         code: BTreeMap::clone(&node.code),
     }
@@ -91,7 +90,7 @@ struct Borrowed<'a> {
     kind: &'a str,
     version: u32,
     numerics: &'a str,
-    params: &'a BTreeMap<String, Value>,
+    params: &'a Params,
     inputs: Inputs<'a>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     code: &'a BTreeMap<String, Digest>,

@@ -1,7 +1,8 @@
+use super::Params;
 use crate::ids::{Digest, Key, NodeId};
 use pretext_protocol::StageKind;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +23,9 @@ pub struct Node {
     /// What the numbers depend on beside kinds and parameters, as its worker says. Counts in the key.
     pub numerics: Arc<str>,
     /// Every parameter, defaults included, typed as the schema says. What the worker gets.
-    pub params: Map<String, Value>,
-    /// The parameters that count in the key: used ones that differ from their default, sorted.
-    pub keyed_params: BTreeMap<String, Value>,
+    pub params: Params,
+    /// The parameters that count in the key: used ones that differ from their default.
+    pub keyed_params: Params,
     pub resources: NodeResources,
     pub policy: Policy,
     pub worker: WorkerName,

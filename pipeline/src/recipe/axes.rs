@@ -11,7 +11,10 @@ use std::collections::HashMap;
 #[derive(Debug, Clone)]
 pub struct Axis {
     pub name: Name,
+    /// Those that the axis is declared with, then those that only an `include` has.
     pub values: Vec<AxisValue>,
+    /// How many it is declared with.
+    pub crossed: usize,
     /// Each label's place among the values.
     numbers: HashMap<String, usize>,
 }
@@ -39,7 +42,7 @@ impl Axis {
             let label = "$(env.NAME) has another meaning";
             problems.push(Problem::new(name.span.clone(), "an axis cannot be called `env`", label));
         }
-        let mut axis = Self { name: name.clone(), values: vec![], numbers: HashMap::new() };
+        let mut axis = Self { name: name.clone(), values: vec![], crossed: 0, numbers: HashMap::new() };
         let what = format!("axis `{}`", name.text);
         match &tree.content {
             Content::List(items) if items.is_empty() => {
@@ -49,10 +52,11 @@ impl Axis {
             Content::List(items) => items.iter().for_each(|item| axis.add(item, problems)),
             _ => problems.push(Problem::wrong_value(&what, tree, "a list of values: [0, 1, 2]")),
         }
+        axis.crossed = axis.values.len();
         axis
     }
 
-    fn add(&mut self, item: &Tree, problems: &mut Vec<Problem>) {
+    pub(super) fn add(&mut self, item: &Tree, problems: &mut Vec<Problem>) {
         let before = problems.len();
         refuse_expressions(item, problems);
         let is_wrong = problems.len() > before;

@@ -62,7 +62,11 @@ impl Reader<'_> {
     /// The split of the measurement, if every kind that the stage can be gives it.
     fn measured(&mut self, tree: &Tree, from: &str, value: &str, split: Option<&str>) -> Option<String> {
         let mut kinds: Vec<&StageKind> = vec![];
-        for node in self.nodes_of(from) {
+        let all = self.nodes_of(from);
+        if !all.is_empty() && all.iter().all(|node| !node.is_checked) {
+            return Some(split.unwrap_or(TEST).to_owned());
+        }
+        for node in all.iter().filter(|node| node.is_checked) {
             if !kinds.iter().any(|kind| kind.name == node.kind.name) {
                 kinds.push(&node.kind);
             }

@@ -1,47 +1,43 @@
 //! Stages times axes: the nodes of the graph.
 
-use super::axes::Axis;
-use super::combinations::{Budget, combinations};
+use super::combinations::{Budget, Instances, Place, combinations};
+use super::command;
 use super::expression::Scope;
-use super::problem::{Problem, nearest};
+use super::kinds::{Kind, Kinds};
+use super::problem::Problem;
 use super::raw::Raw;
+use super::sources::Sources;
 use super::spread::Spread;
-use super::tree::Tree;
-use super::{schema, with};
+use super::with::{Template, axes_of_maps};
 use crate::ids::NodeId;
 use crate::plan::{Graph, Node};
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
-use pretext_protocol::{Catalogue, StageKind};
-use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-
-/// The place of a node on its stage's axes: axis and value numbers.
-pub(super) type Place = Vec<(usize, usize)>;
 
 pub(super) struct Expansion<'a> {
     pub raw: &'a Raw,
     pub spread: &'a Spread,
-    catalogue: &'a Catalogue,
+    pub sources: &'a Sources,
+    pub kinds: Kinds<'a>,
     /// The names of all axes.
-    declared: &'a [&'a str],
-    kinds: HashMap<String, Arc<StageKind>>,
-    numerics: Arc<str>,
+    pub declared: &'a [&'a str],
     /// The nodes of each stage.
-    pub nodes: Vec<BTreeMap<Place, NodeIndex>>,
+    pub nodes: Vec<Instances>,
     pub graph: Graph,
     pub problems: &'a mut Vec<Problem>,
 }
 
+/// What was made for earlier instances of a stage: by kind, and by the place on the axes that its maps depend on.
+type Templates = HashMap<(String, Place), Arc<Template>>;
+
 /// The graph, its nodes in an order in which each comes after what it needs.
-pub fn expand(raw: &Raw, spread: &Spread, catalogue: &Catalogue, problems: &mut Vec<Problem>) -> Graph {
-    let nodes = vec![BTreeMap::new(); raw.stages.len()];
+pub fn expand(raw: &Raw, spread: &Spread, sources: &Sources, kinds: Kinds, problems: &mut Vec<Problem>) -> Graph {
+    let nodes = raw.stages.iter().map(|_| Instances::default()).collect();
     let declared: Vec<&str> = raw.axis_names().collect();
-    let (kinds, graph) = (HashMap::new(), Graph::new());
-    let numerics = Arc::from(catalogue.numerics.as_str());
     let mut expansion =
-        Expansion { raw, spread, catalogue, declared: &declared, kinds, numerics, nodes, graph, problems };
+        Expansion { raw, spread, sources, kinds, declared: &declared, nodes, graph: Graph::new(), problems };
     let mut budget = Budget::default();
     for &stage in &spread.order {
         expansion.stage(stage, &mut budget);
@@ -58,50 +54,72 @@ pub fn expand(raw: &Raw, spread: &Spread, catalogue: &Catalogue, problems: &mut 
 
 impl Expansion<'_> {
     fn stage(&mut self, number: usize, budget: &mut Budget) {
-        let axes: Vec<&Axis> = self.spread.axes[number].iter().map(|&axis| &self.raw.axes[axis]).collect();
-        if !budget.allows(&axes, &self.raw.stages[number].name, self.problems) {
+        let (axes, stage) = (&self.spread.axes[number], &self.raw.stages[number]);
+        if !budget.allows(self.raw, axes, &stage.name, self.problems) {
             return;
         }
-        for values in combinations(&axes) {
-            let place: Place = self.spread.axes[number].iter().copied().zip(values).collect();
-            if !self.raw.exclusions.cover(&place)
-                && let Some(node) = self.node(number, &place)
-            {
+        let of_maps = axes_of_maps(stage);
+        let is_of_maps = |axis: usize| of_maps.iter().any(|(name, _)| *name == self.raw.axes[axis].name.text);
+        let of_maps: Vec<usize> = axes.iter().copied().filter(|&axis| is_of_maps(axis)).collect();
+        let mut templates = Templates::new();
+        self.nodes[number] = Instances::along(self.raw, axes);
+        for place in combinations(self.raw, axes, &self.raw.exclusions) {
+            if let Some(node) = self.node(number, &place, &of_maps, &mut templates) {
                 self.nodes[number].insert(place, node);
             }
         }
     }
 
     /// `None` where a mistake was found and told.
-    fn node(&mut self, number: usize, place: &Place) -> Option<NodeIndex> {
-        let (raw, declared, stage) = (self.raw, self.declared, &self.raw.stages[number]);
-        let values = place.iter().map(|&(axis, value)| (&raw.axes[axis], &raw.axes[axis].values[value].tree)).collect();
-        let scope = Scope { axes: values, declared, env: &raw.env, stage: &stage.name.text };
-        let with = with::merged(stage, &scope, self.problems);
+    fn node(
+        &mut self,
+        number: usize,
+        place: &Place,
+        of_maps: &[usize],
+        templates: &mut Templates,
+    ) -> Option<NodeIndex> {
+        let (raw, stage) = (self.raw, &self.raw.stages[number]);
+        let scope = Scope::at(place, raw, self.declared, &stage.name.text);
         let use_ = scope.resolve(&stage.use_, self.problems);
-        let kind = self.kind(&use_)?;
-        let edges = self.edges(stage, &kind, place, &scope);
-        let params = schema::typed_map(&kind.params, &with, &kind.name, self.problems);
+        let kind = self.kinds.named(&use_, self.problems)?;
+        let of_maps = place.iter().copied().filter(|(axis, _)| of_maps.contains(axis)).collect();
+        let known = (kind.stage.name.clone(), of_maps);
+        let template = match templates.get(&known) {
+            Some(template) => template.clone(),
+            None => templates.entry(known).or_insert(self.template(number, kind, &scope)).clone(),
+        };
+        let edges = self.edges(stage, &template.kind, place, &scope);
+        let (params, keyed_params) = template.params(&scope, self.problems);
         let edges = edges?;
         let axes = self.labels(place);
+        let Kind { stage: kind, numerics, worker, code, is_checked } = &*template.kind;
         let node = self.graph.add_node(Node {
             id: node_id(&stage.name.text, &axes),
             stage: stage.name.text.clone(),
             axes,
-            keyed_params: keyed(&kind, &params),
-            numerics: self.numerics.clone(),
-            kind,
+            kind: kind.clone(),
+            numerics: numerics.clone(),
             params,
+            keyed_params,
             resources: stage.resources.clone(),
-            policy: Default::default(),
-            worker: Default::default(),
-            code: Default::default(),
-            is_checked: true,
+            policy: stage.policy.clone(),
+            worker: worker.clone(),
+            code: code.clone(),
+            is_checked: *is_checked,
         });
         for (source, edge) in edges {
             self.graph.add_edge(source, node, edge);
         }
         Some(node)
+    }
+
+    fn template(&mut self, number: usize, kind: Arc<Kind>, scope: &Scope) -> Arc<Template> {
+        let stage = &self.raw.stages[number];
+        let kind = match kind.is_command() {
+            true => Arc::new(command::declared(stage, scope, self.sources, self.problems)),
+            false => kind,
+        };
+        Arc::new(Template::new(kind, stage, scope, self.problems))
     }
 
     /// Axis and label for each number.
@@ -111,22 +129,6 @@ impl Expansion<'_> {
             (axis.name.text.clone(), axis.values[value].label.clone())
         };
         place.iter().map(label).collect()
-    }
-
-    fn kind(&mut self, use_: &Tree) -> Option<Arc<StageKind>> {
-        let name = use_.text().unwrap_or_default();
-        if use_.is_broken() || self.kinds.contains_key(name) {
-            return self.kinds.get(name).cloned();
-        }
-        let Some(kind) = self.catalogue.kind(name) else {
-            let names = self.catalogue.kinds.iter().map(|kind| kind.name.as_str());
-            let label = format!("{} `pretext stages` lists all kinds", nearest(name, names));
-            self.problems.push(Problem::new(use_.span.clone(), format!("there is no kind {}", use_.describe()), label));
-            return None;
-        };
-        let kind = Arc::new(kind.clone());
-        self.kinds.insert(name.to_owned(), kind.clone());
-        Some(kind)
     }
 
     /// Where an exclusion took away all that needed a node, the node is not needed either. Last nodes first: whatever
@@ -146,18 +148,16 @@ impl Expansion<'_> {
     }
 }
 
-fn keyed(kind: &StageKind, params: &serde_json::Map<String, Value>) -> BTreeMap<String, Value> {
-    match schema::keyed(&kind.params, &Value::Object(params.clone())) {
-        Some(Value::Object(keyed)) => keyed.into_iter().collect(),
-        _ => BTreeMap::new(),
-    }
-}
-
 /// `probe[method=simclr,seed=0]`
 pub fn node_id(stage: &str, axes: &[(String, String)]) -> NodeId {
-    if axes.is_empty() {
-        return NodeId(stage.to_owned());
+    let mut id = stage.to_owned();
+    for (number, (axis, label)) in axes.iter().enumerate() {
+        id.push(if number == 0 { '[' } else { ',' });
+        id.extend([axis, "=", label]);
     }
-    let places: Vec<String> = axes.iter().map(|(axis, label)| format!("{axis}={label}")).collect();
-    NodeId(format!("{stage}[{}]", places.join(",")))
+    if !axes.is_empty() {
+        id.push(']');
+    }
+    id.shrink_to_fit();
+    NodeId(id)
 }

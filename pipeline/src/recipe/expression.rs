@@ -2,6 +2,7 @@
 
 use super::axes::Axis;
 use super::problem::{Problem, nearest};
+use super::raw::Raw;
 use super::tree::{Content, Span, Tree};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -82,7 +83,12 @@ pub struct Scope<'a> {
     pub stage: &'a str,
 }
 
-impl Scope<'_> {
+impl<'a> Scope<'a> {
+    pub fn at(place: &[(usize, usize)], raw: &'a Raw, declared: &'a [&'a str], stage: &'a str) -> Self {
+        let axes = place.iter().map(|&(axis, value)| (&raw.axes[axis], &raw.axes[axis].values[value].tree)).collect();
+        Self { axes, declared, env: &raw.env, stage }
+    }
+
     /// The tree with every expression replaced. A value that is one expression becomes what it stands for, with the
     /// place where that was written.
     pub fn resolve(&self, tree: &Tree, problems: &mut Vec<Problem>) -> Tree {

@@ -1,29 +1,43 @@
 //! YAML -> a checked recipe. Every mistake is found at once and carries its place in the file.
 //!
-//! [`load`] reads the text into a tree with positions (`yaml`, `tree`), checks sections and names (`raw`, `axes`,
-//! `exclusions`, `resources`), lets axes propagate along edges (`spread`, `cycles`, `combinations`), makes a node of each
-//! combination with its ports and parameters checked (`expand`, `with`, `expression`, `edges`, `schema`), and resolves
-//! the tables (`table_specs`, `columns`).
+//! [`load`] reads the texts into one tree with positions (`sources`, `yaml`, `tree`, `extends`), checks sections and names
+//! (`raw`, `stages`, `axes`, `zips`, `exclusions`, `inclusions`, `resources`, `policy`, `workers`), lets axes propagate along
+//! edges (`spread`, `cycles`, `combinations`), makes a node of each combination with its ports and parameters checked
+//! (`expand`, `kinds`, `command`, `with`, `expression`, `edges`, `schema`), and resolves the tables (`table_specs`,
+//! `columns`).
 
 mod axes;
+mod code;
 mod columns;
 mod combinations;
+pub mod command;
 mod cycles;
 mod edges;
 mod exclusions;
 mod expand;
 mod expression;
+mod extends;
+mod inclusions;
+mod json_schema;
+mod kinds;
+mod policy;
 mod problem;
+mod quantity;
 mod raw;
 mod resources;
 pub mod schema;
+mod sources;
 mod spread;
+mod stages;
 mod table_specs;
 mod tables;
 mod tree;
 mod with;
+mod workers;
 mod yaml;
+mod zips;
 
+pub use json_schema::json_schema;
 pub use problem::{Problem, RecipeErrors, nearest};
 pub use tables::*;
 
@@ -31,9 +45,8 @@ use crate::ids::Digest;
 use crate::plan::Graph;
 use anyhow::Context;
 use pretext_protocol::Catalogue;
+use sources::Sources;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,10 +56,10 @@ pub struct Recipe {
     pub name: String,
     /// As it was given.
     pub path: String,
-    /// Of its text.
+    /// Of its text, with what it extends and what was set.
     pub digest: Digest,
     pub graph: Graph,
-    /// Each axis with its labels, as declared.
+    /// Each axis with its labels: as declared, then those that only an `include` has.
     pub axes: Vec<(String, Vec<String>)>,
     pub tables: Vec<TableSpec>,
     /// Whether what does not need a failed stage is still computed.
@@ -69,37 +82,54 @@ pub struct ForeignWorker {
     pub code: Arc<BTreeMap<String, Digest>>,
 }
 
-/// Reads a recipe's file.
-pub fn load(path: &Path, catalogue: &Catalogue) -> anyhow::Result<Recipe> {
-    let cannot_read = || format!("cannot read the recipe {}", path.display());
-    let mut source = vec![];
-    // One byte more than a recipe may have: a larger file is refused, not read.
-    let file = File::open(path).with_context(cannot_read)?;
-    file.take(yaml::LARGEST as u64 + 1).read_to_end(&mut source).with_context(cannot_read)?;
-    let source = match source.len() > yaml::LARGEST {
-        true => String::from_utf8_lossy(&source).into_owned(),
-        false => String::from_utf8(source).with_context(|| format!("{} is not text in UTF-8", path.display()))?,
-    };
-    Ok(parse(&path.to_string_lossy(), &source, catalogue)?)
+/// Gives the catalogue of a worker that a recipe names, or nothing where no person has allowed it yet.
+pub type Foreign<'a> = &'a dyn Fn(&ForeignWorker) -> anyhow::Result<Option<Catalogue>>;
+
+/// Reads a recipe's file, with what it extends and what is set (`stages.pretrain.with.epochs=5`).
+pub fn load(path: &Path, sets: &[String], catalogue: &Catalogue, foreign: Foreign) -> anyhow::Result<Recipe> {
+    let text = extends::read(path).with_context(|| format!("cannot read the recipe {}", path.display()))?;
+    Ok(check(&path.to_string_lossy(), text, sets, catalogue, foreign)?)
 }
 
-/// Checks a recipe's text. `path` is how it is called in messages.
+/// Checks a recipe's text; none of its workers is allowed. `path` is how it is called in messages, and what paths in it are
+/// relative to.
 pub fn parse(path: &str, source: &str, catalogue: &Catalogue) -> Result<Recipe, RecipeErrors> {
-    let fail = |problems| RecipeErrors::new(path, source, problems);
-    let tree = yaml::parse(source).map_err(fail)?;
-    let mut problems = vec![];
-    let raw = raw::read(&tree, &mut problems);
+    check(path, source.to_owned(), &[], catalogue, &|_| Ok(None))
+}
+
+fn check(
+    path: &str,
+    text: String,
+    sets: &[String],
+    catalogue: &Catalogue,
+    foreign: Foreign,
+) -> Result<Recipe, RecipeErrors> {
+    let (mut sources, mut problems) = (Sources::default(), vec![]);
+    let Some(tree) = extends::whole(path, text, sets, &mut sources, &mut problems) else {
+        return Err(RecipeErrors::new(sources, problems));
+    };
+    let raw = raw::read(&tree, sources.are_several(), &mut problems);
+    let mut reader = workers::Reader { sources: &sources, catalogue, foreign, problems: &mut problems };
+    let workers = reader.read(tree.get("workers"));
     let spread = spread::spread(&raw, &mut problems);
-    let graph = expand::expand(&raw, &spread, catalogue, &mut problems);
+    let kinds = kinds::Kinds::new(catalogue, &workers);
+    let graph = expand::expand(&raw, &spread, &sources, kinds, &mut problems);
     let tables = table_specs::read(&raw, &graph, &mut problems);
     if problems.is_empty() {
         spread::unused_axes(&raw, &spread, &mut problems);
     }
     if !problems.is_empty() {
-        return Err(fail(problems));
+        return Err(RecipeErrors::new(sources, problems));
     }
     let labels = |axis: &axes::Axis| (axis.name.text.clone(), axis.labels().map(String::from).collect());
-    let axes = raw.axes.iter().map(labels).collect();
-    let digest = Digest::of(source.as_bytes());
-    Ok(Recipe { name: raw.name, path: path.to_owned(), digest, graph, axes, tables, keep_going: true, workers: vec![] })
+    Ok(Recipe {
+        digest: sources.digest(),
+        path: path.to_owned(),
+        axes: raw.axes.iter().map(labels).collect(),
+        name: raw.name,
+        graph,
+        tables,
+        keep_going: raw.keep_going,
+        workers: workers.into_iter().map(|allowed| allowed.worker).collect(),
+    })
 }

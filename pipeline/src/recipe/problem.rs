@@ -1,6 +1,7 @@
 //! What is wrong with a recipe, and how it is shown.
 
-use super::tree::{Span, Tree};
+use super::sources::Sources;
+use super::tree::{Span, Tree, shifted};
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use std::fmt::{self, Write};
 
@@ -26,6 +27,11 @@ impl Problem {
         Self::new(found.span.clone(), format!("{what} is {}", found.describe()), expected)
     }
 
+    /// The same, further behind.
+    pub fn shifted(self, by: usize) -> Self {
+        Self { span: shifted(self.span, by), ..self }
+    }
+
     /// A mistake of which one kind's account at a place is enough: that of a kind which knows a near name, if any does.
     pub fn of_each_kind(self) -> Self {
         Self { of_each_kind: true, ..self }
@@ -46,8 +52,7 @@ impl Problem {
 /// Everything that is wrong with a recipe. Shown with file, line and column, the line itself, and what was expected.
 #[derive(Debug)]
 pub struct RecipeErrors {
-    path: String,
-    source: String,
+    sources: Sources,
     problems: Vec<Problem>,
 }
 
@@ -55,10 +60,10 @@ pub struct RecipeErrors {
 const MOST_SHOWN: usize = 100;
 
 impl RecipeErrors {
-    pub fn new(path: &str, source: &str, mut problems: Vec<Problem>) -> Self {
+    pub(super) fn new(sources: Sources, mut problems: Vec<Problem>) -> Self {
         problems.sort_by(|a, b| a.order().cmp(&b.order()));
         problems.dedup_by(|later, earlier| later.repeats(earlier));
-        Self { path: path.to_owned(), source: source.to_owned(), problems }
+        Self { sources, problems }
     }
 
     /// With colours where `styled`.
@@ -66,9 +71,9 @@ impl RecipeErrors {
         let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
         let mut text = String::new();
         for problem in self.problems.iter().take(MOST_SHOWN) {
-            let annotation =
-                AnnotationKind::Primary.span(first_line(&problem.span, &self.source)).label(&*problem.label);
-            let snippet = Snippet::source(&self.source).path(&self.path).annotation(annotation);
+            let (source, span) = self.sources.place(&problem.span);
+            let annotation = AnnotationKind::Primary.span(first_line(&span, &source.text)).label(&*problem.label);
+            let snippet = Snippet::source(&source.text).path(&source.name).annotation(annotation);
             text += &renderer.render(&[Level::ERROR.primary_title(&*problem.title).element(snippet)]);
             text.push('\n');
         }

@@ -1,36 +1,51 @@
 //! The recipe as it is written: its sections and stages, names checked, nothing resolved.
 
 use super::axes::{self, Axis};
+use super::combinations::Place;
 use super::exclusions::Exclusions;
 use super::expression::refuse_expressions;
 use super::problem::{Problem, nearest};
-use super::resources;
-use super::tree::{Content, Name, Span, Tree};
+use super::stages::{self, RawStage};
+use super::tree::{Content, Name, Tree};
 use super::yaml;
-use crate::plan::NodeResources;
+use super::{inclusions, policy, zips};
+use crate::plan::Policy;
 use std::collections::{BTreeMap, HashMap};
 
 #[derive(Default)]
 pub struct Raw {
     pub name: String,
     pub axes: Vec<Axis>,
+    /// Groups of axes that are walked together.
+    pub zips: Vec<Vec<usize>>,
     pub exclusions: Exclusions,
+    pub inclusions: Vec<Place>,
     pub env: BTreeMap<String, Tree>,
     pub stages: Vec<RawStage>,
     /// Each stage's place among them.
     numbers: HashMap<String, usize>,
     pub tables: Vec<(Name, Tree)>,
+    pub keep_going: bool,
+    /// Whether the recipe extends another one, or something is set.
+    pub is_changed: bool,
 }
 
-pub struct RawStage {
-    pub name: Name,
-    /// Broken where the recipe does not say it: others may still need the stage, and its name is known.
-    pub use_: Tree,
-    pub needs: Vec<(Name, Tree)>,
-    /// Maps, or expressions that stand for maps; later ones win.
-    pub with: Vec<Tree>,
-    pub resources: NodeResources,
-}
+/// What a recipe can have.
+pub const SECTIONS: [&str; 13] = [
+    "name",
+    "extends",
+    "axes",
+    "zip",
+    "exclude",
+    "include",
+    "env",
+    "workers",
+    "stages",
+    "tables",
+    "retries",
+    "timeout",
+    "keep_going",
+];
 
 impl Raw {
     /// The number of the stage that a value names.
@@ -51,18 +66,30 @@ impl Raw {
     }
 }
 
-pub fn read(tree: &Tree, problems: &mut Vec<Problem>) -> Raw {
+/// `is_changed`: whether the tree is of several texts.
+pub fn read(tree: &Tree, is_changed: bool, problems: &mut Vec<Problem>) -> Raw {
     if tree.entries().is_none() {
         problems.push(Problem::wrong_value("the recipe", tree, "a map with name, axes, stages, tables"));
         return Raw::default();
     }
-    known_names(tree, &["name", "axes", "exclude", "env", "stages", "tables"], "section", problems);
-    let axes = axes::read(tree.get("axes"), problems);
-    let stages = stages(tree, problems);
+    known_names(tree, &SECTIONS, "section", problems);
+    let mut axes = axes::read(tree.get("axes"), problems);
+    let exclusions = Exclusions::read(tree.get("exclude"), &axes, problems);
+    let zips = zips::read(tree.get("zip"), &axes, problems);
+    let inclusions = inclusions::read(tree.get("include"), &zips, &mut axes, problems);
+    let policy = policy::read(tree, &Policy::default(), problems);
+    let stages = stages::read(tree, &policy, is_changed, problems);
     Raw {
         name: recipe_name(tree, problems),
-        exclusions: Exclusions::read(tree.get("exclude"), &axes, problems),
         axes,
+        zips,
+        exclusions,
+        inclusions,
+        keep_going: tree
+            .get("keep_going")
+            .and_then(|found| policy::truth(found, "keep_going", problems))
+            .unwrap_or(true),
+        is_changed,
         env: environment(tree.get("env"), problems),
         numbers: stages.iter().enumerate().map(|(number, stage)| (stage.name.text.clone(), number)).collect(),
         stages,
@@ -119,7 +146,7 @@ fn environment(tree: Option<&Tree>, problems: &mut Vec<Problem>) -> BTreeMap<Str
 }
 
 /// The entries of what should be a map; none where it is not there.
-fn map(tree: Option<&Tree>, what: &str, expected: &str, problems: &mut Vec<Problem>) -> Vec<(Name, Tree)> {
+pub fn map(tree: Option<&Tree>, what: &str, expected: &str, problems: &mut Vec<Problem>) -> Vec<(Name, Tree)> {
     let Some(tree) = tree else { return vec![] };
     if tree.entries().is_none() {
         problems.push(Problem::wrong_value(what, tree, expected));
@@ -138,39 +165,4 @@ fn tables(tree: Option<&Tree>, problems: &mut Vec<Problem>) -> Vec<(Name, Tree)>
         table.entries().is_some()
     });
     tables
-}
-
-fn stages(tree: &Tree, problems: &mut Vec<Problem>) -> Vec<RawStage> {
-    let found = tree.get("stages");
-    let stages = map(found, "`stages`", "a map of stages by their names", problems);
-    if stages.is_empty() && found.is_none_or(|found| found.entries().is_some()) {
-        let start = tree.span.start;
-        let span: Span = found.map_or(start..start, |stages| stages.span.clone());
-        let label = "add `stages:`; `pretext stages` lists the kinds";
-        problems.push(Problem::new(span, "the recipe has no stages", label));
-    }
-    stages.into_iter().map(|(name, tree)| stage(name, &tree, problems)).collect()
-}
-
-fn stage(name: Name, tree: &Tree, problems: &mut Vec<Problem>) -> RawStage {
-    plain_name(&name, "a stage", problems);
-    known_names(tree, &["use", "needs", "with", "resources"], "word", problems);
-    let needs = map(tree.get("needs"), "`needs`", "a map of ports and stages: { data: photos }", problems);
-    let resources = resources::read(tree.get("resources"), problems);
-    let with = match tree.get("with") {
-        None => vec![],
-        Some(Tree { content: Content::List(items), .. }) => items.clone(),
-        Some(one) => vec![one.clone()],
-    };
-    let use_ = tree.get("use").cloned().unwrap_or_else(|| {
-        problems.push(match tree.entries() {
-            None => Problem::wrong_value(&format!("stage `{}`", name.text), tree, "a map: { use: KIND }"),
-            Some(_) => {
-                let title = format!("stage `{}` does not say what it is", name.text);
-                Problem::new(name.span.clone(), title, "add `use: KIND`; `pretext stages` lists the kinds")
-            }
-        });
-        Tree { span: name.span.clone(), content: Content::Broken }
-    });
-    RawStage { name, use_, needs, with, resources }
 }

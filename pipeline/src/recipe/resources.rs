@@ -1,6 +1,7 @@
 //! `resources:` of a stage: what is reserved for it.
 
 use super::problem::Problem;
+use super::quantity::{A_SIZE, A_TIME, MEMORY, TIME, by_attempt};
 use super::raw::known_names;
 use super::tree::{Content, Tree};
 use crate::plan::NodeResources;
@@ -10,49 +11,54 @@ use serde_json::Value;
 const DEFAULT_THREADS: usize = 1;
 const DEFAULT_MEMORY: u64 = 1 << 30;
 const MOST_THREADS: u64 = 1024;
+const MOST_GPUS: u64 = 64;
+
+pub const WORDS: [&str; 4] = ["threads", "memory", "gpus", "time"];
 
 pub fn read(tree: Option<&Tree>, problems: &mut Vec<Problem>) -> NodeResources {
-    let of = |threads: Option<usize>, memory: Option<u64>| NodeResources {
-        threads: threads.unwrap_or(DEFAULT_THREADS),
-        memory_bytes: vec![memory.unwrap_or(DEFAULT_MEMORY)],
-        gpus: 0,
-        seconds: vec![],
-    };
-    let Some(tree) = tree else { return of(None, None) };
+    let mut resources =
+        NodeResources { threads: DEFAULT_THREADS, memory_bytes: vec![DEFAULT_MEMORY], gpus: 0, seconds: vec![] };
+    let Some(tree) = tree else { return resources };
     if tree.entries().is_none() {
         problems.push(Problem::wrong_value("`resources`", tree, "a map: { threads: 2, memory: 4GiB }"));
     }
-    known_names(tree, &["threads", "memory"], "resource", problems);
-    let given = |word: &str| tree.get(word);
-    let threads = given("threads").map_or(Some(DEFAULT_THREADS), threads);
-    let memory = given("memory").map_or(Some(DEFAULT_MEMORY), |memory| memory.text().and_then(bytes));
-    if let (None, Some(found)) = (threads, given("threads")) {
-        let expected = format!("a whole number from 1 to {MOST_THREADS}");
-        problems.push(Problem::wrong_value("`threads`", found, expected));
+    known_names(tree, &WORDS, "resource", problems);
+    if let Some(threads) = tree.get("threads").and_then(|threads| whole_threads(threads, problems)) {
+        resources.threads = threads;
     }
-    if let (None, Some(found)) = (memory, given("memory")) {
-        problems.push(Problem::wrong_value("`memory`", found, "a size with its unit: 512MiB, 4GiB"));
+    if let Some(memory) = tree.get("memory") {
+        resources.memory_bytes = by_attempt(memory, "memory", &MEMORY, A_SIZE, problems);
     }
-    of(threads, memory)
+    if let Some(gpus) = tree.get("gpus").and_then(|gpus| whole(gpus, "gpus", 0, MOST_GPUS, problems)) {
+        resources.gpus = gpus as usize;
+    }
+    if let Some(time) = tree.get("time") {
+        resources.seconds = by_attempt(time, "time", &TIME, A_TIME, problems);
+    }
+    resources
 }
 
-fn threads(tree: &Tree) -> Option<usize> {
-    match &tree.content {
-        Content::Scalar(Value::Number(number)) => {
-            number.as_u64().filter(|threads| (1..=MOST_THREADS).contains(threads)).map(|threads| threads as usize)
-        }
+fn whole_threads(tree: &Tree, problems: &mut Vec<Problem>) -> Option<usize> {
+    if let Content::List(_) = tree.content {
+        let label = "one number for all attempts: another number of threads changes the last bits of a result";
+        problems.push(Problem::wrong_value("`threads`", tree, label));
+        return None;
+    }
+    whole(tree, "threads", 1, MOST_THREADS, problems).map(|threads| threads as usize)
+}
+
+/// A whole number between two bounds.
+pub fn whole(tree: &Tree, word: &str, least: u64, most: u64, problems: &mut Vec<Problem>) -> Option<u64> {
+    let found = match &tree.content {
+        Content::Scalar(Value::Number(number)) => number.as_u64().filter(|number| (least..=most).contains(number)),
         _ => None,
-    }
-}
-
-/// `4GiB`, `512MiB`
-fn bytes(text: &str) -> Option<u64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit())?;
-    let unit = match text[digits..].trim() {
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1u64 << 30,
-        _ => return None,
     };
-    text[..digits].parse::<u64>().ok()?.checked_mul(unit)
+    if found.is_none() {
+        problems.push(Problem::wrong_value(
+            &format!("`{word}`"),
+            tree,
+            format!("a whole number from {least} to {most}"),
+        ));
+    }
+    found
 }

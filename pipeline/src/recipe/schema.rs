@@ -74,7 +74,7 @@ fn canonical(schema: &Value, value: &Value) -> Value {
     }
 }
 
-fn typed(schema: &Value, tree: &Tree, name: &str, problems: &mut Vec<Problem>) -> Value {
+pub(super) fn typed(schema: &Value, tree: &Tree, name: &str, problems: &mut Vec<Problem>) -> Value {
     if tree.is_broken() {
         return default(schema);
     }
@@ -90,6 +90,11 @@ fn typed(schema: &Value, tree: &Tree, name: &str, problems: &mut Vec<Problem>) -
         | (Content::Scalar(value @ Value::String(_)), "string") => Some(value.clone()),
         (Content::List(items), "array") => {
             Some(items.iter().map(|item| typed(&schema["items"], item, name, problems)).collect())
+        }
+        (Content::Map(entries), "object") => {
+            let items = schema.get("additionalProperties").unwrap_or(&Value::Null);
+            let value = |(inner, tree): &(Name, Tree)| (inner.text.clone(), typed(items, tree, &inner.text, problems));
+            Some(entries.iter().map(value).collect())
         }
         _ => None,
     };

@@ -4,12 +4,13 @@
 //! stage as a whole: where only some kinds of a family use a port, all instances vary along what stands on it, so that
 //! all have the same shape. What the others ignore counts in no key of theirs, and they are computed once.
 
-use super::axes::Axis;
 use super::combinations::{Budget, combinations};
 use super::cycles;
+use super::exclusions::Exclusions;
 use super::expression::{Scope, axes_named};
-use super::problem::{Problem, nearest};
-use super::raw::{Raw, RawStage};
+use super::problem::{Problem, nearest, nearest_name};
+use super::raw::Raw;
+use super::stages::RawStage;
 use super::tree::{Span, Tree};
 use std::collections::BTreeSet;
 
@@ -42,7 +43,12 @@ pub fn unused_axes(raw: &Raw, spread: &Spread, problems: &mut Vec<Problem>) {
     let used: BTreeSet<usize> = spread.axes.iter().flatten().copied().collect();
     for (_, axis) in raw.axes.iter().enumerate().filter(|(number, _)| !used.contains(number)) {
         let title = format!("axis `{}` is used by no stage", axis.name.text);
-        let label = format!("write $({}) in a stage, or remove the axis", axis.name.text);
+        let names: Vec<&str> = used.iter().map(|&used| raw.axes[used].name.text.as_str()).collect();
+        let label = match nearest_name(&axis.name.text, &names) {
+            // It may be meant to change that one, which another text declares.
+            Some(near) if raw.is_changed => format!("did you mean `{near}`?"),
+            _ => format!("write $({}) in a stage, or remove the axis", axis.name.text),
+        };
         problems.push(Problem::new(axis.name.span.clone(), title, label));
     }
 }
@@ -70,12 +76,13 @@ fn sources(stage: &RawStage, raw: &Raw, budget: &mut Budget, problems: &mut Vec<
         let mut named = vec![];
         axes_named(tree, &mut named);
         let named: BTreeSet<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
-        let axes: Vec<&Axis> = raw.axes.iter().filter(|axis| named.contains(axis.name.text.as_str())).collect();
+        let is_named = |axis: &usize| named.contains(raw.axes[*axis].name.text.as_str());
+        let axes: Vec<usize> = (0..raw.axes.len()).filter(is_named).collect();
         let all_are_declared = axes.len() == named.len(); // if not, own_axes says so
-        if all_are_declared && budget.allows(&axes, &stage.name, problems) {
-            for values in combinations(&axes) {
-                let values = axes.iter().zip(values).map(|(&axis, value)| (axis, &axis.values[value].tree)).collect();
-                let scope = Scope { axes: values, declared: &[], env: &raw.env, stage: &stage.name.text };
+        if all_are_declared && budget.allows(raw, &axes, &stage.name, problems) {
+            // An excluded combination needs what it names too: that is then needed by nothing.
+            for place in combinations(raw, &axes, &Exclusions::default()) {
+                let scope = Scope::at(&place, raw, &[], &stage.name.text);
                 found.extend(source(&scope.resolve(tree, problems), raw, problems));
             }
         }

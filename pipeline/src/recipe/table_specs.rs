@@ -8,8 +8,8 @@ use super::tree::{Content, Name, Tree};
 use crate::plan::{Graph, Node};
 use std::collections::{BTreeMap, BTreeSet};
 
-const WORDS: [&str; 9] = ["title", "from", "rows", "columns", "value", "split", "where", "over", "reference"];
-const COLUMN_WORDS: [&str; 6] = ["from", "value", "split", "where", "title", "reference"];
+pub const WORDS: [&str; 9] = ["title", "from", "rows", "columns", "value", "split", "where", "over", "reference"];
+pub const COLUMN_WORDS: [&str; 6] = ["from", "value", "split", "where", "title", "reference"];
 const RESERVED: [&str; 2] = ["measurements", "costs"];
 
 /// Tables that are right. Where the graph is not whole because of other mistakes, less can be checked.

@@ -3,7 +3,8 @@
 use serde_json::Value;
 use std::ops::Range;
 
-/// Where something stands in the file, in bytes.
+/// Where something stands, in bytes: in the recipe's file, or behind it in what it extends and what the command line sets
+/// (see `sources`).
 pub type Span = Range<usize>;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -50,9 +51,41 @@ impl Tree {
             Content::Scalar(Value::Null) | Content::Broken => "nothing".into(),
             Content::Scalar(Value::String(text)) => format!("`{text}`"),
             Content::Scalar(value) => value.to_string(),
+            Content::List(items) if items.is_empty() => "an empty list".into(),
             Content::List(_) => "a list".into(),
+            Content::Map(entries) if entries.is_empty() => "an empty map".into(),
             Content::Map(_) => "a map".into(),
         }
+    }
+
+    /// The value as it is written, expressions and all.
+    pub fn value(&self) -> Value {
+        match &self.content {
+            Content::Scalar(value) => value.clone(),
+            Content::Broken => Value::Null,
+            Content::List(items) => items.iter().map(Tree::value).collect(),
+            Content::Map(entries) => entries.iter().map(|(name, value)| (name.text.clone(), value.value())).collect(),
+        }
+    }
+
+    /// Whether it is the same value, wherever it stands.
+    pub fn says_the_same(&self, other: &Tree) -> bool {
+        self.value() == other.value()
+    }
+
+    /// The same tree, standing further behind.
+    pub fn shifted(self, by: usize) -> Self {
+        let content = match self.content {
+            Content::List(items) => Content::List(items.into_iter().map(|item| item.shifted(by)).collect()),
+            Content::Map(entries) => Content::Map(
+                entries
+                    .into_iter()
+                    .map(|(name, value)| (Name { span: shifted(name.span, by), ..name }, value.shifted(by)))
+                    .collect(),
+            ),
+            content => content,
+        };
+        Self { span: shifted(self.span, by), content }
     }
 
     pub fn is_broken(&self) -> bool {
@@ -69,4 +102,8 @@ impl Tree {
     pub fn get(&self, name: &str) -> Option<&Tree> {
         self.entries()?.iter().find(|(key, _)| key.text == name).map(|(_, value)| value)
     }
+}
+
+pub fn shifted(span: Span, by: usize) -> Span {
+    span.start + by..span.end + by
 }

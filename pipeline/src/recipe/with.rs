@@ -1,23 +1,139 @@
 //! `with`: maps merged from left to right, nested ones too.
+//!
+//! Most parameters of a stage are the same for all its instances. They are checked once and held once ([`Template`]); what
+//! names an axis is looked at for each.
 
-use super::expression::Scope;
+use super::command;
+use super::expression::{Scope, axes_named};
+use super::kinds::Kind;
 use super::problem::Problem;
-use super::raw::RawStage;
-use super::tree::{Content, Tree};
+use super::schema;
+use super::stages::RawStage;
+use super::tree::{Content, Name, Span, Tree};
+use crate::plan::Params;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-/// The parameters that a stage is given in one combination.
-pub fn merged(stage: &RawStage, scope: &Scope, problems: &mut Vec<Problem>) -> Tree {
-    let mut merged = Tree { span: stage.name.span.clone(), content: Content::Map(vec![]) };
+/// What a parameter is given, one over the other, with expressions.
+pub struct Entry {
+    pub name: Name,
+    pub layers: Vec<Tree>,
+}
+
+impl Entry {
+    pub fn varies(&self) -> bool {
+        let mut named = vec![];
+        self.layers.iter().for_each(|layer| axes_named(layer, &mut named));
+        !named.is_empty()
+    }
+
+    /// Its value in one combination.
+    pub fn resolved(&self, scope: &Scope, problems: &mut Vec<Problem>) -> Tree {
+        let layers = self.layers.iter().map(|layer| scope.resolve(layer, problems));
+        layers.reduce(overlay).expect("an entry has a layer")
+    }
+}
+
+/// The names of axes that `with` as a whole depends on: those of expressions that stand for maps.
+pub fn axes_of_maps(stage: &RawStage) -> Vec<(String, Span)> {
+    let mut named = vec![];
+    let expressions = stage.with.iter().filter(|tree| tree.entries().is_none());
+    expressions.for_each(|tree| axes_named(tree, &mut named));
+    named
+}
+
+/// What the instances of a stage share that are of one kind and have the same maps.
+pub struct Template {
+    pub kind: Arc<Kind>,
+    common: Arc<BTreeMap<String, Value>>,
+    keyed: Arc<BTreeMap<String, Value>>,
+    varying: Vec<(Arc<str>, Entry)>,
+}
+
+impl Template {
+    /// `scope` is that of any of the instances.
+    pub fn new(kind: Arc<Kind>, stage: &RawStage, scope: &Scope, problems: &mut Vec<Problem>) -> Self {
+        let (entries, span) = entries(stage, scope, problems);
+        let entries = if kind.is_command() { command::parameters(entries) } else { entries };
+        let (mut varying, mut fixed) = (vec![], vec![]);
+        for entry in entries {
+            let value = if entry.varies() {
+                // Its value comes later; that there is one counts now.
+                let nothing = Tree { span: entry.name.span.clone(), content: Content::Broken };
+                let name = entry.name.clone();
+                varying.push((Arc::from(name.text.as_str()), entry));
+                (name, nothing)
+            } else {
+                (entry.name.clone(), entry.resolved(scope, problems))
+            };
+            fixed.push(value);
+        }
+        let given = Tree { span, content: Content::Map(fixed) };
+        let mut common: BTreeMap<String, Value> = typed_map(&kind, &given, problems).into_iter().collect();
+        varying.retain(|(name, _)| common.remove(&**name).is_some());
+        let keyed =
+            common.iter().filter_map(|(name, value)| Some((name.clone(), keyed(&kind, name, value)?))).collect();
+        Self { kind, common: Arc::new(common), keyed: Arc::new(keyed), varying }
+    }
+
+    /// All parameters of one instance, and those that count in its key.
+    pub fn params(&self, scope: &Scope, problems: &mut Vec<Problem>) -> (Params, Params) {
+        let (mut all, mut counting) = (Vec::with_capacity(self.varying.len()), vec![]);
+        for (name, entry) in &self.varying {
+            let value = typed(&self.kind, name, &entry.resolved(scope, problems), problems);
+            counting.extend(keyed(&self.kind, name, &value).map(|value| (name.clone(), value)));
+            all.push((name.clone(), value));
+        }
+        (Params::new(self.common.clone(), all), Params::new(self.keyed.clone(), counting))
+    }
+}
+
+/// The parameters in the order in which they are first given, and where the last map stands.
+pub fn entries(stage: &RawStage, scope: &Scope, problems: &mut Vec<Problem>) -> (Vec<Entry>, Span) {
+    let (mut entries, mut span): (Vec<Entry>, Span) = (vec![], stage.name.span.clone());
+    let mut places: HashMap<String, usize> = HashMap::new();
     for tree in &stage.with {
-        let resolved = scope.resolve(tree, problems);
-        if resolved.entries().is_some() {
-            merged = overlay(merged, resolved);
-        } else if !resolved.is_broken() {
-            let title = format!("`with` of `{}` has {}", stage.name.text, resolved.describe());
-            problems.push(Problem::new(tree.span.clone(), title, "a map of parameters: { epochs: 10 }"));
+        let resolved = if tree.entries().is_some() { tree.clone() } else { scope.resolve(tree, problems) };
+        match resolved.content {
+            Content::Map(found) => {
+                span = resolved.span;
+                for (name, value) in found {
+                    let place = *places.entry(name.text.clone()).or_insert(entries.len());
+                    match entries.get_mut(place) {
+                        Some(entry) => entry.layers.push(value),
+                        None => entries.push(Entry { name, layers: vec![value] }),
+                    }
+                }
+            }
+            Content::Broken => {}
+            _ => {
+                let title = format!("`with` of `{}` has {}", stage.name.text, resolved.describe());
+                problems.push(Problem::new(tree.span.clone(), title, "a map of parameters: { epochs: 10 }"));
+            }
         }
     }
-    merged
+    (entries, span)
+}
+
+fn typed_map(kind: &Kind, given: &Tree, problems: &mut Vec<Problem>) -> Map<String, Value> {
+    match kind.is_checked {
+        true => schema::typed_map(&kind.stage.params, given, &kind.stage.name, problems),
+        false => {
+            given.entries().unwrap_or_default().iter().map(|(name, tree)| (name.text.clone(), tree.value())).collect()
+        }
+    }
+}
+
+fn typed(kind: &Kind, name: &str, tree: &Tree, problems: &mut Vec<Problem>) -> Value {
+    match kind.is_checked {
+        true => schema::typed(&kind.stage.params["properties"][name], tree, name, problems),
+        false => tree.value(),
+    }
+}
+
+fn keyed(kind: &Kind, name: &str, value: &Value) -> Option<Value> {
+    schema::keyed(&kind.stage.params["properties"][name], value)
 }
 
 fn overlay(under: Tree, over: Tree) -> Tree {

@@ -9,13 +9,22 @@ use std::collections::HashSet;
 
 /// A recipe larger than this is a mistake.
 pub const LARGEST: usize = 1 << 20;
-const DEEPEST: usize = 32;
+/// How deeply maps and lists may stand in each other.
+pub const DEEPEST: usize = 32;
 
 const NO_ANCHORS: &str = "anchors and aliases are not part of a recipe; axes and `$(...)` are";
 const NO_TAGS: &str = "tags are not part of a recipe; a text that looks like a number stands in quotes";
 
-/// Reads one YAML document.
+/// Reads a recipe.
 pub fn parse(source: &str) -> Result<Tree, Vec<Problem>> {
+    let label = "`pretext stages` lists what it can hold; recipes/quickstart.yaml is one";
+    value(source)?
+        .filter(|tree| tree.content != Content::Scalar(Value::Null))
+        .ok_or_else(|| vec![Problem::new(0..0, "the recipe is empty", label)])
+}
+
+/// Reads one YAML document, if there is one.
+pub fn value(source: &str) -> Result<Option<Tree>, Vec<Problem>> {
     if source.len() > LARGEST {
         let label = "a recipe has at most 1 MB; is it one?";
         return Err(vec![Problem::new(0..0, "the file is larger than 1 MB", label)]);
@@ -37,6 +46,16 @@ pub fn parse(source: &str) -> Result<Tree, Vec<Problem>> {
 
 /// A number, a truth value or nothing where the text is one, else the text itself.
 pub fn plain(text: &str) -> Value {
+    // Nearly all are one of these, and what follows takes a microsecond or two for each.
+    if text.starts_with(|c: char| c.is_ascii_alphabetic() && !"tTfFnN".contains(c)) {
+        return Value::String(text.to_owned());
+    }
+    let is_short_number = text.len() < 18 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(number) =
+        text.parse::<u64>().ok().filter(|_| is_short_number && (text == "0" || !text.starts_with('0')))
+    {
+        return Value::from(number);
+    }
     let null = matches!(text, "" | "~" | "null" | "Null" | "NULL");
     match serde_yaml::from_str(text) {
         Ok(value @ (Value::Bool(_) | Value::Number(_))) => value,
@@ -107,12 +126,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The first document, read to the end of the file: what stands behind it is a mistake too.
-    fn document(&mut self) -> Result<Tree, Problem> {
+    fn document(&mut self) -> Result<Option<Tree>, Problem> {
         let mut tree = None;
         loop {
             let (event, span) = self.next()?;
             match event {
-                Event::StreamEnd => break,
+                Event::StreamEnd => return Ok(tree),
                 Event::DocumentStart(_) if tree.is_some() => {
                     return Err(Problem::new(span, "a second document", "a recipe is one; remove the line `---`"));
                 }
@@ -120,9 +139,6 @@ impl<'a> Reader<'a> {
                 event => tree = Some(self.tree(event, span, 0)?),
             }
         }
-        let label = "`pretext stages` lists what it can hold; recipes/quickstart.yaml is one";
-        tree.filter(|tree| tree.content != Content::Scalar(Value::Null))
-            .ok_or_else(|| Problem::new(0..0, "the recipe is empty", label))
     }
 
     fn tree(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Tree, Problem> {

@@ -2,8 +2,8 @@
 //! program itself (`pretext command-worker`), so that a command is ended, timed, logged and retried as any stage is.
 //!
 //! The command finds its way by the environment: `IN_port` and `OUT_output` are folders, `SIDE` takes pictures and curves,
-//! `SCRATCH` whatever it needs in between, `MEASUREMENTS` is the file for `{"accuracy": 0.9}` or, by split,
-//! `{"accuracy": {"test": 0.9}}`; `THREADS` and `DEVICE` say what it may use. What it prints goes to the log.
+//! `SCRATCH` whatever it needs in between, `MEASURES` is the file for lines such as
+//! `{"name": "accuracy", "split": "test", "value": 0.9}`; `THREADS` and `DEVICE` say what it may use. What it prints goes to the log.
 
 use anyhow::{Context, Result, bail};
 use pretext_protocol::{Catalogue, Cost, HEARTBEAT_SECONDS, Measurement, PROTOCOL, Reply, Request, Run};
@@ -95,7 +95,7 @@ fn answer(run: &Run, stopping: &AtomicBool) -> Reply {
 
 /// Runs the command to its end. False when it was stopped.
 fn obey(run: &Run, stopping: &AtomicBool) -> Result<bool> {
-    let measurements = run.scratch.join("measurements.json");
+    let measurements = run.scratch.join("measures.jsonl");
     let mut child = start(run, &measurements)?;
     let last_words = Arc::new(Mutex::new(VecDeque::new()));
     let pipes: [Option<Box<dyn Read + Send>>; 2] =
@@ -130,7 +130,7 @@ fn start(run: &Run, measurements: &std::path::Path) -> Result<Child> {
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         command.env(format!("OUT_{name}"), folder);
     }
-    command.env("SIDE", &run.side).env("SCRATCH", &run.scratch).env("MEASUREMENTS", measurements);
+    command.env("SIDE", &run.side).env("SCRATCH", &run.scratch).env("MEASURES", measurements);
     command.env("THREADS", run.resources.threads.to_string()).env("DEVICE", &run.resources.device);
     command.spawn().context("cannot start /bin/sh")
 }
@@ -175,19 +175,12 @@ fn read_measurements(place: &std::path::Path) -> Result<Vec<Measurement>> {
     if !place.exists() {
         return Ok(vec![]);
     }
-    let text = fs::read(place).context("cannot read what the command wrote to $MEASUREMENTS")?;
-    let expected = "$MEASUREMENTS should hold {\"NAME\": NUMBER}, or {\"NAME\": {\"SPLIT\": NUMBER}}";
-    let found: serde_json::Map<String, Value> = serde_json::from_slice(&text).context(expected)?;
-    let mut measurements = vec![];
-    for (name, value) in found {
-        let by_split = match value {
-            Value::Object(by_split) => by_split,
-            value => [(String::new(), value)].into_iter().collect(),
-        };
-        for (split, value) in by_split {
-            let value = value.as_f64().with_context(|| format!("{expected}; `{name}` is {value}"))?;
-            measurements.push(Measurement { name: name.clone(), split, value });
-        }
-    }
-    Ok(measurements)
+    let text = fs::read_to_string(place).context("cannot read what the command wrote to $MEASURES")?;
+    let measurement = |line: &str| {
+        serde_json::from_str(line).with_context(|| {
+            let expected = r#"{"name": "accuracy", "split": "test", "value": 0.9}"#;
+            format!("the command wrote `{line}` to $MEASURES, where each line is like {expected}")
+        })
+    };
+    text.lines().filter(|line| !line.trim().is_empty()).map(measurement).collect()
 }

@@ -107,7 +107,7 @@ impl Computation {
         Ok(Run {
             id: self.job.index.index() as u64,
             kind: self.job.node.kind.name.clone(),
-            params: self.job.node.params.clone(),
+            params: self.job.node.params.to_map(),
             inputs: self.job.inputs.iter().map(|(port, digest)| (port.clone(), self.store.artifact(digest))).collect(),
             out: attempt.out(),
             side: attempt.side(),

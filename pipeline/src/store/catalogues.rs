@@ -3,6 +3,7 @@
 use super::error::{IoContext, Result};
 use super::{Durability, Store, files};
 use crate::ids::Digest;
+use crate::recipe::ForeignWorker;
 use pretext_protocol::Catalogue;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -19,6 +20,23 @@ impl Store {
     /// Keeps a catalogue until its worker's file changes.
     pub fn keep_catalogue(&self, worker: &Path, catalogue: &Catalogue) -> Result<()> {
         files::write_json(&self.catalogue_place(worker)?, catalogue, Durability::Quick)
+    }
+
+    /// What a worker that a recipe names said that it can do, if its command and its code are the same as then.
+    pub fn foreign_catalogue(&self, worker: &ForeignWorker) -> Result<Option<Catalogue>> {
+        Ok(files::read_json(&self.foreign_place(worker)).unwrap_or(None))
+    }
+
+    /// Keeps it until command or code change.
+    pub fn keep_foreign_catalogue(&self, worker: &ForeignWorker, catalogue: &Catalogue) -> Result<()> {
+        files::write_json(&self.foreign_place(worker), catalogue, Durability::Quick)
+    }
+
+    fn foreign_place(&self, worker: &ForeignWorker) -> PathBuf {
+        let version = env!("CARGO_PKG_VERSION");
+        let ForeignWorker { command, folder, code, .. } = worker;
+        let identity = format!("{version}\0{command:?}\0{}\0{code:?}", folder.display());
+        self.root.join("workers").join(Digest::of(identity.as_bytes()).to_string()).with_extension("json")
     }
 
     fn catalogue_place(&self, worker: &Path) -> Result<PathBuf> {

@@ -51,8 +51,11 @@ fn of_stage(outcome: &Outcome, stage: &str, nodes: &[&Node]) -> Settings {
 
 fn fixed(first: &Node, nodes: &[&Node]) -> Vec<(String, String)> {
     let property = |name: &str| &first.kind.params["properties"][name];
-    let shared = first.params.iter().filter(|(name, value)| {
-        property(name)["x-unused"] != true && nodes.iter().all(|node| node.params.get(*name) == Some(value))
+    // In the order in which the kind declares them.
+    let names = first.kind.params["properties"].as_object().into_iter().flat_map(|properties| properties.keys());
+    let values = names.filter_map(|name| Some((name, first.params.get(name)?)));
+    let shared = values.filter(|(name, value)| {
+        property(name)["x-unused"] != true && nodes.iter().all(|node| node.params.get(name) == Some(value))
     });
     let shown = |name: &str, value: &Value| match property(name)["x-unit"].as_str() {
         Some(unit) if !value.is_null() => format!("{} {unit}", plain(value)),

@@ -54,8 +54,8 @@ stages:
             let (stage, label) = (format!("s{place}"), chain.to_string());
             let mut node = source.clone();
             node.id = NodeId(format!("{stage}[seed={label}]"));
-            node.params.insert("seed".into(), json!(chain));
-            node.keyed_params.insert("seed".into(), json!(chain * 10 + place));
+            node.params = [("seed".to_owned(), json!(chain))].into_iter().collect();
+            node.keyed_params = [("seed".to_owned(), json!(chain * 10 + place))].into_iter().collect();
             (node.stage, node.axes) = (stage, vec![("seed".into(), label)]);
             let index = graph.add_node(node);
             let edge = Edge { port: "data".into(), output: "dataset".into(), used: true };

@@ -34,6 +34,7 @@ pub fn shape(schema: &Value) -> String {
                 (None, None) => format!("list: {items}"),
             }
         }
+        "object" => format!("map of names, to each a {}", shape(&schema["additionalProperties"])),
         other => other.to_owned(),
     };
     let bound = |word: &str| schema[word].as_f64();
@@ -59,6 +60,7 @@ pub fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(items) => format!("[{}]", items.iter().map(plain).collect::<Vec<_>>().join(", ")),
+        Value::Object(entries) if entries.is_empty() => "{}".to_owned(),
         Value::Object(entries) => {
             let entries: Vec<String> =
                 entries.iter().map(|(name, value)| format!("{name}: {}", plain(value))).collect();

@@ -89,8 +89,8 @@ impl Sample {
             stage: stage.to_owned(),
             axes: axes.iter().map(|(axis, label)| ((*axis).to_owned(), (*label).to_owned())).collect(),
             kind: Arc::new(stage_kind(kind)),
-            params: params(kind, axes),
-            keyed_params: BTreeMap::new(),
+            params: params(kind, axes).into_iter().collect(),
+            keyed_params: Default::default(),
             resources: NodeResources { threads: 2, memory_bytes: vec![1 << 30], gpus: 0, seconds: vec![] },
             policy: Default::default(),
             worker: Default::default(),
@@ -181,7 +181,10 @@ fn stage_kind(name: &str) -> StageKind {
     StageKind {
         name: name.to_owned(),
         version: 1,
-        params: json!({ "properties": { "batch": { "x-unit": "images" }, "rate": { "x-unused": true } } }),
+        params: json!({ "properties": {
+            "epochs": {}, "batch": { "x-unit": "images" }, "l2": {}, "rate": { "x-unused": true },
+            "head": {}, "clip": {}, "seed": {}
+        } }),
         measures: vec![accuracy, measure("loss", "", false), measure("l2", "", true)],
         ..StageKind::default()
     }

@@ -1,0 +1,81 @@
+//! Which kinds there are and who computes them.
+
+use super::command;
+use super::problem::{Problem, nearest};
+use super::tree::Tree;
+use super::workers::Allowed;
+use crate::ids::Digest;
+use crate::plan::WorkerName;
+use pretext_protocol::{Catalogue, StageKind};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// A kind with what the nodes of it share.
+#[derive(Debug, Clone)]
+pub struct Kind {
+    pub stage: Arc<StageKind>,
+    pub numerics: Arc<str>,
+    pub worker: WorkerName,
+    pub code: Arc<BTreeMap<String, Digest>>,
+    /// False where only the name is known.
+    pub is_checked: bool,
+}
+
+impl Kind {
+    pub fn is_command(&self) -> bool {
+        self.worker == WorkerName::Command
+    }
+}
+
+pub struct Kinds<'a> {
+    catalogue: &'a Catalogue,
+    /// Those of other workers, and those that were asked for.
+    found: HashMap<String, Arc<Kind>>,
+    numerics: Arc<str>,
+}
+
+impl<'a> Kinds<'a> {
+    pub fn new(catalogue: &'a Catalogue, workers: &[Allowed]) -> Self {
+        let mut found = HashMap::from([(command::KIND.to_owned(), Arc::new(command::undeclared()))]);
+        for Allowed { worker, catalogue } in workers {
+            let numerics: Arc<str> = catalogue.as_ref().map_or("".into(), |known| known.numerics.as_str().into());
+            for name in &worker.kinds {
+                let known = catalogue.as_ref().and_then(|catalogue| catalogue.kind(name)).cloned();
+                let kind = Kind {
+                    is_checked: known.is_some(),
+                    stage: Arc::new(known.unwrap_or_else(|| StageKind { name: name.clone(), ..StageKind::default() })),
+                    numerics: numerics.clone(),
+                    worker: WorkerName::Foreign(worker.name.clone()),
+                    code: worker.code.clone(),
+                };
+                found.insert(name.clone(), Arc::new(kind));
+            }
+        }
+        Self { catalogue, found, numerics: catalogue.numerics.as_str().into() }
+    }
+
+    /// The kind that a value names.
+    pub fn named(&mut self, use_: &Tree, problems: &mut Vec<Problem>) -> Option<Arc<Kind>> {
+        let name = use_.text().unwrap_or_default();
+        if use_.is_broken() || self.found.contains_key(name) {
+            return self.found.get(name).cloned();
+        }
+        let Some(stage) = self.catalogue.kind(name) else {
+            let names = self.catalogue.kinds.iter().map(|kind| &kind.name).chain(self.found.keys());
+            let mut names: Vec<&str> = names.map(String::as_str).collect();
+            names.sort_unstable();
+            let label = format!("{} `pretext stages` lists all kinds", nearest(name, names));
+            problems.push(Problem::new(use_.span.clone(), format!("there is no kind {}", use_.describe()), label));
+            return None;
+        };
+        let kind = Arc::new(Kind {
+            stage: Arc::new(stage.clone()),
+            numerics: self.numerics.clone(),
+            worker: WorkerName::Stages,
+            code: Arc::default(),
+            is_checked: true,
+        });
+        self.found.insert(name.to_owned(), kind.clone());
+        Some(kind)
+    }
+}
