@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const EPOCHS: u32 = 8;
+const BATCH: u32 = 32;
 const NEVER: usize = usize::MAX;
 
 struct Nobody;
@@ -30,7 +31,7 @@ impl Attempt {
 
     /// Runs until it is done, or stops when it has looked `stop_after` times whether it should. Says whether it stopped.
     fn run(&self, entry: &Entry, data: &Path, resume: Option<&Attempt>, stop_after: usize) -> bool {
-        let mut run = tiny::request(entry, tiny::small_params(entry, EPOCHS), &self.folder, &[("data", data)]);
+        let mut run = tiny::request(entry, tiny::small_params(entry, EPOCHS, BATCH), &self.folder, &[("data", data)]);
         run.resume = resume.map(|attempt| attempt.folder.join("scratch"));
         let looked = AtomicUsize::new(0);
         let stopping = || looked.fetch_add(1, Ordering::Relaxed) + 1 >= stop_after;

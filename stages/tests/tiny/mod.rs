@@ -52,9 +52,9 @@ pub fn write_dataset(folder: &Path) {
 }
 
 /// The kind's parameters: its defaults, but for a small network and little data.
-pub fn small_params(entry: &Entry, epochs: u32) -> Map<String, Value> {
+pub fn small_params(entry: &Entry, epochs: u32, batch: u32) -> Map<String, Value> {
     let Value::Object(mut params) = defaults(&(entry.kind)().params) else { panic!("parameters are a map") };
-    for (name, value) in [("epochs", epochs), ("batch", 32), ("k", 20), ("train", 500), ("validation", 100)] {
+    for (name, value) in [("epochs", epochs), ("batch", batch), ("k", 20), ("train", 500), ("validation", 100)] {
         params.get_mut(name).into_iter().for_each(|default| *default = value.into());
     }
     if let Some(encoder) = params.get_mut("encoder") {
