@@ -47,6 +47,7 @@ impl Figures {
 
     /// The goals first, then every figure with how far its measurements lie apart.
     pub fn print(&self) {
+        println!("medians, on {}", machine());
         let cell = |name: &str| if name.is_empty() { "-".to_owned() } else { format!("{:.1}", self.median(name)) };
         println!("{:<18} {:<33} {:>8} {:>8} {:>10} {:>8}", "figure", "", "to reach", "pretext", "Snakemake", "DVC");
         for (name, what, goal, snakemake, dvc) in ROWS {
@@ -61,4 +62,12 @@ impl Figures {
             println!("{name:<32} {:>10.3} {least:>10.3} {most:>10.3} {:>3}", self.median(name), values.len());
         }
     }
+}
+
+/// `2 cores of AMD EPYC`
+fn machine() -> String {
+    let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{cores} cores of {}", model.map_or("an unknown processor", |(_, name)| name.trim()))
 }

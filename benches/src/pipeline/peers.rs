@@ -2,7 +2,7 @@
 
 use crate::chains::{Chains, LENGTH};
 use crate::child::{Measured, measure};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -69,7 +69,7 @@ impl Peer {
 
     fn call(&self, arguments: &[&str]) -> Result<Measured> {
         let program = Path::new(PROGRAMS).join(self.program);
-        let measured = measure(Command::new(&program).args(arguments).current_dir(&self.folder));
-        measured.with_context(|| format!("`cargo xtask bench pipeline` installs {}", self.program))
+        ensure!(program.is_file(), "there is no {}; `cargo xtask bench pipeline` installs it", program.display());
+        measure(Command::new(&program).args(arguments).current_dir(&self.folder))
     }
 }
