@@ -35,8 +35,12 @@ pub fn measure(programs: &Path, folder: &Path, kept: &Path, figures: &mut Figure
             figures.set(&format!("{name}_{unit}"), of("nothing").max(of("cached")));
         }
     }
-    // Linear: a stage costs the same among 100,000 as among 10,000.
-    figures.set("plan_100k_per_stage_of_10k", figures.median("plan_100k_s") / figures.median("plan_10k_s") / 10.0);
+    // 1 where a stage costs the same among 100,000 as among 10,000: of processor time, since what a disk does is its own.
+    let growth = |state: &str| {
+        let seconds = |size: &str| figures.median(&format!("{size}_{state}_s_cpu"));
+        seconds("plan_100k") / seconds("plan_10k") / 10.0
+    };
+    figures.set("plan_linearity", growth("nothing").max(growth("cached")));
     Ok(())
 }
 
