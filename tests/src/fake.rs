@@ -1,28 +1,33 @@
 //! What the fake worker can do. Every kind gives `value`, a folder with a number in `value.txt`.
 
 use pretext_protocol::{Catalogue, Measure, Output, Port, StageKind};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 /// The kinds of `fake-worker`, of which most go wrong in one way each.
 pub fn catalogue() -> Catalogue {
     let kinds = vec![
-        kind("source", "writes `value`; `noise` counts in its key and changes nothing"),
-        kind("add", "the sum of `a`, `b` and `plus`"),
-        kind("slow", "counts `steps`, each of `milliseconds`, with a checkpoint after each"),
-        kind("fail", "reports `error`"),
-        kind("flaky", "fails `failures` times, and then gives `value`"),
-        kind("panic", "panics"),
-        kind("exit", "ends with `code`"),
-        kind("die", "kills itself by the signal `signal`"),
-        kind("garbage", "writes something that is no reply"),
-        kind("hang", "gives no sign of life"),
-        kind("forgetful", "does not write its output"),
-        kind("stray", "sends a measurement that it does not declare"),
+        kind("source", "writes `value`; `noise` counts in its key and changes nothing", &["value", "noise"]),
+        kind("add", "the sum of `a`, `b` and `plus`", &["plus"]),
+        kind(
+            "slow",
+            "counts `steps`, each of `milliseconds`, with a checkpoint after each",
+            &["steps", "milliseconds"],
+        ),
+        kind("fail", "reports `error`", &[]),
+        kind("flaky", "fails `failures` times, and then gives `value`", &["failures", "value"]),
+        kind("panic", "panics", &[]),
+        kind("exit", "ends with `code`", &["code"]),
+        kind("die", "kills itself by the signal `signal`", &["signal"]),
+        kind("garbage", "writes something that is no reply", &[]),
+        kind("hang", "gives no sign of life", &[]),
+        kind("forgetful", "does not write its output", &[]),
+        kind("stray", "sends a measurement that it does not declare", &[]),
     ];
     Catalogue { numerics: "fake numbers".to_owned(), kinds }
 }
 
-fn kind(name: &str, summary: &str) -> StageKind {
+/// `params`: the names of its parameters, all of them integers that are 0 unless a recipe says otherwise.
+fn kind(name: &str, summary: &str, params: &[&str]) -> StageKind {
     let port = |name: &str| Port {
         name: name.to_owned(),
         type_: "number".to_owned(),
@@ -37,6 +42,8 @@ fn kind(name: &str, summary: &str) -> StageKind {
         setting: false,
         doc: String::new(),
     };
+    let integer = |name: &&str| ((*name).to_owned(), json!({ "type": "integer", "default": 0 }));
+    let properties: Map<String, Value> = params.iter().map(integer).collect();
     StageKind {
         name: format!("fake/{name}"),
         version: 1,
@@ -44,7 +51,7 @@ fn kind(name: &str, summary: &str) -> StageKind {
         docs: String::new(),
         needs: vec![port("a"), port("b")],
         gives: vec![Output { name: "value".to_owned(), type_: "number".to_owned(), doc: String::new() }],
-        params: json!({ "type": "object", "properties": {} }),
+        params: json!({ "type": "object", "properties": properties }),
         measures: vec![measure("value", &["validation", "test"]), measure("digits", &[])],
     }
 }

@@ -1,11 +1,13 @@
 //! What the integration tests share: a worker with instant, deterministic stages, graphs written by hand, and a
-//! laboratory that runs them and says in which order what happened.
+//! laboratory that runs them and says in which order what happened; the real worker without `pretext`.
 
 pub mod fake;
 mod graph;
 mod lab;
 mod processes;
+mod worker;
 
 pub use graph::{GraphSpec, NodeSpec};
 pub use lab::{Lab, Ran};
 pub use processes::{is_running, signal, wait_at_most, wait_until};
+pub use worker::WorkerProcess;

@@ -4,8 +4,17 @@ use crate::shell::{self, command};
 use crate::{binary, build, root};
 use std::process::ExitCode;
 
-/// Every bench, and the Python packages of its peers.
-const BENCHES: [(&str, &[&str]); 1] = [("engine", &["torch==2.9.0"])];
+/// A bench, the programs that it measures with, and the Python packages of its peers.
+struct Bench {
+    name: &'static str,
+    programs: &'static [&'static str],
+    peers: &'static [&'static str],
+}
+
+const BENCHES: [Bench; 2] = [
+    Bench { name: "engine", programs: &[], peers: &["torch==2.9.0"] },
+    Bench { name: "pipeline", programs: &["pretext", "fake-worker"], peers: &["snakemake==9.27.1", "dvc==3.67.1"] },
+];
 
 pub fn run(arguments: &[&str]) -> Result<ExitCode, String> {
     match arguments {
@@ -15,17 +24,17 @@ pub fn run(arguments: &[&str]) -> Result<ExitCode, String> {
 }
 
 fn names() -> String {
-    BENCHES.map(|(name, _)| name).join(", ")
+    BENCHES.map(|bench| bench.name).join(", ")
 }
 
 fn run_named(name: &str, arguments: &[&str]) -> Result<ExitCode, String> {
-    let Some((_, packages)) = BENCHES.iter().find(|(known, _)| *known == name) else {
+    let Some(bench) = BENCHES.iter().find(|bench| bench.name == name) else {
         return Err(format!("unknown bench `{name}`; there is: {}", names()));
     };
-    build::programs(&["pretext", "pretext-worker", "pretext-benches"])?;
-    install_peers(packages)?;
-    let program = binary("pretext-benches").to_string_lossy().into_owned();
-    shell::run(command(&program, &[name]).args(arguments))?;
+    let program = format!("pretext-bench-{name}");
+    build::programs(&[bench.programs, &[&program]].concat())?;
+    install_peers(bench.peers)?;
+    shell::run(&mut command(&binary(&program).to_string_lossy(), arguments))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -37,7 +46,7 @@ fn install_peers(packages: &[&str]) -> Result<(), String> {
         shell::run(&mut command("python3", &["-m", "venv", ".python"]))
             .map_err(|error| format!("{error}\n    Debian: sudo apt install python3-venv"))?;
     }
-    eprintln!("peers: {} (some gigabytes and minutes the first time)", packages.join(", "));
+    eprintln!("peers: {} (minutes the first time)", packages.join(", "));
     let python = root().join(".python/bin/python").to_string_lossy().into_owned();
     shell::run(command(&python, &["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages))
 }

@@ -33,7 +33,12 @@ pub struct Training<'a> {
     pub optimiser: &'a OptimiserConfig,
 }
 
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(15);
+/// Checkpoints take about a hundredth of the time: a small network is saved several times a second, a large one every
+/// quarter of a minute, and a slow disk makes them rarer still.
+const CHECKPOINT_SHARE: u32 = 100;
+const CHECKPOINT_AT_LATEST: Duration = Duration::from_secs(60);
+/// What the first one is taken to cost.
+const CHECKPOINT_GUESS: Duration = Duration::from_millis(1);
 
 /// Trains the method's model to the end, from an earlier attempt's checkpoint where there is one. When asked to stop, it
 /// saves one and returns [`Stopped`].
@@ -57,6 +62,8 @@ struct Run<'a, M: Method> {
     first_step: usize,
     seconds_before: f64,
     last_checkpoint: Instant,
+    /// How long it took.
+    checkpoint_took: Duration,
 }
 
 impl<'a, M: Method> Run<'a, M> {
@@ -81,6 +88,7 @@ impl<'a, M: Method> Run<'a, M> {
             seconds_before: position.seconds,
             position,
             last_checkpoint: Instant::now(),
+            checkpoint_took: CHECKPOINT_GUESS,
         })
     }
 
@@ -101,7 +109,7 @@ impl<'a, M: Method> Run<'a, M> {
             self.save()?;
             bail!(Stopped);
         }
-        if self.last_checkpoint.elapsed() > CHECKPOINT_EVERY {
+        if self.last_checkpoint.elapsed() > (self.checkpoint_took * CHECKPOINT_SHARE).min(CHECKPOINT_AT_LATEST) {
             self.save()?;
         }
         Ok(())
@@ -151,10 +159,12 @@ impl<'a, M: Method> Run<'a, M> {
     }
 
     fn save(&mut self) -> Result<()> {
+        let began = Instant::now();
         self.settle()?;
         self.position.seconds = self.seconds_before + self.started.elapsed().as_secs_f64();
         checkpoint::save(self.context, self.method.model(), &self.optimiser, &self.position)?;
         self.last_checkpoint = Instant::now();
+        self.checkpoint_took = began.elapsed();
         Ok(())
     }
 

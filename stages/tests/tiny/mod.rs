@@ -1,0 +1,92 @@
+//! What the tests of whole stages share: inputs as small as they go, made of the photographs that the worker carries, and
+//! requests to compute on them. Every test that names this module uses some of it.
+#![allow(dead_code, reason = "each test is a crate of its own and uses a part")]
+
+use pretext_protocol::{Resources, Run};
+use pretext_stages::catalog::Entry;
+use pretext_stages::data::{DatasetWriter, Manifest, Split};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// One, so that the bytes of a result do not depend on the machine's cores.
+pub const THREADS: usize = 1;
+
+/// Width and height of the data set's images.
+pub const SIZE: u32 = 16;
+
+/// Overlapping square pieces of the four sample photographs, which lie side by side; a photograph's number is its class.
+pub fn pieces(size: u32) -> Vec<(Vec<u8>, i32)> {
+    let strip = image::open(concat!(env!("CARGO_MANIFEST_DIR"), "/src/augment/samples.png")).unwrap().into_rgb8();
+    let mut pieces = vec![];
+    for y in (0..=strip.height() - size).step_by(8) {
+        for x in (0..=strip.width() - size).step_by(8) {
+            let piece = image::imageops::crop_imm(&strip, x, y, size, size).to_image();
+            pieces.push((piece.into_raw(), (x / 64) as i32));
+        }
+    }
+    pieces
+}
+
+/// A `dataset` artifact of 217 images: 160 to train on, the rest held out.
+pub fn write_dataset(folder: &Path) {
+    let pieces: &'static [_] = Box::leak(pieces(SIZE).into_boxed_slice());
+    let source = |image: usize| (pieces[image].0.as_slice(), pieces[image].1);
+    let manifest = Manifest {
+        name: "pieces".into(),
+        height: SIZE as usize,
+        width: SIZE as usize,
+        channels: 3,
+        classes: ["astronaut", "cat", "coffee", "rocket"].map(String::from).to_vec(),
+        images: BTreeMap::new(),
+        mean: vec![],
+        sd: vec![],
+    };
+    std::fs::create_dir_all(folder).unwrap();
+    let mut writer = DatasetWriter::new(folder.to_owned(), manifest, &source);
+    let all: Vec<usize> = (0..pieces.len()).collect();
+    writer.split(Split::Train, &all[..160]).unwrap();
+    writer.split(Split::Validation, &all[160..188]).unwrap();
+    writer.split(Split::Test, &all[188..]).unwrap();
+    writer.finish().unwrap();
+}
+
+/// The kind's parameters: its defaults, but for a small network and little data.
+pub fn small_params(entry: &Entry, epochs: u32, batch: u32) -> Map<String, Value> {
+    let Value::Object(mut params) = defaults(&(entry.kind)().params) else { panic!("parameters are a map") };
+    for (name, value) in [("epochs", epochs), ("batch", batch), ("k", 20), ("train", 500), ("validation", 100)] {
+        params.get_mut(name).into_iter().for_each(|default| *default = value.into());
+    }
+    if let Some(encoder) = params.get_mut("encoder") {
+        encoder["width"] = 8.into();
+    }
+    params
+}
+
+fn defaults(schema: &Value) -> Value {
+    match schema["properties"].as_object() {
+        Some(properties) => properties.iter().map(|(name, property)| (name.clone(), defaults(property))).collect(),
+        None => schema["default"].clone(),
+    }
+}
+
+/// A request to compute a kind in `folder`, whose parts are made here.
+pub fn request(entry: &Entry, params: Map<String, Value>, folder: &Path, inputs: &[(&str, &Path)]) -> Run {
+    let part = |name: &str| {
+        let part = folder.join(name);
+        std::fs::create_dir_all(&part).unwrap();
+        part
+    };
+    Run {
+        id: 1,
+        kind: entry.name.to_owned(),
+        params,
+        inputs: inputs.iter().map(|(port, artifact)| ((*port).to_owned(), (*artifact).to_owned())).collect(),
+        out: part("out"),
+        side: part("side"),
+        scratch: part("scratch"),
+        resume: None,
+        cache: part("cache"),
+        resources: Resources { threads: THREADS, device: "cpu".into() },
+    }
+}

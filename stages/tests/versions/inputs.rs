@@ -1,0 +1,95 @@
+//! Inputs that no kind has made: else a change of one kind would show in the fingerprints of those that come after it.
+
+use crate::tiny;
+use pretext_protocol::StageKind;
+use pretext_stages::data::{Dataset, Split};
+use pretext_stages::methods::EncoderArtifact;
+use pretext_stages::nn::encoder::EncoderConfig;
+use pretext_stages::nn::{self, Init, state};
+use pretext_stages::tasks::{FeatureSet, SplitFeatures};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// A folder with one artifact of each type, named by the type.
+pub struct Inputs {
+    root: PathBuf,
+}
+
+impl Inputs {
+    pub fn write(root: &Path) -> Self {
+        tiny::write_dataset(&root.join("dataset"));
+        let data = Dataset::open(&root.join("dataset")).unwrap();
+        write_encoder(&data, &root.join("encoder"));
+        write_features(&data, &root.join("features"));
+        write_cifar10(&root.join("cache/cifar10"));
+        Self { root: root.to_owned() }
+    }
+
+    /// Port and artifact, for every port that must be connected. Without views a kind uses its own.
+    pub fn of(&self, kind: &StageKind) -> Vec<(String, PathBuf)> {
+        let ports = kind.needs.iter().filter(|port| port.required && port.used);
+        ports
+            .map(|port| {
+                let artifact = self.root.join(&port.type_);
+                assert!(artifact.is_dir(), "{} needs a tiny {}: make one in {}", kind.name, port.type_, file!());
+                (port.name.clone(), artifact)
+            })
+            .collect()
+    }
+
+    /// Where downloads would be.
+    pub fn cache(&self) -> PathBuf {
+        self.root.join("cache")
+    }
+}
+
+/// A network whose every weight is a function of its name and place.
+fn write_encoder(data: &Dataset, folder: &Path) {
+    let config = EncoderConfig { width: 8, ..EncoderConfig::default() };
+    let encoder = config.build(&mut Init::new(0, &nn::device("cpu").unwrap()));
+    let wave = |entry: state::Entry| {
+        let phase = entry.name.bytes().map(f64::from).sum::<f64>();
+        let waves: Vec<f32> = (0..entry.tensor.numel()).map(|i| (phase + 1.7 * i as f64).sin() as f32).collect();
+        // Running statistics and scales are positive.
+        let values = tch::Tensor::from_slice(&waves).reshape(entry.tensor.size());
+        let values = if entry.tensor.dim() > 1 { values * 0.3 } else { values * 0.5 + 1.0 };
+        (entry.name, values)
+    };
+    state::restore(&encoder, &state::entries(&encoder).into_iter().map(wave).collect()).unwrap();
+    std::fs::create_dir_all(folder).unwrap();
+    EncoderArtifact::new(Some(&config), &data.manifest).save(Some(&encoder), folder).unwrap();
+}
+
+/// The mean colour of each quarter of an image.
+fn write_features(data: &Dataset, folder: &Path) {
+    let (size, half) = (tiny::SIZE as usize, tiny::SIZE as usize / 2);
+    let split = |split: Split| {
+        let mut values = vec![];
+        for image in (0..data.len(split)).map(|image| data.image(split, image)) {
+            for (top, left, channel) in [(0, 0), (0, half), (half, 0), (half, half)]
+                .into_iter()
+                .flat_map(|(top, left)| (0..3).map(move |channel| (top, left, channel)))
+            {
+                let places = (top..top + half).flat_map(|y| (left..left + half).map(move |x| (y * size + x) * 3));
+                let sum: u32 = places.map(|place| u32::from(image[place + channel])).sum();
+                values.push(sum as f32 / (255 * half * half) as f32);
+            }
+        }
+        SplitFeatures { values, labels: data.labels(split).to_vec() }
+    };
+    std::fs::create_dir_all(folder).unwrap();
+    let splits = Split::ALL.into_iter().map(|name| (name, split(name))).collect();
+    FeatureSet { features: 12, classes: data.manifest.classes.len(), splits }.save(folder).unwrap();
+}
+
+/// What `data/cifar10` looks for before it fetches anything: 60,000 labels and then as many images, here pieces of the
+/// samples again and again. How an archive is decoded is not guarded by this; a digest in the kind does that.
+fn write_cifar10(folder: &Path) {
+    let pieces = tiny::pieces(32);
+    let images = || pieces.iter().cycle().take(60_000).enumerate();
+    std::fs::create_dir_all(folder).unwrap();
+    let mut file = std::io::BufWriter::new(std::fs::File::create(folder.join("cifar10.bin")).unwrap());
+    file.write_all(&images().map(|(number, _)| (number % 10) as u8).collect::<Vec<_>>()).unwrap();
+    images().for_each(|(_, (pixels, _))| file.write_all(pixels).unwrap());
+    file.flush().unwrap();
+}
