@@ -13,6 +13,7 @@ use std::time::Duration;
 impl Scheduler<'_> {
     pub(super) fn ended(&mut self, index: NodeIndex, end: End) {
         let Some(running) = self.running.remove(&index) else { return };
+        self.ready.release(Some(running.candidate.key));
         match end {
             End::Done { result, provenance } => self.done(index, result, &running.candidate.canonical, &provenance),
             End::Failed { error } => self.failed(index, running, error),
@@ -44,7 +45,7 @@ impl Scheduler<'_> {
             return self.fail(index, Some(running.candidate.key), error, spent);
         }
         self.tell(&Update::Retried { node: &node.id, seconds: spent.as_secs_f64(), error: &error, left });
-        self.try_again(index, running.candidate);
+        self.ready.insert(index, running.candidate);
     }
 
     pub(super) fn fail(&mut self, index: NodeIndex, key: Option<Key>, error: String, spent: Duration) {

@@ -1,5 +1,6 @@
 mod bytes;
 mod ended;
+mod ready;
 mod start;
 
 use super::board::Board;
@@ -10,8 +11,9 @@ use crate::store::{Summary, View};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use petgraph::graph::NodeIndex;
-use start::{Ready, Running};
-use std::collections::BTreeMap;
+use ready::Ready;
+use start::Running;
+use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
 /// How often what is not told by events is looked at: keys that other processes hold, and the time.
@@ -38,6 +40,7 @@ pub fn schedule(
         board: Board::new(work.graph),
         ready: Ready::new(work.graph),
         running: BTreeMap::new(),
+        told_to_wait: HashSet::new(),
         tries: BTreeMap::new(),
         bytes: Bytes::new(work.graph),
         estimates: Estimates::new(work.graph),
@@ -60,6 +63,8 @@ struct Scheduler<'a> {
     /// What could run now.
     ready: Ready,
     running: BTreeMap<NodeIndex, Running>,
+    /// Nodes that somebody else computes, as was told.
+    told_to_wait: HashSet<NodeIndex>,
     /// How often a node was tried in this run.
     tries: BTreeMap<NodeIndex, u32>,
     bytes: Bytes,
@@ -150,6 +155,7 @@ impl Scheduler<'_> {
     /// What time alone brings about.
     fn look_around(&mut self) {
         self.looked = Instant::now();
+        self.ready.release(None);
         if self.stopping_since.is_some_and(|since| since.elapsed() >= PATIENCE) {
             self.executor.kill();
         }

@@ -1,29 +1,14 @@
 //! From a node whose inputs are known to a running job, or to a result that is there already.
 
 use super::Scheduler;
-use crate::ids::Key;
-use crate::plan::{Canonical, Graph, Lookup, NodeResources, canonical};
+use super::ready::Candidate;
+use crate::plan::{Lookup, canonical};
 use crate::run::{Job, NodeOutcome, Start, Update};
 use crate::store::StageResult;
-use petgraph::Direction::Incoming;
 use petgraph::graph::NodeIndex;
-use petgraph::visit::EdgeRef;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// A node that could run now.
-pub(super) struct Candidate {
-    pub key: Key,
-    pub canonical: Canonical,
-    /// Why the result that is there will not do.
-    pub again: Option<String>,
-    /// Whether it is computed though there may be a whole result: the user wants it.
-    pub replaces: bool,
-    /// Whether another process, or another node with the same key, computes it.
-    is_held: bool,
-}
 
 /// A node that an executor computes.
 pub(super) struct Running {
@@ -35,46 +20,6 @@ pub(super) struct Running {
 impl Running {
     pub fn is_overdue(&self) -> bool {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
-    }
-}
-
-/// What could run, what is furthest from the sources first: so the first rows of a table are whole early, and bytes that
-/// nobody keeps are needed for a short time only. Among equals, the recipe's order.
-pub(super) struct Ready {
-    depths: Vec<u32>,
-    nodes: BTreeMap<(Reverse<u32>, NodeIndex), Candidate>,
-}
-
-impl Ready {
-    pub fn new(graph: &Graph) -> Self {
-        let mut depths = vec![0; graph.node_count()];
-        // Nodes stand in an order in which each comes after what it needs.
-        for node in graph.node_indices() {
-            let used = graph.edges_directed(node, Incoming).filter(|edge| edge.weight().used);
-            let before = used.map(|edge| depths[edge.source().index()] + 1);
-            depths[node.index()] = before.max().unwrap_or(0);
-        }
-        Self { depths, nodes: BTreeMap::new() }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
-    }
-
-    pub fn insert(&mut self, node: NodeIndex, candidate: Candidate) {
-        self.nodes.insert(self.place(node), candidate);
-    }
-
-    pub fn contains(&self, node: NodeIndex) -> bool {
-        self.nodes.contains_key(&self.place(node))
-    }
-
-    fn take(&mut self, node: NodeIndex) -> Candidate {
-        self.nodes.remove(&self.place(node)).expect("only ready nodes are started")
-    }
-
-    fn place(&self, node: NodeIndex) -> (Reverse<u32>, NodeIndex) {
-        (Reverse(self.depths[node.index()]), node)
     }
 }
 
@@ -103,7 +48,7 @@ impl Scheduler<'_> {
                 (Lookup::Missing, _) => None,
             };
             if self.work.wishes.wants(node) {
-                self.ready.insert(node, Candidate { key, canonical, again, replaces: is_forced, is_held: false });
+                self.ready.insert(node, Candidate { key, canonical, again, replaces: is_forced });
             }
         }
     }
@@ -131,35 +76,19 @@ impl Scheduler<'_> {
             Ok(inputs) => {
                 let canonical = canonical(&self.work.graph[index], inputs);
                 let (key, again) = (canonical.key(), Some(why));
-                self.ready.insert(index, Candidate { key, canonical, again, replaces: false, is_held: false });
+                self.ready.insert(index, Candidate { key, canonical, again, replaces: false });
             }
             Err(error) => self.fail(index, None, error, Duration::ZERO),
         }
     }
 
-    /// Has a node tried once more.
-    pub(super) fn try_again(&mut self, index: NodeIndex, candidate: Candidate) {
-        self.ready.insert(index, Candidate { is_held: false, ..candidate });
-    }
-
     /// Starts what there is room for; a large stage does not keep small ones waiting.
     pub(super) fn dispatch(&mut self) {
-        let mut no_room_for: Vec<NodeResources> = Vec::new();
-        for (_, index) in self.ready.nodes.keys().copied().collect::<Vec<_>>() {
-            if self.stopping_since.is_some() || self.is_closed {
-                return;
-            }
-            let resources = &self.work.graph[index].resources;
-            if no_room_for.contains(resources) || !self.ready.contains(index) {
-                continue;
-            }
+        let mut walk = self.ready.walk();
+        while self.stopping_since.is_none() && !self.is_closed {
+            let Some(index) = walk.next(&self.ready) else { return };
             match self.executor.start(&self.job(index)) {
-                Ok(Start::NoRoom) => {
-                    no_room_for.push(resources.clone());
-                    if no_room_for.len() >= MOST_SIZES {
-                        return;
-                    }
-                }
+                Ok(Start::NoRoom) => walk.pass_over(index, &self.ready),
                 Ok(Start::HeldElsewhere { holder }) => self.hold(index, &holder),
                 Ok(Start::Running { attempt, resumed }) => self.started(index, attempt, resumed),
                 Ok(Start::InputsGone) => self.restore_inputs(index),
@@ -177,7 +106,7 @@ impl Scheduler<'_> {
     }
 
     fn job(&self, index: NodeIndex) -> Job {
-        let Candidate { key, canonical, replaces, .. } = &self.ready.nodes[&self.ready.place(index)];
+        let Candidate { key, canonical, replaces, .. } = self.candidate(index);
         Job {
             index,
             node: self.work.graph[index].clone(),
@@ -191,25 +120,33 @@ impl Scheduler<'_> {
     }
 
     fn restore_inputs(&mut self, index: NodeIndex) {
-        let again = self.ready.take(index).again;
+        let again = self.take(index).again;
         self.bring_back_inputs(index, again);
     }
 
     fn cannot_start(&mut self, index: NodeIndex, why: String) {
-        let key = self.ready.take(index).key;
+        let key = self.take(index).key;
         self.fail(index, Some(key), why, Duration::ZERO);
     }
 
+    /// Others are told once that they wait; those that are looked at again now and then, no more.
     fn hold(&mut self, index: NodeIndex, holder: &str) {
-        let place = self.ready.place(index);
-        let candidate = self.ready.nodes.get_mut(&place).expect("only ready nodes are started");
-        if !std::mem::replace(&mut candidate.is_held, true) {
+        self.ready.hold(index);
+        if self.told_to_wait.insert(index) {
             self.tell(&Update::HeldElsewhere { node: &self.work.graph[index].id, holder });
         }
     }
 
+    fn candidate(&self, index: NodeIndex) -> &Candidate {
+        self.ready.get(index).expect("only ready nodes are started")
+    }
+
+    fn take(&mut self, index: NodeIndex) -> Candidate {
+        self.ready.take(index).expect("only ready nodes are started")
+    }
+
     fn started(&mut self, index: NodeIndex, attempt: u32, resumed: bool) {
-        let candidate = self.ready.take(index);
+        let candidate = self.take(index);
         *self.tries.entry(index).or_default() += 1;
         let node = &self.work.graph[index];
         let (node_id, key) = (&node.id, candidate.key);
@@ -219,6 +156,3 @@ impl Scheduler<'_> {
         self.running.insert(index, Running { since, deadline, candidate });
     }
 }
-
-/// When so many sizes of stages find no room, the others are not asked for it: each would cost a look at the store.
-const MOST_SIZES: usize = 8;
