@@ -1,11 +1,13 @@
 //! The command line: one file for each command.
 
+mod gc;
 mod logs;
 mod places;
 mod plan;
 mod run;
 mod stages;
 mod tabulate;
+mod verify;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -30,6 +32,10 @@ enum Command {
     Stages(stages::StagesArgs),
     /// Show what a stage's worker said when it last ran
     Logs(logs::LogsArgs),
+    /// Read all that the store holds and say what is damaged
+    Verify(verify::VerifyArgs),
+    /// List what the store could do without, or remove it
+    Gc(gc::GcArgs),
 }
 
 impl Cli {
@@ -40,6 +46,8 @@ impl Cli {
             Command::Plan(args) => plan::plan(args),
             Command::Stages(args) => stages::stages(args),
             Command::Logs(args) => logs::logs(args),
+            Command::Verify(args) => verify::verify(args),
+            Command::Gc(args) => gc::gc(args),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! `runs/TIME/events.jsonl` in the store: what happened in a run, one JSON object a line.
 
 use super::{Observer, Update};
+use crate::store::RunFolder;
 use crate::text;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
 use std::time::SystemTime;
 
 pub(super) struct EventFile {
@@ -21,10 +21,8 @@ struct Line<'a> {
 }
 
 impl EventFile {
-    pub(super) fn create(folder: &Path) -> Result<Self> {
-        let path = folder.join("events.jsonl");
-        let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(Self { file })
+    pub(super) fn create(folder: &RunFolder) -> Result<Self> {
+        Ok(Self { file: folder.create_file("events.jsonl")? })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::error::{IoContext, Result};
 use super::place::is_at;
-use super::{Store, files};
+use super::{Store, fault, files};
 use crate::ids::Key;
 use pretext_protocol::CHECKPOINT;
 use std::fs::{self, File, TryLockError};
@@ -46,6 +46,10 @@ impl Attempt {
     pub fn log(&self) -> PathBuf {
         self.folder.join("log")
     }
+    /// An empty log.
+    pub fn create_log(&self) -> Result<File> {
+        files::create_file(&self.log())
+    }
     /// The folder with the checkpoint that it goes on from, if there is one. It was moved here from the attempt that wrote
     /// it: whoever may still believe to be that attempt writes where nobody looks.
     pub fn resume(&self) -> Option<PathBuf> {
@@ -56,8 +60,13 @@ impl Attempt {
         self.folder.join("resume")
     }
 
+    /// Whether it has come to a result: its side files have gone there.
+    pub(super) fn has_published(&self) -> bool {
+        self.scratch().is_dir() && !self.side().is_dir()
+    }
+
     /// Its newest checkpoint: the last that it wrote, or else the one that it began with.
-    fn checkpoint(&self) -> Option<PathBuf> {
+    pub(super) fn checkpoint(&self) -> Option<PathBuf> {
         [self.scratch(), self.taken_over()].map(|folder| folder.join(CHECKPOINT)).into_iter().find(|it| it.is_dir())
     }
 }
@@ -69,7 +78,8 @@ impl Store {
         let place = folder.join("lease");
         loop {
             files::create_folders(&folder).doing("create", &folder)?;
-            let mut file = match File::options().create(true).append(true).open(&place) {
+            let opened = fault::step().and_then(|()| File::options().create(true).append(true).open(&place));
+            let mut file = match opened {
                 Ok(file) => file,
                 // Whoever had it has just cleared the folder away.
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
@@ -79,7 +89,8 @@ impl Store {
                 Ok(()) if !is_at(&file, &place) => continue, // the lock of a file that was cleared away
                 Ok(()) => {
                     let holder = format!("process {} on {}", std::process::id(), super::Machine::this().host);
-                    file.set_len(0).and_then(|()| file.write_all(holder.as_bytes())).doing("write", &place)?;
+                    let written = fault::step().and_then(|()| file.set_len(0));
+                    written.and_then(|()| file.write_all(holder.as_bytes())).doing("write", &place)?;
                     return Ok(Some(Lease { folder, _lock: file }));
                 }
                 Err(TryLockError::WouldBlock) => return Ok(None),
@@ -106,11 +117,15 @@ impl Store {
 }
 
 impl Lease {
-    /// A fresh folder, with the checkpoint of the newest earlier attempt that has one. Earlier attempts are removed.
+    /// A fresh folder, with the checkpoint of the newest earlier attempt that has one. Earlier attempts are removed. No other
+    /// attempt ever had a folder of its name: a process that outlived an earlier one writes elsewhere.
     pub fn begin(&self) -> Result<Attempt> {
         let earlier = earlier_attempts(&self.folder)?;
         let number = earlier.last().map_or(1, |last| last.number + 1);
-        let attempt = Attempt { number, folder: self.folder.join(number.to_string()) };
+        let unique = files::unique_beside(&self.folder);
+        let unique = unique.file_name().expect("a unique name").to_string_lossy();
+        let folder = self.folder.join(format!("{number}-{}", unique.trim_start_matches(files::TEMPORARY)));
+        let attempt = Attempt { number, folder };
         for folder in [attempt.out(), attempt.side(), attempt.scratch(), attempt.taken_over()] {
             files::create_folders(&folder).doing("create", &folder)?;
         }
@@ -124,18 +139,21 @@ impl Lease {
         Ok(attempt)
     }
 
+    /// Gives the key back as it was found, and clears up where nothing was.
+    pub fn give_back(self) -> Result<()> {
+        if files::entries(&self.folder)?.len() > 1 { Ok(()) } else { self.clear() }
+    }
+
     /// Gives the key back and removes its attempts, which nobody needs once there is a result.
     pub fn clear(self) -> Result<()> {
-        // All at once: a checkpoint that is removed half must not be found.
-        let cleared = files::unique_beside(&self.folder);
-        files::rename(&self.folder, &cleared).doing("clear", &self.folder)?;
-        files::remove_folder(&cleared)
+        // A checkpoint that is removed half must not be found.
+        files::remove_at_once(&self.folder)
     }
 }
 
 /// In the order of their numbers.
-fn earlier_attempts(folder: &Path) -> Result<Vec<Attempt>> {
-    let number = |path: &Path| path.file_name()?.to_str()?.parse().ok();
+pub(super) fn earlier_attempts(folder: &Path) -> Result<Vec<Attempt>> {
+    let number = |path: &Path| path.file_name()?.to_str()?.split('-').next()?.parse().ok();
     let entries = files::entries(folder)?.into_iter();
     let mut attempts: Vec<Attempt> =
         entries.filter_map(|path| Some(Attempt { number: number(&path)?, folder: path })).collect();

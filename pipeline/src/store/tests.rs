@@ -41,7 +41,7 @@ impl Fixture {
         fs::write(attempt.out().join("value/value.txt"), text).unwrap();
         fs::write(attempt.side().join("curve.csv"), "1\n").unwrap();
         fs::write(attempt.log(), "said\n").unwrap();
-        let digest = self.store.publish_artifact(&attempt.out().join("value"), Durability::Quick).unwrap();
+        let digest = self.store.publish_artifact(&attempt.out().join("value"), Durability::Quick).unwrap().0;
         let measurements = vec![Measurement { name: "value".into(), split: String::new(), value: 0.1 }];
         let artifacts = [("value".to_owned(), digest)].into();
         let result = StageResult { key: canonical.key(), artifacts, measurements };
@@ -77,7 +77,7 @@ fn provenance(attempts: u32) -> Provenance {
 fn the_digest_is_that_of_paths_and_contents_and_of_nothing_else() {
     let f = Fixture::new();
     let digest = |name, contents: &[(&str, &str)]| {
-        f.store.publish_artifact(&f.folder_with(name, contents), Durability::Quick).unwrap()
+        f.store.publish_artifact(&f.folder_with(name, contents), Durability::Quick).unwrap().0
     };
     let one = digest("one", &[("b/c", "2"), ("a", "1"), ("empty/", "")]);
     assert_eq!(digest("two", &[("a", "1"), ("empty/", ""), ("b/c", "2")]), one);
@@ -93,11 +93,11 @@ fn the_digest_is_that_of_paths_and_contents_and_of_nothing_else() {
 #[test]
 fn publishing_again_changes_nothing() {
     let f = Fixture::new();
-    let digest = f.store.publish_artifact(&f.folder_with("one", &[("a", "1")]), Durability::Quick).unwrap();
+    let digest = f.store.publish_artifact(&f.folder_with("one", &[("a", "1")]), Durability::Quick).unwrap().0;
     let file = f.store.artifact(&digest).join("a");
     let before = fs::metadata(&file).unwrap();
     assert_eq!(before.permissions().mode() & 0o777, 0o444);
-    assert_eq!(f.store.publish_artifact(&f.folder_with("two", &[("a", "1")]), Durability::Quick).unwrap(), digest);
+    assert_eq!(f.store.publish_artifact(&f.folder_with("two", &[("a", "1")]), Durability::Quick).unwrap().0, digest);
     assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), before.modified().unwrap());
     assert_eq!(f.store.artifact_state(&digest), ArtifactState::Whole);
 }
