@@ -60,9 +60,14 @@ impl Attempt {
         self.folder.join("resume")
     }
 
-    /// Whether it has come to a result: its side files have gone there.
+    /// The result, until it has its place.
+    pub(super) fn result(&self) -> PathBuf {
+        self.folder.join("result")
+    }
+
+    /// Whether its result has got its place, the side files with it.
     pub(super) fn has_published(&self) -> bool {
-        self.scratch().is_dir() && !self.side().is_dir()
+        self.scratch().is_dir() && !self.side().exists() && !self.result().exists()
     }
 
     /// Its newest checkpoint: the last that it wrote, or else the one that it began with.

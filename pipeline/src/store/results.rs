@@ -39,7 +39,7 @@ impl Store {
     ) -> Result<()> {
         let durability = Durability::worth(provenance.seconds);
         let place = self.result_folder(&result.key);
-        let staging = attempt.folder().join("result");
+        let staging = attempt.result();
         let (canonical, result) = (canonical.clone(), result.clone());
         let (key, record) = (result.key, ResultRecord { result, canonical });
         files::write_json(&staging.join("result.json"), &record, durability)?;
