@@ -9,6 +9,8 @@ pub fn catalogue() -> Catalogue {
         kind("source", "writes `value`; `noise` counts in its key and changes nothing"),
         kind("add", "the sum of `a`, `b` and `plus`"),
         kind("slow", "counts `steps`, each of `milliseconds`, with a checkpoint after each"),
+        kind("haunted", "as `slow`; a process that it has started outlives it and writes into its folders"),
+        kind("flood", "writes to standard output or, with `errors`, to standard error without end"),
         kind("fail", "reports `error`"),
         kind("panic", "panics"),
         kind("exit", "ends with `code`"),

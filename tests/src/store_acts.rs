@@ -10,6 +10,7 @@ use pretext_protocol::{CHECKPOINT, Measurement};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use tempfile::TempDir;
 
 /// What is done while a fault waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +90,12 @@ impl Act {
     }
 }
 
+/// A folder for a store of which thousands are made: in memory where the system has that, since on a disk every wait for it
+/// would take milliseconds.
+pub fn fast_folder() -> TempDir {
+    TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).expect("there is room for temporary files")
+}
+
 /// What is computed: always the same.
 pub fn canonical() -> Canonical {
     let (params, inputs, code) = Default::default();
@@ -133,8 +140,19 @@ pub fn value(store: &Store, text: &str) -> Digest {
 }
 
 /// Computes and publishes two artifacts and a result.
-pub fn publish(store: &Store, text: &str, replaced: bool) -> Result<StageResult, StoreError> {
+pub fn publish(store: &Store, text: &str, replaced: bool) -> Result<(), StoreError> {
     let lease = store.lease(&canonical().key())?.expect("nobody else has it");
+    publish_as(store, lease, &canonical(), text, replaced)
+}
+
+/// The same under any key.
+pub fn publish_as(
+    store: &Store,
+    lease: Lease,
+    canonical: &Canonical,
+    text: &str,
+    replaced: bool,
+) -> Result<(), StoreError> {
     let attempt = lease.begin()?;
     drop(attempt.create_log()?);
     for output in ["value", "same"] {
@@ -148,10 +166,9 @@ pub fn publish(store: &Store, text: &str, replaced: bool) -> Result<StageResult,
     let (same, _held_too) = store.publish_artifact(&attempt.out().join("same"), Durability::Synced)?;
     let measurements = vec![Measurement { name: "value".into(), split: String::new(), value: text.len() as f64 }];
     let artifacts = [("value".to_owned(), value), ("same".to_owned(), same)].into();
-    let result = StageResult { key: canonical().key(), artifacts, measurements };
-    store.publish_result(&attempt, &canonical(), &result, &provenance(attempt.number), replaced)?;
-    lease.clear()?;
-    Ok(result)
+    let result = StageResult { key: canonical.key(), artifacts, measurements };
+    store.publish_result(&attempt, canonical, &result, &provenance(attempt.number), replaced)?;
+    lease.clear()
 }
 
 fn run(store: &Store, text: &str, replaced: bool) -> Result<(), StoreError> {

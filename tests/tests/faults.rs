@@ -4,7 +4,7 @@
 use pretext::plan::Lookup;
 use pretext::store::fault::{Fault, arm, disarm};
 use pretext::store::{GcWishes, Reading, Store};
-use pretext_tests::{Act, canonical, lease, publish, resumed};
+use pretext_tests::{Act, canonical, fast_folder, lease, publish, resumed};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 /// A store as it is before an act.
 fn prepared(act: Act) -> (TempDir, PathBuf) {
-    let folder = TempDir::new().unwrap();
+    let folder = fast_folder();
     let root = folder.path().join("store");
     act.prepare(&root);
     (folder, root)

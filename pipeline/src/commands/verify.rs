@@ -37,10 +37,11 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<ExitCode> {
     let mut out = String::new();
     for damage in &verified.damages {
         out.push_str(&told(&store, damage, &uses));
-        if args.repair
-            && let Some(aside) = store.repair(damage)?
-        {
-            out.push_str(&format!("  moved to {}\n", aside.display()));
+        if args.repair && !matches!(damage.what, Damaged::Missing(_)) {
+            out.push_str(&match store.repair(damage)? {
+                Some(aside) => format!("  moved to {}\n", aside.display()),
+                None => "  a running stage is at work with it: stop its run and repeat this\n".to_owned(),
+            });
         }
     }
     out.push_str(&summary(&verified));

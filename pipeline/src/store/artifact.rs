@@ -25,6 +25,10 @@ pub struct Hold {
     _manifests: Vec<File>,
 }
 
+type Lock = fn(&File) -> std::result::Result<(), TryLockError>;
+/// Waits for who removes something, which is a matter of moments.
+const LOCK_SHARED: Lock = |file| file.lock_shared().map_err(TryLockError::Error);
+
 /// What became of a wish to drop an artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drop {
@@ -76,23 +80,42 @@ impl Store {
             if files::rename_folder(staging, &place, durability)? == Renamed::Done {
                 return Ok(own);
             }
-            // Another process has yielded the same bytes just now?
-            if let Some(hold) = self.hold_whole(digest)? {
-                return Ok(hold);
+            let manifest = self.lock_manifest(digest, LOCK_SHARED)?;
+            if manifest.is_some() && self.artifact_state(digest) == ArtifactState::Whole {
+                return Ok(Hold { _manifests: manifest.into_iter().collect() }); // another process was faster
             }
             let _taking = self.lock_places()?;
             let state = self.artifact_state(digest);
             if state == ArtifactState::Whole || !place.exists() {
-                continue; // no longer so: somebody was faster
+                continue; // no longer so
             }
-            files::exchange(staging, &place).doing("replace", &place)?;
+            let hold = match manifest.filter(|manifest| is_at(manifest, &self.manifest_place(digest))) {
+                Some(manifest) if self.mend(digest, staging)? => Hold { _manifests: vec![manifest] },
+                _ => {
+                    files::exchange(staging, &place).doing("replace", &place)?;
+                    own
+                }
+            };
             // What is left of the old one is in nobody's way: it goes with the attempt if it cannot be removed.
             let _ = match state {
                 ArtifactState::Damaged(_) => self.move_aside(staging, &digest.to_string()).map(drop),
                 _ => files::remove_folder(staging),
             };
-            return Ok(own);
+            return Ok(hold);
         }
+    }
+
+    /// Puts whole files under the manifest that is there, whose locks thereby last: somebody may read what is damaged. False
+    /// where the manifest is no good.
+    fn mend(&self, digest: &Digest, staging: &Path) -> Result<bool> {
+        let Ok(Some(manifest)) = self.manifest(digest) else { return Ok(false) };
+        if !manifest.is_of(digest) {
+            return Ok(false);
+        }
+        let (whole, files) = (staging.join("files"), self.artifact(digest));
+        manifest.date(&whole)?;
+        let done = if files.exists() { files::exchange(&whole, &files) } else { files::rename(&whole, &files) };
+        done.doing("replace", &files).map(|()| true)
     }
 
     /// What is there of an artifact, by the sizes and times of its files.
@@ -138,8 +161,7 @@ impl Store {
 
     /// A hold on an artifact that is there and whole.
     fn hold_whole(&self, digest: &Digest) -> Result<Option<Hold>> {
-        let lock_shared = |file: &File| file.lock_shared().map_err(TryLockError::Error);
-        let Some(manifest) = self.lock_manifest(digest, lock_shared)? else { return Ok(None) };
+        let Some(manifest) = self.lock_manifest(digest, LOCK_SHARED)? else { return Ok(None) };
         let is_whole = self.artifact_state(digest) == ArtifactState::Whole;
         Ok(is_whole.then(|| Hold { _manifests: vec![manifest] }))
     }
@@ -174,10 +196,14 @@ impl Store {
         Ok(is_removed)
     }
 
-    /// Puts a damaged artifact where a person can look at it, out of everyone's way. Whoever needs it computes it again.
-    pub(super) fn move_artifact_aside(&self, digest: &Digest) -> Result<PathBuf> {
+    /// Puts a damaged artifact where a person can look at it, out of everyone's way. None when someone reads it.
+    pub(super) fn move_artifact_aside(&self, digest: &Digest) -> Result<Option<PathBuf>> {
+        let lock = self.lock_to_remove(digest)?;
         let _taking = self.lock_places()?;
-        self.move_aside(&self.artifact_place(digest), &digest.to_string())
+        match lock.is_none() && self.has_manifest(digest) {
+            true => Ok(None),
+            false => self.move_aside(&self.artifact_place(digest), &digest.to_string()).map(Some),
+        }
     }
 
     /// Locks an artifact for someone who wants to remove it. None when someone reads it.
@@ -191,11 +217,7 @@ impl Store {
     }
 
     /// The manifest, locked as `lock` says; none where it is not there or somebody else's lock forbids it.
-    fn lock_manifest(
-        &self,
-        digest: &Digest,
-        lock: fn(&File) -> std::result::Result<(), TryLockError>,
-    ) -> Result<Option<File>> {
+    fn lock_manifest(&self, digest: &Digest, lock: Lock) -> Result<Option<File>> {
         let place = self.manifest_place(digest);
         loop {
             let file = match File::open(&place) {

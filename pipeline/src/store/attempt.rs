@@ -71,7 +71,7 @@ impl Attempt {
     }
 
     /// Its newest checkpoint: the last that it wrote, or else the one that it began with.
-    pub(super) fn checkpoint(&self) -> Option<PathBuf> {
+    fn checkpoint(&self) -> Option<PathBuf> {
         [self.scratch(), self.taken_over()].map(|folder| folder.join(CHECKPOINT)).into_iter().find(|it| it.is_dir())
     }
 }
@@ -131,11 +131,13 @@ impl Lease {
         let unique = unique.file_name().expect("a unique name").to_string_lossy();
         let folder = self.folder.join(format!("{number}-{}", unique.trim_start_matches(files::TEMPORARY)));
         let attempt = Attempt { number, folder };
-        for folder in [attempt.out(), attempt.side(), attempt.scratch(), attempt.taken_over()] {
-            files::create_folders(&folder).doing("create", &folder)?;
+        let resume = attempt.taken_over();
+        files::create_folders(&resume).doing("create", &resume)?;
+        if let Some(checkpoint) = newest_checkpoint(&earlier) {
+            files::rename(&checkpoint, &resume.join(CHECKPOINT)).doing("take over", &checkpoint)?;
         }
-        if let Some(checkpoint) = earlier.iter().rev().find_map(Attempt::checkpoint) {
-            files::rename(&checkpoint, &attempt.taken_over().join(CHECKPOINT)).doing("take over", &checkpoint)?;
+        for folder in [attempt.out(), attempt.side(), attempt.scratch()] {
+            files::create_folder(&folder).doing("create", &folder)?;
         }
         for attempt in earlier {
             // One whose process is just being ended by the kernel may still write into it; the next attempt tries again.
@@ -154,6 +156,16 @@ impl Lease {
         // A checkpoint that is removed half must not be found.
         files::remove_at_once(&self.folder)
     }
+}
+
+/// The checkpoint that the next attempt goes on from. One that has its scratch folder has taken over what there was before:
+/// if there is something again, only a process that outlived its attempt can have written it.
+pub(super) fn newest_checkpoint(attempts: &[Attempt]) -> Option<PathBuf> {
+    let newest_first = attempts.iter().rev();
+    newest_first.map(|attempt| (attempt.checkpoint(), attempt.scratch().is_dir())).find_map(|found| match found {
+        (None, false) => None,
+        (checkpoint, _) => Some(checkpoint),
+    })?
 }
 
 /// In the order of their numbers.

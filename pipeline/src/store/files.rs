@@ -11,6 +11,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// How the names begin under which files and folders are written before they get their own.
 pub(super) const TEMPORARY: &str = ".partial-";
@@ -129,6 +130,11 @@ pub(super) fn remove_file(place: &Path) -> io::Result<()> {
 pub(super) fn make_read_only(place: &Path) -> io::Result<()> {
     fault::step()?;
     fs::set_permissions(place, Permissions::from_mode(0o444))
+}
+
+pub(super) fn set_time(place: &Path, time: SystemTime) -> io::Result<()> {
+    fault::step()?;
+    File::open(place)?.set_modified(time)
 }
 
 /// Makes what was written to a file, or the new names in a folder, outlast a loss of power.

@@ -1,6 +1,6 @@
 //! What processes have left that ended before they could clear up.
 
-use super::attempt::{Attempt, earlier_attempts};
+use super::attempt::{Attempt, earlier_attempts, newest_checkpoint};
 use super::census::Extent;
 use super::error::Result;
 use super::runs::{name_of, now};
@@ -80,7 +80,7 @@ impl Store {
     pub(super) fn is_resumable(&self, key: &Key) -> Result<bool> {
         let attempts = earlier_attempts(&self.attempts_of(key))?;
         let is_over = attempts.last().is_some_and(Attempt::has_published);
-        Ok(!is_over && attempts.iter().any(|attempt| attempt.checkpoint().is_some()))
+        Ok(!is_over && newest_checkpoint(&attempts).is_some())
     }
 
     /// `fetch-PID`, in the cache or in a folder of it.

@@ -1,6 +1,7 @@
 //! What a folder of files holds, and whether it still does.
 
 use super::error::{IoContext, Result, StoreError};
+use super::files;
 use crate::ids::Digest;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -8,7 +9,7 @@ use std::fs::{self, File, Metadata};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// What an artifact held when it was published, by which opening it is checked.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +46,21 @@ impl Manifest {
             entries.push(Entry { path, size, modified_ns: modified_ns(&metadata), digest });
         }
         Ok(Self { digest: content_digest(&entries), files: entries })
+    }
+
+    /// Whether it says what the digest says.
+    pub fn is_of(&self, digest: &Digest) -> bool {
+        self.digest == *digest && content_digest(&self.files) == *digest
+    }
+
+    /// Gives the files in `folder`, which hold the same, the times that it tells.
+    pub fn date(&self, folder: &Path) -> Result<()> {
+        for Entry { path, modified_ns, .. } in self.files.iter().filter(|entry| !entry.path.ends_with('/')) {
+            let place = folder.join(path);
+            let time = UNIX_EPOCH + Duration::from_nanos(*modified_ns);
+            files::set_time(&place, time).doing("set the time of", &place)?;
+        }
+        Ok(())
     }
 
     pub fn bytes(&self) -> u64 {

@@ -67,6 +67,14 @@ impl Store {
 
     /// What there is under a key, read from its files.
     pub fn look_up(&self, key: &Key) -> Lookup {
+        match self.look_once(key) {
+            // `gc` removes a result and then its artifacts: who read the one before sees the others missing.
+            Lookup::Damaged(_) => self.look_once(key),
+            found => found,
+        }
+    }
+
+    fn look_once(&self, key: &Key) -> Lookup {
         match files::read_json::<ResultRecord>(&self.result_place(key)) {
             Ok(None) => Lookup::Missing,
             Err(error) => Lookup::Damaged(error.to_string()),

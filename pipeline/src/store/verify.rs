@@ -139,12 +139,12 @@ impl Store {
     }
 
     /// Moves what is damaged aside, so that what needs it is computed again. Says where it is now; none where there is
-    /// nothing to move, or where it is being computed.
+    /// nothing to move, or where somebody is at work with it.
     pub fn repair(&self, damage: &Damage) -> Result<Option<PathBuf>> {
         match damage.what {
             Damaged::Missing(_) => Ok(None),
             Damaged::Artifact(digest) => match self.look_at(&digest, Look::Full(&AtomicU64::new(0))) {
-                ArtifactState::Damaged(_) => self.move_artifact_aside(&digest).map(Some),
+                ArtifactState::Damaged(_) => self.move_artifact_aside(&digest),
                 _ => Ok(None), // somebody has computed it again
             },
             Damaged::Result(key) => self.move_result_aside(&key, self.result_folder(&key)),

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-pub const KEYS: usize = 4;
+pub const KEYS: usize = 3;
 pub const TEXTS: usize = 3;
 
 pub fn canonical(number: usize) -> Canonical {
