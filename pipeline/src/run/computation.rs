@@ -5,7 +5,7 @@ use super::process::Process;
 use super::publish;
 use super::worker::{Conclusion, Failure, Worker};
 use super::{End, Event, Job};
-use crate::store::{Attempt, Durability, Hold, Lease, Machine, Provenance, StageResult, Store};
+use crate::store::{Attempt, Durability, FREE_SPACE, Hold, Lease, Machine, Provenance, StageResult, Store};
 use crate::text;
 use anyhow::Result;
 use crossbeam_channel::Sender;
@@ -51,7 +51,7 @@ impl Computation {
             // A stage that was told to stop and ended in another way will show next time whether it is at fault.
             Err(_) if self.control.is_stopping() => End::Stopped { saved: false },
             Err(error) => {
-                let error = format!("{error:#}");
+                let error = with_advice(format!("{error:#}"));
                 note_in_log(attempt, &error);
                 End::Failed { error }
             }
@@ -147,6 +147,12 @@ impl Computation {
             machine: Machine::this().clone(),
         }
     }
+}
+
+/// A worker that finds the disk full says so in its own words, and not what to do.
+fn with_advice(error: String) -> String {
+    let is_told = !error.contains("No space left on device") || error.contains(FREE_SPACE);
+    if is_told { error } else { format!("{error}\n{FREE_SPACE}") }
 }
 
 /// So that `pretext logs` tells the whole story: the error's first line, since last words are in the log already. That it cannot be written is not worth a second error.

@@ -45,6 +45,7 @@ pub use gc::Collected;
 pub use gc_plan::{GcPlan, GcWishes, Going};
 pub use leftovers::{Leftover, LeftoverKind};
 pub use records::*;
+pub use remedy::FREE_SPACE;
 pub use runs::*;
 pub use uses::Use;
 pub use verify::{Damage, Damaged, Reading, Verified};

@@ -5,12 +5,14 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+/// What to do when the disk is full.
+pub const FREE_SPACE: &str =
+    "free some space (`pretext gc` lists what can go) and run the same command again: what is computed is kept";
+
 /// What a person can do about an error, to be put behind it; nothing where nobody knows.
 pub(super) fn of(error: &io::Error, path: &Path) -> String {
     let what = match error.raw_os_error() {
-        Some(libc::ENOSPC | libc::EDQUOT) => {
-            "free some space (`pretext gc` lists what can go) and run the same command again: what is computed is kept"
-        }
+        Some(libc::ENOSPC | libc::EDQUOT) => FREE_SPACE,
         Some(libc::EROFS) => {
             "the file system is mounted read-only: mount it for writing, or use another store with --store FOLDER"
         }
