@@ -1,6 +1,6 @@
 use super::places::StorePlace;
 use super::print;
-use crate::store::{Collected, GcPlan, GcWishes, Going, Leftover, LeftoverKind};
+use crate::store::{Collected, GcPlan, GcWishes, Going, LeftoverKind};
 use crate::text;
 use anyhow::Result;
 use clap::Args;
@@ -49,72 +49,88 @@ pub(super) fn gc(args: &GcArgs) -> Result<ExitCode> {
     print(listing(&plan, args.to, now).as_bytes())?;
     if args.delete {
         print(closing(&store.collect(&plan)?).as_bytes())?;
-    } else if plan.bytes() > 0 {
+    } else if !plan.is_empty() {
         print(b"nothing was removed: the same command with --delete removes it\n")?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
+type IsIt = fn(LeftoverKind) -> bool;
+
+/// A line of the list.
+struct Row {
+    what: String,
+    count: usize,
+    bytes: u64,
+    /// When any of it was last used, where that matters: seconds since 1970.
+    last_used: Option<u64>,
+}
+
 fn listing(plan: &GcPlan, limit: Option<u64>, now: u64) -> String {
-    let mut rows: Vec<(String, usize, u64, String)> = by_stage(&plan.results, now);
-    let artifacts = plan.unmentioned.iter().map(|(_, bytes)| *bytes);
-    rows.extend(row("artifacts that no result mentions", artifacts));
-    let sizes = |is_it: fn(LeftoverKind) -> bool| -> Vec<u64> {
-        let leftovers = plan.leftovers.iter().filter(|Leftover { what, .. }| is_it(*what));
-        leftovers.map(|leftover| leftover.bytes).collect()
-    };
-    rows.extend(row(
-        "unfinished attempts with a checkpoint",
-        sizes(|what| matches!(what, LeftoverKind::Checkpoint(_))),
-    ));
-    rows.extend(row("attempts that came to nothing", sizes(|what| matches!(what, LeftoverKind::Attempt(_)))));
-    rows.extend(row("half written files", sizes(|what| what == LeftoverKind::Partial)));
-    rows.extend(row("downloads that were broken off", sizes(|what| what == LeftoverKind::Download)));
-    rows.extend(row("damaged, moved aside by verify", sizes(|what| what == LeftoverKind::Damaged)));
-    rows.extend(row("records of runs", plan.runs.iter().map(|(_, bytes)| *bytes)));
-    let mut listing = table(&rows);
-    let (bytes, all) = (plan.bytes(), plan.store_bytes);
-    match rows.is_empty() {
-        true => listing.push_str(&format!("nothing can go; the store holds {}\n", text::bytes(all))),
-        false => listing.push_str(&format!("{} of {} can go\n", text::bytes(bytes), text::bytes(all))),
+    let mut rows = by_stage(&plan.results);
+    rows.extend(row("artifacts that no result mentions", plan.unmentioned.iter().map(|(_, bytes)| *bytes)));
+    let leftovers: [(&str, IsIt); 5] = [
+        ("unfinished attempts with a checkpoint", |what| matches!(what, LeftoverKind::Checkpoint(_))),
+        ("attempts that came to nothing", |what| matches!(what, LeftoverKind::Attempt(_))),
+        ("half written files", |what| what == LeftoverKind::Partial),
+        ("downloads that were broken off", |what| what == LeftoverKind::Download),
+        ("damaged, moved aside by verify", |what| what == LeftoverKind::Damaged),
+    ];
+    for (name, is_it) in leftovers {
+        let of_this_kind = plan.leftovers.iter().filter(|leftover| is_it(leftover.what));
+        rows.extend(row(name, of_this_kind.map(|leftover| leftover.bytes)));
     }
-    let left = all.saturating_sub(bytes);
+    rows.extend(row("records of runs", plan.runs.iter().map(|(_, bytes)| *bytes)));
+    format!("{}{}", table(&rows, now), total(plan, limit))
+}
+
+fn total(plan: &GcPlan, limit: Option<u64>) -> String {
+    let (going, all) = (plan.bytes(), plan.store_bytes);
+    let mut text = match plan.is_empty() {
+        true => format!("nothing can go; the store holds {}\n", text::bytes(all)),
+        false => format!("{} of {} can go\n", text::bytes(going), text::bytes(all)),
+    };
+    let left = all.saturating_sub(going);
     if let Some(limit) = limit.filter(|limit| left > *limit) {
         let (left, limit) = (text::bytes(left), text::bytes(limit));
-        listing.push_str(&format!(
+        text.push_str(&format!(
             "{left} would be left, more than {limit}: downloads, checkpoints, results in use or not named by the options\n"
         ));
     }
-    listing
+    text
 }
 
-/// The results of each stage of each recipe, in the order in which they were last used.
-fn by_stage(results: &[Going], now: u64) -> Vec<(String, usize, u64, String)> {
+/// The results of each stage of each recipe, what was used least recently first.
+fn by_stage(results: &[Going]) -> Vec<Row> {
     let mut stages: BTreeMap<String, (usize, u64, u64)> = BTreeMap::new();
     for going in results {
         let name = match &going.node {
             Some(node) => format!("{}: {}", going.recipe, node.0.split('[').next().unwrap_or_default()),
             None => "results of which no record is left".to_owned(),
         };
-        let stage = stages.entry(name).or_default();
-        *stage = (stage.0 + 1, stage.1 + going.bytes, stage.2.max(going.last_used));
+        let (count, bytes, last_used) = stages.entry(name).or_default();
+        *count += 1;
+        *bytes += going.bytes;
+        *last_used = going.last_used.max(*last_used);
     }
-    let mut stages: Vec<_> = stages.into_iter().collect();
-    stages.sort_by_key(|(_, (_, _, last_used))| *last_used);
-    let ago = |last_used: u64| format!("used {} ago", text::rough_duration(now.saturating_sub(last_used) as f64));
-    stages.into_iter().map(|(name, (count, bytes, last_used))| (name, count, bytes, ago(last_used))).collect()
+    let row = |(what, (count, bytes, last_used))| Row { what, count, bytes, last_used: Some(last_used) };
+    let mut rows: Vec<Row> = stages.into_iter().map(row).collect();
+    rows.sort_by_key(|row| row.last_used);
+    rows
 }
 
-fn row(name: &str, sizes: impl IntoIterator<Item = u64>) -> Option<(String, usize, u64, String)> {
-    let (count, bytes) = sizes.into_iter().fold((0, 0), |(count, sum), bytes| (count + 1, sum + bytes));
-    (count > 0).then(|| (name.to_owned(), count, bytes, String::new()))
+/// None where there is nothing of the kind.
+fn row(what: &str, sizes: impl Iterator<Item = u64>) -> Option<Row> {
+    let (count, bytes) = sizes.fold((0, 0), |(count, sum), bytes| (count + 1, sum + bytes));
+    (count > 0).then(|| Row { what: what.to_owned(), count, bytes, last_used: None })
 }
 
-fn table(rows: &[(String, usize, u64, String)]) -> String {
-    let width = rows.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or_default();
-    let line = |(name, count, bytes, note): &(String, usize, u64, String)| {
+fn table(rows: &[Row], now: u64) -> String {
+    let width = rows.iter().map(|row| row.what.chars().count()).max().unwrap_or_default();
+    let ago = |time: u64| format!("  used {} ago", text::rough_duration(now.saturating_sub(time) as f64));
+    let line = |Row { what, count, bytes, last_used }: &Row| {
         let (count, bytes) = (text::count(*count as u64), text::bytes(*bytes));
-        format!("  {name:width$}  {count:>7}  {bytes:>10}  {note}").trim_end().to_owned() + "\n"
+        format!("  {what:width$}  {count:>7}  {bytes:>10}{}\n", last_used.map_or(String::new(), ago))
     };
     rows.iter().map(line).collect()
 }

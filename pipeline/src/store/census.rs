@@ -13,9 +13,11 @@ use std::time::UNIX_EPOCH;
 /// Which artifacts the results mention.
 #[derive(Debug, Default)]
 pub(super) struct Mentions {
-    results: HashMap<Key, (Seen, Vec<Digest>)>,
+    results: HashMap<Key, Mention>,
 }
 
+/// A result's folder, and the artifacts that it mentions.
+type Mention = (Seen, Vec<Digest>);
 /// By what a folder is known again: another one of its name differs in it.
 type Seen = (u64, i64, i64);
 
@@ -50,7 +52,7 @@ impl Mentions {
 
     /// Reads the results that have come or changed, and forgets those that are gone.
     pub fn refresh(&mut self, store: &Store) -> Result<()> {
-        let look = |key: Key| -> Result<Option<(Key, (Seen, Vec<Digest>))>> {
+        let look = |key: Key| -> Result<Option<(Key, Mention)>> {
             let Some(seen) = seen(&store.result_folder(&key)) else { return Ok(None) };
             match self.results.get(&key) {
                 Some(known) if known.0 == seen => Ok(Some((key, known.clone()))),

@@ -86,7 +86,17 @@ pub(super) fn this_host() -> &'static str {
 
 pub(super) fn create_folders(folder: &Path) -> io::Result<()> {
     fault::step()?;
-    fs::create_dir_all(folder)
+    loop {
+        match fs::create_dir_all(folder) {
+            // Another process has just removed what was there.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && !is_other_than_folder(folder) => continue,
+            done => return done,
+        }
+    }
+}
+
+fn is_other_than_folder(place: &Path) -> bool {
+    fs::metadata(place).is_ok_and(|found| !found.is_dir()) || place.is_symlink()
 }
 
 pub(super) fn create_folder(folder: &Path) -> io::Result<()> {

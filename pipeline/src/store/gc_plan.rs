@@ -51,6 +51,12 @@ pub struct Going {
 }
 
 impl GcPlan {
+    /// Whether nothing goes.
+    pub fn is_empty(&self) -> bool {
+        self.results.is_empty() && self.unmentioned.is_empty() && self.leftovers.is_empty() && self.runs.is_empty()
+    }
+
+    /// All that goes, together.
     pub fn bytes(&self) -> u64 {
         let results = self.results.iter().map(|going| going.bytes);
         let artifacts = self.unmentioned.iter().map(|(_, bytes)| *bytes);

@@ -279,6 +279,31 @@ fn what_was_dropped_is_known_and_comes_back() {
 }
 
 #[test]
+fn a_folder_that_changes_while_it_is_published_is_no_artifact() {
+    let f = Fixture::new();
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let folder = |turn: u32| f.folder_with(&format!("turn-{turn}"), &[("value.txt", &"x".repeat(4 << 20))]);
+    let noticed = std::thread::scope(|scope| {
+        let noticed = (0..20).any(|turn| {
+            let folder = folder(turn);
+            let mut file = fs::File::options().append(true).open(folder.join("value.txt")).unwrap();
+            let is_over = &is_over;
+            // What the stage has started goes on writing after the stage has said that it is done.
+            scope.spawn(move || {
+                use std::io::Write;
+                while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                    file.write_all(b"more").unwrap();
+                }
+            });
+            matches!(f.store.publish_artifact(&folder, Durability::Quick), Err(StoreError::Changed { .. }))
+        });
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        noticed
+    });
+    assert!(noticed);
+}
+
+#[test]
 fn the_index_sees_every_change_that_plain_files_show() {
     let f = Fixture::new();
     let result = f.publish("5");

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Starts it, in a session of its own so that no signal to the worker's group reaches it.
+#[allow(clippy::zombie_processes, reason = "it is to outlive this process")]
 pub fn raise(run: &Run) {
     let attempt = run.out.parent().expect("the folder of the attempt");
     let mut command = Command::new(std::env::current_exe().unwrap());
