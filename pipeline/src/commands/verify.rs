@@ -59,12 +59,14 @@ fn watched<T>(reading: &Reading, work: impl FnOnce() -> T) -> T {
             if ended.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
-            let style = "  reading {bar:24} {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left";
-            let bar = ProgressBar::new(0).with_elapsed(began.elapsed());
+            let style = "  reading {bar:24} {binary_bytes} of {binary_total_bytes}  {msg}";
+            let bar = ProgressBar::new(0);
             bar.set_style(ProgressStyle::with_template(style).expect("the template is right").progress_chars("##."));
             while ended.recv_timeout(Duration::from_millis(100)) == Err(RecvTimeoutError::Timeout) {
-                bar.set_length(reading.total.load(Ordering::Relaxed));
-                bar.set_position(reading.bytes.load(Ordering::Relaxed));
+                let (read, total) = (reading.bytes.load(Ordering::Relaxed), reading.total.load(Ordering::Relaxed));
+                bar.set_length(total);
+                bar.set_position(read);
+                bar.set_message(pace(read, total, began.elapsed().as_secs_f64()));
             }
             bar.finish_and_clear();
         });
@@ -72,6 +74,13 @@ fn watched<T>(reading: &Reading, work: impl FnOnce() -> T) -> T {
         drop(done);
         outcome
     })
+}
+
+/// `1.9 GiB/s  4 min left`
+fn pace(read: u64, total: u64, seconds: f64) -> String {
+    let rate = (read as f64 / seconds).max(1.0);
+    let left = text::rough_duration(total.saturating_sub(read) as f64 / rate);
+    format!("{}/s  {left} left", text::bytes(rate as u64))
 }
 
 /// What is damaged and whom it concerns.
