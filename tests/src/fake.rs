@@ -13,6 +13,12 @@ pub fn catalogue() -> Catalogue {
             "counts `steps`, each of `milliseconds`, with a checkpoint after each",
             &["steps", "milliseconds"],
         ),
+        kind(
+            "haunted",
+            "as `slow`; a process that it has started outlives it and writes into its folders",
+            &["steps", "milliseconds"],
+        ),
+        kind("flood", "writes to standard output or, with `errors`, to standard error without end", &["errors"]),
         kind("fail", "reports `error`", &[]),
         kind("flaky", "fails `failures` times, and then gives `value`", &["failures", "value"]),
         kind("panic", "panics", &[]),

@@ -5,9 +5,11 @@ pub mod fake;
 mod graph;
 mod lab;
 mod processes;
+mod store_acts;
 mod worker;
 
 pub use graph::{GraphSpec, NodeSpec};
 pub use lab::{Lab, Ran};
 pub use processes::{is_running, signal, wait_at_most, wait_until};
+pub use store_acts::*;
 pub use worker::WorkerProcess;

@@ -35,7 +35,8 @@ impl Bench {
         let attempts = self.lab.store_folder().join("attempts");
         let saved = || {
             let keys = fs::read_dir(&attempts).into_iter().flatten().flatten();
-            keys.map(|key| key.path().join("1/scratch/checkpoint/state")).any(|state| state.exists())
+            let attempts = keys.flat_map(|key| fs::read_dir(key.path()).into_iter().flatten().flatten());
+            attempts.map(|attempt| attempt.path().join("scratch/checkpoint/state")).any(|state| state.exists())
         };
         wait_until("a checkpoint", saved);
         self.lab.latest_worker().unwrap()

@@ -2,6 +2,7 @@
 
 mod diff;
 mod explain;
+mod gc;
 mod graph;
 mod init;
 mod logs;
@@ -17,6 +18,7 @@ mod stages;
 mod status;
 mod tabulate;
 mod target;
+mod verify;
 
 use crate::run::command_worker;
 use anyhow::Result;
@@ -61,6 +63,10 @@ enum Command {
     /// Run shell commands for `pretext run`, which starts this itself
     #[command(hide = true)]
     CommandWorker,
+    /// Read all that the store holds and say what is damaged
+    Verify(verify::VerifyArgs),
+    /// List what the store could do without, or remove it
+    Gc(gc::GcArgs),
 }
 
 impl Cli {
@@ -80,6 +86,8 @@ impl Cli {
             Command::Schema(args) => schema::schema(args),
             Command::Logs(args) => logs::logs(args),
             Command::CommandWorker => command_worker::serve().map(|()| ExitCode::SUCCESS),
+            Command::Verify(args) => verify::verify(args),
+            Command::Gc(args) => gc::gc(args),
         }
     }
 }

@@ -5,9 +5,9 @@ use super::process::Process;
 use super::publish;
 use super::worker::{Conclusion, Failure, Worker};
 use super::{End, Event, Job};
-use crate::store::{Attempt, Durability, Lease, Machine, Provenance, StageResult, Store};
+use crate::store::{Attempt, Durability, FREE_SPACE, Hold, Lease, Machine, Provenance, StageResult, Store};
 use crate::text;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use crossbeam_channel::Sender;
 use pretext_protocol::{CHECKPOINT, Cost, Measurement, Request, Resources, Run};
 use std::fs::File;
@@ -51,7 +51,7 @@ impl Computation {
             // A stage that was told to stop and ended in another way will show next time whether it is at fault.
             Err(_) if self.control.is_stopping() => End::Stopped { saved: false },
             Err(error) => {
-                let error = format!("{error:#}");
+                let error = with_advice(format!("{error:#}"));
                 note_in_log(attempt, &error);
                 End::Failed { error }
             }
@@ -72,7 +72,7 @@ impl Computation {
 
     fn compute(&self, attempt: &Attempt) -> Result<Computed> {
         let started = Instant::now();
-        let log = File::create(attempt.log()).with_context(|| format!("cannot create {}", attempt.log().display()))?;
+        let log = attempt.create_log()?;
         let request = self.request(attempt)?;
         let mut worker = self.pool.take(&self.terms, &self.job.node.numerics)?;
         if !self.control.attach(worker.process()) {
@@ -88,7 +88,8 @@ impl Computation {
             Conclusion::Stopped => Ok(Computed::Stopped),
             Conclusion::Done { measurements, cost } => {
                 let provenance = self.provenance(attempt, cost, started, version);
-                let result = self.publishable(attempt, measurements, Durability::worth(provenance.seconds))?;
+                let durability = Durability::worth(provenance.seconds);
+                let (result, _held) = self.publishable(attempt, measurements, durability)?;
                 self.store.publish_result(attempt, &self.job.canonical, &result, &provenance, self.job.replaces)?;
                 Ok(Computed::Done(result, provenance))
             }
@@ -123,11 +124,11 @@ impl Computation {
         attempt: &Attempt,
         measurements: Vec<Measurement>,
         durability: Durability,
-    ) -> Result<StageResult> {
+    ) -> Result<(StageResult, Vec<Hold>)> {
         let kind = &self.job.node.kind;
         let measurements = publish::checked_measurements(kind, measurements)?;
-        let artifacts = publish::outputs(&self.store, kind, attempt, durability)?;
-        Ok(StageResult { key: self.job.key, artifacts, measurements })
+        let (artifacts, holds) = publish::outputs(&self.store, kind, attempt, durability)?;
+        Ok((StageResult { key: self.job.key, artifacts, measurements }, holds))
     }
 
     fn provenance(&self, attempt: &Attempt, cost: Cost, started: Instant, worker_version: String) -> Provenance {
@@ -146,6 +147,12 @@ impl Computation {
             machine: Machine::this().clone(),
         }
     }
+}
+
+/// A worker that finds the disk full says so in its own words, and not what to do.
+fn with_advice(error: String) -> String {
+    let is_told = !error.contains("No space left on device") || error.contains(FREE_SPACE);
+    if is_told { error } else { format!("{error}\n{FREE_SPACE}") }
 }
 
 /// So that `pretext logs` tells the whole story: the error's first line, since last words are in the log already. That it cannot be written is not worth a second error.

@@ -8,6 +8,8 @@ use std::process::ExitStatus;
 use std::sync::{Mutex, PoisonError};
 
 const LAST_WORDS: usize = 20;
+/// More than this nobody reads, and a worker that complains without end must not fill the disk.
+const LONGEST_LOG: u64 = 64 << 20;
 const LONGEST_LINE: usize = 64 << 10;
 
 /// How a process ended, with the likely cause where there is one.
@@ -39,13 +41,14 @@ pub(super) struct Log {
 #[derive(Debug, Default)]
 struct Inner {
     file: Option<File>,
+    written: u64,
     last: VecDeque<String>,
 }
 
 impl Log {
     /// From now on lines go to `file`, and earlier ones are forgotten.
     pub(super) fn turn_to(&self, file: File) {
-        *self.lock() = Inner { file: Some(file), last: VecDeque::new() };
+        *self.lock() = Inner { file: Some(file), ..Inner::default() };
     }
 
     /// Reads until the worker closes its standard error.
@@ -64,9 +67,19 @@ impl Log {
 
     fn push(&self, line: &[u8]) {
         let mut inner = self.lock();
+        inner.written += line.len() as u64;
+        let is_too_long = inner.written > LONGEST_LOG;
         if let Some(file) = &mut inner.file {
             // A full disk shows where the stage itself writes.
-            let _ = file.write_all(line);
+            let _ = match is_too_long {
+                false => file.write_all(line),
+                true => {
+                    writeln!(file, "\npretext: the log ends here, at {} MiB; the worker wrote on", LONGEST_LOG >> 20)
+                }
+            };
+        }
+        if is_too_long {
+            inner.file = None;
         }
         if inner.last.len() == LAST_WORDS {
             inner.last.pop_front();

@@ -2,14 +2,13 @@
 //! `tracing`, and a layer of it writes their fields to the file.
 
 use super::{Observer, Update};
-use crate::store::Summary;
+use crate::store::{RunFolder, Summary};
 use crate::{text, trace};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::Serialize;
 use std::fmt;
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 use tracing::field::{Field, Visit};
@@ -28,9 +27,8 @@ pub(super) struct EventFile {
 }
 
 impl EventFile {
-    pub(super) fn create(folder: &Path) -> Result<Self> {
-        let path = folder.join("events.jsonl");
-        let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    pub(super) fn create(folder: &RunFolder) -> Result<Self> {
+        let file = folder.create_file("events.jsonl")?;
         // How far a stage is interests nobody afterwards, and would be most of the file: that is below `info`.
         let to_file = JsonLines { file: Mutex::new(file) }.with_filter(LevelFilter::INFO);
         let subscriber = tracing_subscriber::registry().with(to_file).with(trace::stderr_layer());

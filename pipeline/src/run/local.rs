@@ -69,7 +69,7 @@ impl Local {
         };
         match std::thread::Builder::new().name(job.node.id.to_string()).spawn(compute) {
             Ok(_) => Ok(()),
-            Err(source) => Err(StoreError::Io { doing: "start a thread for", path: log, source }),
+            Err(cause) => Err(StoreError::Io { doing: "start a thread for", path: log, cause }),
         }
     }
 }

@@ -54,6 +54,6 @@ pub fn execute(work: &Work, view: &View, settings: LocalSettings) -> Result<Outc
 /// Those who write down in the store what happens.
 pub fn recorders(work: &Work, store: &Store) -> Result<Vec<Box<dyn Observer>>> {
     let folder = store.begin_run(work.recipe, work.path, work.digest)?;
-    let event_file = EventFile::create(folder.path())?;
+    let event_file = EventFile::create(&folder)?;
     Ok(vec![Box::new(event_file), Box::new(Record::new(folder))])
 }

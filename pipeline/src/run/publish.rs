@@ -1,32 +1,34 @@
 //! What a worker claims to have done, held against what its kind declares.
 
 use crate::ids::Digest;
-use crate::store::{Attempt, Durability, Store};
+use crate::store::{Attempt, Durability, Hold, Store};
 use anyhow::{Context, Result, bail, ensure};
 use pretext_protocol::{Measurement, StageKind};
 use std::collections::BTreeMap;
 use std::fs;
 
-/// Publishes every output that the kind gives.
+/// Publishes every output that the kind gives. They are held until a result mentions them.
 pub(super) fn outputs(
     store: &Store,
     kind: &StageKind,
     attempt: &Attempt,
     durability: Durability,
-) -> Result<BTreeMap<String, Digest>> {
+) -> Result<(BTreeMap<String, Digest>, Vec<Hold>)> {
     let out = attempt.out();
     for entry in fs::read_dir(&out).with_context(|| format!("cannot list {}", out.display()))? {
         let name = entry.with_context(|| format!("cannot list {}", out.display()))?.file_name();
         let declared = kind.gives.iter().any(|output| name == output.name.as_str());
         ensure!(declared, "{} wrote `out/{}`, which is no output of it ({})", kind.name, name.display(), names(kind));
     }
-    let mut artifacts = BTreeMap::new();
+    let (mut artifacts, mut holds) = (BTreeMap::new(), Vec::new());
     for output in &kind.gives {
         let folder = out.join(&output.name);
         ensure!(folder.is_dir(), "{} is done and has not written its output `out/{}`", kind.name, output.name);
-        artifacts.insert(output.name.clone(), store.publish_artifact(&folder, durability)?);
+        let (digest, hold) = store.publish_artifact(&folder, durability)?;
+        artifacts.insert(output.name.clone(), digest);
+        holds.push(hold);
     }
-    Ok(artifacts)
+    Ok((artifacts, holds))
 }
 
 /// The measurements in the order in which the kind declares them, so that it does not matter when each was sent.

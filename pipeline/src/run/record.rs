@@ -44,7 +44,7 @@ impl Record {
         if self.written.elapsed() >= EVERY {
             self.written = Instant::now();
             self.status.at = now();
-            if let Some(folder) = &self.folder {
+            if let Some(folder) = &mut self.folder {
                 let _ = folder.write_status(&self.status);
             }
         }

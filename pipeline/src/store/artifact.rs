@@ -3,12 +3,11 @@
 use super::error::{IoContext, Result, StoreError};
 use super::files::{self, Durability, Renamed};
 use super::manifest::{Look, Manifest};
-use super::{Store, place::is_at};
+use super::{Store, fault, place::is_at};
 use crate::ids::Digest;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// What is there of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +24,10 @@ pub enum ArtifactState {
 pub struct Hold {
     _manifests: Vec<File>,
 }
+
+type Lock = fn(&File) -> std::result::Result<(), TryLockError>;
+/// Waits for who removes something, which is a matter of moments.
+const LOCK_SHARED: Lock = |file| file.lock_shared().map_err(TryLockError::Error);
 
 /// What became of a wish to drop an artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,25 +46,76 @@ impl Store {
         self.artifact_place(digest).join("files")
     }
 
-    /// Moves a folder to its place among the artifacts. That the artifact is there already is as good, and the
-    /// folder is left where it is.
-    pub fn publish_artifact(&self, folder: &Path, durability: Durability) -> Result<Digest> {
+    /// Moves a folder to its place among the artifacts. That the artifact is there already is as good. Nobody removes it
+    /// while the hold lasts: until its result mentions it, say.
+    pub fn publish_artifact(&self, folder: &Path, durability: Durability) -> Result<(Digest, Hold)> {
         if !fs::symlink_metadata(folder).doing("look at", folder)?.is_dir() {
             return Err(StoreError::NotPlain { path: folder.to_owned(), what: "no folder" });
         }
         let manifest = Manifest::of(folder)?;
         let digest = manifest.digest;
-        if self.is_whole_or_makes_way(&digest)? {
-            return Ok(digest);
+        if let Some(hold) = self.hold_whole(&digest)? {
+            return Ok((digest, hold));
         }
         protect(folder, &manifest, durability)?;
         let staging = files::unique_beside(folder);
         files::create_folder(&staging).doing("create", &staging)?;
         files::rename(folder, &staging.join("files")).doing("rename", folder)?;
+        // Under its old name nobody can change it any more; somebody may have while it was read.
+        if let Some(damage) = manifest.damage(&staging.join("files"), Look::Glance) {
+            return Err(StoreError::Changed { path: folder.to_owned(), damage });
+        }
         files::write_json(&staging.join("manifest.json"), &manifest, durability)?;
-        // Occupied: another process yielded the same bytes just now.
-        files::rename_folder(&staging, &self.artifact_place(&digest), durability)?;
-        Ok(digest)
+        Ok((digest, self.move_to_its_place(&digest, &staging, durability)?))
+    }
+
+    /// Gives a finished artifact its name, in the place of one that is no longer whole if there is one.
+    fn move_to_its_place(&self, digest: &Digest, staging: &Path, durability: Durability) -> Result<Hold> {
+        let place = self.artifact_place(digest);
+        let manifest = staging.join("manifest.json");
+        let manifest =
+            File::open(&manifest).and_then(|file| file.lock_shared().map(|()| file)).doing("lock", &manifest)?;
+        let own = Hold { _manifests: vec![manifest] };
+        loop {
+            if files::rename_folder(staging, &place, durability)? == Renamed::Done {
+                return Ok(own);
+            }
+            let manifest = self.lock_manifest(digest, LOCK_SHARED)?;
+            if manifest.is_some() && self.artifact_state(digest) == ArtifactState::Whole {
+                return Ok(Hold { _manifests: manifest.into_iter().collect() }); // another process was faster
+            }
+            let _taking = self.lock_places()?;
+            let state = self.artifact_state(digest);
+            if state == ArtifactState::Whole || !place.exists() {
+                continue; // no longer so
+            }
+            let hold = match manifest.filter(|manifest| is_at(manifest, &self.manifest_place(digest))) {
+                Some(manifest) if self.mend(digest, staging)? => Hold { _manifests: vec![manifest] },
+                _ => {
+                    files::exchange(staging, &place).doing("replace", &place)?;
+                    own
+                }
+            };
+            // What is left of the old one is in nobody's way: it goes with the attempt if it cannot be removed.
+            let _ = match state {
+                ArtifactState::Damaged(_) => self.move_aside(staging, &digest.to_string()).map(drop),
+                _ => files::remove_folder(staging),
+            };
+            return Ok(hold);
+        }
+    }
+
+    /// Puts whole files under the manifest that is there, whose locks thereby last: somebody may read what is damaged. False
+    /// where the manifest is no good.
+    fn mend(&self, digest: &Digest, staging: &Path) -> Result<bool> {
+        let Ok(Some(manifest)) = self.manifest(digest) else { return Ok(false) };
+        if !manifest.is_of(digest) {
+            return Ok(false);
+        }
+        let (whole, files) = (staging.join("files"), self.artifact(digest));
+        manifest.date(&whole)?;
+        let done = if files.exists() { files::exchange(&whole, &files) } else { files::rename(&whole, &files) };
+        done.doing("replace", &files).map(|()| true)
     }
 
     /// What is there of an artifact, by the sizes and times of its files.
@@ -69,7 +123,7 @@ impl Store {
         self.look_at(digest, Look::Glance)
     }
 
-    pub(super) fn look_at(&self, digest: &Digest, look: Look) -> ArtifactState {
+    pub(super) fn look_at(&self, digest: &Digest, look: Look<'_>) -> ArtifactState {
         let place = self.artifact_place(digest);
         let manifest = match self.manifest(digest) {
             Ok(Some(manifest)) => manifest,
@@ -105,40 +159,65 @@ impl Store {
         Ok(Some(Hold { _manifests: manifests }))
     }
 
+    /// A hold on an artifact that is there and whole.
+    fn hold_whole(&self, digest: &Digest) -> Result<Option<Hold>> {
+        let Some(manifest) = self.lock_manifest(digest, LOCK_SHARED)? else { return Ok(None) };
+        let is_whole = self.artifact_state(digest) == ArtifactState::Whole;
+        Ok(is_whole.then(|| Hold { _manifests: vec![manifest] }))
+    }
+
     /// Removes an artifact's files, unless someone reads them. Results that led to it go on saying what it was.
     pub fn drop_artifact(&self, digest: &Digest) -> Result<Drop> {
         let files = self.artifact(digest);
         if !files.is_dir() {
             return Ok(Drop::NotThere);
         }
-        let Some(_lock) = self.lock_manifest(digest, File::try_lock)? else { return Ok(Drop::InUse) };
+        let Some(lock) = self.lock_manifest(digest, File::try_lock)? else { return Ok(Drop::InUse) };
         let bytes = self.manifest(digest)?.map_or(0, |manifest| manifest.bytes());
         // All at once: what is removed half would be damage.
-        let dropped = files::unique_beside(&files);
-        files::rename(&files, &dropped).doing("drop", &files)?;
+        let dropped = files::unique_beside(&self.artifact_place(digest));
+        if !self.take_away(&files, &dropped, || is_at(&lock, &self.manifest_place(digest)))? {
+            return Ok(Drop::NotThere);
+        }
         files::remove_folder(&dropped)?;
         Ok(Drop::Done(bytes))
     }
 
-    /// The manifest, locked for us alone if that is possible within a moment. It is not where whoever publishes reads an
-    /// artifact with the same bytes, and that was damaged meanwhile.
-    fn lock_manifest_soon(&self, digest: &Digest) -> Result<Option<File>> {
-        const TRIES: u32 = 100;
-        for _ in 0..TRIES {
-            if let Some(lock) = self.lock_manifest(digest, File::try_lock)? {
-                return Ok(Some(lock));
-            }
-            std::thread::sleep(Duration::from_millis(5));
+    /// Removes an artifact that nobody mentions; `lock` is that of its manifest, if it has one.
+    pub(super) fn remove_artifact(&self, digest: &Digest, lock: Option<&File>) -> Result<bool> {
+        let place = self.artifact_place(digest);
+        let removed = files::unique_beside(&place);
+        let is_the_same = || match lock {
+            Some(lock) => is_at(lock, &self.manifest_place(digest)),
+            None => !self.manifest_place(digest).exists(),
+        };
+        let is_removed = self.take_away(&place, &removed, is_the_same)?;
+        files::remove_folder(&removed)?;
+        Ok(is_removed)
+    }
+
+    /// Puts a damaged artifact where a person can look at it, out of everyone's way. None when someone reads it.
+    pub(super) fn move_artifact_aside(&self, digest: &Digest) -> Result<Option<PathBuf>> {
+        let lock = self.lock_to_remove(digest)?;
+        let _taking = self.lock_places()?;
+        match lock.is_none() && self.has_manifest(digest) {
+            true => Ok(None),
+            false => self.move_aside(&self.artifact_place(digest), &digest.to_string()).map(Some),
         }
-        Ok(None)
+    }
+
+    /// Locks an artifact for someone who wants to remove it. None when someone reads it.
+    pub(super) fn lock_to_remove(&self, digest: &Digest) -> Result<Option<File>> {
+        self.lock_manifest(digest, File::try_lock)
+    }
+
+    /// Whether there is an artifact's manifest, whatever it says.
+    pub(super) fn has_manifest(&self, digest: &Digest) -> bool {
+        self.manifest_place(digest).exists()
     }
 
     /// The manifest, locked as `lock` says; none where it is not there or somebody else's lock forbids it.
-    fn lock_manifest(
-        &self,
-        digest: &Digest,
-        lock: fn(&File) -> std::result::Result<(), TryLockError>,
-    ) -> Result<Option<File>> {
+    fn lock_manifest(&self, digest: &Digest, lock: Lock) -> Result<Option<File>> {
         let place = self.manifest_place(digest);
         loop {
             let file = match File::open(&place) {
@@ -154,27 +233,23 @@ impl Store {
         }
     }
 
-    /// Whether the artifact is there and whole; if not, its place is clear afterwards.
-    fn is_whole_or_makes_way(&self, digest: &Digest) -> Result<bool> {
-        let place = self.artifact_place(digest);
-        if !place.exists() {
-            return Ok(false);
+    /// The right to take artifacts from their places, for the moment that it takes. Without it, two that find the same
+    /// damaged one would replace each other's. Whoever has it waits for no other lock.
+    fn lock_places(&self) -> Result<File> {
+        let place = self.root.join("lock");
+        let file = fault::step().and_then(|()| File::options().create(true).append(true).open(&place));
+        let file = file.doing("open", &place)?;
+        file.lock().doing("lock", &place)?;
+        Ok(file)
+    }
+
+    /// Renames what is at a place, if it is still what it was.
+    fn take_away(&self, place: &Path, to: &Path, is_the_same: impl Fn() -> bool) -> Result<bool> {
+        let _taking = self.lock_places()?;
+        match is_the_same() {
+            true => files::rename(place, to).doing("remove", place).map(|()| true),
+            false => Ok(false),
         }
-        if self.artifact_state(digest) == ArtifactState::Whole {
-            return Ok(true);
-        }
-        // Two that publish the same bytes at once must not take each other's away: who has the lock looks again.
-        let _lock = self.lock_manifest_soon(digest)?;
-        match self.artifact_state(digest) {
-            ArtifactState::Whole => return Ok(true),
-            ArtifactState::Dropped => {
-                let emptied = files::unique_beside(&place);
-                files::rename(&place, &emptied).doing("rename", &place)?;
-                files::remove_folder(&emptied)?;
-            }
-            ArtifactState::Damaged(_) => self.move_aside(&place)?,
-        }
-        Ok(false)
     }
 
     pub(super) fn artifact_place(&self, digest: &Digest) -> PathBuf {
@@ -185,15 +260,13 @@ impl Store {
         self.artifact_place(digest).join("manifest.json")
     }
 
-    /// Damaged files are kept where a person can look at them, out of everyone's way.
-    fn move_aside(&self, place: &Path) -> Result<()> {
-        let name = place.file_name().expect("an artifact's folder has a name").to_string_lossy();
-        let unique = files::unique_beside(place);
+    /// Damaged files are kept where a person can look at them.
+    pub(super) fn move_aside(&self, place: &Path, name: &str) -> Result<PathBuf> {
+        let unique = files::unique_beside(&self.root.join("damaged/it"));
         let unique = unique.file_name().expect("a unique name").to_string_lossy();
-        let aside = self.root.join("damaged").join(format!("{name}{}", unique.trim_start_matches(files::TEMPORARY)));
-        match files::rename_folder(place, &aside, Durability::Quick)? {
-            Renamed::Done | Renamed::Occupied => Ok(()),
-        }
+        let aside = self.root.join("damaged").join(format!("{name}-{}", unique.trim_start_matches(files::TEMPORARY)));
+        files::rename_folder(place, &aside, Durability::Quick)?;
+        Ok(aside)
     }
 }
 

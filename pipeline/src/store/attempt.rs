@@ -2,7 +2,7 @@
 
 use super::error::{IoContext, Result};
 use super::place::is_at;
-use super::{Store, files};
+use super::{Store, fault, files};
 use crate::ids::Key;
 use pretext_protocol::CHECKPOINT;
 use std::fs::{self, File, TryLockError};
@@ -46,6 +46,10 @@ impl Attempt {
     pub fn log(&self) -> PathBuf {
         self.folder.join("log")
     }
+    /// An empty log.
+    pub fn create_log(&self) -> Result<File> {
+        files::create_file(&self.log())
+    }
     /// The folder with the checkpoint that it goes on from, if there is one. It was moved here from the attempt that wrote
     /// it: whoever may still believe to be that attempt writes where nobody looks.
     pub fn resume(&self) -> Option<PathBuf> {
@@ -54,6 +58,16 @@ impl Attempt {
 
     fn taken_over(&self) -> PathBuf {
         self.folder.join("resume")
+    }
+
+    /// The result, until it has its place.
+    pub(super) fn result(&self) -> PathBuf {
+        self.folder.join("result")
+    }
+
+    /// Whether its result has got its place, the side files with it.
+    pub(super) fn has_published(&self) -> bool {
+        self.scratch().is_dir() && !self.side().exists() && !self.result().exists()
     }
 
     /// Its newest checkpoint: the last that it wrote, or else the one that it began with.
@@ -69,7 +83,8 @@ impl Store {
         let place = folder.join("lease");
         loop {
             files::create_folders(&folder).doing("create", &folder)?;
-            let mut file = match File::options().create(true).append(true).open(&place) {
+            let opened = fault::step().and_then(|()| File::options().create(true).append(true).open(&place));
+            let mut file = match opened {
                 Ok(file) => file,
                 // Whoever had it has just cleared the folder away.
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
@@ -79,7 +94,8 @@ impl Store {
                 Ok(()) if !is_at(&file, &place) => continue, // the lock of a file that was cleared away
                 Ok(()) => {
                     let holder = format!("process {} on {}", std::process::id(), super::Machine::this().host);
-                    file.set_len(0).and_then(|()| file.write_all(holder.as_bytes())).doing("write", &place)?;
+                    let written = fault::step().and_then(|()| file.set_len(0));
+                    written.and_then(|()| file.write_all(holder.as_bytes())).doing("write", &place)?;
                     return Ok(Some(Lease { folder, _lock: file }));
                 }
                 Err(TryLockError::WouldBlock) => return Ok(None),
@@ -106,16 +122,22 @@ impl Store {
 }
 
 impl Lease {
-    /// A fresh folder, with the checkpoint of the newest earlier attempt that has one. Earlier attempts are removed.
+    /// A fresh folder, with the checkpoint of the newest earlier attempt that has one. Earlier attempts are removed. No other
+    /// attempt ever had a folder of its name: a process that outlived an earlier one writes elsewhere.
     pub fn begin(&self) -> Result<Attempt> {
         let earlier = earlier_attempts(&self.folder)?;
         let number = earlier.last().map_or(1, |last| last.number + 1);
-        let attempt = Attempt { number, folder: self.folder.join(number.to_string()) };
-        for folder in [attempt.out(), attempt.side(), attempt.scratch(), attempt.taken_over()] {
-            files::create_folders(&folder).doing("create", &folder)?;
+        let unique = files::unique_beside(&self.folder);
+        let unique = unique.file_name().expect("a unique name").to_string_lossy();
+        let folder = self.folder.join(format!("{number}-{}", unique.trim_start_matches(files::TEMPORARY)));
+        let attempt = Attempt { number, folder };
+        let resume = attempt.taken_over();
+        files::create_folders(&resume).doing("create", &resume)?;
+        if let Some(checkpoint) = newest_checkpoint(&earlier) {
+            files::rename(&checkpoint, &resume.join(CHECKPOINT)).doing("take over", &checkpoint)?;
         }
-        if let Some(checkpoint) = earlier.iter().rev().find_map(Attempt::checkpoint) {
-            files::rename(&checkpoint, &attempt.taken_over().join(CHECKPOINT)).doing("take over", &checkpoint)?;
+        for folder in [attempt.out(), attempt.side(), attempt.scratch()] {
+            files::create_folder(&folder).doing("create", &folder)?;
         }
         for attempt in earlier {
             // One whose process is just being ended by the kernel may still write into it; the next attempt tries again.
@@ -124,18 +146,31 @@ impl Lease {
         Ok(attempt)
     }
 
+    /// Gives the key back as it was found, and clears up where nothing was.
+    pub fn give_back(self) -> Result<()> {
+        if files::entries(&self.folder)?.len() > 1 { Ok(()) } else { self.clear() }
+    }
+
     /// Gives the key back and removes its attempts, which nobody needs once there is a result.
     pub fn clear(self) -> Result<()> {
-        // All at once: a checkpoint that is removed half must not be found.
-        let cleared = files::unique_beside(&self.folder);
-        files::rename(&self.folder, &cleared).doing("clear", &self.folder)?;
-        files::remove_folder(&cleared)
+        // A checkpoint that is removed half must not be found.
+        files::remove_at_once(&self.folder)
     }
 }
 
+/// The checkpoint that the next attempt goes on from. One that has its scratch folder has taken over what there was before:
+/// if there is something again, only a process that outlived its attempt can have written it.
+pub(super) fn newest_checkpoint(attempts: &[Attempt]) -> Option<PathBuf> {
+    let newest_first = attempts.iter().rev();
+    newest_first.map(|attempt| (attempt.checkpoint(), attempt.scratch().is_dir())).find_map(|found| match found {
+        (None, false) => None,
+        (checkpoint, _) => Some(checkpoint),
+    })?
+}
+
 /// In the order of their numbers.
-fn earlier_attempts(folder: &Path) -> Result<Vec<Attempt>> {
-    let number = |path: &Path| path.file_name()?.to_str()?.parse().ok();
+pub(super) fn earlier_attempts(folder: &Path) -> Result<Vec<Attempt>> {
+    let number = |path: &Path| path.file_name()?.to_str()?.split('-').next()?.parse().ok();
     let entries = files::entries(folder)?.into_iter();
     let mut attempts: Vec<Attempt> =
         entries.filter_map(|path| Some(Attempt { number: number(&path)?, folder: path })).collect();

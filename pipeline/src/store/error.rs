@@ -1,12 +1,12 @@
-use super::FORMAT;
+use super::{FORMAT, remedy};
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// Why the store could not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("cannot {doing} {}: {source}", path.display())]
-    Io { doing: &'static str, path: PathBuf, source: io::Error },
+    #[error("cannot {doing} {}: {cause}{}", path.display(), remedy::of(cause, path))]
+    Io { doing: &'static str, path: PathBuf, cause: io::Error },
     #[error(
         "the store {} is of format {found}, and this pretext knows formats up to {FORMAT}: use the pretext that wrote \
          it or a newer one, or another store with --store FOLDER",
@@ -23,8 +23,13 @@ pub enum StoreError {
     NotAStore { root: PathBuf },
     #[error("{} is {what}; an artifact holds only plain files and folders", path.display())]
     NotPlain { path: PathBuf, what: &'static str },
-    #[error("{} cannot be read as what it should hold: {source}", path.display())]
-    Malformed { path: PathBuf, source: serde_json::Error },
+    #[error("{} cannot be read as what it should hold: {cause}", path.display())]
+    Malformed { path: PathBuf, cause: serde_json::Error },
+    #[error(
+        "{} was changed while it was published (it {damage}): something that the stage has started still writes there",
+        path.display()
+    )]
+    Changed { path: PathBuf, damage: String },
 }
 
 pub(super) type Result<T> = std::result::Result<T, StoreError>;
@@ -36,6 +41,6 @@ pub(super) trait IoContext<T> {
 
 impl<T> IoContext<T> for io::Result<T> {
     fn doing(self, doing: &'static str, path: &Path) -> Result<T> {
-        self.map_err(|source| StoreError::Io { doing, path: path.to_owned(), source })
+        self.map_err(|cause| StoreError::Io { doing, path: path.to_owned(), cause })
     }
 }

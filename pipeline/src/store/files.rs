@@ -1,13 +1,17 @@
 //! Files that appear whole or not at all. Whatever the store changes on disk goes through here.
 
 use super::error::{IoContext, Result, StoreError};
-use super::fault;
+use super::{Machine, fault};
+use crate::ids::Digest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::ffi::CString;
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// How the names begin under which files and folders are written before they get their own.
 pub(super) const TEMPORARY: &str = ".partial-";
@@ -65,17 +69,34 @@ pub(super) fn unique_beside(place: &Path) -> PathBuf {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     static START: std::sync::OnceLock<u128> = std::sync::OnceLock::new();
     // Processes of other machines may have our number, and ours may be given out again.
+    let host = this_host();
     let start = START.get_or_init(|| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         now.map_or(0, |since| since.as_nanos())
     });
     let (process, number) = (std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-    place.with_file_name(format!("{TEMPORARY}{start:x}-{process}-{number}"))
+    place.with_file_name(format!("{TEMPORARY}{host}-{process}-{start:x}-{number}"))
+}
+
+/// This machine, in the names of files.
+pub(super) fn this_host() -> &'static str {
+    static HOST: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    HOST.get_or_init(|| Digest::of(Machine::this().host.as_bytes()).short())
 }
 
 pub(super) fn create_folders(folder: &Path) -> io::Result<()> {
     fault::step()?;
-    fs::create_dir_all(folder)
+    loop {
+        match fs::create_dir_all(folder) {
+            // Another process has just removed what was there.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && !is_other_than_folder(folder) => continue,
+            done => return done,
+        }
+    }
+}
+
+fn is_other_than_folder(place: &Path) -> bool {
+    fs::metadata(place).is_ok_and(|found| !found.is_dir()) || place.is_symlink()
 }
 
 pub(super) fn create_folder(folder: &Path) -> io::Result<()> {
@@ -88,6 +109,29 @@ pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
+/// Two folders change places, in one step where the file system can.
+pub(super) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    fault::step()?;
+    let paths = [one, other].map(|path| CString::new(path.as_os_str().as_bytes()).expect("a path holds no zero"));
+    // SAFETY: both are strings that end in zero and live until the call returns.
+    let done = unsafe {
+        libc::renameat2(libc::AT_FDCWD, paths[0].as_ptr(), libc::AT_FDCWD, paths[1].as_ptr(), libc::RENAME_EXCHANGE)
+    };
+    match io::Error::last_os_error() {
+        _ if done == 0 => Ok(()),
+        error if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP)) => {
+            let aside = unique_beside(one);
+            rename(other, &aside).and_then(|()| rename(one, other)).and_then(|()| rename(&aside, one))
+        }
+        error => Err(error),
+    }
+}
+
+/// A file that grows while others may read it already.
+pub(super) fn create_file(place: &Path) -> Result<File> {
+    fault::step().and_then(|()| File::create(place)).doing("create", place)
+}
+
 pub(super) fn remove_file(place: &Path) -> io::Result<()> {
     fault::step()?;
     fs::remove_file(place)
@@ -98,11 +142,19 @@ pub(super) fn make_read_only(place: &Path) -> io::Result<()> {
     fs::set_permissions(place, Permissions::from_mode(0o444))
 }
 
+pub(super) fn set_time(place: &Path, time: SystemTime) -> io::Result<()> {
+    fault::step()?;
+    File::open(place)?.set_modified(time)
+}
+
 /// Makes what was written to a file, or the new names in a folder, outlast a loss of power.
 pub(super) fn sync(place: &Path, durability: Durability) -> io::Result<()> {
     match durability {
         Durability::Quick => Ok(()),
-        Durability::Synced => File::open(place)?.sync_all(),
+        Durability::Synced => {
+            fault::step()?;
+            File::open(place)?.sync_all()
+        }
     }
 }
 
@@ -112,6 +164,24 @@ pub(super) fn remove_folder(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         done => done.doing("remove", folder),
+    }
+}
+
+/// Removes a folder so that no half of it is ever at its place.
+pub(super) fn remove_at_once(folder: &Path) -> Result<()> {
+    let removed = unique_beside(folder);
+    rename(folder, &removed).doing("remove", folder)?;
+    remove_folder(&removed)
+}
+
+/// Removes a file or a folder that nobody looks for.
+pub(super) fn remove(place: &Path) -> Result<()> {
+    if place.is_dir() && !place.is_symlink() {
+        return remove_folder(place);
+    }
+    match remove_file(place) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        done => done.doing("remove", place),
     }
 }
 
@@ -126,7 +196,7 @@ pub(super) fn read_if_there(place: &Path) -> Result<Option<Vec<u8>>> {
 pub(super) fn read_json<T: DeserializeOwned>(place: &Path) -> Result<Option<T>> {
     let Some(bytes) = read_if_there(place)? else { return Ok(None) };
     let value = serde_json::from_slice(&bytes);
-    value.map(Some).map_err(|source| StoreError::Malformed { path: place.to_owned(), source })
+    value.map(Some).map_err(|cause| StoreError::Malformed { path: place.to_owned(), cause })
 }
 
 /// The entries of a folder; none where it is not there.
@@ -136,6 +206,11 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
         entries => entries.doing("list", folder)?,
     };
     entries.map(|entry| entry.map(|entry| entry.path()).doing("list", folder)).collect()
+}
+
+/// The entries of a folder; none where there is no folder of this name.
+pub(super) fn entries_of_folder(folder: &Path) -> Result<Vec<PathBuf>> {
+    if folder.is_dir() { entries(folder) } else { Ok(vec![]) }
 }
 
 /// What a rename into place came to.

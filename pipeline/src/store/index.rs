@@ -9,12 +9,13 @@ use crate::ids::{Digest, Key};
 use crate::plan::Lookup;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Raised when the layout of the file changes. An index of another version is not read.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// More than this is only kept for what was looked up last.
 const MOST_UNSEEN: usize = 200_000;
 
@@ -24,8 +25,9 @@ pub(super) struct Entry {
     result: Arc<StageResult>,
     /// What it took to compute.
     seconds: f64,
-    /// Of the result's own file.
+    /// Of the result's own file. One that takes its place has another inode, though it may be as old and as large.
     stamp: Stamp,
+    inode: u64,
     artifacts: Vec<(Digest, Contents)>,
 }
 
@@ -63,13 +65,15 @@ impl Index {
         if let Some(entry) = self.entries.get(key).filter(|entry| entry.still_holds(store)) {
             return (Lookup::Found(entry.result.clone()), Some(entry.seconds));
         }
+        // Before it is read: if it is replaced meanwhile, the entry will not hold.
+        let seen = of_result(store, key);
         let found = store.look_up(key);
         let seconds = match &found {
             Lookup::Found(result) | Lookup::Dropped(result) => store.provenance(&result.key).map(|p| p.seconds),
             Lookup::Missing | Lookup::Damaged(_) => None,
         };
         if let Lookup::Found(result) = &found
-            && let Some(entry) = Entry::of(store, result, seconds.unwrap_or_default())
+            && let Some(entry) = seen.and_then(|seen| Entry::of(store, result, seen, seconds.unwrap_or_default()))
         {
             self.fresh().push(entry);
         }
@@ -101,7 +105,7 @@ fn place(store: &Store, recipe: &str) -> PathBuf {
 
 impl Entry {
     /// None where a file goes away while it is looked at.
-    fn of(store: &Store, result: &Arc<StageResult>, seconds: f64) -> Option<Self> {
+    fn of(store: &Store, result: &Arc<StageResult>, (stamp, inode): (Stamp, u64), seconds: f64) -> Option<Self> {
         let contents = |digest: &Digest| {
             let place = store.artifact_place(digest);
             let mut paths = vec![place.join("manifest.json")];
@@ -111,8 +115,7 @@ impl Entry {
             Some((*digest, stamped.collect::<Option<Contents>>()?))
         };
         let artifacts = result.artifacts.values().map(contents).collect::<Option<_>>()?;
-        let stamp = Stamp::of(&store.result_place(&result.key))?;
-        Some(Self { result: result.clone(), seconds, stamp, artifacts })
+        Some(Self { result: result.clone(), seconds, stamp, inode, artifacts })
     }
 
     fn still_holds(&self, store: &Store) -> bool {
@@ -120,15 +123,25 @@ impl Entry {
             let place = store.artifact_place(digest);
             contents.iter().all(|(path, stamp)| Stamp::of(&place.join(path)).as_ref() == Some(stamp))
         };
-        Stamp::of(&store.result_place(&self.result.key)) == Some(self.stamp) && self.artifacts.iter().all(holds)
+        of_result(store, &self.result.key) == Some((self.stamp, self.inode)) && self.artifacts.iter().all(holds)
     }
+}
+
+fn of_result(store: &Store, key: &Key) -> Option<(Stamp, u64)> {
+    let metadata = fs::symlink_metadata(store.result_place(key)).ok()?;
+    Some((Stamp::from(&metadata), metadata.ino()))
 }
 
 impl Stamp {
     fn of(path: &Path) -> Option<Self> {
-        let metadata = fs::symlink_metadata(path).ok()?;
+        fs::symlink_metadata(path).ok().map(|metadata| Self::from(&metadata))
+    }
+}
+
+impl From<&Metadata> for Stamp {
+    fn from(metadata: &Metadata) -> Self {
         let size = if metadata.is_dir() { 0 } else { metadata.len() };
-        Some(Self { size, modified_ns: modified_ns(&metadata) })
+        Self { size, modified_ns: modified_ns(metadata) }
     }
 }
 

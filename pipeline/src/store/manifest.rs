@@ -1,12 +1,15 @@
 //! What a folder of files holds, and whether it still does.
 
 use super::error::{IoContext, Result, StoreError};
+use super::files;
 use crate::ids::Digest;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::fs::{self, Metadata};
+use std::fs::{self, File, Metadata};
+use std::io::{ErrorKind, Read};
 use std::path::Path;
-use std::time::UNIX_EPOCH;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
 
 /// What an artifact held when it was published, by which opening it is checked.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -25,23 +28,39 @@ pub(super) struct Entry {
 }
 
 /// How closely files are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Look<'a> {
     /// Sizes and times. A file whose time alone differs, after a copy to another disk say, is read.
     Glance,
-    /// Every byte.
-    Full,
+    /// Every byte. The counter goes up as they are read.
+    Full(&'a AtomicU64),
 }
 
 impl Manifest {
     pub fn of(folder: &Path) -> Result<Self> {
         let mut entries = Vec::new();
         for (path, metadata) in list(folder)? {
-            let digest = if metadata.is_dir() { Digest::of(b"") } else { file_digest(&folder.join(&path))? };
+            let digest =
+                if metadata.is_dir() { Digest::of(b"") } else { file_digest(&folder.join(&path), &AtomicU64::new(0))? };
             let size = if metadata.is_dir() { 0 } else { metadata.len() };
             entries.push(Entry { path, size, modified_ns: modified_ns(&metadata), digest });
         }
         Ok(Self { digest: content_digest(&entries), files: entries })
+    }
+
+    /// Whether it says what the digest says.
+    pub fn is_of(&self, digest: &Digest) -> bool {
+        self.digest == *digest && content_digest(&self.files) == *digest
+    }
+
+    /// Gives the files in `folder`, which hold the same, the times that it tells.
+    pub fn date(&self, folder: &Path) -> Result<()> {
+        for Entry { path, modified_ns, .. } in self.files.iter().filter(|entry| !entry.path.ends_with('/')) {
+            let place = folder.join(path);
+            let time = UNIX_EPOCH + Duration::from_nanos(*modified_ns);
+            files::set_time(&place, time).doing("set the time of", &place)?;
+        }
+        Ok(())
     }
 
     pub fn bytes(&self) -> u64 {
@@ -49,7 +68,7 @@ impl Manifest {
     }
 
     /// What is wrong with the files in `folder`, if anything is.
-    pub fn damage(&self, folder: &Path, look: Look) -> Option<String> {
+    pub fn damage(&self, folder: &Path, look: Look<'_>) -> Option<String> {
         let found = match list(folder) {
             Ok(found) => found,
             Err(error) => return Some(format!("cannot be read: {error}")),
@@ -69,15 +88,18 @@ impl Manifest {
 }
 
 impl Entry {
-    fn damage(&self, folder: &Path, now: &Metadata, look: Look) -> Option<String> {
+    fn damage(&self, folder: &Path, now: &Metadata, look: Look<'_>) -> Option<String> {
         let Self { path, size, .. } = self;
         if now.len() != *size {
             return Some(format!("holds {path} with {} bytes in place of {size}", now.len()));
         }
-        if look == Look::Glance && modified_ns(now) == self.modified_ns {
-            return None;
-        }
-        match file_digest(&folder.join(path)) {
+        let uncounted = AtomicU64::new(0);
+        let counter = match look {
+            Look::Glance if modified_ns(now) == self.modified_ns => return None,
+            Look::Glance => &uncounted,
+            Look::Full(counter) => counter,
+        };
+        match file_digest(&folder.join(path), counter) {
             Ok(digest) if digest == self.digest => None,
             Ok(_) => Some(format!("holds {path} with other contents")),
             Err(error) => Some(format!("cannot be read: {error}")),
@@ -94,10 +116,28 @@ fn content_digest(entries: &[Entry]) -> Digest {
     hasher.finalize().into()
 }
 
-fn file_digest(place: &Path) -> Result<Digest> {
+/// Reads a file. It is not mapped into memory: a disk that fails, or a file that somebody makes shorter meanwhile, would
+/// end the process in place of being an error.
+fn file_digest(place: &Path, counter: &AtomicU64) -> Result<Digest> {
+    const MOST_AT_ONCE: u64 = 2 << 20;
+    /// With less, handing parts to other cores costs more than it saves.
+    const WORTH_SHARING: usize = 256 << 10;
+    let mut file = File::open(place).doing("open", place)?;
+    let size = file.metadata().doing("look at", place)?.len();
+    let mut buffer = vec![0; size.clamp(1 << 9, MOST_AT_ONCE) as usize];
     let mut hasher = blake3::Hasher::new();
-    hasher.update_mmap_rayon(place).doing("read", place)?;
-    Ok(hasher.finalize().into())
+    loop {
+        let read = match file.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.finalize().into()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            read => read.doing("read", place)?,
+        };
+        match &buffer[..read] {
+            large if read >= WORTH_SHARING => hasher.update_rayon(large),
+            small => hasher.update(small),
+        };
+        counter.fetch_add(read as u64, Ordering::Relaxed);
+    }
 }
 
 /// Every file below a folder, and every empty folder (with a `/` behind its path), sorted by path.

@@ -5,36 +5,50 @@
 //! format                    the version of this layout
 //! artifacts/ab/DIGEST/      manifest.json and files/: what a stage yielded, named by its content
 //! results/ab/KEY/           result.json, provenance.json, side/, log
-//! attempts/KEY/             lease, locked by the process that computes KEY, and 1/, 2/, ...: out/ side/ scratch/ resume/ log
+//! attempts/KEY/             lease, locked by the process that computes KEY, and 1-.../, 2-.../: out/ side/ scratch/ resume/ log
 //! runs/TIME-RECIPE/         run.json, nodes.jsonl, events.jsonl; alive, locked while it goes on, and status.json
 //! index/RECIPE              what the files of a recipe's results said when they were last read; a cache
 //! workers/DIGEST.json       catalogues, so that `plan` starts no worker
 //! cache/                    downloads
 //! damaged/                  artifacts that were no longer what their name says
+//! lock                      locked for the moment in which an artifact is taken from its place
 //! ```
 
 mod artifact;
 mod attempt;
 mod catalogues;
+mod census;
 mod error;
 pub mod fault;
 mod files;
+mod gc;
+mod gc_plan;
 mod index;
+mod leftovers;
 mod manifest;
 mod place;
 mod records;
+mod remedy;
 mod results;
 mod runs;
 #[cfg(test)]
 mod tests;
+mod uses;
+mod verify;
 mod view;
 
 pub use artifact::{ArtifactState, Drop, Hold};
 pub use attempt::{Attempt, Lease};
 pub use error::StoreError;
 pub use files::Durability;
+pub use gc::Collected;
+pub use gc_plan::{GcPlan, GcWishes, Going};
+pub use leftovers::{Leftover, LeftoverKind};
 pub use records::*;
+pub use remedy::FREE_SPACE;
 pub use runs::*;
+pub use uses::Use;
+pub use verify::{Damage, Damaged, Reading, Verified};
 pub use view::View;
 
 use error::{IoContext, Result};
@@ -75,7 +89,7 @@ impl Store {
     /// Where downloads are kept, shared by all runs.
     pub fn cache(&self) -> Result<PathBuf> {
         let cache = self.root.join("cache");
-        fs::create_dir_all(&cache).doing("create", &cache)?;
+        files::create_folders(&cache).doing("create", &cache)?;
         Ok(cache)
     }
 

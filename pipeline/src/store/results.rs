@@ -2,7 +2,7 @@
 
 use super::error::{IoContext, Result};
 use super::files::{self, Durability, Renamed};
-use super::{ArtifactState, Attempt, Provenance, StageResult, Store};
+use super::{ArtifactState, Attempt, Lease, Provenance, StageResult, Store};
 use crate::ids::Key;
 use crate::plan::{Canonical, Lookup};
 use pretext_protocol::Measurement;
@@ -12,11 +12,18 @@ use std::sync::Arc;
 
 /// What `result.json` holds. Two runs of the same key write the same bytes.
 #[derive(Debug, Serialize, Deserialize)]
-struct ResultRecord {
+pub(super) struct ResultRecord {
     #[serde(flatten)]
-    result: StageResult,
+    pub result: StageResult,
     /// What was computed, whose digest is the key.
     canonical: Canonical,
+}
+
+impl ResultRecord {
+    /// Whether it stands under its own key.
+    pub fn belongs_to(&self, key: &Key) -> bool {
+        self.result.key == *key && self.canonical.key() == *key
+    }
 }
 
 impl Store {
@@ -32,7 +39,7 @@ impl Store {
     ) -> Result<()> {
         let durability = Durability::worth(provenance.seconds);
         let place = self.result_folder(&result.key);
-        let staging = attempt.folder().join("result");
+        let staging = attempt.result();
         let (canonical, result) = (canonical.clone(), result.clone());
         let (key, record) = (result.key, ResultRecord { result, canonical });
         files::write_json(&staging.join("result.json"), &record, durability)?;
@@ -42,19 +49,32 @@ impl Store {
             files::rename(&attempt.log(), &staging.join("log")).doing("rename", &attempt.log())?;
         }
         files::sync(&staging, durability).doing("save", &staging)?;
-        while files::rename_folder(&staging, &place, durability)? == Renamed::Occupied {
+        if files::rename_folder(&staging, &place, durability)? == Renamed::Occupied {
             if !replaced && matches!(self.look_up(&key), Lookup::Found(_)) {
                 return Ok(());
             }
-            let old = files::unique_beside(&staging);
-            files::rename(&place, &old).doing("rename", &place)?;
-            files::remove_folder(&old)?;
+            files::exchange(&staging, &place).doing("replace", &place)?;
+            // The old one; it goes with the attempt if it cannot be removed now.
+            let _ = files::remove_folder(&staging);
         }
         Ok(())
     }
 
+    /// Removes a result, all at once. Its artifacts stay. The lease keeps others from publishing it meanwhile.
+    pub(super) fn remove_result(&self, key: &Key, _lease: &Lease) -> Result<()> {
+        files::remove_at_once(&self.result_folder(key))
+    }
+
     /// What there is under a key, read from its files.
     pub fn look_up(&self, key: &Key) -> Lookup {
+        match self.look_once(key) {
+            // `gc` removes a result and then its artifacts: who read the one before sees the others missing.
+            Lookup::Damaged(_) => self.look_once(key),
+            found => found,
+        }
+    }
+
+    fn look_once(&self, key: &Key) -> Lookup {
         match files::read_json::<ResultRecord>(&self.result_place(key)) {
             Ok(None) => Lookup::Missing,
             Err(error) => Lookup::Damaged(error.to_string()),
@@ -81,7 +101,11 @@ impl Store {
 
     /// How a result came about. None when it is not there or cannot be read: nothing depends on it.
     pub fn provenance(&self, key: &Key) -> Option<Provenance> {
-        files::read_json(&self.result_folder(key).join("provenance.json")).ok().flatten()
+        files::read_json(&self.provenance_place(key)).ok().flatten()
+    }
+
+    pub(super) fn provenance_place(&self, key: &Key) -> PathBuf {
+        self.result_folder(key).join("provenance.json")
     }
 
     pub(super) fn result_place(&self, key: &Key) -> PathBuf {
@@ -90,10 +114,11 @@ impl Store {
         place
     }
 
-    fn checked(&self, key: &Key, ResultRecord { result, canonical }: ResultRecord) -> Lookup {
-        if result.key != *key || canonical.key() != *key {
+    fn checked(&self, key: &Key, record: ResultRecord) -> Lookup {
+        if !record.belongs_to(key) {
             return Lookup::Damaged(format!("the result's contents do not belong to the key {}", key.0.short()));
         }
+        let result = record.result;
         let mut is_dropped = false;
         for (output, digest) in &result.artifacts {
             match self.artifact_state(digest) {

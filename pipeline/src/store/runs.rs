@@ -2,14 +2,15 @@
 
 use super::error::{IoContext, Result};
 use super::files::{self, Durability};
-use super::{Machine, Store};
+use super::{Machine, Store, fault};
 use crate::ids::{Digest, Key, NodeId};
 use crate::plan::Canonical;
 use crate::text;
 use pretext_protocol::{Measurement, Progress};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -145,7 +146,7 @@ impl Store {
     /// Begins the record of a run.
     pub fn begin_run(&self, recipe: &str, path: &str, recipe_digest: Digest) -> Result<RunFolder> {
         let folder = self.new_run_folder(recipe)?;
-        let create = |name: &str| File::create(folder.join(name)).doing("create", &folder.join(name));
+        let create = |name: &str| files::create_file(&folder.join(name));
         let alive = create("alive")?;
         alive.lock().doing("lock", &folder.join("alive"))?;
         let nodes = BufWriter::new(create("nodes.jsonl")?);
@@ -187,7 +188,7 @@ impl Store {
     pub fn run_nodes(&self, id: &str) -> Result<Vec<RunNode>> {
         let mut nodes: Vec<RunNode> = vec![];
         let mut places = HashMap::new();
-        for line in node_lines(&self.run_folder(id))? {
+        for line in node_lines::<NodeLine>(&self.run_folder(id))? {
             let place = *places.entry(line.node.clone()).or_insert(nodes.len());
             let node = self.run_node(line);
             if place == nodes.len() { nodes.push(node) } else { nodes[place] = node }
@@ -201,7 +202,7 @@ impl Store {
         let mut latest = Vec::new();
         for folder in self.run_folders()?.into_iter().rev() {
             let run = name_of(&folder);
-            for NodeLine { node, key, .. } in node_lines(&folder)?.into_iter().rev() {
+            for NodeLine { node, key, .. } in node_lines::<NodeLine>(&folder)?.into_iter().rev() {
                 let Some(key) = key else { continue };
                 if seen.insert((recipe_of(&run).to_owned(), node.clone())) {
                     latest.push(LatestNode { recipe: recipe_of(&run).to_owned(), run: run.clone(), node, key });
@@ -242,7 +243,7 @@ impl Store {
         self.root.join("runs").join(id)
     }
 
-    fn run_folders(&self) -> Result<Vec<PathBuf>> {
+    pub(super) fn run_folders(&self) -> Result<Vec<PathBuf>> {
         let mut folders = files::entries(&self.root.join("runs"))?;
         folders.sort();
         Ok(folders)
@@ -269,21 +270,23 @@ impl RunFolder {
         &self.record.id
     }
 
-    pub fn path(&self) -> &Path {
-        &self.folder
-    }
-
     /// Adds what happened to a node. What was reused reaches the disk with what comes next; a loss is none.
     pub fn note(&mut self, line: &NodeLine) -> Result<()> {
         let mut bytes = serde_json::to_vec(line).expect("records are plain data");
         bytes.push(b'\n');
-        let written = self.nodes.write_all(&bytes);
+        let written = fault::step().and_then(|()| self.nodes.write_all(&bytes));
         let written = written.and_then(|()| if line.event == NodeEvent::Reused { Ok(()) } else { self.nodes.flush() });
         written.doing("write", &self.folder.join("nodes.jsonl"))
     }
 
-    /// Says how far it is.
-    pub fn write_status(&self, status: &RunStatus) -> Result<()> {
+    /// A further file in it.
+    pub fn create_file(&self, name: &str) -> Result<File> {
+        files::create_file(&self.folder.join(name))
+    }
+
+    /// Says how far it is, and what was reused until now, so that `gc` leaves it alone.
+    pub fn write_status(&mut self, status: &RunStatus) -> Result<()> {
+        self.nodes.flush().doing("write", &self.folder.join("nodes.jsonl"))?;
         files::write_json(&self.folder.join("status.json"), status, Durability::Quick)
     }
 
@@ -292,13 +295,14 @@ impl RunFolder {
         self.nodes.flush().doing("write", &self.folder.join("nodes.jsonl"))?;
         self.record.finished = Some(now());
         self.record.summary = Some(summary.clone());
-        let _ = fs::remove_file(self.folder.join("status.json"));
+        // It says what is no longer so, and the record of the end tells that.
+        let _ = files::remove_file(&self.folder.join("status.json"));
         files::write_json(&self.folder.join("run.json"), &self.record, Durability::Quick)
     }
 }
 
 /// The lines of a run's `nodes.jsonl` that can be read: the last may have been cut off.
-pub(super) fn node_lines(folder: &Path) -> Result<Vec<NodeLine>> {
+pub(super) fn node_lines<T: DeserializeOwned>(folder: &Path) -> Result<Vec<T>> {
     let bytes = files::read_if_there(&folder.join("nodes.jsonl"))?.unwrap_or_default();
     Ok(bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
@@ -308,7 +312,7 @@ pub(super) fn name_of(folder: &Path) -> String {
 }
 
 /// `small-labels` of `2026-11-24T12-57-03Z-small-labels`.
-fn recipe_of(id: &str) -> &str {
+pub(super) fn recipe_of(id: &str) -> &str {
     id.split_once('Z').and_then(|(_, rest)| rest.split_once('-')).map_or("", |(_, recipe)| recipe)
 }
 

@@ -41,7 +41,7 @@ impl Fixture {
         fs::write(attempt.out().join("value/value.txt"), text).unwrap();
         fs::write(attempt.side().join("curve.csv"), "1\n").unwrap();
         fs::write(attempt.log(), "said\n").unwrap();
-        let digest = self.store.publish_artifact(&attempt.out().join("value"), Durability::Quick).unwrap();
+        let digest = self.store.publish_artifact(&attempt.out().join("value"), Durability::Quick).unwrap().0;
         let measurements = vec![Measurement { name: "value".into(), split: String::new(), value: 0.1 }];
         let artifacts = [("value".to_owned(), digest)].into();
         let result = StageResult { key: canonical.key(), artifacts, measurements };
@@ -77,7 +77,7 @@ fn provenance(attempts: u32) -> Provenance {
 fn the_digest_is_that_of_paths_and_contents_and_of_nothing_else() {
     let f = Fixture::new();
     let digest = |name, contents: &[(&str, &str)]| {
-        f.store.publish_artifact(&f.folder_with(name, contents), Durability::Quick).unwrap()
+        f.store.publish_artifact(&f.folder_with(name, contents), Durability::Quick).unwrap().0
     };
     let one = digest("one", &[("b/c", "2"), ("a", "1"), ("empty/", "")]);
     assert_eq!(digest("two", &[("a", "1"), ("empty/", ""), ("b/c", "2")]), one);
@@ -93,11 +93,11 @@ fn the_digest_is_that_of_paths_and_contents_and_of_nothing_else() {
 #[test]
 fn publishing_again_changes_nothing() {
     let f = Fixture::new();
-    let digest = f.store.publish_artifact(&f.folder_with("one", &[("a", "1")]), Durability::Quick).unwrap();
+    let digest = f.store.publish_artifact(&f.folder_with("one", &[("a", "1")]), Durability::Quick).unwrap().0;
     let file = f.store.artifact(&digest).join("a");
     let before = fs::metadata(&file).unwrap();
     assert_eq!(before.permissions().mode() & 0o777, 0o444);
-    assert_eq!(f.store.publish_artifact(&f.folder_with("two", &[("a", "1")]), Durability::Quick).unwrap(), digest);
+    assert_eq!(f.store.publish_artifact(&f.folder_with("two", &[("a", "1")]), Durability::Quick).unwrap().0, digest);
     assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), before.modified().unwrap());
     assert_eq!(f.store.artifact_state(&digest), ArtifactState::Whole);
 }
@@ -276,6 +276,31 @@ fn what_was_dropped_is_known_and_comes_back() {
     f.publish("5");
     assert!(matches!(f.store.look_up(&result.key), Lookup::Found(_)));
     assert!(f.store.hold([&digest]).unwrap().is_some());
+}
+
+#[test]
+fn a_folder_that_changes_while_it_is_published_is_no_artifact() {
+    let f = Fixture::new();
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let folder = |turn: u32| f.folder_with(&format!("turn-{turn}"), &[("value.txt", &"x".repeat(4 << 20))]);
+    let noticed = std::thread::scope(|scope| {
+        let noticed = (0..20).any(|turn| {
+            let folder = folder(turn);
+            let mut file = fs::File::options().append(true).open(folder.join("value.txt")).unwrap();
+            let is_over = &is_over;
+            // What the stage has started goes on writing after the stage has said that it is done.
+            scope.spawn(move || {
+                use std::io::Write;
+                while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                    file.write_all(b"more").unwrap();
+                }
+            });
+            matches!(f.store.publish_artifact(&folder, Durability::Quick), Err(StoreError::Changed { .. }))
+        });
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        noticed
+    });
+    assert!(noticed);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::error::Result;
 use super::index::Index;
-use super::runs::{NodeEvent, node_lines};
+use super::runs::{NodeEvent, NodeLine, node_lines};
 use super::{LastRun, Store};
 use crate::ids::{Key, NodeId};
 use crate::plan::{Canonical, Known, Lookup};
@@ -100,7 +100,7 @@ impl PastRun {
         let bytes = std::fs::metadata(folder.join("nodes.jsonl")).map_or(0, |file| file.len());
         let at = store.run_record(&id).map_or(0, |record| record.finished.unwrap_or(record.started));
         let mut run = Self { id, at, settled: HashMap::new(), computed: HashMap::new() };
-        for line in node_lines(folder).unwrap_or_default() {
+        for line in node_lines::<NodeLine>(folder).unwrap_or_default() {
             let (NodeEvent::Computed | NodeEvent::Reused, Some(key)) = (line.event, line.key) else { continue };
             run.settled.insert(line.node, key);
             run.computed.extend(line.canonical.map(|canonical| (key, canonical)));

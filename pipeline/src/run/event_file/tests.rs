@@ -28,12 +28,14 @@ fn every_update_is_a_line_with_its_own_fields() {
         Update::Finished(&summary),
     ];
     let folder = tempfile::tempdir().unwrap();
-    let mut file = EventFile::create(folder.path()).unwrap();
+    let store = crate::store::Store::open(&folder.path().join("store")).unwrap();
+    let run = store.begin_run("small", "small.yaml", Digest::of(b"")).unwrap();
+    let mut file = EventFile::create(&run).unwrap();
     updates.iter().for_each(|update| file.on(update));
     file.on(&Update::Overall { ended: 1, to_run: 2, remaining_seconds: None });
     file.on(&Update::Progress { node: &id, progress: &Progress::default() });
 
-    let text = fs::read_to_string(folder.path().join("events.jsonl")).unwrap();
+    let text = fs::read_to_string(store.run_folder(run.id()).join("events.jsonl")).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), updates.len(), "how far it is stands in no line: {text}");
     for (line, update) in lines.iter().zip(&updates) {

@@ -1,6 +1,8 @@
 //! A worker for tests: instant, deterministic, and faulty where it is asked to be. In the cache folder it keeps
 //! `trace`, one line for each stage that it began: kind, first step, its own process number.
 
+mod haunted;
+
 use pretext_protocol::{CHECKPOINT, Cost, Measurement, PROTOCOL, Progress, Reply, Request, Run};
 use pretext_tests::fake;
 use std::ffi::CString;
@@ -13,6 +15,11 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 fn main() {
+    if let [_, haunt, attempt] = std::env::args().collect::<Vec<_>>().as_slice()
+        && haunt == "haunt"
+    {
+        return haunted::haunt(Path::new(attempt));
+    }
     let stop = Arc::new(AtomicBool::new(false));
     let (sender, requests) = mpsc::channel();
     let told_to_stop = stop.clone();
@@ -48,13 +55,17 @@ fn say(reply: &Reply) {
 }
 
 fn compute(run: &Run, stop: &AtomicBool) {
-    let first_step = if run.kind == "fake/slow" { checkpoint(run).0 } else { 0 };
+    let counts = ["fake/slow", "fake/haunted"].contains(&run.kind.as_str());
+    let first_step = if counts { checkpoint(run).0 } else { 0 };
+    if run.kind == "fake/haunted" && run.resume.is_none() {
+        haunted::raise(run);
+    }
     trace(run, first_step);
     eprintln!("{} begins", run.kind);
     let value = match run.kind.as_str() {
         "fake/source" => number(run, "value"),
         "fake/add" => input(run, "a") + input(run, "b") + number(run, "plus"),
-        "fake/slow" => match count(run, stop) {
+        "fake/slow" | "fake/haunted" => match count(run, stop) {
             Some(value) => value,
             None => return say(&Reply::Stopped { id: run.id }),
         },
@@ -67,6 +78,7 @@ fn compute(run: &Run, stop: &AtomicBool) {
         "fake/exit" => std::process::exit(number(run, "code") as i32),
         "fake/die" => return die(number(run, "signal") as i32),
         "fake/garbage" => return println!("Epoch 1/10: loss 0.3"),
+        "fake/flood" => return flood(number(run, "errors") > 0),
         "fake/hang" => return std::thread::sleep(Duration::from_secs(3600)),
         "fake/forgetful" => return say(&Reply::Done { id: run.id, cost: Cost::default() }),
         "fake/stray" => return measure(run, "beauty", "", 1.0),
@@ -137,6 +149,13 @@ fn exchange(one: &Path, other: &Path) {
     let done =
         unsafe { libc::renameat2(libc::AT_FDCWD, one.as_ptr(), libc::AT_FDCWD, other.as_ptr(), libc::RENAME_EXCHANGE) };
     assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+}
+
+fn flood(errors: bool) {
+    let noise = [b'x'; 1 << 16];
+    loop {
+        let _ = if errors { std::io::stderr().write_all(&noise) } else { std::io::stdout().write_all(&noise) };
+    }
 }
 
 fn die(signal: i32) {
