@@ -1,11 +1,11 @@
 //! Artifacts: folders of files under the digest of their contents.
 
-use super::error::{IoContext, Result, StoreError};
-use super::files::{self, Durability, Renamed};
+use super::error::{IoContext, Result};
+use super::files::{self, Durability};
 use super::manifest::{Look, Manifest};
 use super::{Store, fault, place::is_at};
 use crate::ids::Digest;
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -22,12 +22,12 @@ pub enum ArtifactState {
 /// The right to read some artifacts: while it lasts nobody drops them. The locks are the kernel's and end with the process.
 #[derive(Debug)]
 pub struct Hold {
-    _manifests: Vec<File>,
+    pub(super) _manifests: Vec<File>,
 }
 
-type Lock = fn(&File) -> std::result::Result<(), TryLockError>;
+pub(super) type Lock = fn(&File) -> std::result::Result<(), TryLockError>;
 /// Waits for who removes something, which is a matter of moments.
-const LOCK_SHARED: Lock = |file| file.lock_shared().map_err(TryLockError::Error);
+pub(super) const LOCK_SHARED: Lock = |file| file.lock_shared().map_err(TryLockError::Error);
 
 /// What became of a wish to drop an artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,78 +44,6 @@ impl Store {
     /// The folder with an artifact's files. Nothing in it may be changed.
     pub fn artifact(&self, digest: &Digest) -> PathBuf {
         self.artifact_place(digest).join("files")
-    }
-
-    /// Moves a folder to its place among the artifacts. That the artifact is there already is as good. Nobody removes it
-    /// while the hold lasts: until its result mentions it, say.
-    pub fn publish_artifact(&self, folder: &Path, durability: Durability) -> Result<(Digest, Hold)> {
-        if !fs::symlink_metadata(folder).doing("look at", folder)?.is_dir() {
-            return Err(StoreError::NotPlain { path: folder.to_owned(), what: "no folder" });
-        }
-        let manifest = Manifest::of(folder)?;
-        let digest = manifest.digest;
-        if let Some(hold) = self.hold_whole(&digest)? {
-            return Ok((digest, hold));
-        }
-        protect(folder, &manifest, durability)?;
-        let staging = files::unique_beside(folder);
-        files::create_folder(&staging).doing("create", &staging)?;
-        files::rename(folder, &staging.join("files")).doing("rename", folder)?;
-        // Under its old name nobody can change it any more; somebody may have while it was read.
-        if let Some(damage) = manifest.damage(&staging.join("files"), Look::Glance) {
-            return Err(StoreError::Changed { path: folder.to_owned(), damage });
-        }
-        files::write_json(&staging.join("manifest.json"), &manifest, durability)?;
-        Ok((digest, self.move_to_its_place(&digest, &staging, durability)?))
-    }
-
-    /// Gives a finished artifact its name, in the place of one that is no longer whole if there is one.
-    fn move_to_its_place(&self, digest: &Digest, staging: &Path, durability: Durability) -> Result<Hold> {
-        let place = self.artifact_place(digest);
-        let manifest = staging.join("manifest.json");
-        let manifest =
-            File::open(&manifest).and_then(|file| file.lock_shared().map(|()| file)).doing("lock", &manifest)?;
-        let own = Hold { _manifests: vec![manifest] };
-        loop {
-            if files::rename_folder(staging, &place, durability)? == Renamed::Done {
-                return Ok(own);
-            }
-            let manifest = self.lock_manifest(digest, LOCK_SHARED)?;
-            if manifest.is_some() && self.artifact_state(digest) == ArtifactState::Whole {
-                return Ok(Hold { _manifests: manifest.into_iter().collect() }); // another process was faster
-            }
-            let _taking = self.lock_places()?;
-            let state = self.artifact_state(digest);
-            if state == ArtifactState::Whole || !place.exists() {
-                continue; // no longer so
-            }
-            let hold = match manifest.filter(|manifest| is_at(manifest, &self.manifest_place(digest))) {
-                Some(manifest) if self.mend(digest, staging)? => Hold { _manifests: vec![manifest] },
-                _ => {
-                    files::exchange(staging, &place).doing("replace", &place)?;
-                    own
-                }
-            };
-            // What is left of the old one is in nobody's way: it goes with the attempt if it cannot be removed.
-            let _ = match state {
-                ArtifactState::Damaged(_) => self.move_aside(staging, &digest.to_string()).map(drop),
-                _ => files::remove_folder(staging),
-            };
-            return Ok(hold);
-        }
-    }
-
-    /// Puts whole files under the manifest that is there, whose locks thereby last: somebody may read what is damaged. False
-    /// where the manifest is no good.
-    fn mend(&self, digest: &Digest, staging: &Path) -> Result<bool> {
-        let Ok(Some(manifest)) = self.manifest(digest) else { return Ok(false) };
-        if !manifest.is_of(digest) {
-            return Ok(false);
-        }
-        let (whole, files) = (staging.join("files"), self.artifact(digest));
-        manifest.date(&whole)?;
-        let done = if files.exists() { files::exchange(&whole, &files) } else { files::rename(&whole, &files) };
-        done.doing("replace", &files).map(|()| true)
     }
 
     /// What is there of an artifact, by the sizes and times of its files.
@@ -160,7 +88,7 @@ impl Store {
     }
 
     /// A hold on an artifact that is there and whole.
-    fn hold_whole(&self, digest: &Digest) -> Result<Option<Hold>> {
+    pub(super) fn hold_whole(&self, digest: &Digest) -> Result<Option<Hold>> {
         let Some(manifest) = self.lock_manifest(digest, LOCK_SHARED)? else { return Ok(None) };
         let is_whole = self.artifact_state(digest) == ArtifactState::Whole;
         Ok(is_whole.then(|| Hold { _manifests: vec![manifest] }))
@@ -217,7 +145,7 @@ impl Store {
     }
 
     /// The manifest, locked as `lock` says; none where it is not there or somebody else's lock forbids it.
-    fn lock_manifest(&self, digest: &Digest, lock: Lock) -> Result<Option<File>> {
+    pub(super) fn lock_manifest(&self, digest: &Digest, lock: Lock) -> Result<Option<File>> {
         let place = self.manifest_place(digest);
         loop {
             let file = match File::open(&place) {
@@ -235,7 +163,7 @@ impl Store {
 
     /// The right to take artifacts from their places, for the moment that it takes. Without it, two that find the same
     /// damaged one would replace each other's. Whoever has it waits for no other lock.
-    fn lock_places(&self) -> Result<File> {
+    pub(super) fn lock_places(&self) -> Result<File> {
         let place = self.root.join("lock");
         let file = fault::step().and_then(|()| File::options().create(true).append(true).open(&place));
         let file = file.doing("open", &place)?;
@@ -256,7 +184,7 @@ impl Store {
         self.sharded("artifacts", digest)
     }
 
-    fn manifest_place(&self, digest: &Digest) -> PathBuf {
+    pub(super) fn manifest_place(&self, digest: &Digest) -> PathBuf {
         self.artifact_place(digest).join("manifest.json")
     }
 
@@ -268,15 +196,4 @@ impl Store {
         files::rename_folder(place, &aside, Durability::Quick)?;
         Ok(aside)
     }
-}
-
-/// Files are made read-only, and saved to disk where they are worth it. Folders stay writable, so that `rm -r` on a store
-/// works.
-fn protect(folder: &Path, manifest: &Manifest, durability: Durability) -> Result<()> {
-    for entry in manifest.files.iter().filter(|entry| !entry.path.ends_with('/')) {
-        let path = folder.join(&entry.path);
-        files::make_read_only(&path).doing("change the permissions of", &path)?;
-        files::sync(&path, durability).doing("save", &path)?;
-    }
-    files::sync(folder, durability).doing("save", folder)
 }

@@ -27,6 +27,7 @@ mod index;
 mod leftovers;
 mod manifest;
 mod place;
+mod publish;
 mod records;
 mod remedy;
 mod results;
