@@ -52,6 +52,6 @@ fn change(from: &Option<Digest>, to: &Option<Digest>) -> String {
 
 /// `2 h 00 min ago`; nothing for a moment that a clock says is still to come. `at` is in seconds since 1970.
 pub fn ago(at: u64, now: SystemTime) -> Option<String> {
-    let passed = now.duration_since(UNIX_EPOCH + Duration::from_secs(at)).ok()?;
+    let passed = now.duration_since(UNIX_EPOCH.checked_add(Duration::from_secs(at))?).ok()?;
     Some(format!("{} ago", duration(passed.as_secs_f64())))
 }

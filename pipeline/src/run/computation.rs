@@ -5,7 +5,9 @@ use super::process::Process;
 use super::publish;
 use super::worker::{Conclusion, Failure, Worker};
 use super::{End, Event, Job};
-use crate::store::{Attempt, Durability, FREE_SPACE, Hold, Lease, Machine, Provenance, StageResult, Store};
+use crate::store::{
+    Attempt, Durability, FREE_SPACE, Hold, Lease, Leavings, Machine, Provenance, StageResult, Store, StoreError,
+};
 use crate::text;
 use anyhow::Result;
 use crossbeam_channel::Sender;
@@ -26,6 +28,23 @@ pub(super) struct Computation {
     pub(super) events: Sender<Event>,
     pub(super) control: Arc<Control>,
     pub(super) terms: Terms,
+    pub(super) leavings: Arc<AllLeavings>,
+}
+
+/// What quick stages have left, to be removed at the end of the run, or when it has become much.
+#[derive(Debug, Default)]
+pub(super) struct AllLeavings(Mutex<Vec<Leavings>>);
+
+const MUCH: usize = 10_000;
+
+impl AllLeavings {
+    fn add(&self, leavings: Result<Leavings, StoreError>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extend(leavings);
+        let removed = if all.len() >= MUCH { std::mem::take(&mut *all) } else { vec![] };
+        drop(all);
+        drop(removed);
+    }
 }
 
 /// What a computation came to before it is told to anyone.
@@ -41,8 +60,7 @@ impl Computation {
         let outcome = self.compute(attempt);
         match outcome {
             Ok(Computed::Done(result, provenance)) => {
-                // The result stands; that its attempts are still there costs space and nothing else.
-                let _ = lease.clear();
+                self.clear(lease, provenance.seconds);
                 End::Done { result: Arc::new(result), provenance: Box::new(provenance) }
             }
             // That it was ended for the time it took comes before how it ended.
@@ -55,6 +73,15 @@ impl Computation {
                 note_in_log(attempt, &error);
                 End::Failed { error }
             }
+        }
+    }
+
+    /// The result stands; that its attempts are still there costs space and nothing else. Where stages are quick there is
+    /// little of it, and it is removed when the run ends: some file systems slow down where files come and go.
+    fn clear(&self, lease: Lease, seconds: f64) {
+        match Durability::worth(seconds) {
+            Durability::Synced => drop(lease.clear()),
+            Durability::Quick => self.leavings.add(lease.set_aside()),
         }
     }
 

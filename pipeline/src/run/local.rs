@@ -1,4 +1,4 @@
-use super::computation::{Computation, Control};
+use super::computation::{AllLeavings, Computation, Control};
 use super::pool::{Pool, Terms};
 use super::slots::{self, Grant, Slots};
 use super::worker::WorkerSpec;
@@ -28,6 +28,7 @@ pub struct Local {
     slots: Arc<Slots>,
     pool: Arc<Pool>,
     running: Arc<Mutex<Running>>,
+    leavings: Arc<AllLeavings>,
 }
 
 type Running = HashMap<NodeIndex, Arc<Control>>;
@@ -46,7 +47,7 @@ impl Local {
         let LocalSettings { workers, threads, gpus } = settings;
         let slots = Slots::new(threads.max(1), slots::usable_memory(), gpus);
         let pool = Arc::new(Pool::new(workers, slots.threads()));
-        Self { store, events, slots, pool, running: Arc::default() }
+        Self { store, events, slots, pool, running: Arc::default(), leavings: Arc::default() }
     }
 
     fn begin(&self, job: &Job, attempt: Attempt, rights: Rights) -> Result<(), StoreError> {
@@ -55,7 +56,8 @@ impl Local {
         let device = rights.reservation.gpus().first().map_or("cpu".to_owned(), |gpu| format!("cuda:{gpu}"));
         let terms = Terms { worker: job.node.worker.clone(), device, threads: job.node.resources.threads };
         let (store, pool, events) = (self.store.clone(), self.pool.clone(), self.events.clone());
-        let computation = Computation { job: job.clone(), store, pool, events, control, terms };
+        let leavings = self.leavings.clone();
+        let computation = Computation { job: job.clone(), store, pool, events, control, terms, leavings };
         let (events, running, index, log) = (self.events.clone(), self.running.clone(), job.index, attempt.log());
         let compute = move || {
             let Rights { lease, reservation, inputs } = rights;

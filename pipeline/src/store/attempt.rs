@@ -17,6 +17,17 @@ pub struct Lease {
     _lock: File,
 }
 
+/// What is left of the attempts at a key that has its result. Removed when this is dropped.
+#[derive(Debug)]
+pub struct Leavings(PathBuf);
+
+impl Drop for Leavings {
+    fn drop(&mut self) {
+        // What cannot be removed now `gc` will find.
+        let _ = files::remove_folder(&self.0);
+    }
+}
+
 /// One try at computing a key.
 #[derive(Debug)]
 pub struct Attempt {
@@ -131,9 +142,10 @@ impl Lease {
         let unique = unique.file_name().expect("a unique name").to_string_lossy();
         let folder = self.folder.join(format!("{number}-{}", unique.trim_start_matches(files::TEMPORARY)));
         let attempt = Attempt { number, folder };
-        let resume = attempt.taken_over();
-        files::create_folders(&resume).doing("create", &resume)?;
+        files::create_folder(&attempt.folder).doing("create", &attempt.folder)?;
         if let Some(checkpoint) = newest_checkpoint(&earlier) {
+            let resume = attempt.taken_over();
+            files::create_folder(&resume).doing("create", &resume)?;
             files::rename(&checkpoint, &resume.join(CHECKPOINT)).doing("take over", &checkpoint)?;
         }
         for folder in [attempt.out(), attempt.side(), attempt.scratch()] {
@@ -155,6 +167,11 @@ impl Lease {
     pub fn clear(self) -> Result<()> {
         // A checkpoint that is removed half must not be found.
         files::remove_at_once(&self.folder)
+    }
+
+    /// Gives the key back as [`Self::clear`] does, and leaves the removing for later.
+    pub fn set_aside(self) -> Result<Leavings> {
+        files::set_aside(&self.folder).map(Leavings)
     }
 }
 

@@ -169,9 +169,13 @@ pub(super) fn remove_folder(folder: &Path) -> Result<()> {
 
 /// Removes a folder so that no half of it is ever at its place.
 pub(super) fn remove_at_once(folder: &Path) -> Result<()> {
+    remove_folder(&set_aside(folder)?)
+}
+
+/// Takes a folder from its place, to be removed. Returns where it is now.
+pub(super) fn set_aside(folder: &Path) -> Result<PathBuf> {
     let removed = unique_beside(folder);
-    rename(folder, &removed).doing("remove", folder)?;
-    remove_folder(&removed)
+    rename(folder, &removed).doing("remove", folder).map(|()| removed)
 }
 
 /// Removes a file or a folder that nobody looks for.

@@ -39,7 +39,7 @@ mod verify;
 mod view;
 
 pub use artifact::{ArtifactState, Drop, Hold};
-pub use attempt::{Attempt, Lease};
+pub use attempt::{Attempt, Lease, Leavings};
 pub use error::StoreError;
 pub use files::Durability;
 pub use gc::Collected;

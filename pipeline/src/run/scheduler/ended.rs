@@ -30,6 +30,8 @@ impl Scheduler<'_> {
         self.estimates.add(index, provenance.seconds);
         let (key, measurements, seconds) = (result.key, &result.measurements, provenance.seconds);
         self.tell(&Update::Done { node, key, seconds, measurements, canonical });
+        // So that it stands in the index, and the next plan need not open its files.
+        self.view.look_up(&key);
         let freed = self.board.settle(index, NodeOutcome::Computed(result));
         self.look_up(freed);
         self.bytes_are_back(index);
