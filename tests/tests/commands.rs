@@ -88,3 +88,69 @@ fn a_misspelt_name_gets_the_nearest_one() {
     let no_output = place.error(&["path", "sums.yaml", "one", "valu"]);
     assert_eq!(no_output, "error: one has no output `valu`; did you mean `value`?\n");
 }
+
+const SWEEP: &str = "
+name: sweep
+axes: { value: [1, 2], plus: [5, 10] }
+stages:
+  number: { use: fake/source, with: { value: $(value) }, keep: false }
+  sum: { use: fake/add, needs: { a: number }, with: { plus: $(plus) }, retries: 1 }
+";
+
+impl Place {
+    /// With a second recipe.
+    fn with_sweep() -> Self {
+        let place = Self::new();
+        std::fs::write(place.0.path().join("sweep.yaml"), SWEEP).unwrap();
+        place
+    }
+
+    /// What a run says at its end.
+    fn closing(&self, words: &[&str]) -> String {
+        let output = self.pretext(words);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}");
+        said.lines().last().unwrap_or_default().split(" · ").next().unwrap_or_default().to_owned()
+    }
+}
+
+#[test]
+fn a_run_can_be_of_a_part_and_again_and_with_other_parameters() {
+    let place = Place::with_sweep();
+    let only = ["run", "sweep.yaml", "--only", "sum[value=2,plus=5]"];
+    assert_eq!(place.closing(&only), "2 computed, 0 reused");
+    assert_eq!(place.closing(&["run", "sweep.yaml", "--threads", "1"]), "4 computed, 2 reused");
+    assert_eq!(place.closing(&["run", "sweep.yaml"]), "0 computed, 6 reused");
+    assert_eq!(place.closing(&["run", "sweep.yaml", "--force", "sum[value=1]"]), "3 computed, 3 reused");
+    let set = ["run", "sweep.yaml", "--set", "axes.plus=[10, 20]", "--set", "axes.value=[2]"];
+    assert_eq!(place.closing(&set), "2 computed, 1 reused");
+    let error = place.error(&["run", "sweep.yaml", "--set", "stages.sun.with.plus=3"]);
+    assert!(error.contains("--> --set stages.sun.with.plus=3") && error.contains("did you mean `sum`?"), "{error}");
+    let error = place.error(&["run", "sweep.yaml", "--only", "sum[value=3]"]);
+    assert_eq!(error, "error: sweep.yaml has no stage `sum[value=3]`; did you mean `sum[value=1,plus=5]`?\n");
+}
+
+#[test]
+fn what_changed_is_told_with_both_values_and_the_run_that_made_the_old_one() {
+    let place = Place::with_sweep();
+    place.closing(&["run", "sweep.yaml"]);
+    let run = &place.out(&["status", "--json"]);
+    let runs: serde_json::Value = serde_json::from_str(run).unwrap();
+    let id = runs[0]["id"].as_str().unwrap().to_owned();
+    assert!(id.ends_with("Z-sweep"), "{id}");
+
+    let set = ["--set", "stages.number.with.noise=7"];
+    let explain = |node: &str| place.out(&[&["explain", "sweep.yaml", node], &set[..]].concat());
+    let told = explain("number[value=1]");
+    assert!(told.contains("would run: noise 0 -> 7 (last run ") && told.contains(&format!(", in {id})")), "{told}");
+    let told = explain("sum[value=1,plus=5]");
+    let waits = "`a` waits for number[value=1], which would run: noise 0 -> 7";
+    assert!(told.contains(waits) && told.contains("where that yields the same bytes"), "{told}");
+
+    assert_eq!(place.closing(&[&["run", "sweep.yaml"], &set[..]].concat()), "2 computed, 4 reused");
+    let diff = place.out(&["diff", &id, "last"]);
+    assert!(diff.contains("number x2") && diff.contains("noise default -> 7"), "{diff}");
+    let status = place.out(&["status"]);
+    assert_eq!(status.lines().count(), 2, "{status}");
+    assert!(status.contains("2 computed, 4 reused") && status.contains("6 computed, 0 reused"), "{status}");
+}

@@ -10,6 +10,8 @@ use std::time::SystemTime;
 
 /// How far the reasons stand to the right of the names.
 const NAMES: usize = 44;
+/// What `hit`, `run` and `open` take, and a space.
+const NARROWEST: usize = 5;
 /// So many lines of one stage; in a sweep in which each node has reasons of its own nobody reads more.
 const LINES_OF_A_STAGE: usize = 20;
 
@@ -18,6 +20,7 @@ pub fn text(recipe: &str, graph: &Graph, statuses: &[Status], now: SystemTime) -
     let groups = groups(graph, statuses);
     let counts = Counts::of(statuses);
     let mut text = format!("{recipe}: {} stages · {counts}\n", count(statuses.len() as u64));
+    let width = groups.iter().map(|group| group.word.len()).max().unwrap_or_default().max(NARROWEST);
     let mut lines_of: HashMap<&str, usize> = HashMap::new();
     let mut left_out: Vec<(&str, usize)> = vec![];
     for group in &groups {
@@ -25,7 +28,7 @@ pub fn text(recipe: &str, graph: &Graph, statuses: &[Status], now: SystemTime) -
         let lines = lines_of.entry(stage).or_default();
         *lines += 1;
         if *lines <= LINES_OF_A_STAGE {
-            let line = format!("{:<5} {:<NAMES$} {}", group.word, group.name(), group.why(now));
+            let line = format!("{:<width$} {:<NAMES$} {}", group.word, group.name(), group.why(now));
             let _ = writeln!(text, "{}", line.trim_end());
         } else {
             match left_out.iter_mut().find(|(of, _)| *of == stage) {

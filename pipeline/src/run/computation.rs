@@ -1,9 +1,10 @@
 //! One job on a worker, from an empty folder to a published result.
 
+use super::dialogue::Conclusion;
 use super::pool::{Pool, Terms};
 use super::process::Process;
 use super::publish;
-use super::worker::{Conclusion, Failure, Worker};
+use super::worker::{Failure, Worker};
 use super::{End, Event, Job};
 use crate::store::{
     Attempt, Durability, FREE_SPACE, Hold, Lease, Leavings, Machine, Provenance, StageResult, Store, StoreError,

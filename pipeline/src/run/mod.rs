@@ -7,6 +7,7 @@ mod board;
 pub mod command_worker;
 mod computation;
 mod death;
+pub mod dialogue;
 mod estimate;
 mod event_file;
 mod executor;

@@ -1,11 +1,12 @@
 use super::death::{self, Log};
+use super::dialogue::{self, Conclusion, Dialogue, Heard, Line, excerpt};
 use super::process::Process;
 use super::spawn;
 use crate::text;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use pretext_protocol::{Catalogue, Cost, HEARTBEAT_SECONDS, Measurement, PROTOCOL, Progress, Reply, Request, Run};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use pretext_protocol::{Catalogue, HEARTBEAT_SECONDS, PROTOCOL, Progress, Reply, Request, Run};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -52,25 +53,12 @@ impl WorkerSpec {
 #[derive(Debug)]
 pub struct Worker {
     process: Arc<Process>,
-    incoming: Receiver<Incoming>,
+    incoming: Receiver<Line>,
     log: Arc<Log>,
     /// Disconnected when all that it wrote to standard error has been read.
     log_ended: Receiver<()>,
     spec: WorkerSpec,
     version: String,
-}
-
-#[derive(Debug)]
-enum Incoming {
-    Reply(Reply),
-    Garbage(String),
-}
-
-/// How a stage ended that did not fail.
-#[derive(Debug)]
-pub(super) enum Conclusion {
-    Done { measurements: Vec<Measurement>, cost: Cost },
-    Stopped,
 }
 
 /// Why a worker did not do what it was asked to.
@@ -120,7 +108,9 @@ impl Worker {
         let log = Arc::new(Log::default());
         let log_too = log.clone();
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
-        thread("worker-replies").spawn(move || read_replies(replies, &sender)).map_err(failed_to_start)?;
+        thread("worker-replies")
+            .spawn(move || dialogue::read_lines(replies, |line| sender.send(line).is_ok()))
+            .map_err(failed_to_start)?;
         thread("worker-log").spawn(move || (log_too.follow(complaints), drop(ended))).map_err(failed_to_start)?;
         let mut worker = Self { process, incoming, log, log_ended, spec: spec.clone(), version: String::new() };
         worker.greet()?;
@@ -157,18 +147,14 @@ impl Worker {
         let id = request.id;
         self.log.turn_to(log);
         self.send(&Request::Run(request));
-        let mut measurements = Vec::new();
+        let mut dialogue = Dialogue::about(id);
         loop {
-            match self.receive()? {
-                // Signs of life about another stage are those of a thread that has not noticed its end.
-                Reply::Heartbeat { .. } => {}
-                Reply::Progress(progress) if progress.id != id => {}
-                Reply::Progress(progress) => on(progress),
-                Reply::Measure { id: about, measurement } if about == id => measurements.push(measurement),
-                Reply::Done { id: about, cost } if about == id => return Ok(Conclusion::Done { measurements, cost }),
-                Reply::Stopped { id: about } if about == id => return Ok(Conclusion::Stopped),
-                Reply::Failed { id: about, error } if about == id => return Err(Failure::Reported(error)),
-                other => return Err(self.unexpected(&other)),
+            match dialogue.hear(self.receive()?) {
+                Heard::Nothing => {}
+                Heard::Progress(progress) => on(progress),
+                Heard::Ended(conclusion) => return Ok(conclusion),
+                Heard::Failed(error) => return Err(Failure::Reported(error)),
+                Heard::Unexpected(reply) => return Err(self.unexpected(&reply)),
             }
         }
     }
@@ -192,8 +178,8 @@ impl Worker {
 
     fn receive(&mut self) -> Result<Reply, Failure> {
         match self.incoming.recv_timeout(self.spec.silence) {
-            Ok(Incoming::Reply(reply)) => Ok(reply),
-            Ok(Incoming::Garbage(line)) => Err(Failure::Garbage { line, last_words: self.last_words() }),
+            Ok(Line::Reply(reply)) => Ok(reply),
+            Ok(Line::Garbage(line)) => Err(Failure::Garbage { line, last_words: self.last_words() }),
             Err(RecvTimeoutError::Disconnected) => Err(self.died()),
             Err(RecvTimeoutError::Timeout) => {
                 Err(Failure::Silent { silence: self.spec.silence, last_words: self.last_words() })
@@ -221,32 +207,4 @@ impl Worker {
         let _ = self.log_ended.recv_timeout(Duration::from_secs(1));
         self.log.last_words()
     }
-}
-
-/// Reads replies until the worker closes its standard output or nobody wants them.
-fn read_replies(stream: impl Read, incoming: &Sender<Incoming>) {
-    const LONGEST_REPLY: u64 = 64 << 20;
-    let mut reader = BufReader::new(stream);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        match reader.by_ref().take(LONGEST_REPLY).read_until(b'\n', &mut line) {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-        let message = match serde_json::from_slice(&line) {
-            Ok(reply) => Incoming::Reply(reply),
-            Err(_) => Incoming::Garbage(excerpt(&String::from_utf8_lossy(&line))),
-        };
-        if incoming.send(message).is_err() {
-            return;
-        }
-    }
-}
-
-fn excerpt(line: &str) -> String {
-    const SHOWN: usize = 120;
-    let line = line.trim_end();
-    let start: String = line.chars().take(SHOWN).collect();
-    if start.len() < line.len() { format!("{start}...") } else { start }
 }

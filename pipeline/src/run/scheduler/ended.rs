@@ -27,6 +27,8 @@ impl Scheduler<'_> {
     fn done(&mut self, index: NodeIndex, result: Arc<StageResult>, canonical: &Canonical, provenance: &Provenance) {
         let node = &self.work.graph[index];
         self.summary.computed += 1;
+        // It was counted as reused before something needed its bytes.
+        self.summary.reused -= usize::from(matches!(self.board.outcome(index), NodeOutcome::Reused(_)));
         self.estimates.add(index, provenance.seconds);
         let (key, measurements, seconds) = (result.key, &result.measurements, provenance.seconds);
         self.tell(&Update::Done { node, key, seconds, measurements, canonical });
