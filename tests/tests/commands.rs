@@ -125,7 +125,7 @@ fn a_run_can_be_of_a_part_and_again_and_with_other_parameters() {
     let set = ["run", "sweep.yaml", "--set", "axes.plus=[10, 20]", "--set", "axes.value=[2]"];
     assert_eq!(place.closing(&set), "2 computed, 1 reused");
     let error = place.error(&["run", "sweep.yaml", "--set", "stages.sun.with.plus=3"]);
-    assert!(error.contains("--> --set stages.sun.with.plus=3") && error.contains("did you mean `sum`?"), "{error}");
+    assert!(error.contains(" --> --set:1:8\n") && error.contains("did you mean `sum`?"), "{error}");
     let error = place.error(&["run", "sweep.yaml", "--only", "sum[value=3]"]);
     assert_eq!(error, "error: sweep.yaml has no stage `sum[value=3]`; did you mean `sum[value=1,plus=5]`?\n");
 }

@@ -94,7 +94,9 @@ fn nothing_is_started_before_it_is_allowed() {
         err,
         format!(
             "error: programs.yaml starts programs of its own, and nobody has allowed it:\n    \
-             worker `mine`: python3 square.py\n    stage `line`: echo counting >&2 ...\n\
+             worker `mine`: python3 square.py\n    stage `line`: echo counting >&2\n        \
+             cat $IN_square/value.txt > $OUT_text/line.txt\n        \
+             sh ./measure.sh $IN_square/value.txt >> $MEASURES\n        cp $OUT_text/line.txt $SIDE/copy.txt\n\
              Read them; then say --allow-commands, or write `allow_commands: [FOLDER]` into {} for all recipes in a \
              folder. Nothing was run\n",
             config.display()

@@ -70,7 +70,8 @@ pub(super) fn refuse_unless(is_allowed: bool, recipe: &Recipe) -> Result<()> {
     let commands = recipe.graph.node_weights().filter(|node| node.worker == WorkerName::Command);
     for node in commands.filter(|node| told.insert(&node.stage)) {
         let command = node.params.get("run").and_then(|run| run.as_str()).unwrap_or_default();
-        let _ = write!(programs, "\n    stage `{}`: {}", node.stage, command.trim().lines().next().unwrap_or_default());
+        // All of it, since the next lines may be the ones that matter.
+        let _ = write!(programs, "\n    stage `{}`: {}", node.stage, command.trim().replace('\n', "\n        "));
     }
     if is_allowed || programs.is_empty() {
         return Ok(());
