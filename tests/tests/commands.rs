@@ -127,7 +127,10 @@ fn a_run_can_be_of_a_part_and_again_and_with_other_parameters() {
     let error = place.error(&["run", "sweep.yaml", "--set", "stages.sun.with.plus=3"]);
     assert!(error.contains(" --> --set:1:8\n") && error.contains("did you mean `sum`?"), "{error}");
     let error = place.error(&["run", "sweep.yaml", "--only", "sum[value=3]"]);
-    assert_eq!(error, "error: sweep.yaml has no stage `sum[value=3]`; did you mean `sum[value=1,plus=5]`?\n");
+    assert!(
+        error.starts_with("error: sweep.yaml has no stage `sum[value=3]`; there is: number, sum, number["),
+        "{error}"
+    );
 }
 
 #[test]
