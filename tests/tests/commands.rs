@@ -127,10 +127,7 @@ fn a_run_can_be_of_a_part_and_again_and_with_other_parameters() {
     let error = place.error(&["run", "sweep.yaml", "--set", "stages.sun.with.plus=3"]);
     assert!(error.contains(" --> --set:1:8\n") && error.contains("did you mean `sum`?"), "{error}");
     let error = place.error(&["run", "sweep.yaml", "--only", "sum[value=3]"]);
-    assert!(
-        error.starts_with("error: sweep.yaml has no stage `sum[value=3]`; there is: number, sum, number["),
-        "{error}"
-    );
+    assert!(error.starts_with("error: sweep.yaml has no stage `sum[value=3]`; there is: number["), "{error}");
 }
 
 #[test]
@@ -156,4 +153,25 @@ fn what_changed_is_told_with_both_values_and_the_run_that_made_the_old_one() {
     let status = place.out(&["status"]);
     assert_eq!(status.lines().count(), 2, "{status}");
     assert!(status.contains("2 computed, 4 reused") && status.contains("6 computed, 0 reused"), "{status}");
+}
+
+#[test]
+fn a_stage_that_failed_is_not_said_never_to_have_run() {
+    let place = Place::new();
+    std::fs::write(place.0.path().join("bad.yaml"), "name: bad\nstages:\n  bad: { use: fake/fail }\n").unwrap();
+    assert_eq!(place.pretext(&["run", "bad.yaml"]).status.code(), Some(1));
+    let plan = place.out(&["plan", "bad.yaml"]);
+    assert!(plan.lines().nth(1).is_some_and(|line| line.contains("  failed (last run ")), "{plan}");
+    assert_eq!(place.error(&["path", "bad.yaml", "bad"]), "error: bad has no result: failed\n");
+}
+
+#[test]
+fn what_looks_into_a_store_makes_none() {
+    let place = Place::new();
+    for command in ["verify", "gc", "status"] {
+        let error = place.error(&[command, "--store", "typo"]);
+        assert!(error.starts_with("error: there is no store at ") && error.contains("/typo: "), "{error}");
+    }
+    assert!(!place.0.path().join("typo").exists());
+    assert!(place.error(&["plan", "none.yaml"]).contains("`pretext init none.yaml` writes one"));
 }

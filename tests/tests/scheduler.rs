@@ -196,7 +196,7 @@ fn a_worker_that_breaks_the_protocol_is_told_what_it_wrote() {
          protocol, everything else goes to standard error\nits last words:\n    fake/garbage begins"
     );
     let error = error_of("stray", json!({}));
-    assert_eq!(error, "fake/stray sent the measurement `beauty` of the split ``, which it does not declare");
+    assert_eq!(error, "fake/stray sent the measurement `beauty`, which it does not declare");
     assert_eq!(error_of("forgetful", json!({})), "fake/forgetful is done and has not written its output `out/value`");
 }
 

@@ -53,7 +53,7 @@ fn page(planned: &Planned, runs: &Runs, index: NodeIndex) -> String {
             }
         }
         let run = view.last(&node.id).filter(|last| last.key == *key && !last.run.is_empty());
-        text += &run.map_or(String::new(), |last| format!(", by the run {}", last.run));
+        text += &run.map_or(String::new(), |last| format!("; last used in the run {}", last.run));
     }
     let key = match &statuses[index.index()] {
         Status::Hit { key, .. } | Status::Run { key, .. } => key.to_string(),

@@ -14,8 +14,18 @@ pub(super) struct StorePlace {
 }
 
 impl StorePlace {
+    /// One that is there: a new one under a misspelt name would be called whole and empty.
     pub(super) fn open(&self) -> Result<Store> {
-        Ok(Store::open(&Store::locate(self.store.as_deref()))?)
+        let root = self.root();
+        if !Store::is_at(&root) {
+            let root = std::path::absolute(&root).unwrap_or(root);
+            bail!("there is no store at {}: `pretext run` makes one, --store FOLDER names another", root.display());
+        }
+        Ok(Store::open(&root)?)
+    }
+
+    fn root(&self) -> PathBuf {
+        Store::locate(self.store.as_deref())
     }
 }
 
@@ -30,8 +40,9 @@ pub(super) struct Places {
 }
 
 impl Places {
+    /// The store, which is created when it is not there.
     pub(super) fn store(&self) -> Result<Store> {
-        self.store.open()
+        Ok(Store::open(&self.store.root())?)
     }
 
     pub(super) fn worker(&self) -> Result<WorkerSpec> {

@@ -62,7 +62,7 @@ pub fn page(kind: &StageKind) -> String {
     }
     let ports = kind.needs.iter().map(|port| ("needs", port_line(port)));
     let gives =
-        kind.gives.iter().map(|output| ("gives", format!("{}: {} ({})", output.name, output.type_, output.doc)));
+        kind.gives.iter().map(|output| ("gives", format!("{}: {}{}", output.name, output.type_, note(&output.doc))));
     let measures = kind.measures.iter().map(|measure| ("measures", measure_line(measure)));
     let lines: Vec<(&str, String)> = ports.chain(gives).chain(measures).collect();
     if !lines.is_empty() {
@@ -80,13 +80,17 @@ fn port_line(port: &Port) -> String {
         (true, false) => ", optional",
         (true, true) => "",
     };
-    format!("{}: {}{how} ({})", port.name, port.type_, port.doc)
+    format!("{}: {}{how}{}", port.name, port.type_, note(&port.doc))
 }
 
 fn measure_line(measure: &Measure) -> String {
     let of = if measure.splits.is_empty() { String::new() } else { format!(" of {}", measure.splits.join(", ")) };
     let unit = if measure.unit.is_empty() { String::new() } else { format!(" in {}", measure.unit) };
-    format!("{}{of}{unit} ({})", measure.name, measure.doc)
+    format!("{}{of}{unit}{}", measure.name, note(&measure.doc))
+}
+
+fn note(doc: &str) -> String {
+    if doc.is_empty() { String::new() } else { format!(" ({doc})") }
 }
 
 /// A type longer than this has no column of its own.

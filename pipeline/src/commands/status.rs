@@ -54,7 +54,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<ExitCode> {
         let goes_on = args.watch && seen.iter().any(|run| run.alive);
         // Home, and what is below it wiped away: without the flicker of an empty screen.
         let clear = if args.watch && stdout().is_terminal() { "\x1b[H\x1b[J" } else { "" };
-        print(format!("{clear}{}", text::text(&seen, SystemTime::now())).as_bytes())?;
+        print(format!("{clear}{}", text::text(&seen, args.run.is_some(), SystemTime::now())).as_bytes())?;
         if !goes_on {
             return Ok(ExitCode::SUCCESS);
         }

@@ -40,7 +40,9 @@ pub(super) fn find(recipe: Option<&str>, pattern: &NodePattern, source: &Source)
         Some(path) => PathBuf::from(path),
         None => {
             let store = source.store()?;
-            recipe_with(&store.latest_nodes()?, &store.runs()?, pattern)?
+            // Most often the store lies where the runs were started, and the question may come from elsewhere.
+            let beside = store.root().parent().unwrap_or(store.root());
+            recipe_with(&store.latest_nodes()?, &store.runs()?, pattern, beside)?
         }
     };
     let planned = Planned::load(&path, source)?;
@@ -52,9 +54,12 @@ pub(super) fn find(recipe: Option<&str>, pattern: &NodePattern, source: &Source)
 pub(super) fn nodes(graph: &Graph, pattern: &NodePattern, recipe: &str) -> Result<Vec<NodeIndex>> {
     let meant: Vec<NodeIndex> = graph.node_indices().filter(|index| pattern.matches(&graph[*index].id)).collect();
     if meant.is_empty() {
-        let stages: BTreeSet<&str> = graph.node_weights().map(|node| &*node.stage).collect();
-        let names = stages.into_iter().chain(graph.node_weights().map(|node| &*node.id.0));
-        bail!("{recipe} has no stage `{pattern}`; {}", nearest(&pattern.to_string(), names));
+        let word = pattern.to_string();
+        let names: BTreeSet<&str> = match word.contains('[') {
+            true => graph.node_weights().map(|node| &*node.id.0).collect(),
+            false => graph.node_weights().map(|node| &*node.stage).collect(),
+        };
+        bail!("{recipe} has no stage `{pattern}`; {}", nearest(&word, names));
     }
     Ok(meant)
 }
@@ -80,8 +85,9 @@ pub(super) fn few(nodes: &[NodeIndex], graph: &Graph, pattern: &NodePattern) -> 
     Ok(())
 }
 
-/// The file of the one recipe of this store that has such a node, as it was given when it last ran.
-fn recipe_with(records: &[LatestNode], runs: &[RunRecord], pattern: &NodePattern) -> Result<PathBuf> {
+/// The file of the one recipe of this store that has such a node, as it was given when it last ran, from here or from the
+/// folder that the store lies in.
+fn recipe_with(records: &[LatestNode], runs: &[RunRecord], pattern: &NodePattern, beside: &Path) -> Result<PathBuf> {
     if records.is_empty() {
         bail!("nothing has run in this store: name the recipe's file too: RECIPE.yaml '{pattern}'");
     }
@@ -92,7 +98,7 @@ fn recipe_with(records: &[LatestNode], runs: &[RunRecord], pattern: &NodePattern
     let (Some(recipe), further) = (recipes.next(), recipes.collect::<Vec<_>>()) else {
         let names: BTreeSet<&str> = records.iter().map(|record| record.node.0.as_ref()).collect();
         bail!(
-            "no recipe that ran in this store has a stage `{pattern}`; {} or {how}",
+            "no recipe that ran in this store has a stage `{pattern}` ({}); for one that has not run {how}",
             nearest(&pattern.to_string(), names)
         );
     };
@@ -100,7 +106,8 @@ fn recipe_with(records: &[LatestNode], runs: &[RunRecord], pattern: &NodePattern
         bail!("several recipes have a stage `{pattern}` ({recipe}, {}): {how}", further.join(", "));
     }
     let run = runs.iter().rev().find(|run| run.recipe == recipe);
-    match run.map(|run| PathBuf::from(&run.path)).filter(|path| path.is_file()) {
+    let places = run.map(|run| [PathBuf::from(&run.path), beside.join(&run.path)]);
+    match places.into_iter().flatten().find(|path| path.is_file()) {
         Some(path) => Ok(path),
         None => bail!("the file of the recipe `{recipe}`, which has `{pattern}`, is not where it was: {how}"),
     }
@@ -149,7 +156,7 @@ mod tests {
         std::fs::write(&file, "name: one").unwrap();
         let records = [record("one", "probe[seed=0]"), record("two", "features"), record("one", "features")];
         let runs = [run("one", Path::new("gone.yaml")), run("one", &file), run("two", Path::new("two.yaml"))];
-        let find = |name: &str| match recipe_with(&records, &runs, &NodePattern::parse(name).unwrap()) {
+        let find = |name: &str| match recipe_with(&records, &runs, &NodePattern::parse(name).unwrap(), Path::new("/")) {
             Ok(path) => path.display().to_string(),
             Err(error) => error.to_string(),
         };
@@ -160,12 +167,14 @@ mod tests {
         );
         assert_eq!(
             find("prob[seed=0]"),
-            "no recipe that ran in this store has a stage `prob[seed=0]`; did you mean `probe[seed=0]`? or name its file: \
-             RECIPE.yaml 'prob[seed=0]'"
+            "no recipe that ran in this store has a stage `prob[seed=0]` (did you mean `probe[seed=0]`?); for one that has \
+             not run name its file: RECIPE.yaml 'prob[seed=0]'"
         );
-        let moved = recipe_with(&records, &runs[..1], &NodePattern::parse("probe").unwrap()).unwrap_err().to_string();
+        let probe = NodePattern::parse("probe").unwrap();
+        let elsewhere = [run("one", Path::new("one.yaml"))];
+        assert_eq!(recipe_with(&records, &elsewhere, &probe, folder.path()).unwrap(), file);
         assert_eq!(
-            moved,
+            recipe_with(&records, &runs[..1], &probe, folder.path()).unwrap_err().to_string(),
             "the file of the recipe `one`, which has `probe`, is not where it was: name its file: RECIPE.yaml 'probe'"
         );
     }

@@ -143,7 +143,11 @@ fn must_run(keyer: &Keyer, node: &Node, key: Key, damage: Option<String>, known:
     let last = known.last(&node.id);
     let reasons = match (damage, &last) {
         (Some(damage), _) => vec![Reason::Damaged { damage }],
-        (None, None) => vec![Reason::NeverRan],
+        (None, None) => {
+            let (reason, last) =
+                known.unfinished(&node.id).map_or((Reason::NeverRan, None), |(why, at)| (why, Some(at)));
+            return Status::Run { key, reasons: vec![reason], last };
+        }
         (None, Some(last)) => differences(&last.canonical, &keyer.canonical(node)),
     };
     let reasons = if reasons.is_empty() { vec![Reason::Gone] } else { reasons };

@@ -1,3 +1,4 @@
+use super::{Earlier, Reason};
 use crate::ids::{Key, NodeId};
 use crate::store::{LastRun, StageResult};
 use std::sync::Arc;
@@ -19,4 +20,8 @@ pub trait Known: Sync {
     fn result(&self, key: &Key) -> Lookup;
     /// What the node led to when it was last settled.
     fn last(&self, node: &NodeId) -> Option<LastRun>;
+    /// Why a node has never been settled that began once, and when that was.
+    fn unfinished(&self, _node: &NodeId) -> Option<(Reason, Earlier)> {
+        None
+    }
 }

@@ -13,6 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Reason {
     NeverRan,
+    /// It began and has no result: it failed.
+    Failed,
+    /// It began and has no result: it was stopped, or its run was killed.
+    CutOff,
     /// Its result is there and not whole.
     Damaged {
         damage: String,

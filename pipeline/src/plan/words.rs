@@ -19,6 +19,8 @@ pub fn words(reason: &Reason, kind: Option<&StageKind>) -> Words {
         Reason::Input { port, from, to } => return (format!("input `{port}` changed"), Some(change(from, to))),
         Reason::Code { path, from, to } => return (format!("{path} changed"), Some(change(from, to))),
         Reason::NeverRan => "never ran".into(),
+        Reason::Failed => "failed".into(),
+        Reason::CutOff => "was stopped before its end".into(),
         Reason::Gone => "its result is no longer in the store".into(),
         Reason::Parameter { name, from, to } => format!("{name} {} -> {}", value(from), value(to)),
         Reason::Version { from, to } => format!("version {from} -> {to}"),

@@ -28,8 +28,8 @@ pub fn kind() -> StageKind {
         summary: "A shell command with declared inputs and outputs".to_owned(),
         docs: "The command runs in the recipe's folder, in a shell. Every name under `needs` is a port that takes an \
                artifact of any type: the stage's output of the port's name or of that type, or its only one. Its folder is \
-               in $IN_NAME, and $OUT_NAME is the folder in which output NAME is to be written. Measurements are written \
-               as JSON lines to the file $MEASURES: {\"name\": \"accuracy\", \"split\": \"test\", \"value\": 0.9}.\n\n\
+               in $IN_NAME, and $OUT_NAME is the folder in which output NAME is to be written. `$(...)` is the recipe's, so \
+               that the shell's is to be written with backquotes. Measurements are written as JSON lines to the file $MEASURES: {\"name\": \"accuracy\", \"split\": \"test\", \"value\": 0.9}.\n\n\
                It is started only where a person has allowed commands, and it should give the same for the same inputs, \
                byte for byte: its result is kept by what it was given."
             .to_owned(),

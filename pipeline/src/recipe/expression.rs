@@ -70,6 +70,8 @@ pub fn refuse_expressions(tree: &Tree, problems: &mut Vec<Problem>) {
 }
 
 const ENV: &str = "env";
+const EXPRESSION: &str =
+    "an expression is $(axis), $(axis.field) or $(env.NAME); a shell's own $(...) is written `...`";
 
 /// What expressions stand for in one combination.
 pub struct Scope<'a> {
@@ -109,9 +111,7 @@ impl<'a> Scope<'a> {
     }
 
     fn resolve_text(&self, text: &str, tree: &Tree) -> Result<Tree, Problem> {
-        let wrong = |title: String| {
-            Problem::new(tree.span.clone(), title, "an expression is $(axis), $(axis.field) or $(env.NAME)")
-        };
+        let wrong = |title: String| Problem::new(tree.span.clone(), title, EXPRESSION);
         let references = references(text).map_err(wrong)?;
         if let [only] = references.as_slice()
             && only.range == (0..text.len())

@@ -87,7 +87,10 @@ pub type Foreign<'a> = &'a dyn Fn(&ForeignWorker) -> anyhow::Result<Option<Catal
 
 /// Reads a recipe's file, with what it extends and what is set (`stages.pretrain.with.epochs=5`).
 pub fn load(path: &Path, sets: &[String], catalogue: &Catalogue, foreign: Foreign) -> anyhow::Result<Recipe> {
-    let text = extends::read(path).with_context(|| format!("cannot read the recipe {}", path.display()))?;
+    let text = extends::read(path).with_context(|| match path.exists() {
+        true => format!("cannot read the recipe {}", path.display()),
+        false => format!("there is no recipe {0}; `pretext init {0}` writes one to start from", path.display()),
+    })?;
     Ok(check(&path.to_string_lossy(), text, sets, catalogue, foreign)?)
 }
 

@@ -2,6 +2,7 @@
 
 use super::sources::Sources;
 use super::tree::{Span, Tree, shifted};
+use crate::text::count;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use std::fmt::{self, Write};
 
@@ -109,7 +110,7 @@ pub fn nearest<'a>(found: &str, names: impl IntoIterator<Item = &'a str>) -> Str
         Some(name) => format!("{NEAR} `{name}`?"),
         None if names.is_empty() => "there is none".into(),
         None if names.len() <= 12 => format!("there is: {}", names.join(", ")),
-        None => format!("there are {} and none is near it", names.len()),
+        None => format!("there are {} and none is near it", count(names.len() as u64)),
     }
 }
 

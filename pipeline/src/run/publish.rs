@@ -37,10 +37,11 @@ pub(super) fn checked_measurements(kind: &StageKind, measurements: Vec<Measureme
     for measurement in measurements {
         let Measurement { name, split, .. } = &measurement;
         let Some(place) = declared_place(kind, name, split) else {
-            bail!("{} sent the measurement `{name}` of the split `{split}`, which it does not declare", kind.name);
+            bail!("{} sent the measurement {}, which it does not declare", kind.name, named(name, split));
         };
-        let sent_before = placed.insert(place, measurement.clone()).is_some();
-        ensure!(!sent_before, "{} sent the measurement `{name}` of the split `{split}` twice", kind.name);
+        let named = named(name, split);
+        let sent_before = placed.insert(place, measurement).is_some();
+        ensure!(!sent_before, "{} sent the measurement {named} twice", kind.name);
     }
     Ok(placed.into_values().collect())
 }
@@ -58,4 +59,8 @@ fn declared_place(kind: &StageKind, name: &str, split: &str) -> Option<(usize, u
 fn names(kind: &StageKind) -> String {
     let names: Vec<String> = kind.gives.iter().map(|output| format!("`{}`", output.name)).collect();
     if names.is_empty() { "it has none".to_owned() } else { format!("it gives {}", names.join(", ")) }
+}
+
+fn named(name: &str, split: &str) -> String {
+    if split.is_empty() { format!("`{name}`") } else { format!("`{name}` of the split `{split}`") }
 }

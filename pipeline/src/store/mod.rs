@@ -31,6 +31,7 @@ mod publish;
 mod records;
 mod remedy;
 mod results;
+mod run_records;
 mod runs;
 #[cfg(test)]
 mod tests;
@@ -47,7 +48,8 @@ pub use gc_plan::{GcPlan, GcWishes, Going};
 pub use leftovers::{Leftover, LeftoverKind};
 pub use records::*;
 pub use remedy::FREE_SPACE;
-pub use runs::*;
+pub use run_records::*;
+pub use runs::RunFolder;
 pub use uses::Use;
 pub use verify::{Damage, Damaged, Reading, Verified};
 pub use view::View;
@@ -58,6 +60,8 @@ use std::path::{Path, PathBuf};
 
 /// The version of the layout above.
 pub const FORMAT: u32 = 1;
+/// What tells that a folder is a store, and of which version.
+const FORMAT_FILE: &str = "format";
 
 /// A store. Cheap to clone; any number of processes may have the same one open.
 #[derive(Debug, Clone)]
@@ -73,6 +77,11 @@ impl Store {
         let store = Self { root };
         store.check_format()?;
         Ok(store)
+    }
+
+    /// Whether there is a store in a folder.
+    pub fn is_at(root: &Path) -> bool {
+        root.join(FORMAT_FILE).exists()
     }
 
     /// Where the store is: the folder that was asked for, or `PRETEXT_STORE`, or `.pretext` in the current folder.
@@ -95,7 +104,7 @@ impl Store {
     }
 
     fn check_format(&self) -> Result<()> {
-        let place = self.root.join("format");
+        let place = self.root.join(FORMAT_FILE);
         let Some(text) = files::read_if_there(&place)? else { return self.found_new(&place) };
         let text = String::from_utf8_lossy(&text);
         match text.trim().parse::<u32>() {
@@ -109,7 +118,7 @@ impl Store {
     fn found_new(&self, place: &Path) -> Result<()> {
         for entry in fs::read_dir(&self.root).doing("list", &self.root)? {
             let name = entry.doing("list", &self.root)?.file_name();
-            if name != "format" && !name.to_string_lossy().starts_with(files::TEMPORARY) {
+            if name != FORMAT_FILE && !name.to_string_lossy().starts_with(files::TEMPORARY) {
                 return Err(StoreError::NotAStore { root: self.root.clone() });
             }
         }

@@ -2,10 +2,10 @@
 
 use super::error::Result;
 use super::index::Index;
-use super::runs::{NodeEvent, NodeLine, node_lines};
-use super::{LastRun, Store};
+use super::runs::node_lines;
+use super::{LastRun, NodeEvent, NodeLine, Store};
 use crate::ids::{Key, NodeId};
-use crate::plan::{Canonical, Known, Lookup};
+use crate::plan::{Canonical, Earlier, Known, Lookup, Reason};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -33,6 +33,8 @@ struct PastRun {
     at: u64,
     settled: HashMap<NodeId, Key>,
     computed: HashMap<Key, Canonical>,
+    /// What began and was not settled, and whether it failed.
+    unfinished: HashMap<NodeId, Reason>,
 }
 
 impl View {
@@ -79,6 +81,19 @@ impl Known for View {
         }
         None
     }
+
+    fn unfinished(&self, node: &NodeId) -> Option<(Reason, Earlier)> {
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut number = 0;
+        while history.has(number, &self.store) {
+            let run = &history.read[number];
+            if let Some(why) = run.unfinished.get(node) {
+                return Some((why.clone(), Earlier { at: run.at, run: run.id.clone() }));
+            }
+            number += 1;
+        }
+        None
+    }
 }
 
 impl History {
@@ -99,11 +114,20 @@ impl PastRun {
         let id = super::runs::name_of(folder);
         let bytes = std::fs::metadata(folder.join("nodes.jsonl")).map_or(0, |file| file.len());
         let at = store.run_record(&id).map_or(0, |record| record.finished.unwrap_or(record.started));
-        let mut run = Self { id, at, settled: HashMap::new(), computed: HashMap::new() };
+        let goes_on = store.run_is_alive(&id);
+        let (settled, computed, unfinished) = Default::default();
+        let mut run = Self { id, at, settled, computed, unfinished };
         for line in node_lines::<NodeLine>(folder).unwrap_or_default() {
-            let (NodeEvent::Computed | NodeEvent::Reused, Some(key)) = (line.event, line.key) else { continue };
-            run.settled.insert(line.node, key);
-            run.computed.extend(line.canonical.map(|canonical| (key, canonical)));
+            match (line.event, line.key) {
+                (NodeEvent::Computed | NodeEvent::Reused, Some(key)) => {
+                    run.unfinished.remove(&line.node);
+                    run.settled.insert(line.node, key);
+                    run.computed.extend(line.canonical.map(|canonical| (key, canonical)));
+                }
+                (NodeEvent::Started, _) if !goes_on => drop(run.unfinished.insert(line.node, Reason::CutOff)),
+                (NodeEvent::Failed, _) => drop(run.unfinished.insert(line.node, Reason::Failed)),
+                _ => {}
+            }
         }
         (run, bytes)
     }

@@ -50,9 +50,13 @@ fn what_runs_is_shown_above_what_ran() {
     let one = |summary: &Summary| ended("2026-11-24T12-57-03Z", 720, Some(summary.clone()));
     let runs = [going_on(), one(&whole), one(&stopped), ended("2026-11-23T09-00-00Z", 90_000, None)];
     let now = UNIX_EPOCH + Duration::from_secs(NOW);
-    assert_is_expected("status.txt", &text::text(&runs, now));
-    assert_is_expected("status_of_one.txt", &text::text(&[one(&whole)], now));
-    assert_eq!(text::text(&[], now), "nothing has run in this store\n");
+    assert_is_expected("status.txt", &text::text(&runs, false, now));
+    assert_is_expected("status_of_one.txt", &text::text(&[one(&whole)], false, now));
+    assert_eq!(text::text(&[], false, now), "nothing has run in this store\n");
+    let failed = (0..12).map(|seed| (NodeId(format!("probe[seed={seed}]")), "the worker hangs".to_owned())).collect();
+    let many = [one(&Summary { failed, ..whole })];
+    assert!(text::text(&many, false, now).ends_with("    2 more failed\n"));
+    assert_eq!(text::text(&many, true, now).lines().count(), 13, "whoever asks for a run sees all of it");
 }
 
 #[test]

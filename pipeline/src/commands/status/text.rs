@@ -1,4 +1,5 @@
 use super::Seen;
+use crate::ids::NodeId;
 use crate::run::{pace, percent};
 use crate::store::{RunStatus, Summary};
 use crate::text::{count, duration, rough_duration};
@@ -7,8 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// So many running stages and failures are shown of a run.
 const SHOWN: usize = 10;
 
-/// One line for each run, and what those that are going on are at.
-pub(super) fn text(runs: &[Seen], now: SystemTime) -> String {
+/// One line for each run, and what those that are going on are at. Of a run that was asked for by name every failure.
+pub(super) fn text(runs: &[Seen], is_named: bool, now: SystemTime) -> String {
     if runs.is_empty() {
         return "nothing has run in this store\n".to_owned();
     }
@@ -20,7 +21,8 @@ pub(super) fn text(runs: &[Seen], now: SystemTime) -> String {
         text += &format!("{}  {:<widest$}  {}\n", record.id, record.recipe, fate(run, now));
         match (&run.status, &record.summary) {
             (Some(live), _) => text += &running(live, now),
-            (None, Some(summary)) if runs.len() == 1 => text += &failures(summary),
+            (None, Some(summary)) if is_named => text += &failures(&summary.failed, usize::MAX),
+            (None, Some(summary)) if runs.len() == 1 => text += &failures(&summary.failed, SHOWN),
             _ => {}
         }
     }
@@ -71,23 +73,20 @@ fn running(live: &RunStatus, now: f64) -> String {
         text += format!("    {:32}  {since}  {percent}{}", stage.node.0, pace(&progress)).trim_end();
         text.push('\n');
     }
-    text += &more(live.running.len(), "further stages run");
-    let failed = live.failed.iter().map(|(node, error)| (node, error));
-    text + &failed.take(SHOWN).map(failure).collect::<String>() + &more(live.failed.len(), "more failed")
+    text += &more(live.running.len(), SHOWN, "further stages run");
+    text + &failures(&live.failed, SHOWN)
 }
 
-fn failures(summary: &Summary) -> String {
-    let failed = summary.failed.iter().map(|(node, error)| (node, error));
-    failed.take(SHOWN).map(failure).collect::<String>() + &more(summary.failed.len(), "more failed")
+fn failures(failed: &[(NodeId, String)], shown: usize) -> String {
+    let line = |(node, error): &(NodeId, String)| {
+        let first = error.lines().next().unwrap_or_default();
+        format!("    failed: {node}: {first} (log: pretext logs '{node}')\n")
+    };
+    failed.iter().take(shown).map(line).collect::<String>() + &more(failed.len(), shown, "more failed")
 }
 
-fn failure((node, error): (&crate::ids::NodeId, &String)) -> String {
-    let first = error.lines().next().unwrap_or_default();
-    format!("    failed: {node}: {first} (log: pretext logs '{node}')\n")
-}
-
-fn more(number: usize, what: &str) -> String {
-    match number.saturating_sub(SHOWN) {
+fn more(number: usize, shown: usize, what: &str) -> String {
+    match number.saturating_sub(shown) {
         0 => String::new(),
         more => format!("    {} {what}\n", count(more as u64)),
     }

@@ -130,4 +130,20 @@ mod tests {
              stopping: nothing runs\n"
         );
     }
+    #[test]
+    fn a_large_sweep_that_fails_throughout_is_no_flood() {
+        let mut lines = Lines::new(Vec::new());
+        lines.on(&planned(1000));
+        let key = Key(Digest::of(b""));
+        for place in 0..500 {
+            let bad = NodeId(format!("pretrain[seed={place}]"));
+            let again = Some("forced");
+            lines.on(&Update::Started { node: &bad, key, attempt: 1, resumed: false, again });
+            lines.on(&Update::Failed { node: &bad, key: None, seconds: 2.0, error: "loss became NaN" });
+            lines.on(&Update::Skipped { node: &NodeId(format!("probe[seed={place}]")), needs: &bad });
+        }
+        let text = String::from_utf8(lines.out).unwrap();
+        assert!(text.contains("  1 stage skipped, which needs pretrain[seed=18]\n"));
+        assert_eq!(text.lines().count(), 1 + 2 * 20, "{text}");
+    }
 }

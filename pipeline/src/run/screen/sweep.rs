@@ -8,23 +8,26 @@ use std::time::{Duration, Instant};
 
 /// Where more stages are to run, what happens to each is summed up.
 const SMALL: usize = 40;
+/// So many failures of a large sweep are shown as they happen; the others are counted at the end.
+const FAILURES: usize = 20;
 /// A stage that takes so long has lines of its own in any sweep.
 const LONG: Duration = Duration::from_secs(10);
 
-/// Picks the lines that stay on the screen. Failures always do.
+/// Picks the lines that stay on the screen. The first failures always do.
 pub(super) struct Sweep {
     /// How often a short stage of a large sweep has a line; never where it is None.
     every: Option<Duration>,
     is_large: bool,
     /// When a short stage last had one.
     last: Option<Instant>,
+    failures: usize,
     /// Stages that were skipped for one reason, told together.
     skipped: Option<(NodeId, usize)>,
 }
 
 impl Sweep {
     pub(super) fn new(every: Option<Duration>) -> Self {
-        Self { every, is_large: false, last: None, skipped: None }
+        Self { every, is_large: false, last: None, failures: 0, skipped: None }
     }
 
     /// Whether there are more stages than a person reads of.
@@ -50,7 +53,11 @@ impl Sweep {
             Update::Done { seconds, .. } if self.is_large && *seconds < LONG.as_secs_f64() => {
                 self.may_show_a_short_one()
             }
-            Update::HeldElsewhere { .. } => !self.is_large,
+            Update::Failed { .. } | Update::Retried { .. } if self.is_large => {
+                self.failures += 1;
+                self.failures <= FAILURES
+            }
+            Update::HeldElsewhere { .. } | Update::Started { .. } | Update::Dropped { .. } => !self.is_large,
             _ => true,
         }
     }
@@ -65,6 +72,9 @@ impl Sweep {
     }
 
     fn skip(&mut self, needs: &NodeId) -> Option<String> {
+        if self.failures > FAILURES {
+            return self.told_skipped();
+        }
         if let Some((known, number)) = &mut self.skipped
             && known == needs
         {
@@ -78,6 +88,7 @@ impl Sweep {
 
     fn told_skipped(&mut self) -> Option<String> {
         let (needs, number) = self.skipped.take()?;
-        Some(format!("  {} skipped, which need {needs}", text::counted(number, "stage")))
+        let need = if number == 1 { "needs" } else { "need" };
+        Some(format!("  {} skipped, which {need} {needs}", text::counted(number, "stage")))
     }
 }

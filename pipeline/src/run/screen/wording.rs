@@ -9,6 +9,8 @@ use pretext_protocol::{Measurement, Progress};
 
 /// Names are padded to this width, so that what follows them stands in columns.
 const NAME_WIDTH: usize = 32;
+/// So many failures are listed again at the end.
+const FAILURES: usize = 20;
 
 /// The lines that stay on the screen. None for what only moves a bar, or is counted elsewhere.
 pub(super) fn lines(update: &Update) -> Option<String> {
@@ -110,17 +112,21 @@ fn header(update: &Update) -> Option<String> {
 
 fn closing(summary: &Summary) -> String {
     let mut text = String::new();
-    for (node, error) in &summary.failed {
+    for (node, error) in summary.failed.iter().take(FAILURES) {
         let first = error.lines().next().unwrap_or_default();
         text.push_str(&format!("failed: {node}: {first} ({})\n", log_hint(node)));
     }
-    let mut parts = vec![format!("{} computed", text::count(summary.computed as u64))];
-    parts.push(match summary.saved_seconds {
-        saved if saved >= 1.0 => format!("{} reused (saved {})", summary.reused, text::rough_duration(saved)),
-        _ => format!("{} reused", summary.reused),
-    });
+    let more = summary.failed.len().saturating_sub(FAILURES);
+    if more > 0 {
+        text.push_str(&format!("{} more failed: `pretext status last` lists all\n", text::count(more as u64)));
+    }
+    let number = |number: usize, what: &str| format!("{} {what}", text::count(number as u64));
+    let mut parts = vec![number(summary.computed, "computed"), number(summary.reused, "reused")];
+    if summary.saved_seconds >= 1.0 {
+        parts[1] += &format!(" (saved {})", text::rough_duration(summary.saved_seconds));
+    }
     let further = [(summary.failed.len(), "failed"), (summary.skipped, "skipped")];
-    parts.extend(further.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")));
+    parts.extend(further.iter().filter(|(failed, _)| *failed > 0).map(|(failed, what)| number(*failed, what)));
     text.push_str(&format!("{} · {}", parts.join(", "), text::duration(summary.seconds)));
     if summary.interrupted {
         text.push_str(&format!("\n{}", stopped(summary)));
@@ -197,6 +203,10 @@ mod tests {
             "failed: pretrain[method=moco]: loss became NaN (log: pretext logs 'pretrain[method=moco]')\n\
              12 computed, 3 reused (saved 5 min), 1 failed, 2 skipped · 3 min 41 s"
         );
+        let failed = (0..1022).map(|seed| (NodeId(format!("probe[seed={seed}]")), "it hangs".into())).collect();
+        let many = closing(&Summary { failed, reused: 1500, ..Summary::default() });
+        let end = "1,002 more failed: `pretext status last` lists all\n0 computed, 1,500 reused, 1,022 failed · 0.0 s";
+        assert!(many.lines().count() == 22 && many.ends_with(end), "{many}");
         let stopped = Summary { computed: 1, stopped: 2, interrupted: true, seconds: 5.0, ..Summary::default() };
         assert_eq!(
             closing(&stopped),
