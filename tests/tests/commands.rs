@@ -166,6 +166,16 @@ fn a_stage_that_failed_is_not_said_never_to_have_run() {
 }
 
 #[test]
+fn a_node_that_is_the_same_computation_as_another_waits_for_that_one() {
+    let place = Place::new();
+    let slow = "{ use: fake/slow, with: { steps: 2, milliseconds: 100 } }";
+    let recipe = format!("name: twins\nstages:\n  one: {slow}\n  two: {slow}\n");
+    std::fs::write(place.0.path().join("twins.yaml"), recipe).unwrap();
+    let said = String::from_utf8(place.pretext(&["run", "twins.yaml", "--threads", "2"]).stderr).unwrap();
+    assert!(said.contains(" waits for one, which computes it\n"), "{said}");
+}
+
+#[test]
 fn what_looks_into_a_store_makes_none() {
     let place = Place::new();
     for command in ["verify", "gc", "status"] {

@@ -30,7 +30,7 @@ pub enum Update<'a> {
         node: &'a NodeId,
         key: Key,
     },
-    /// Another process computes it.
+    /// Another process computes it, or another node of this run with the same key.
     HeldElsewhere {
         node: &'a NodeId,
         holder: &'a str,

@@ -131,10 +131,15 @@ impl Scheduler<'_> {
 
     /// Others are told once that they wait; those that are looked at again now and then, no more.
     fn hold(&mut self, index: NodeIndex, holder: &str) {
-        self.ready.hold(index);
         if self.told_to_wait.insert(index) {
-            self.tell(&Update::HeldElsewhere { node: &self.work.graph[index].id, holder });
+            let (key, graph) = (self.candidate(index).key, self.work.graph);
+            let mut running = self.running.iter();
+            // Another node of this run may be the same computation.
+            let twin = running.find(|(_, running)| running.candidate.key == key).map(|(twin, _)| *twin);
+            let holder = twin.map_or(holder, |twin| &*graph[twin].id.0);
+            self.tell(&Update::HeldElsewhere { node: &graph[index].id, holder });
         }
+        self.ready.hold(index);
     }
 
     fn candidate(&self, index: NodeIndex) -> &Candidate {
