@@ -85,9 +85,11 @@ fn a_disk_that_is_full_is_told_and_nothing_computed_is_lost() {
         until [ -e "$STORE"/attempts/*/1-*/scratch/checkpoint/state ]; do sleep 0.01; done
         dd if=/dev/zero of="$STORE/filler" bs=4k 2> /dev/null
         wait $!; echo "first: $?"
+        # What the run has given back when it ended.
+        dd if=/dev/zero of="$STORE/more" bs=4k 2> /dev/null
         "$RUN" "$STORE" "$WORKER" "$GRAPH"; echo "second: $?"
         "$PRETEXT" verify --store "$STORE" | head -n 1
-        rm "$STORE/filler"
+        rm "$STORE/filler" "$STORE/more"
         "$RUN" "$STORE" "$WORKER" "$GRAPH"; echo "third: $?"
     "#;
     let Some(output) = in_own_namespace(&lab, &with_slow(), script) else { return };

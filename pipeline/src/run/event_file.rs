@@ -86,9 +86,20 @@ fn tell(update: &Update) {
 }
 
 fn finished(summary: &Summary) {
-    let Summary { computed, reused, failed, skipped, stopped, cut_short, not_run, interrupted, seconds, saved_seconds } =
-        summary;
-    let failed = Json(failed);
+    let Summary {
+        computed,
+        reused,
+        failed,
+        skipped,
+        stopped,
+        cut_short,
+        not_run,
+        interrupted,
+        seconds,
+        busy,
+        saved_seconds,
+    } = summary;
+    let (failed, busy) = (Json(failed), Json(busy));
     info!(
         target: TARGET,
         event = "finished",
@@ -101,6 +112,7 @@ fn finished(summary: &Summary) {
         not_run,
         interrupted,
         seconds,
+        ?busy,
         saved_seconds
     );
 }

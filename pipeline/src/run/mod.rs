@@ -4,6 +4,7 @@
 //! hears of it again by an [`Event`]. The executor here is [`Local`]: long-lived workers on this machine.
 
 mod board;
+mod busy;
 pub mod command_worker;
 mod computation;
 mod death;

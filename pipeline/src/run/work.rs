@@ -41,10 +41,12 @@ impl Wishes {
 }
 
 impl Work<'_> {
-    /// Each axis with the number of its labels, in the order in which the graph mentions them.
+    /// Each axis with the number of its labels, in the order of the recipe as far as the graph shows it: a node has its axes
+    /// in that order, and one that varies along most of them shows most of it.
     pub(super) fn axes(&self) -> Vec<(String, usize)> {
+        let widest = self.graph.node_weights().max_by_key(|node| node.axes.len());
         let mut axes: Vec<(&str, BTreeSet<&str>)> = Vec::new();
-        for (axis, label) in self.graph.node_weights().flat_map(|node| &node.axes) {
+        for (axis, label) in widest.into_iter().chain(self.graph.node_weights()).flat_map(|node| &node.axes) {
             let place = axes.iter().position(|(known, _)| known == axis).unwrap_or(axes.len());
             if place == axes.len() {
                 axes.push((axis, BTreeSet::new()));

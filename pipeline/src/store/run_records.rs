@@ -39,6 +39,9 @@ pub struct Summary {
     pub not_run: usize,
     pub interrupted: bool,
     pub seconds: f64,
+    /// The share of time in which the processor had work, ours or others', of all cores together.
+    #[serde(default)]
+    pub busy: Option<f64>,
     /// What the reused results took when they were computed.
     pub saved_seconds: f64,
 }

@@ -4,6 +4,7 @@ mod ready;
 mod start;
 
 use super::board::Board;
+use super::busy::Ticks;
 use super::estimate::Estimates;
 use super::{Event, Executor, Observer, Outcome, Update, Work};
 use crate::plan::Known;
@@ -47,6 +48,7 @@ pub fn schedule(
         to_run: None,
         summary: Summary::default(),
         began: Instant::now(),
+        ticks: Ticks::now(),
         looked: Instant::now(),
         stopping_since: None,
         is_closed: false,
@@ -73,6 +75,8 @@ struct Scheduler<'a> {
     to_run: Option<usize>,
     summary: Summary,
     began: Instant,
+    /// The processor's, when it began.
+    ticks: Option<Ticks>,
     /// When keys that others hold, and the time that is left, were last looked at.
     looked: Instant,
     stopping_since: Option<Instant>,
@@ -190,6 +194,7 @@ impl Scheduler<'_> {
         let begun = self.summary.stopped + self.summary.cut_short;
         self.summary.not_run = self.board.pending_count().saturating_sub(begun);
         self.summary.seconds = self.began.elapsed().as_secs_f64();
+        self.summary.busy = self.ticks.and_then(|then| Ticks::now()?.busy_since(then));
         // Only a cache: the next run reads the plain files again.
         let _ = self.view.save();
         let summary = self.summary.clone();

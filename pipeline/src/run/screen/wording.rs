@@ -128,6 +128,9 @@ fn closing(summary: &Summary) -> String {
     let further = [(summary.failed.len(), "failed"), (summary.skipped, "skipped")];
     parts.extend(further.iter().filter(|(failed, _)| *failed > 0).map(|(failed, what)| number(*failed, what)));
     text.push_str(&format!("{} · {}", parts.join(", "), text::duration(summary.seconds)));
+    if let Some(busy) = summary.busy.filter(|_| summary.computed > 0 && summary.seconds >= 2.0) {
+        text.push_str(&format!(" · processor {:.0} % busy", busy * 100.0));
+    }
     if summary.interrupted {
         text.push_str(&format!("\n{}", stopped(summary)));
     }
