@@ -38,8 +38,8 @@ fn follow(case: &Case, config: &OptimiserConfig) -> Result<(), Failed> {
     let mut optimiser = Optimiser::new(&model, config);
     let (mut w, mut b) = (vec![], vec![]);
     for step in 0..case.shape("in.gw")[0] {
-        let gw = all_gw.clone().slice([step..step + 1]).squeeze_dim::<2>(0);
-        let gb = all_gb.clone().slice([step..step + 1]).squeeze_dim::<1>(0);
+        let gw = all_gw.clone().narrow(0, step, 1).squeeze_dim::<2>(0);
+        let gb = all_gb.clone().narrow(0, step, 1).squeeze_dim::<1>(0);
         let loss = (model.w.val() * gw).sum() + (model.b.val() * gb).sum();
         optimiser.step(&model, loss.backward(), case.param("lr"));
         w.extend(entries(model.w.val().inner()));

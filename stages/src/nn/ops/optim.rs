@@ -65,7 +65,7 @@ pub fn fused_adamw(params: &[Tensor], grads: &[Tensor], moments: [&[Tensor]; 2],
 }
 
 /// What LARS does to gradients before a step of [`fused_sgd`] without weight decay (You et al. 2017, arXiv:1708.03888,
-/// eq. 6): `rate (g + weight_decay p)` with `rate = trust |p| / (|g| + weight_decay |p| + eps)` for each tensor, or
+/// section 4): `rate (g + weight_decay p)` with `rate = trust |p| / (|g| + weight_decay |p| + eps)` for each tensor, or
 /// `min(rate / lr, 1)` if `clip_rate`. The rate is 1 where either norm is 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lars {

@@ -23,8 +23,8 @@ pub enum Exclude {
 #[serde(default)]
 pub struct OptimiserConfig {
     /// sgd; adamw (Loshchilov & Hutter 2019, arXiv:1711.05101; eps 1e-8); or lars (You et al. 2017, arXiv:1708.03888),
-    /// which is sgd with a rate of its own for each weight tensor (eq. 6). As in solo-learn and lightly, and unlike the
-    /// paper, the learning rate stands outside of the momentum
+    /// which is sgd with a rate of its own for each weight tensor (section 4). As in solo-learn and lightly, and unlike
+    /// the paper, the learning rate stands outside of the momentum
     pub kind: OptimiserKind,
     /// learning rate after warm-up; falls to 0 by half a cosine
     #[schemars(range(min = 0))]
@@ -44,9 +44,9 @@ pub struct OptimiserConfig {
     #[schemars(range(min = 0))]
     pub weight_decay: f64,
     /// what has no weight decay, and with lars no rate of its own: nothing, or bias_and_norm, which are the parameters of
-    /// one dimension (Chen et al. 2020, arXiv:2002.05709, B.6). auto: bias_and_norm with lars, else nothing
+    /// one dimension (as in the code of SimCLR, arXiv:2002.05709, and in BYOL, arXiv:2006.07733). auto: bias_and_norm with lars, else nothing
     pub exclude: Exclude,
-    /// of lars: eta, by which a tensor's norm over its gradient's is multiplied (eq. 6)
+    /// of lars: eta, by which a tensor's norm over its gradient's is multiplied (section 4)
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub trust: f64,
     /// of lars: no tensor's rate is larger than `lr` would be with sgd (LARC)
