@@ -25,6 +25,7 @@ fn check_for(name: &str) -> Option<Check> {
         "bn_train" => networks::batch_norm,
         "opt_sgd" | "opt_sgd_nesterov" => training::sgd,
         "opt_adamw" => training::adamw,
+        "opt_lars" => training::lars,
         "schedule" => training::schedule,
         "knn" => training::knn,
         "image_ops" => images::image_ops,

@@ -1,106 +1,161 @@
+//! Optimisers that move all parameters of a model in place.
+
+mod config;
+mod gradients;
+#[cfg(test)]
+mod tests;
+
+pub use config::{Exclude, OptimiserConfig, OptimiserKind};
+
 use crate::nn::ops;
 use crate::nn::state::{self, Entry};
 use anyhow::{Context, Result, ensure};
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Gradients, Tensor};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use burn::module::Module;
+use burn::tensor::Gradients;
 use std::collections::BTreeMap;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum OptimiserKind {
-    Sgd,
-    Adamw,
-}
-
-/// How weights follow gradients.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct OptimiserConfig {
-    /// sgd, or adamw (Loshchilov & Hutter 2019; betas .9 and .999, eps 1e-8)
-    pub kind: OptimiserKind,
-    /// learning rate after warm-up; falls to 0 by half a cosine
-    #[schemars(range(min = 0))]
-    pub lr: f64,
-    /// of sgd
-    #[schemars(range(min = 0, max = 1))]
-    pub momentum: f64,
-    /// of sgd: look ahead by the momentum (Nesterov)
-    pub nesterov: bool,
-    /// of every trained parameter, bias and batch norm included; decoupled in adamw
-    #[schemars(range(min = 0))]
-    pub weight_decay: f64,
-    /// epochs in which the learning rate rises linearly
-    #[schemars(range(min = 0), extend("x-unit" = "epochs"))]
-    pub warmup_epochs: u32,
-}
-
-impl Default for OptimiserConfig {
-    fn default() -> Self {
-        Self {
-            kind: OptimiserKind::Sgd,
-            lr: 0.06,
-            momentum: 0.9,
-            nesterov: false,
-            weight_decay: 5e-4,
-            warmup_epochs: 0,
-        }
-    }
-}
-
-const ADAMW_BETAS: (f64, f64) = (0.9, 0.999);
 const ADAMW_EPS: f64 = 1e-8;
+const LARS_EPS: f64 = 1e-8;
 
 /// The optimiser of one network, updating its parameters in place.
 #[derive(Debug)]
 pub struct Optimiser {
     config: OptimiserConfig,
     params: Vec<Entry>,
-    /// The momentum of sgd, or the first moment of adamw.
+    groups: Vec<Group>,
+    /// The momentum of sgd and lars, or the first moment of adamw.
     first: Vec<tch::Tensor>,
     /// The second moment of adamw.
     second: Vec<tch::Tensor>,
+    /// The sum of the gradients of `batches` batches, for the next step.
+    gathered: Vec<tch::Tensor>,
+    batches: usize,
     steps_done: usize,
+}
+
+/// Parameters that are treated alike.
+#[derive(Debug)]
+struct Group {
+    /// Places among the trained parameters.
+    members: Vec<usize>,
+    weight_decay: f64,
+    /// Whether LARS gives each a rate of its own.
+    adapted: bool,
+}
+
+impl Group {
+    fn all_of(params: &[Entry], config: &OptimiserConfig) -> Vec<Self> {
+        let excluded = |place: &usize| config.excludes_bias_and_norm() && params[*place].tensor.dim() <= 1;
+        let (left_out, members): (Vec<_>, Vec<_>) = (0..params.len()).partition(excluded);
+        let adapted = config.kind == OptimiserKind::Lars;
+        let groups = [
+            Self { members, weight_decay: config.weight_decay, adapted },
+            Self { members: left_out, weight_decay: 0.0, adapted: false },
+        ];
+        groups.into_iter().filter(|group| !group.members.is_empty()).collect()
+    }
+
+    /// Its part of a list with one tensor for each trained parameter; of a list without any, nothing.
+    fn part(&self, of: &[tch::Tensor]) -> Vec<tch::Tensor> {
+        self.members.iter().filter_map(|&place| of.get(place)).map(tch::Tensor::shallow_clone).collect()
+    }
 }
 
 impl Optimiser {
     pub fn new<M: Module>(model: &M, config: &OptimiserConfig) -> Self {
         let params: Vec<Entry> = state::entries(model).into_iter().filter(|entry| entry.trained).collect();
         let zeros = || params.iter().map(|entry| entry.tensor.zeros_like()).collect();
-        let second = if config.kind == OptimiserKind::Adamw { zeros() } else { vec![] };
-        Self { config: config.clone(), first: zeros(), second, params, steps_done: 0 }
+        Self {
+            groups: Group::all_of(&params, config),
+            first: zeros(),
+            second: if config.kind == OptimiserKind::Adamw { zeros() } else { vec![] },
+            params,
+            gathered: vec![],
+            batches: 0,
+            steps_done: 0,
+            config: config.clone(),
+        }
     }
 
-    /// One step with the gradients of every trained parameter.
+    /// One step with the gradients of one batch: [`Optimiser::add`] and [`Optimiser::apply`].
+    ///
+    /// # Panics
+    /// As [`Optimiser::add`].
+    pub fn step<M: Module>(&mut self, model: &M, grads: Gradients, lr: f64) {
+        self.add(model, grads);
+        self.apply(lr);
+    }
+
+    /// Takes a batch's gradients of every trained parameter. [`Optimiser::apply`] uses the mean of all since the last one.
     ///
     /// # Panics
     /// When the loss does not depend on one of them: its gradient is missing.
-    pub fn step<M: Module>(&mut self, model: &M, grads: Gradients, lr: f64) {
-        let mut collect = CollectGradients { grads, found: Vec::with_capacity(self.params.len()) };
-        model.visit(&mut collect);
-        let params: Vec<tch::Tensor> = self.params.iter().map(|entry| entry.tensor.shallow_clone()).collect();
-        assert_eq!(collect.found.len(), params.len(), "the loss depends on every trained parameter");
-        let OptimiserConfig { momentum, nesterov, weight_decay, .. } = self.config;
+    pub fn add<M: Module>(&mut self, model: &M, grads: Gradients) {
+        let mut found = gradients::collect(model, grads);
+        assert_eq!(found.len(), self.params.len(), "the loss depends on every trained parameter");
+        if !self.config.reads_gradients_as_they_lie() {
+            let pairs = self.params.iter().zip(found);
+            found = pairs.map(|(entry, grad)| gradients::laid_out_as(&entry.tensor, grad)).collect();
+        }
+        if self.batches > 0 {
+            ops::add(&self.gathered, &found);
+        } else if self.config.accumulate > 1 {
+            self.gathered = found.iter().map(tch::Tensor::copy).collect();
+        } else {
+            self.gathered = found;
+        }
+        self.batches += 1;
+    }
+
+    /// One step with the mean of the gradients that were added since the last one.
+    ///
+    /// # Panics
+    /// When there are none.
+    pub fn apply(&mut self, lr: f64) {
+        assert!(self.batches > 0, "a step needs gradients");
+        let mut grads = std::mem::take(&mut self.gathered);
+        if self.batches > 1 {
+            ops::scale(&grads, 1.0 / self.batches as f64);
+        }
+        if self.config.clip_norm > 0.0 {
+            grads = ops::clip_norm(&grads, self.config.clip_norm);
+        }
+        for group in &self.groups {
+            self.move_group(group, &grads, lr);
+        }
+        self.batches = 0;
+        self.steps_done += 1;
+    }
+
+    fn move_group(&self, group: &Group, grads: &[tch::Tensor], lr: f64) {
+        let params: Vec<tch::Tensor> = group.members.iter().map(|&i| self.params[i].tensor.shallow_clone()).collect();
+        let (grads, first, second) = (group.part(grads), group.part(&self.first), group.part(&self.second));
+        let OptimiserConfig { momentum, nesterov, beta1, beta2, trust, clip_rate, .. } = self.config;
+        let weight_decay = group.weight_decay;
+        let sgd = ops::Sgd { lr, momentum, weight_decay, nesterov };
         match self.config.kind {
-            OptimiserKind::Sgd => {
-                let step = ops::Sgd { lr, momentum, weight_decay, nesterov };
-                ops::fused_sgd(&params, &collect.found, &self.first, step, self.steps_done == 0);
+            OptimiserKind::Lars if group.adapted => {
+                let lars = ops::Lars { lr, weight_decay, trust, clip_rate, eps: LARS_EPS };
+                let adapted = ops::lars_gradients(&params, &grads, lars);
+                let sgd = ops::Sgd { weight_decay: 0.0, ..sgd };
+                ops::fused_sgd(&params, &adapted, &first, sgd, self.steps_done == 0);
+            }
+            OptimiserKind::Sgd | OptimiserKind::Lars => {
+                ops::fused_sgd(&params, &grads, &first, sgd, self.steps_done == 0);
             }
             OptimiserKind::Adamw => {
                 let number = (self.steps_done + 1) as f32;
                 let steps: Vec<tch::Tensor> =
                     params.iter().map(|p| tch::Tensor::from(number).to_device(p.device())).collect();
-                let step = ops::AdamW { lr, betas: ADAMW_BETAS, weight_decay, eps: ADAMW_EPS };
-                ops::fused_adamw(&params, &collect.found, [&self.first, &self.second], &steps, step);
+                let step = ops::AdamW { lr, betas: (beta1, beta2), weight_decay, eps: ADAMW_EPS };
+                ops::fused_adamw(&params, &grads, [&first, &second], &steps, step);
             }
         }
-        self.steps_done += 1;
     }
 
     /// Its buffers by name, for a checkpoint.
     pub fn state(&self) -> Vec<(String, tch::Tensor)> {
-        let kinds = [("first", &self.first), ("second", &self.second)];
+        let kinds = [("first", &self.first), ("second", &self.second), ("gradient", &self.gathered)];
         let named = kinds.into_iter().flat_map(|(kind, buffers)| {
             self.params
                 .iter()
@@ -110,9 +165,17 @@ impl Optimiser {
         named.collect()
     }
 
-    /// Goes on from [`Optimiser::state`] after `steps_done` steps.
-    pub fn restore(&mut self, saved: &BTreeMap<String, tch::Tensor>, steps_done: usize) -> Result<()> {
-        for (kind, buffers) in [("first", &mut self.first), ("second", &mut self.second)] {
+    /// Goes on from [`Optimiser::state`] after `batches_done` batches, with a step after every `accumulate` of them.
+    pub fn restore(&mut self, saved: &BTreeMap<String, tch::Tensor>, batches_done: usize) -> Result<()> {
+        let accumulate = self.config.accumulate as usize;
+        self.steps_done = batches_done / accumulate;
+        // The last step of a training may have come early, and then nothing is gathered.
+        let gathers = saved.keys().any(|name| name.starts_with("gradient."));
+        self.batches = if gathers { batches_done % accumulate } else { 0 };
+        let gathering = if gathers { self.params.as_slice() } else { &[] };
+        self.gathered = gathering.iter().map(|entry| entry.tensor.empty_like()).collect();
+        let buffers = [("first", &mut self.first), ("second", &mut self.second), ("gradient", &mut self.gathered)];
+        for (kind, buffers) in buffers {
             for (entry, buffer) in self.params.iter().zip(buffers) {
                 let name = format!("{kind}.{}", entry.name);
                 let tensor = saved.get(&name).with_context(|| format!("{name} is missing in the checkpoint"))?;
@@ -125,21 +188,6 @@ impl Optimiser {
                 buffer.copy_(tensor);
             }
         }
-        self.steps_done = steps_done;
         Ok(())
-    }
-}
-
-/// Gradients in the order in which [`state::entries`] lists the trained parameters.
-struct CollectGradients {
-    grads: Gradients,
-    found: Vec<tch::Tensor>,
-}
-
-impl ModuleVisitor for CollectGradients {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(grad) = param.val().grad_remove(&mut self.grads) {
-            self.found.push(ops::raw(&grad));
-        }
     }
 }

@@ -98,7 +98,10 @@ impl<'a, M: Method> Run<'a, M> {
 
     fn step(&mut self, step: usize, batch: Batch) -> Result<()> {
         let loss = self.method.loss(batch);
-        self.optimiser.step(self.method.model(), loss.backward(), self.learning_rate(step));
+        self.optimiser.add(self.method.model(), loss.backward());
+        if self.moves_after(step) {
+            self.optimiser.apply(self.learning_rate(step));
+        }
         self.pending.push(loss.inner());
         self.position.step = step + 1;
         self.end_epoch_if_due()?;
@@ -115,10 +118,18 @@ impl<'a, M: Method> Run<'a, M> {
         Ok(())
     }
 
+    /// Whether the weights move after this batch: after every `accumulate` of them, across the ends of epochs, and after
+    /// the very last.
+    fn moves_after(&self, step: usize) -> bool {
+        (step + 1).is_multiple_of(self.training.optimiser.accumulate as usize) || step + 1 == self.total_steps()
+    }
+
+    /// The schedule counts moves of the weights.
     fn learning_rate(&self, step: usize) -> f64 {
-        let OptimiserConfig { lr, warmup_epochs, .. } = *self.training.optimiser;
+        let OptimiserConfig { lr, warmup_epochs, accumulate, .. } = *self.training.optimiser;
+        let moves = |steps: usize| steps.div_ceil(accumulate as usize);
         let warmup = warmup_epochs as usize * self.training.loader.steps_per_epoch();
-        warmup_cosine(step, self.total_steps(), warmup, lr, 0.0)
+        warmup_cosine(step / accumulate as usize, moves(self.total_steps()), moves(warmup), lr, 0.0)
     }
 
     fn end_epoch_if_due(&mut self) -> Result<()> {

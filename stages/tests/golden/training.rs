@@ -1,9 +1,11 @@
 use crate::case::{Case, device, entries};
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
 use libtest_mimic::Failed;
 use pretext_stages::methods;
-use pretext_stages::nn::ops::{self, AdamW, Sgd};
 use pretext_stages::tasks::vote;
-use pretext_stages::train::schedule::{cosine, warmup_cosine};
+use pretext_stages::train::schedule::warmup_cosine;
+use pretext_stages::train::{Optimiser, OptimiserConfig, OptimiserKind, ema};
 
 const LOSS: f64 = 1e-5;
 const GRADIENTS: f64 = 1e-4;
@@ -19,62 +21,81 @@ pub fn nt_xent(case: &Case) -> Result<(), Failed> {
     case.expect("grad.b", &entries(b.grad(&grads).expect("a gradient of b")), GRADIENTS)
 }
 
-/// Follows the parameters w and b through the case's gradients; `step` is given parameters, gradients and the number of
-/// the step.
-fn follow(case: &Case, mut step: impl FnMut(&[tch::Tensor], &[tch::Tensor], usize)) -> Result<(), Failed> {
-    let tensor = |name: &str| {
-        let shape: Vec<i64> = case.shape(name).iter().map(|&n| n as i64).collect();
-        tch::Tensor::from_slice(&case.floats(name)).reshape(shape)
+#[derive(Module, Debug)]
+struct Weights {
+    w: Param<Tensor<2>>,
+    b: Param<Tensor<1>>,
+}
+
+/// Follows the parameters w and b through the case's gradients, by the optimiser that trains networks.
+fn follow(case: &Case, config: &OptimiserConfig) -> Result<(), Failed> {
+    let device = device().autodiff();
+    let model = Weights {
+        w: Param::from_tensor(case.tensor("in.w", &device)),
+        b: Param::from_tensor(case.tensor("in.b", &device)),
     };
-    let params = [tensor("in.w"), tensor("in.b")];
-    let grads = [tensor("in.gw"), tensor("in.gb")];
+    let (all_gw, all_gb) = (case.tensor::<3>("in.gw", &device), case.tensor::<2>("in.gb", &device));
+    let mut optimiser = Optimiser::new(&model, config);
     let (mut w, mut b) = (vec![], vec![]);
-    for number in 0..case.shape("in.gw")[0] {
-        step(&params, &grads.each_ref().map(|g| g.get(number as i64)), number);
-        for (trace, param) in [(&mut w, &params[0]), (&mut b, &params[1])] {
-            let values: Vec<f32> = (&param.flatten(0, -1)).try_into().expect("floats");
-            trace.extend(values.into_iter().map(f64::from));
-        }
+    for step in 0..case.shape("in.gw")[0] {
+        let gw = all_gw.clone().narrow(0, step, 1).squeeze_dim::<2>(0);
+        let gb = all_gb.clone().narrow(0, step, 1).squeeze_dim::<1>(0);
+        let loss = (model.w.val() * gw).sum() + (model.b.val() * gb).sum();
+        optimiser.step(&model, loss.backward(), case.param("lr"));
+        w.extend(entries(model.w.val().inner()));
+        b.extend(entries(model.b.val().inner()));
     }
     case.expect("out.w", &w, STATES)?;
     case.expect("out.b", &b, STATES)
 }
 
-fn zeros_like(params: &[tch::Tensor]) -> Vec<tch::Tensor> {
-    params.iter().map(tch::Tensor::zeros_like).collect()
-}
-
 pub fn sgd(case: &Case) -> Result<(), Failed> {
-    let nesterov = case.name.ends_with("nesterov");
-    let (lr, momentum, weight_decay) = (case.param("lr"), case.param("momentum"), case.param("weight_decay"));
-    let mut buffers = None;
-    follow(case, |params, grads, number| {
-        let buffers = buffers.get_or_insert_with(|| zeros_like(params));
-        ops::fused_sgd(params, grads, buffers, Sgd { lr, momentum, weight_decay, nesterov }, number == 0);
-    })
+    follow(
+        case,
+        &OptimiserConfig {
+            kind: OptimiserKind::Sgd,
+            momentum: case.param("momentum"),
+            nesterov: case.name.ends_with("nesterov"),
+            weight_decay: case.param("weight_decay"),
+            ..OptimiserConfig::default()
+        },
+    )
 }
 
 pub fn adamw(case: &Case) -> Result<(), Failed> {
-    let betas = case.json("betas");
-    let step = AdamW {
-        lr: case.param("lr"),
-        betas: (betas[0].as_f64().expect("beta 1"), betas[1].as_f64().expect("beta 2")),
-        weight_decay: case.param("weight_decay"),
-        eps: case.json("eps").as_f64().unwrap_or(1e-8),
-    };
-    let mut moments = None;
-    follow(case, |params, grads, number| {
-        let (first, second) = moments.get_or_insert_with(|| (zeros_like(params), zeros_like(params)));
-        let steps: Vec<tch::Tensor> = params.iter().map(|_| tch::Tensor::from((number + 1) as f32)).collect();
-        ops::fused_adamw(params, grads, [first, second], &steps, step);
-    })
+    let beta = |number: usize| case.json("betas")[number].as_f64().expect("two betas");
+    follow(
+        case,
+        &OptimiserConfig {
+            kind: OptimiserKind::Adamw,
+            beta1: beta(0),
+            beta2: beta(1),
+            weight_decay: case.param("weight_decay"),
+            ..OptimiserConfig::default()
+        },
+    )
+}
+
+/// Its bias is left out by the kind's default.
+pub fn lars(case: &Case) -> Result<(), Failed> {
+    follow(
+        case,
+        &OptimiserConfig {
+            kind: OptimiserKind::Lars,
+            momentum: case.param("momentum"),
+            weight_decay: case.param("weight_decay"),
+            trust: case.param("trust"),
+            ..OptimiserConfig::default()
+        },
+    )
 }
 
 pub fn schedule(case: &Case) -> Result<(), Failed> {
     let (total, warmup) = (case.param("total") as usize, case.param("warmup") as usize);
     let lr: Vec<f64> =
         (0..total).map(|s| warmup_cosine(s, total, warmup, case.param("base"), case.param("end"))).collect();
-    let ema: Vec<f64> = (0..total).map(|s| cosine(s, total, case.param("ema_start"), case.param("ema_end"))).collect();
+    assert_eq!(case.param("ema_end"), 1.0, "BYOL's momentum ends at 1");
+    let ema: Vec<f64> = (0..total).map(|s| ema::momentum(s, total, case.param("ema_start"))).collect();
     case.expect("out.lr", &lr, STATES)?;
     case.expect("out.ema", &ema, STATES)
 }

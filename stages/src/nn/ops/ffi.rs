@@ -58,11 +58,31 @@ unsafe extern "C" {
         weight_decay: f64,
         eps: f64,
     ) -> c_int;
+    pub fn pretext_lars_gradients(
+        params: *mut Raw,
+        grads: *mut Raw,
+        count: c_int,
+        lr: f64,
+        weight_decay: f64,
+        trust: f64,
+        clip_rate: c_int,
+        eps: f64,
+        out: *mut Raw,
+    ) -> c_int;
+    pub fn pretext_clip_norm(tensors: *mut Raw, count: c_int, limit: f64, out: *mut Raw) -> c_int;
+    pub fn pretext_add(sums: *mut Raw, terms: *mut Raw, count: c_int) -> c_int;
+    pub fn pretext_scale(tensors: *mut Raw, count: c_int, factor: f64) -> c_int;
+    pub fn pretext_lerp(from: *mut Raw, to: *mut Raw, count: c_int, weight: f64) -> c_int;
 }
 
 /// The pointer that the shim borrows for the length of a call.
 pub fn borrow(tensor: &tch::Tensor) -> Raw {
     tensor.as_ptr() as Raw
+}
+
+/// The pointers that the shim borrows for the length of a call.
+pub fn borrow_all(tensors: &[tch::Tensor]) -> Vec<Raw> {
+    tensors.iter().map(borrow).collect()
 }
 
 /// Takes over a tensor that the shim returned.

@@ -6,6 +6,8 @@
 //! | [`batch_norm`], [`batch_norm_add`] | one pass forward and one backward in place of Burn's dozen operations; ReLU and the residual's addition in place |
 //! | [`channels_last`] | the memory format that oneDNN convolves fastest; ATen keeps it once weights and input have it |
 //! | [`fused_sgd`], [`fused_adamw`] | one pass over all parameters, in place |
+//! | [`lars_gradients`], [`clip_norm`] | norms stay on the device, so that a GPU does not wait; one call for all parameters |
+//! | [`lerp`], [`add`], [`scale`] | moving averages and sums of gradients: one pass, in place, one call |
 //!
 //! The mechanism: a `#[backend_extension]` trait, implemented for `LibTorch` and for `Autodiff<LibTorch>`; the calls
 //! that tch does not expose are in `shim.cpp`. Everything that is libtorch's own stays in this folder.
@@ -14,11 +16,13 @@
 
 mod conv;
 mod ffi;
+mod foreach;
 mod norm;
 mod optim;
 mod raw;
 
 pub use conv::{ConvSpec, conv2d};
+pub use foreach::{add, clip_norm, lerp, scale};
 pub use norm::{NormSpec, NormTensors, batch_norm, batch_norm_add};
-pub use optim::{AdamW, Sgd, fused_adamw, fused_sgd};
-pub use raw::{channels_last, raw, tune_allocator};
+pub use optim::{AdamW, Lars, Sgd, fused_adamw, fused_sgd, lars_gradients};
+pub use raw::{channels_last, copy, raw, tune_allocator};

@@ -1,9 +1,6 @@
-use super::ffi::{self, Raw};
+use super::ffi::{self, borrow_all};
+use std::ptr::null_mut;
 use tch::Tensor;
-
-fn borrow_all(tensors: &[Tensor]) -> Vec<Raw> {
-    tensors.iter().map(ffi::borrow).collect()
-}
 
 /// One step of SGD on all parameters, in place: `g += weight_decay p; b = momentum b + g` (`b = g` on the first step);
 /// `p -= lr b`, or with Nesterov `p -= lr (g + momentum b)`. As `torch.optim.SGD` without dampening.
@@ -65,4 +62,38 @@ pub fn fused_adamw(params: &[Tensor], grads: &[Tensor], moments: [&[Tensor]; 2],
             step.eps,
         )
     });
+}
+
+/// What LARS does to gradients before a step of [`fused_sgd`] without weight decay (You et al. 2017, arXiv:1708.03888,
+/// section 4): `rate (g + weight_decay p)` with `rate = trust |p| / (|g| + weight_decay |p| + eps)` for each tensor, or
+/// `min(rate / lr, 1)` if `clip_rate`. The rate is 1 where either norm is 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Lars {
+    /// Of the step that follows; only a clipped rate looks at it.
+    pub lr: f64,
+    pub weight_decay: f64,
+    pub trust: f64,
+    pub clip_rate: bool,
+    pub eps: f64,
+}
+
+/// See [`Lars`]. The result is new memory.
+pub fn lars_gradients(params: &[Tensor], grads: &[Tensor], lars: Lars) -> Vec<Tensor> {
+    let (mut p, mut g) = (borrow_all(params), borrow_all(grads));
+    let mut out = vec![null_mut(); params.len()];
+    // Safety: two arrays of `params.len()` valid tensors, and room for as many.
+    ffi::check(unsafe {
+        ffi::pretext_lars_gradients(
+            p.as_mut_ptr(),
+            g.as_mut_ptr(),
+            params.len() as i32,
+            lars.lr,
+            lars.weight_decay,
+            lars.trust,
+            lars.clip_rate.into(),
+            lars.eps,
+            out.as_mut_ptr(),
+        )
+    });
+    out.into_iter().map(ffi::own).collect()
 }

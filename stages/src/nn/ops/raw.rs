@@ -21,6 +21,12 @@ fn from_raw<const D: usize>(tensor: tch::Tensor) -> Tensor<D> {
     Tensor::from_primitive::<LibTorch>(TchTensor::new(tensor))
 }
 
+/// The same values in the same layout, in memory of their own.
+pub fn copy<const D: usize>(x: &Tensor<D>) -> Tensor<D> {
+    let y = from_raw(raw(x).copy());
+    if x.is_autodiff() { Tensor::from_inner(y) } else { y }
+}
+
 /// The same values in channels-last memory (`[batch, channels, height, width]` stays the logical order).
 pub fn channels_last(x: Tensor<4>) -> Tensor<4> {
     let autodiff = x.is_autodiff();

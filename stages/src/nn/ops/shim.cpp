@@ -21,6 +21,10 @@ static int guarded(Body body) {
 
 static Tensor give(const at::Tensor& tensor) { return tensor.defined() ? new at::Tensor(tensor) : nullptr; }
 
+static void give_all(const std::vector<at::Tensor>& tensors, Tensor* out) {
+  for (size_t i = 0; i < tensors.size(); i++) out[i] = give(tensors[i]);
+}
+
 static std::vector<at::Tensor> list(Tensor* tensors, int count) {
   std::vector<at::Tensor> result;
   result.reserve(count);
@@ -74,5 +78,43 @@ int pretext_fused_adamw(Tensor* params, Tensor* grads, Tensor* first_moments, Te
          v = list(second_moments, count), s = list(steps, count);
     at::_fused_adamw_(p, g, m, v, {}, s, lr, beta1, beta2, weight_decay, eps, false, false);
   });
+}
+
+// One norm a tensor, in one tensor: nothing is read back, so that a GPU does not wait.
+static at::Tensor norms(const std::vector<at::Tensor>& tensors) { return at::stack(at::_foreach_norm(tensors)); }
+
+int pretext_lars_gradients(Tensor* params, Tensor* grads, int count, double lr, double weight_decay, double trust,
+                           int clip_rate, double eps, Tensor* out) {
+  return guarded([&] {
+    auto p = list(params, count), g = list(grads, count);
+    auto p_norm = norms(p), g_norm = norms(g);
+    auto rate = trust * p_norm / (g_norm + weight_decay * p_norm + eps);
+    if (clip_rate) rate = at::clamp_max(rate / lr, 1.0);
+    rate = at::where(at::logical_and(p_norm > 0, g_norm > 0), rate, at::ones_like(rate));
+    auto rates = rate.unbind();
+    auto adapted = at::_foreach_mul(g, rates);
+    if (weight_decay != 0) at::_foreach_addcmul_(adapted, p, rates, weight_decay);
+    give_all(adapted, out);
+  });
+}
+
+int pretext_clip_norm(Tensor* tensors, int count, double limit, Tensor* out) {
+  return guarded([&] {
+    auto t = list(tensors, count);
+    auto factor = at::clamp_max(limit / (at::linalg_vector_norm(norms(t)) + 1e-6), 1.0);
+    give_all(at::_foreach_mul(t, factor), out);
+  });
+}
+
+int pretext_add(Tensor* sums, Tensor* terms, int count) {
+  return guarded([&] { at::_foreach_add_(list(sums, count), list(terms, count)); });
+}
+
+int pretext_scale(Tensor* tensors, int count, double factor) {
+  return guarded([&] { at::_foreach_mul_(list(tensors, count), at::Scalar(factor)); });
+}
+
+int pretext_lerp(Tensor* from, Tensor* to, int count, double weight) {
+  return guarded([&] { at::_foreach_lerp_(list(from, count), list(to, count), at::Scalar(weight)); });
 }
 }

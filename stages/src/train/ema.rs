@@ -1,0 +1,118 @@
+//! A network whose weights follow those of another, slowly: the momentum encoder of MoCo (He et al. 2020,
+//! arXiv:1911.05722, eq. 2), the target network of BYOL (Grill et al. 2020, arXiv:2006.07733, eq. 1).
+
+use super::schedule::cosine;
+use crate::nn::ops;
+use crate::nn::state;
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::Tensor;
+
+/// An exponential moving average of a network's trained parameters.
+///
+/// Running statistics are the averaged network's own: it has them from the batches that it sees itself, as in the
+/// papers' code.
+#[derive(Debug)]
+pub struct Ema<M> {
+    network: M,
+    averaged: Vec<tch::Tensor>,
+    /// The trained parameters that are followed; they share the memory of the network that the optimiser moves.
+    followed: Vec<tch::Tensor>,
+}
+
+impl<M: Module> Ema<M> {
+    /// Starts as a copy of `online`, in memory of its own and without gradients.
+    pub fn of(online: &M) -> Self {
+        let network = copy(online);
+        let pairs = state::entries(online).into_iter().zip(state::entries(&network));
+        let (followed, averaged) =
+            pairs.filter(|(online, _)| online.trained).map(|(online, copy)| (online.tensor, copy.tensor)).unzip();
+        Self { network, averaged, followed }
+    }
+
+    /// The averaged network. Its checkpoint is [`state::named`], and [`state::restore`] goes on from there.
+    pub fn network(&self) -> &M {
+        &self.network
+    }
+
+    /// `averaged = momentum averaged + (1 - momentum) followed`, in place, after a step of the optimiser.
+    pub fn update(&self, momentum: f64) {
+        ops::lerp(&self.averaged, &self.followed, 1.0 - momentum);
+    }
+}
+
+/// BYOL's momentum: from `start` at the first of `steps` to 1 at the last, by half a cosine.
+pub fn momentum(step: usize, steps: usize, start: f64) -> f64 {
+    cosine(step, steps, start, 1.0)
+}
+
+/// The same values in memory of their own, without gradients. `valid` gives running statistics a place of their own,
+/// which a clone would share.
+fn copy<M: Module>(network: &M) -> M {
+    network.valid().map(&mut Copy)
+}
+
+struct Copy;
+
+impl ModuleMapper for Copy {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|value| ops::copy(&value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::Init;
+    use crate::nn::encoder::{Encoder, EncoderConfig};
+    use crate::nn::layers::Mode;
+    use crate::train::{Optimiser, OptimiserConfig};
+
+    fn values<M: Module>(network: &M) -> Vec<(String, Vec<f32>)> {
+        let flat = |tensor: tch::Tensor| Vec::try_from(&tensor.contiguous().flatten(0, -1)).unwrap();
+        state::named(network).into_iter().map(|(name, tensor)| (name, flat(tensor))).collect()
+    }
+
+    fn online() -> Encoder {
+        let config = EncoderConfig { width: 4, ..EncoderConfig::default() };
+        config.build(&mut Init::new(0, &crate::nn::device("cpu").unwrap().autodiff()))
+    }
+
+    fn images(seed: f32) -> Tensor<4> {
+        let values: Vec<f32> = (0..4 * 16 * 16 * 3).map(|i| (seed + 0.7 * i as f32).sin()).collect();
+        crate::augment::channels_last(values, 16, 16, &crate::nn::device("cpu").unwrap().autodiff())
+    }
+
+    #[test]
+    fn weights_follow_by_the_formula_and_nothing_is_shared() {
+        let online = online();
+        let ema = Ema::of(&online);
+        let start = values(&online);
+        assert_eq!(values(ema.network()), start);
+        assert!(state::entries(ema.network()).iter().all(|entry| !entry.trained));
+        let mut optimiser = Optimiser::new(&online, &OptimiserConfig::default());
+        let loss = online.forward(images(1.0), Mode::Train).square().mean();
+        optimiser.step(&online, loss.backward(), 0.5);
+        // Neither the step nor the batch's statistics reach the copy.
+        assert_eq!(values(ema.network()), start);
+        ema.update(0.75);
+        let moved = values(&online);
+        assert_ne!(moved, start);
+        for ((name, got), ((_, before), (_, online))) in values(ema.network()).iter().zip(start.iter().zip(&moved)) {
+            for (got, (&before, &online)) in got.iter().zip(before.iter().zip(online)) {
+                let averaged = 0.75 * f64::from(before) + 0.25 * f64::from(online);
+                let expected = if name.contains("running") { f64::from(before) } else { averaged };
+                // One rounding of float32.
+                assert!((f64::from(*got) - expected).abs() <= 1e-6 * expected.abs().max(0.1), "{name}");
+            }
+        }
+        ema.network().forward(images(2.0).inner(), Mode::Train);
+        assert_eq!(values(&online), moved, "the copy's statistics are its own");
+    }
+
+    #[test]
+    fn momentum_rises_from_its_start_to_one() {
+        assert_eq!(momentum(0, 101, 0.996), 0.996);
+        assert!((momentum(50, 101, 0.996) - 0.998).abs() < 1e-12);
+        assert_eq!(momentum(100, 101, 0.996), 1.0);
+    }
+}
