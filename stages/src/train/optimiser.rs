@@ -91,12 +91,10 @@ impl Optimiser {
     /// # Panics
     /// When the loss does not depend on one of them: its gradient is missing.
     pub fn add<M: Module>(&mut self, model: &M, grads: Gradients) {
-        let mut found = gradients::collect(model, grads);
+        let found = gradients::collect(model, grads);
         assert_eq!(found.len(), self.params.len(), "the loss depends on every trained parameter");
-        if !self.config.reads_gradients_as_they_lie() {
-            let pairs = self.params.iter().zip(found);
-            found = pairs.map(|(entry, grad)| gradients::laid_out_as(&entry.tensor, grad)).collect();
-        }
+        let pairs = self.params.iter().zip(found);
+        let found: Vec<_> = pairs.map(|(entry, grad)| gradients::laid_out_as(&entry.tensor, grad)).collect();
         if self.batches > 0 {
             ops::add(&self.gathered, &found);
         } else if self.config.accumulate > 1 {

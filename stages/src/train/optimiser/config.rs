@@ -92,13 +92,4 @@ impl OptimiserConfig {
             Exclude::BiasAndNorm => true,
         }
     }
-
-    /// Whether steps read gradients in the order in which they lie in memory. That is wrong for linear layers, whose
-    /// gradients come transposed, and is kept for sgd and adamw without later options only because their results would
-    /// else change under the same version. What is newer reads gradients by their strides.
-    pub fn reads_gradients_as_they_lie(&self) -> bool {
-        let Self { kind, lr, momentum, nesterov, weight_decay, warmup_epochs, .. } = *self;
-        let first = Self { kind, lr, momentum, nesterov, weight_decay, warmup_epochs, ..Self::default() };
-        kind != OptimiserKind::Lars && *self == first
-    }
 }

@@ -48,15 +48,10 @@ impl Net {
         Self { weight: Param::from_tensor(tensor(weight, WEIGHT)), bias: Param::from_tensor(tensor(bias, [BIAS])) }
     }
 
-    /// A loss whose gradients are those; if `transposed`, the weight's lies the other way round, as a linear layer's.
-    fn backward(&self, [weight, bias]: &Values, transposed: bool) -> Gradients {
-        let factors = tensor(weight, WEIGHT);
-        let of_weight = if transposed {
-            let factors = Tensor::<2>::from_data(factors.inner().transpose().into_data(), &device());
-            (self.weight.val().transpose() * factors).sum()
-        } else {
-            (self.weight.val() * factors).sum()
-        };
+    /// A loss whose gradients are those, the weight's laid out the other way round, as a linear layer's.
+    fn backward(&self, [weight, bias]: &Values) -> Gradients {
+        let factors = Tensor::<2>::from_data(tensor(weight, WEIGHT).inner().transpose().into_data(), &device());
+        let of_weight = (self.weight.val().transpose() * factors).sum();
         (of_weight + (self.bias.val() * tensor(bias, [BIAS])).sum()).backward()
     }
 
@@ -67,9 +62,8 @@ impl Net {
 
 /// Takes batches, with a step after every `accumulate` of them.
 fn advance(optimiser: &mut Optimiser, net: &Net, batches: std::ops::Range<usize>) {
-    let transposed = !optimiser.config.reads_gradients_as_they_lie();
     for batch in batches {
-        optimiser.add(net, net.backward(&gradients(batch), transposed));
+        optimiser.add(net, net.backward(&gradients(batch)));
         if (batch + 1).is_multiple_of(optimiser.config.accumulate as usize) {
             optimiser.apply(LR);
         }
