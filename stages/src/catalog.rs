@@ -21,6 +21,8 @@ pub fn entries() -> Vec<Entry> {
         entry::<methods::Autoencoder>(),
         entry::<methods::Rotation>(),
         entry::<methods::SimClr>(),
+        entry::<methods::MoCo>(),
+        entry::<methods::Byol>(),
         entry::<tasks::Features>(),
         entry::<tasks::LinearProbe>(),
         entry::<tasks::Knn>(),

@@ -20,6 +20,8 @@ type Check = fn(&Case) -> Result<(), Failed>;
 fn check_for(name: &str) -> Option<Check> {
     Some(match name {
         _ if name.starts_with("loss_ntxent") => training::nt_xent,
+        "loss_moco" => training::info_nce,
+        "loss_byol" => training::byol,
         _ if name.starts_with("conv_") => networks::conv2d,
         _ if name.starts_with("arch_resnet") => networks::resnet,
         "bn_train" => networks::batch_norm,

@@ -85,7 +85,7 @@ impl Method for Reconstruction {
         &self.model.encoder
     }
 
-    fn loss(&self, batch: Batch) -> Tensor<1> {
+    fn loss(&mut self, batch: Batch) -> Tensor<1> {
         let [images] = batch.into_views();
         let features = self.model.encoder.forward(images.clone(), Mode::Train); // [batch, features]
         let drawn = self.model.decoder.forward(features, Mode::Train); // [batch, 3, height, width]

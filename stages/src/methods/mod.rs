@@ -2,7 +2,10 @@
 
 mod artifact;
 mod autoencoder;
+mod byol;
 mod classifier;
+mod moco;
+mod momentum;
 mod pixels;
 mod pretrain;
 mod random;
@@ -12,6 +15,8 @@ mod supervised;
 
 pub use artifact::{EncoderArtifact, Frozen};
 pub use autoencoder::Autoencoder;
+pub use byol::{Byol, regression};
+pub use moco::{MoCo, info_nce};
 pub use pixels::Pixels;
 pub use random::Random;
 pub use rotation::Rotation;

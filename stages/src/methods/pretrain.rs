@@ -93,9 +93,9 @@ pub fn pretrain<M: Method>(
         eprintln!("warning: {warning}");
     }
     let mut init = Init::new(common.seed, &context.device.clone().autodiff());
-    let method = build(&mut init, &data.manifest);
+    let mut method = build(&mut init, &data.manifest);
     let loader = Loader { data, policy, views: M::VIEWS, batch, seed: common.seed };
-    train(&method, &Training { loader, epochs: common.epochs as usize, optimiser: &common.optimiser }, context)?;
+    train(&mut method, &Training { loader, epochs: common.epochs as usize, optimiser: &common.optimiser }, context)?;
     let encoder = EncoderArtifact::new(Some(&common.encoder), &data.manifest);
     encoder.save(Some(method.encoder()), &context.output("encoder")?)
 }

@@ -52,7 +52,7 @@ impl Method for RotationPrediction {
         &self.model.encoder
     }
 
-    fn loss(&self, batch: Batch) -> Tensor<1> {
+    fn loss(&mut self, batch: Batch) -> Tensor<1> {
         let [images] = batch.into_views();
         let (rotated, turns) = all_rotations(images);
         self.model.loss(rotated, turns)

@@ -116,7 +116,7 @@ impl Method for Contrast {
         &self.model.encoder
     }
 
-    fn loss(&self, batch: Batch) -> Tensor<1> {
+    fn loss(&mut self, batch: Batch) -> Tensor<1> {
         let project = |view| self.model.projector.forward(self.model.encoder.forward(view, Mode::Train), Mode::Train);
         let [a, b] = batch.into_views().map(project); // [batch, dim] each
         nt_xent(a, b, self.temperature)

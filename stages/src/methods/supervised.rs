@@ -50,7 +50,7 @@ impl Method for Classification {
         &self.model.encoder
     }
 
-    fn loss(&self, batch: Batch) -> Tensor<1> {
+    fn loss(&mut self, batch: Batch) -> Tensor<1> {
         let classes = TensorData::from(batch.labels.as_slice());
         let [images] = batch.into_views();
         let classes = Tensor::from_data(classes, &images.device().inner());

@@ -27,6 +27,11 @@ impl Init {
         self.fill(shape, |rng| rng.range(-bound, bound))
     }
 
+    /// Mean 0, standard deviation 1.
+    pub fn normal<const D: usize>(&mut self, shape: [usize; D]) -> Tensor<D> {
+        self.fill(shape, Rng::normal)
+    }
+
     fn fill<const D: usize>(&mut self, shape: [usize; D], mut draw: impl FnMut(&mut Rng) -> f32) -> Tensor<D> {
         let values: Vec<f32> = (0..shape.iter().product()).map(|_| draw(&mut self.rng)).collect();
         Tensor::from_data(TensorData::new(values, shape), &self.device)

@@ -96,18 +96,17 @@ pub fn named<M: Module>(module: &M) -> Vec<(String, tch::Tensor)> {
 
 /// Writes the values of `tensors` into the network. Every tensor of the network must be there with its shape.
 pub fn restore<M: Module>(module: &M, tensors: &BTreeMap<String, tch::Tensor>) -> Result<()> {
-    for mut entry in entries(module) {
-        let Some(saved) = tensors.get(&entry.name) else {
-            bail!("{} is missing among the {} saved tensors", entry.name, tensors.len());
+    restore_named(named(module), tensors)
+}
+
+/// [`restore`], into tensors that are no network's.
+pub fn restore_named(into: Vec<(String, tch::Tensor)>, tensors: &BTreeMap<String, tch::Tensor>) -> Result<()> {
+    for (name, mut tensor) in into {
+        let Some(saved) = tensors.get(&name) else {
+            bail!("{name} is missing among the {} saved tensors", tensors.len());
         };
-        ensure!(
-            saved.size() == entry.tensor.size(),
-            "{}: saved {:?}, expected {:?}",
-            entry.name,
-            saved.size(),
-            entry.tensor.size()
-        );
-        tch::no_grad(|| entry.tensor.copy_(saved));
+        ensure!(saved.size() == tensor.size(), "{name}: saved {:?}, expected {:?}", saved.size(), tensor.size());
+        tch::no_grad(|| tensor.copy_(saved));
     }
     Ok(())
 }

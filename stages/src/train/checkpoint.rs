@@ -1,13 +1,16 @@
 //! What a training needs to go on as if it had never been interrupted.
 
+use super::Method;
 use super::optimiser::Optimiser;
 use crate::context::Context;
 use crate::data::{read_json, write_json};
 use crate::nn::state;
 use anyhow::Result;
-use burn::module::Module;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+
+/// What a method keeps beside its model, where it keeps anything.
+const KEPT: &str = "kept.safetensors";
 
 /// Where a training is, beside its tensors.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -22,17 +25,25 @@ pub struct Position {
     pub seconds: f64,
 }
 
-pub fn save<M: Module>(context: &Context, model: &M, optimiser: &Optimiser, position: &Position) -> Result<()> {
+pub fn save(context: &Context, method: &impl Method, optimiser: &Optimiser, position: &Position) -> Result<()> {
     context.save_checkpoint(|folder| {
-        state::save(&folder.join("model.safetensors"), &state::named(model))?;
+        state::save(&folder.join("model.safetensors"), &state::named(method.model()))?;
+        let kept = method.kept();
+        if !kept.is_empty() {
+            state::save(&folder.join(KEPT), &kept)?;
+        }
         state::save(&folder.join("optimiser.safetensors"), &optimiser.state())?;
         write_json(&folder.join("position.json"), position)
     })
 }
 
-pub fn restore<M: Module>(folder: &Path, model: &M, optimiser: &mut Optimiser) -> Result<Position> {
+pub fn restore(folder: &Path, method: &impl Method, optimiser: &mut Optimiser) -> Result<Position> {
     let position: Position = read_json(&folder.join("position.json"))?;
-    state::restore(model, &state::load(&folder.join("model.safetensors"))?)?;
+    state::restore(method.model(), &state::load(&folder.join("model.safetensors"))?)?;
+    let kept = method.kept();
+    if !kept.is_empty() {
+        state::restore_named(kept, &state::load(&folder.join(KEPT))?)?;
+    }
     optimiser.restore(&state::load(&folder.join("optimiser.safetensors"))?, position.step)?;
     Ok(position)
 }

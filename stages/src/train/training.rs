@@ -22,7 +22,14 @@ pub trait Method {
     /// The part of the model that is kept and judged.
     fn encoder(&self) -> &Encoder;
     /// The mean loss of a batch.
-    fn loss(&self, batch: Batch) -> Tensor<1>;
+    fn loss(&mut self, batch: Batch) -> Tensor<1>;
+    /// What follows the optimiser's step number `step`, from 0, of `steps`.
+    fn after_step(&mut self, _step: usize, _steps: usize) {}
+    /// Tensors beside the model by name, sharing memory, that a later step depends on and a checkpoint must hold: a
+    /// momentum encoder, a queue.
+    fn kept(&self) -> Vec<(String, tch::Tensor)> {
+        vec![]
+    }
 }
 
 /// How long and how fast to train.
@@ -42,7 +49,7 @@ const CHECKPOINT_GUESS: Duration = Duration::from_millis(1);
 
 /// Trains the method's model to the end, from an earlier attempt's checkpoint where there is one. When asked to stop, it
 /// saves one and returns [`Stopped`].
-pub fn train<M: Method>(method: &M, training: &Training, context: &Context) -> Result<()> {
+pub fn train<M: Method>(method: &mut M, training: &Training, context: &Context) -> Result<()> {
     let mut run = Run::start(method, training, context)?;
     let steps = run.position.step..run.total_steps();
     training.loader.for_each(steps, &context.device.clone().autodiff(), |step, batch| run.step(step, batch))?;
@@ -50,7 +57,7 @@ pub fn train<M: Method>(method: &M, training: &Training, context: &Context) -> R
 }
 
 struct Run<'a, M: Method> {
-    method: &'a M,
+    method: &'a mut M,
     training: &'a Training<'a>,
     context: &'a Context<'a>,
     optimiser: Optimiser,
@@ -67,10 +74,10 @@ struct Run<'a, M: Method> {
 }
 
 impl<'a, M: Method> Run<'a, M> {
-    fn start(method: &'a M, training: &'a Training<'a>, context: &'a Context<'a>) -> Result<Self> {
+    fn start(method: &'a mut M, training: &'a Training<'a>, context: &'a Context<'a>) -> Result<Self> {
         let mut optimiser = Optimiser::new(method.model(), training.optimiser);
         let position = match context.saved_checkpoint() {
-            Some(folder) => checkpoint::restore(&folder, method.model(), &mut optimiser)
+            Some(folder) => checkpoint::restore(&folder, method, &mut optimiser)
                 .with_context(|| format!("cannot go on from {}", folder.display()))?,
             None => Position::default(),
         };
@@ -101,6 +108,8 @@ impl<'a, M: Method> Run<'a, M> {
         self.optimiser.add(self.method.model(), loss.backward());
         if self.moves_after(step) {
             self.optimiser.apply(self.learning_rate(step));
+            let accumulate = self.training.optimiser.accumulate as usize;
+            self.method.after_step(step / accumulate, self.total_steps().div_ceil(accumulate));
         }
         self.pending.push(loss.inner());
         self.position.step = step + 1;
@@ -173,7 +182,7 @@ impl<'a, M: Method> Run<'a, M> {
         let began = Instant::now();
         self.settle()?;
         self.position.seconds = self.seconds_before + self.started.elapsed().as_secs_f64();
-        checkpoint::save(self.context, self.method.model(), &self.optimiser, &self.position)?;
+        checkpoint::save(self.context, self.method, &self.optimiser, &self.position)?;
         self.last_checkpoint = Instant::now();
         self.checkpoint_took = began.elapsed();
         Ok(())

@@ -21,6 +21,26 @@ pub fn nt_xent(case: &Case) -> Result<(), Failed> {
     case.expect("grad.b", &entries(b.grad(&grads).expect("a gradient of b")), GRADIENTS)
 }
 
+/// Keys carry no gradient.
+pub fn info_nce(case: &Case) -> Result<(), Failed> {
+    let device = device().autodiff();
+    let [q, k, queue] = ["in.q", "in.k", "in.queue"].map(|name| case.tensor::<2>(name, &device));
+    let q = q.require_grad();
+    let loss = methods::info_nce(q.clone(), k, queue, case.param("temperature"));
+    case.expect("out.loss", &entries(loss.clone().inner()), LOSS)?;
+    case.expect("grad.q", &entries(q.grad(&loss.backward()).expect("a gradient of q")), GRADIENTS)
+}
+
+/// One direction; the target carries no gradient.
+pub fn byol(case: &Case) -> Result<(), Failed> {
+    let device = device().autodiff();
+    let [prediction, target] = ["in.p", "in.t"].map(|name| case.tensor::<2>(name, &device));
+    let prediction = prediction.require_grad();
+    let loss = methods::regression(prediction.clone(), target);
+    case.expect("out.loss", &entries(loss.clone().inner()), LOSS)?;
+    case.expect("grad.p", &entries(prediction.grad(&loss.backward()).expect("a gradient of p")), GRADIENTS)
+}
+
 #[derive(Module, Debug)]
 struct Weights {
     w: Param<Tensor<2>>,

@@ -1,0 +1,173 @@
+//! BYOL: predict, from one view of an image, what a slow copy of the network makes of another view, without negatives
+//! (Grill et al. 2020, arXiv:2006.07733). The loss is eq. 2, the squared distance of the normalised prediction and
+//! target, 2 - 2 cos, in both directions, and their *sum*. The target network follows by xi <- tau xi + (1 - tau) theta
+//! (eq. 1), where tau goes from `ema` to 1 by half a cosine (section 3.2).
+//!
+//! Deviations: SGD in place of LARS; both views are drawn from one distribution, where the paper blurs and solarises
+//! them unequally; projector and predictor are narrower than the paper's 4,096. The first layer of each has no bias, as
+//! batch norm takes it away.
+
+use super::momentum::{follow, follower};
+use super::pretrain::{Common, FAMILY, Inputs, pretrain};
+use crate::augment::{Batch, SimClrViews};
+use crate::context::Context;
+use crate::nn::encoder::Encoder;
+use crate::nn::layers::{BatchNorm, Linear, Mode};
+use crate::nn::loss::l2_normalise;
+use crate::nn::{Init, state};
+use crate::stage::{About, Stage};
+use crate::train::{Method, schedule};
+use anyhow::Result;
+use burn::module::Module;
+use burn::tensor::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub struct Byol;
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Params {
+    #[serde(flatten)]
+    common: Common,
+    /// tau of eq. 1 at the first step: the share of itself that the target network keeps; rises to 1 by half a cosine
+    #[schemars(range(min = 0, max = 1))]
+    ema: f64,
+    /// length of the projector's hidden layer
+    #[schemars(range(min = 1, max = 8192))]
+    projector_hidden: u32,
+    /// length of the projector's and the predictor's output
+    #[schemars(range(min = 1, max = 8192))]
+    projector_out: u32,
+    /// length of the predictor's hidden layer
+    #[schemars(range(min = 1, max = 8192))]
+    predictor_hidden: u32,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        let common = Common::default();
+        Self { common, ema: 0.996, projector_hidden: 1024, projector_out: 256, predictor_hidden: 1024 }
+    }
+}
+
+impl Stage for Byol {
+    type Params = Params;
+    const ABOUT: About = About {
+        name: "pretrain/byol",
+        summary: "BYOL: predict a slow copy's projection of another view (Grill et al. 2020, arXiv:2006.07733)",
+        docs: "2 - 2 cos of prediction and target (eq. 2), the sum of both directions. Deviations: SGD in place of LARS; \
+               both views from one distribution; narrower projector and predictor (the paper has 4096). Without views: \
+               augment/simclr with its defaults.",
+        ..FAMILY
+    };
+
+    fn run(params: Params, context: &Context) -> Result<()> {
+        let inputs = Inputs::open(context, SimClrViews::default_policy())?;
+        pretrain(&params.common, &inputs, context, |init, _| Bootstrap::new(init, &params))
+    }
+}
+
+/// Linear, batch norm, ReLU, linear: the projector and the predictor.
+#[derive(Module, Debug)]
+struct Head {
+    hidden: Linear,
+    norm: BatchNorm,
+    out: Linear,
+}
+
+impl Head {
+    fn new(init: &mut Init, inputs: usize, hidden: usize, out: usize) -> Self {
+        Self {
+            hidden: Linear::without_bias(init, inputs, hidden),
+            norm: BatchNorm::new(init, hidden),
+            out: Linear::new(init, hidden, out),
+        }
+    }
+
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.out.forward(self.norm.forward_relu(self.hidden.forward(x), Mode::Train))
+    }
+}
+
+/// What the online and the target network have in common.
+#[derive(Module, Debug)]
+struct Network {
+    encoder: Encoder,
+    projector: Head,
+}
+
+impl Network {
+    fn new(init: &mut Init, params: &Params) -> Self {
+        let encoder = params.common.encoder.build(init);
+        let (hidden, out) = (params.projector_hidden as usize, params.projector_out as usize);
+        let projector = Head::new(init, encoder.features(), hidden, out);
+        Self { encoder, projector }
+    }
+
+    /// Images `[batch, 3, h, w]` to `[batch, dim]`.
+    fn project(&self, images: Tensor<4>) -> Tensor<2> {
+        self.projector.forward(self.encoder.forward(images, Mode::Train))
+    }
+}
+
+/// What is trained.
+#[derive(Module, Debug)]
+struct Model {
+    online: Network,
+    predictor: Head,
+}
+
+struct Bootstrap {
+    model: Model,
+    /// Follows `model.online`, without gradients.
+    target: Network,
+    ema: f64,
+}
+
+impl Bootstrap {
+    fn new(init: &mut Init, params: &Params) -> Self {
+        let online = Network::new(init, params);
+        let (hidden, out) = (params.predictor_hidden as usize, params.projector_out as usize);
+        let predictor = Head::new(init, out, hidden, out);
+        let target = follower(&online, &init.device, |init| Network::new(init, params));
+        Self { model: Model { online, predictor }, target, ema: params.ema }
+    }
+}
+
+impl Method for Bootstrap {
+    type Model = Model;
+    const VIEWS: usize = 2;
+
+    fn model(&self) -> &Model {
+        &self.model
+    }
+
+    fn encoder(&self) -> &Encoder {
+        &self.model.online.encoder
+    }
+
+    fn loss(&mut self, batch: Batch) -> Tensor<1> {
+        let Model { online, predictor } = &self.model;
+        let predict = |view| predictor.forward(online.project(view)); // [batch, dim]
+        let target = |view: Tensor<4>| Tensor::from_inner(self.target.project(view.inner())); // [batch, dim], no gradient
+        let [a, b] = batch.into_views();
+        let (target_of_a, target_of_b) = (target(a.clone()), target(b.clone()));
+        regression(predict(a), target_of_b) + regression(predict(b), target_of_a)
+    }
+
+    fn after_step(&mut self, step: usize, steps: usize) {
+        follow(&self.target, &self.model.online, schedule::cosine(step, steps, self.ema, 1.0));
+    }
+
+    fn kept(&self) -> Vec<(String, tch::Tensor)> {
+        state::named(&self.target)
+    }
+}
+
+/// Eq. 2: the squared distance of normalised prediction and target, which is 2 - 2 cos; mean over the batch.
+///
+/// Both are `[batch, dim]`, row i of each from the same image; the target is given without gradient.
+pub fn regression(prediction: Tensor<2>, target: Tensor<2>) -> Tensor<1> {
+    (l2_normalise(prediction) - l2_normalise(target)).square().sum_dim(1).mean()
+}

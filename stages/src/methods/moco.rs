@@ -1,0 +1,185 @@
+//! MoCo v2: tell the key of the same image from a queue of earlier images' keys (He et al. 2020, arXiv:1911.05722;
+//! Chen et al. 2020, arXiv:2003.04297). Algorithm 1 of the former: queries q are made by the trained network, keys k by
+//! its momentum encoder, which follows it by theta_k <- m theta_k + (1 - m) theta_q (eq. 2). The loss is InfoNCE
+//! (eq. 1), temperature 0.2; the projector is v2's: linear, ReLU, linear.
+//!
+//! Deviations: a queue of 4,096 and m = .99, as in the authors' CIFAR-10 demonstration, in place of 65,536 and .999.
+//! There is no shuffling of batch norm between devices, since there is one device, and nothing in its place: the keys of
+//! a step share their batch's statistics and those in the queue do not, by which a network could tell its own key.
+
+use super::momentum::{follow, follower};
+use super::pretrain::{Common, FAMILY, Inputs, pretrain};
+use crate::augment::{Batch, SimClrViews};
+use crate::context::Context;
+use crate::nn::encoder::Encoder;
+use crate::nn::layers::{Linear, Mode};
+use crate::nn::loss::{cross_entropy, l2_normalise};
+use crate::nn::{Init, ops, state};
+use crate::stage::{About, Stage};
+use crate::train::Method;
+use anyhow::Result;
+use burn::module::Module;
+use burn::tensor::activation::relu;
+use burn::tensor::{Int, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub struct MoCo;
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Params {
+    #[serde(flatten)]
+    common: Common,
+    /// of the InfoNCE loss (eq. 1)
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    temperature: f64,
+    /// keys of earlier images that a query is compared with
+    #[schemars(range(min = 1, max = 1_048_576), extend("x-unit" = "keys"))]
+    queue: u32,
+    /// m of eq. 2: the share of itself that the momentum encoder keeps in a step
+    #[schemars(range(min = 0, max = 1))]
+    ema: f64,
+    /// length of the projector's hidden layer
+    #[schemars(range(min = 1, max = 8192))]
+    projector_hidden: u32,
+    /// length of the projector's output
+    #[schemars(range(min = 1, max = 8192))]
+    projector_out: u32,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        let common = Common::default();
+        Self { common, temperature: 0.2, queue: 4096, ema: 0.99, projector_hidden: 512, projector_out: 128 }
+    }
+}
+
+impl Stage for MoCo {
+    type Params = Params;
+    const ABOUT: About = About {
+        name: "pretrain/moco",
+        summary: "MoCo v2: contrastive learning with a queue of keys (Chen et al. 2020, arXiv:2003.04297)",
+        docs: "InfoNCE (He et al. 2020, arXiv:1911.05722, eq. 1) against a queue of keys from a momentum encoder. \
+               Deviations: queue and ema as in the authors' CIFAR-10 demonstration (the paper has 65536 and .999); no \
+               shuffling of batch norm, and nothing in its place. Without views: augment/simclr with its defaults.",
+        ..FAMILY
+    };
+
+    fn run(params: Params, context: &Context) -> Result<()> {
+        let inputs = Inputs::open(context, SimClrViews::default_policy())?;
+        pretrain(&params.common, &inputs, context, |init, _| Contrast::new(init, &params))
+    }
+}
+
+/// What makes queries, and keys.
+#[derive(Module, Debug)]
+struct Network {
+    encoder: Encoder,
+    hidden: Linear,
+    out: Linear,
+}
+
+impl Network {
+    fn new(init: &mut Init, params: &Params) -> Self {
+        let encoder = params.common.encoder.build(init);
+        let hidden = Linear::new(init, encoder.features(), params.projector_hidden as usize);
+        let out = Linear::new(init, params.projector_hidden as usize, params.projector_out as usize);
+        Self { encoder, hidden, out }
+    }
+
+    /// Images `[batch, 3, h, w]` to `[batch, dim]`.
+    fn project(&self, images: Tensor<4>) -> Tensor<2> {
+        let features = self.encoder.forward(images, Mode::Train);
+        self.out.forward(relu(self.hidden.forward(features)))
+    }
+}
+
+struct Contrast {
+    query: Network,
+    /// The momentum encoder, without gradients.
+    key: Network,
+    /// `[queue, dim]`, the newest first.
+    queue: Tensor<2>,
+    ema: f64,
+    temperature: f64,
+}
+
+impl Contrast {
+    /// The queue is full of random keys at first, as in the authors' code.
+    fn new(init: &mut Init, params: &Params) -> Self {
+        let query = Network::new(init, params);
+        let key = follower(&query, &init.device, |init| Network::new(init, params));
+        let queue = init.normal([params.queue as usize, params.projector_out as usize]).inner();
+        Self { query, key, queue, ema: params.ema, temperature: params.temperature }
+    }
+}
+
+impl Method for Contrast {
+    type Model = Network;
+    const VIEWS: usize = 2;
+
+    fn model(&self) -> &Network {
+        &self.query
+    }
+
+    fn encoder(&self) -> &Encoder {
+        &self.query.encoder
+    }
+
+    fn loss(&mut self, batch: Batch) -> Tensor<1> {
+        let [query_view, key_view] = batch.into_views();
+        let q = self.query.project(query_view); // [batch, dim]
+        let k = self.key.project(key_view.inner()); // [batch, dim], no gradient
+        let queue = self.queue.clone(); // [queue, dim]
+        self.queue = enqueue(queue.clone(), k.clone());
+        info_nce(q, Tensor::from_inner(k), Tensor::from_inner(queue), self.temperature)
+    }
+
+    fn after_step(&mut self, _step: usize, _steps: usize) {
+        follow(&self.key, &self.query, self.ema);
+    }
+
+    fn kept(&self) -> Vec<(String, tch::Tensor)> {
+        let mut kept = state::named(&self.key);
+        kept.push(("queue".to_owned(), ops::raw(&self.queue)));
+        kept
+    }
+}
+
+/// The queue `[queue, dim]` with `keys` `[batch, dim]` before its own; as many of the oldest leave it.
+fn enqueue(queue: Tensor<2>, keys: Tensor<2>) -> Tensor<2> {
+    let [length, dim] = queue.dims();
+    Tensor::cat(vec![keys, queue], 0).slice([0..length, 0..dim])
+}
+
+/// InfoNCE (eq. 1): for each query, the cross entropy of finding its key among that and the queue's by cosine similarity
+/// over `temperature`; mean over the batch.
+///
+/// `q` and `k` are `[batch, dim]`, row i of each from the same image, `queue` is `[queue, dim]`; none need be normalised.
+/// Keys are given without gradients.
+pub fn info_nce(q: Tensor<2>, k: Tensor<2>, queue: Tensor<2>, temperature: f64) -> Tensor<1> {
+    let device = q.device().inner();
+    let [q, k, queue] = [q, k, queue].map(l2_normalise);
+    let positive = (q.clone() * k).sum_dim(1); // [batch, 1]
+    let negative = q.matmul(queue.transpose()); // [batch, queue]
+    let logits = Tensor::cat(vec![positive, negative], 1).div_scalar(temperature); // [batch, 1 + queue]
+    let first = Tensor::<1, Int>::zeros([logits.dims()[0]], &device);
+    cross_entropy(logits, first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_keys_leave_the_queue_first() {
+        let device = crate::nn::device("cpu").unwrap();
+        let keys = |values: &[f32]| Tensor::<1>::from_floats(values, &device).unsqueeze_dim::<2>(1);
+        let values = |queue: &Tensor<2>| queue.clone().into_data().iter::<f32>().collect::<Vec<_>>();
+        let queue = enqueue(keys(&[3.0, 2.0, 1.0]), keys(&[5.0, 4.0]));
+        assert_eq!(values(&queue), [5.0, 4.0, 3.0]);
+        let more_than_it_holds = enqueue(queue, keys(&[9.0, 8.0, 7.0, 6.0]));
+        assert_eq!(values(&more_than_it_holds), [9.0, 8.0, 7.0]);
+    }
+}
