@@ -61,8 +61,8 @@ enum Command {
     /// Show what a stage's worker said when it last ran
     Logs(logs::LogsArgs),
     /// Run shell commands for `pretext run`, which starts this itself
-    #[command(hide = true)]
-    CommandWorker,
+    #[command(name = command_worker::WORD, hide = true)]
+    ShellWorker,
     /// Read all that the store holds and say what is damaged
     Verify(verify::VerifyArgs),
     /// List what the store could do without, or remove it
@@ -85,7 +85,7 @@ impl Cli {
             Command::Init(args) => init::init(args),
             Command::Schema(args) => schema::schema(args),
             Command::Logs(args) => logs::logs(args),
-            Command::CommandWorker => command_worker::serve().map(|()| ExitCode::SUCCESS),
+            Command::ShellWorker => command_worker::serve().map(|()| ExitCode::SUCCESS),
             Command::Verify(args) => verify::verify(args),
             Command::Gc(args) => gc::gc(args),
         }
