@@ -7,7 +7,6 @@
 //! them unequally; projector and predictor are narrower than the paper's 4,096. The first layer of each has no bias, as
 //! batch norm takes it away.
 
-use super::momentum::{follow, follower};
 use super::pretrain::{Common, FAMILY, Inputs, pretrain};
 use crate::augment::{Batch, SimClrViews};
 use crate::context::Context;
@@ -16,7 +15,7 @@ use crate::nn::layers::{BatchNorm, Linear, Mode};
 use crate::nn::loss::l2_normalise;
 use crate::nn::{Init, state};
 use crate::stage::{About, Stage};
-use crate::train::{Method, schedule};
+use crate::train::{Ema, Method, ema};
 use anyhow::Result;
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -121,7 +120,7 @@ struct Model {
 struct Bootstrap {
     model: Model,
     /// Follows `model.online`, without gradients.
-    target: Network,
+    target: Ema<Network>,
     ema: f64,
 }
 
@@ -130,7 +129,7 @@ impl Bootstrap {
         let online = Network::new(init, params);
         let (hidden, out) = (params.predictor_hidden as usize, params.projector_out as usize);
         let predictor = Head::new(init, out, hidden, out);
-        let target = follower(&online, &init.device, |init| Network::new(init, params));
+        let target = Ema::of(&online);
         Self { model: Model { online, predictor }, target, ema: params.ema }
     }
 }
@@ -150,18 +149,19 @@ impl Method for Bootstrap {
     fn loss(&mut self, batch: Batch) -> Tensor<1> {
         let Model { online, predictor } = &self.model;
         let predict = |view| predictor.forward(online.project(view)); // [batch, dim]
-        let target = |view: Tensor<4>| Tensor::from_inner(self.target.project(view.inner())); // [batch, dim], no gradient
+        // [batch, dim], no gradient
+        let target = |view: Tensor<4>| Tensor::from_inner(self.target.network().project(view.inner()));
         let [a, b] = batch.into_views();
         let (target_of_a, target_of_b) = (target(a.clone()), target(b.clone()));
         regression(predict(a), target_of_b) + regression(predict(b), target_of_a)
     }
 
     fn after_step(&mut self, step: usize, steps: usize) {
-        follow(&self.target, &self.model.online, schedule::cosine(step, steps, self.ema, 1.0));
+        self.target.update(ema::momentum(step, steps, self.ema));
     }
 
     fn kept(&self) -> Vec<(String, tch::Tensor)> {
-        state::named(&self.target)
+        state::named(self.target.network())
     }
 }
 

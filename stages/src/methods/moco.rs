@@ -7,7 +7,6 @@
 //! There is no shuffling of batch norm between devices, since there is one device, and nothing in its place: the keys of
 //! a step share their batch's statistics and those in the queue do not, by which a network could tell its own key.
 
-use super::momentum::{follow, follower};
 use super::pretrain::{Common, FAMILY, Inputs, pretrain};
 use crate::augment::{Batch, SimClrViews};
 use crate::context::Context;
@@ -16,7 +15,7 @@ use crate::nn::layers::{Linear, Mode};
 use crate::nn::loss::{cross_entropy, l2_normalise};
 use crate::nn::{Init, ops, state};
 use crate::stage::{About, Stage};
-use crate::train::Method;
+use crate::train::{Ema, Method};
 use anyhow::Result;
 use burn::module::Module;
 use burn::tensor::activation::relu;
@@ -98,7 +97,7 @@ impl Network {
 struct Contrast {
     query: Network,
     /// The momentum encoder, without gradients.
-    key: Network,
+    key: Ema<Network>,
     /// `[queue, dim]`, the newest first.
     queue: Tensor<2>,
     ema: f64,
@@ -109,7 +108,7 @@ impl Contrast {
     /// The queue is full of random keys at first, as in the authors' code.
     fn new(init: &mut Init, params: &Params) -> Self {
         let query = Network::new(init, params);
-        let key = follower(&query, &init.device, |init| Network::new(init, params));
+        let key = Ema::of(&query);
         let queue = init.normal([params.queue as usize, params.projector_out as usize]).inner();
         Self { query, key, queue, ema: params.ema, temperature: params.temperature }
     }
@@ -130,18 +129,18 @@ impl Method for Contrast {
     fn loss(&mut self, batch: Batch) -> Tensor<1> {
         let [query_view, key_view] = batch.into_views();
         let q = self.query.project(query_view); // [batch, dim]
-        let k = self.key.project(key_view.inner()); // [batch, dim], no gradient
+        let k = self.key.network().project(key_view.inner()); // [batch, dim], no gradient
         let queue = self.queue.clone(); // [queue, dim]
         self.queue = enqueue(queue.clone(), k.clone());
         info_nce(q, Tensor::from_inner(k), Tensor::from_inner(queue), self.temperature)
     }
 
     fn after_step(&mut self, _step: usize, _steps: usize) {
-        follow(&self.key, &self.query, self.ema);
+        self.key.update(self.ema);
     }
 
     fn kept(&self) -> Vec<(String, tch::Tensor)> {
-        let mut kept = state::named(&self.key);
+        let mut kept = state::named(self.key.network());
         kept.push(("queue".to_owned(), ops::raw(&self.queue)));
         kept
     }

@@ -5,7 +5,6 @@ mod autoencoder;
 mod byol;
 mod classifier;
 mod moco;
-mod momentum;
 mod pixels;
 mod pretrain;
 mod random;

@@ -105,8 +105,19 @@ mod tests {
                 assert!((f64::from(*got) - expected).abs() <= 1e-6 * expected.abs().max(0.1), "{name}");
             }
         }
-        ema.network().forward(images(2.0).inner(), Mode::Train);
-        assert_eq!(values(&online), moved, "the copy's statistics are its own");
+    }
+
+    #[test]
+    fn what_passes_through_the_copy_changes_its_own_statistics_and_no_weights() {
+        let online = online();
+        let start = values(&online);
+        let ema = Ema::of(&online);
+        let features = ema.network().forward(images(2.0).inner(), Mode::Train);
+        assert!(!features.is_autodiff());
+        assert_eq!(values(&online), start);
+        for ((name, own), (_, before)) in values(ema.network()).iter().zip(&start) {
+            assert_eq!(own != before, name.contains("running"), "{name}");
+        }
     }
 
     #[test]
