@@ -65,6 +65,13 @@ pub fn measured(value: f64, unit: &str) -> String {
     }
 }
 
+/// The number of `1.5 h`, as it is written, and how much its unit is; none for another unit, or without one.
+pub fn split_unit<'a>(text: &'a str, units: &[(&str, u64)]) -> Option<(&'a str, u64)> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (_, size) = units.iter().find(|(name, _)| *name == text[end..].trim())?;
+    Some((&text[..end], *size))
+}
+
 /// `4.0 GiB`
 pub fn bytes(number: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -75,9 +82,18 @@ pub fn bytes(number: u64) -> String {
     }
 }
 
+/// Now, in seconds since 1970.
+pub fn now() -> u64 {
+    seconds_since_1970(SystemTime::now())
+}
+
+fn seconds_since_1970(moment: SystemTime) -> u64 {
+    moment.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
 /// A moment as RFC 3339 in UTC: `2026-11-24T10:17:22Z`.
 pub fn rfc3339(moment: SystemTime) -> String {
-    let seconds = moment.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let seconds = seconds_since_1970(moment);
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil_date(days);
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)

@@ -1,19 +1,16 @@
 //! Recipes drawn. `BLESS=1` writes the expected drawings anew.
 
+mod common;
+
+use common::{catalogue, folder};
 use pretext::ids::{Key, NodeId};
 use pretext::plan::{Drawing, Known, Lookup, evaluate};
 use pretext::recipe::{Recipe, parse};
 use pretext::store::LastRun;
 use std::fs;
-use std::path::PathBuf;
-
-fn folder() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/recipes"))
-}
 
 fn recipe(text: &str) -> Recipe {
-    let catalogue = serde_json::from_slice(&fs::read(folder().join("catalogue.json")).unwrap()).unwrap();
-    parse("recipe.yaml", text, &catalogue).unwrap_or_else(|errors| panic!("{errors}"))
+    parse("recipe.yaml", text, &catalogue()).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
 struct Nothing;

@@ -1,5 +1,6 @@
 //! What must run, and why. `BLESS=1` writes the expected plans anew.
 
+mod common;
 #[path = "plan/explanations.rs"]
 mod explanations;
 #[path = "plan/large.rs"]

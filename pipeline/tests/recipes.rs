@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{catalogue, folder, keys};
+use common::{SMALL, catalogue, folder, keys};
 use pretext::plan::{Policy, WorkerName};
 use pretext::recipe::{ForeignWorker, Recipe, RecipeErrors, load, parse};
 use pretext_protocol::{Catalogue, StageKind};
@@ -156,16 +156,6 @@ fn tables_are_resolved() {
     let setting = read(&format!("{SMALL}{probe}{chosen}")).unwrap().tables;
     assert_eq!(setting[0].columns[0].split, "", "what is chosen is of no split");
 }
-
-const SMALL: &str = "
-name: small
-axes: { method: [random, simclr], seed: [0, 1] }
-stages:
-  photos: { use: data/cifar10, with: { train: 100 } }
-  views: { use: augment/simclr }
-  pretrain: { use: pretrain/$(method), needs: { data: photos, views: views }, with: { epochs: 5, seed: $(seed) } }
-  features: { use: features, needs: { data: photos, encoder: pretrain } }
-";
 
 #[test]
 fn exclusions_take_away_what_follows_and_what_nothing_needs_then() {

@@ -3,20 +3,17 @@
 use crate::catalog;
 use crate::context::{Context, Outbox, Stopped};
 use anyhow::{Result, anyhow};
-use pretext_protocol::{Cost, HEARTBEAT_SECONDS, PROTOCOL, Reply, Request, Run};
-use std::io::BufRead;
+use pretext_protocol::{Cost, HEARTBEAT_SECONDS, PROTOCOL, Reply, Request, Run, requests};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Serves requests from standard input until it ends or [`Request::Stop`] comes.
 pub fn serve() -> Result<()> {
     let stopping = Arc::new(AtomicBool::new(false));
-    let requests = read_requests(stopping.clone());
     let outbox = Mutex::new(std::io::stdout());
-    for request in requests {
+    for request in requests(stopping.clone(), || std::process::exit(0)) {
         match request {
             Request::Hello { .. } => outbox.send(&Reply::Hello {
                 protocol: PROTOCOL,
@@ -32,30 +29,6 @@ pub fn serve() -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Requests as they come. `Stop` also sets the flag that the running stage looks at; the end of the input means that
-/// `pretext` is gone, and ends the worker at once.
-fn read_requests(stopping: Arc<AtomicBool>) -> mpsc::Receiver<Request> {
-    let (send, receive) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines() {
-            let Ok(line) = line else { break };
-            match serde_json::from_str(&line) {
-                Ok(request) => {
-                    if request == Request::Stop {
-                        stopping.store(true, Ordering::Relaxed);
-                    }
-                    if send.send(request).is_err() {
-                        return;
-                    }
-                }
-                Err(error) => eprintln!("not a request: {error}: {line}"),
-            }
-        }
-        std::process::exit(0);
-    });
-    receive
 }
 
 /// Runs one stage and says how it ended.

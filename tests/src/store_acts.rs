@@ -185,7 +185,8 @@ fn run(store: &Store, text: &str, replaced: bool) -> Result<(), StoreError> {
     view.save()
 }
 
-fn provenance(attempts: u32) -> Provenance {
+/// As of a stage that took an hour.
+pub fn provenance(attempts: u32) -> Provenance {
     Provenance {
         node: NodeId("slow".into()),
         recipe: "test".into(),

@@ -7,7 +7,9 @@
 //! Anything that speaks this is a worker.
 
 mod catalogue;
+mod requests;
 pub use catalogue::*;
+pub use requests::requests;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

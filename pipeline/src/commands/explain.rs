@@ -26,10 +26,7 @@ pub(super) struct ExplainArgs {
 }
 
 pub(super) fn explain(args: &ExplainArgs) -> Result<ExitCode> {
-    let (recipe, rest) = target::split_recipe(&args.words);
-    let pattern = target::pattern(&rest[0])?;
-    let (planned, nodes) = target::find(recipe, &pattern, &args.source)?;
-    target::few(&nodes, &planned.recipe.graph, &pattern)?;
+    let (planned, nodes) = target::find_few(&args.words, &args.source)?;
     let runs = Runs { store: planned.view.store(), read: RefCell::default() };
     let pages: Vec<String> = nodes.iter().map(|index| page(&planned, &runs, *index)).collect();
     print(pages.join("\n").as_bytes())?;

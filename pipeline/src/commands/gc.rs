@@ -6,7 +6,6 @@ use anyhow::Result;
 use clap::Args;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Without options it lists only what nobody can need: artifacts that no result mentions, what \
@@ -44,7 +43,7 @@ pub(super) fn gc(args: &GcArgs) -> Result<ExitCode> {
         keep_recipes: args.keep_recipe.iter().cloned().collect(),
         to: args.to,
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = text::now();
     let plan = store.plan_gc(&wishes, now)?;
     print(listing(&plan, args.to, now).as_bytes())?;
     if args.delete {
@@ -163,9 +162,8 @@ fn bytes(text: &str) -> Result<u64, String> {
 }
 
 fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let end = text.find(|c: char| !c.is_ascii_digit())?;
-    let (_, size) = units.iter().find(|(name, _)| *name == text[end..].trim())?;
-    text[..end].parse::<u64>().ok()?.checked_mul(*size)
+    let (number, size) = text::split_unit(text, units)?;
+    number.parse::<u64>().ok()?.checked_mul(size)
 }
 
 #[cfg(test)]

@@ -72,9 +72,7 @@ impl Places {
             return Ok(catalogue);
         }
         tracing::debug!(worker = %spec.program.display(), "asked for its catalogue");
-        let mut worker = Worker::start(&spec, 1)?;
-        let catalogue = worker.describe()?;
-        worker.dismiss();
+        let catalogue = Worker::ask(&spec)?;
         store.keep_catalogue(&spec.program, &catalogue)?;
         Ok(catalogue)
     }

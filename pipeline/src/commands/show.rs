@@ -26,10 +26,7 @@ pub(super) struct ShowArgs {
 }
 
 pub(super) fn show(args: &ShowArgs) -> Result<ExitCode> {
-    let (recipe, rest) = target::split_recipe(&args.words);
-    let pattern = target::pattern(&rest[0])?;
-    let (planned, nodes) = target::find(recipe, &pattern, &args.source)?;
-    target::few(&nodes, &planned.recipe.graph, &pattern)?;
+    let (planned, nodes) = target::find_few(&args.words, &args.source)?;
     let pages: Vec<String> = nodes.iter().map(|index| page(&planned, *index)).collect::<Result<_>>()?;
     print(pages.join("\n").as_bytes())?;
     Ok(ExitCode::SUCCESS)

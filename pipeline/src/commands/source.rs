@@ -58,14 +58,9 @@ impl Source {
 
 /// A foreign worker's own account of what it can do, kept for the next time.
 fn asked(worker: &ForeignWorker, store: &Store) -> Result<Catalogue> {
-    let ask = || -> Result<Catalogue> {
-        let mut process = Worker::start(&spec(worker)?, 1)?;
-        let catalogue = process.describe()?;
-        process.dismiss();
-        Ok(catalogue)
-    };
+    let catalogue = spec(worker).and_then(|spec| Ok(Worker::ask(&spec)?));
     let catalogue =
-        ask().with_context(|| format!("the recipe's worker `{}` cannot say what it can do", worker.name))?;
+        catalogue.with_context(|| format!("the recipe's worker `{}` cannot say what it can do", worker.name))?;
     store.keep_foreign_catalogue(worker, &catalogue)?;
     Ok(catalogue)
 }

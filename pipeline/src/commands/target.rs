@@ -50,6 +50,19 @@ pub(super) fn find(recipe: Option<&str>, pattern: &NodePattern, source: &Source)
     Ok((planned, nodes))
 }
 
+/// [`find`] by the words of a command line, to tell of each node. An error where so many are meant that nobody would read
+/// it.
+pub(super) fn find_few(words: &[String], source: &Source) -> Result<(Planned, Vec<NodeIndex>)> {
+    let (recipe, rest) = split_recipe(words);
+    let pattern = pattern(&rest[0])?;
+    let (planned, nodes) = find(recipe, &pattern, source)?;
+    if nodes.len() > MOST {
+        let one = &planned.recipe.graph[nodes[0]].id;
+        bail!("`{pattern}` means {} stages; say which of them, as in '{one}'", count(nodes.len() as u64));
+    }
+    Ok((planned, nodes))
+}
+
 /// Every node that is meant; an error with the nearest names where there is none.
 pub(super) fn nodes(graph: &Graph, pattern: &NodePattern, recipe: &str) -> Result<Vec<NodeIndex>> {
     let meant: Vec<NodeIndex> = graph.node_indices().filter(|index| pattern.matches(&graph[*index].id)).collect();
@@ -74,15 +87,6 @@ pub(super) fn with_what_they_need(graph: &Graph, nodes: impl IntoIterator<Item =
         }
     }
     found
-}
-
-/// An error where so many are meant that nobody would read it.
-pub(super) fn few(nodes: &[NodeIndex], graph: &Graph, pattern: &NodePattern) -> Result<()> {
-    if nodes.len() > MOST {
-        let one = &graph[nodes[0]].id;
-        bail!("`{pattern}` means {} stages; say which of them, as in '{one}'", count(nodes.len() as u64));
-    }
-    Ok(())
 }
 
 /// The file of the one recipe of this store that has such a node, as it was given when it last ran, from here or from the

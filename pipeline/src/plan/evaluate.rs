@@ -90,20 +90,22 @@ pub fn evaluate<'a>(graph: &'a Graph, known: &dyn Known) -> Vec<Status> {
     statuses
 }
 
-/// Nodes by the longest way that leads to them.
-fn levels(graph: &Graph) -> Vec<Vec<NodeIndex>> {
+/// How many nodes the longest way passes that leads to each, by index. What a node does not use is no way to it.
+pub fn depths(graph: &Graph) -> Vec<usize> {
     let mut depths = vec![0; graph.node_count()];
-    let mut levels: Vec<Vec<NodeIndex>> = vec![];
     // Nodes stand in an order in which each comes after what it needs.
     for index in graph.node_indices() {
         let used = graph.edges_directed(index, Direction::Incoming).filter(|edge| edge.weight().used);
-        let depth = used.map(|edge| depths[edge.source().index()] + 1).max().unwrap_or(0);
-        depths[index.index()] = depth;
-        if depth == levels.len() {
-            levels.push(vec![]);
-        }
-        levels[depth].push(index);
+        depths[index.index()] = used.map(|edge| depths[edge.source().index()] + 1).max().unwrap_or(0);
     }
+    depths
+}
+
+/// Nodes by their depth.
+fn levels(graph: &Graph) -> Vec<Vec<NodeIndex>> {
+    let depths = depths(graph);
+    let mut levels = vec![vec![]; depths.iter().max().map_or(0, |deepest| deepest + 1)];
+    graph.node_indices().for_each(|index| levels[depths[index.index()]].push(index));
     levels
 }
 

@@ -15,7 +15,7 @@ mod text;
 mod words;
 
 pub use drawing::Drawing;
-pub use evaluate::{Earlier, Status, evaluate};
+pub use evaluate::{Earlier, Status, depths, evaluate};
 pub use explain::{History, Question};
 pub use json::write_json;
 pub use keys::{canonical, canonical_at};

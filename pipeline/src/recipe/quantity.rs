@@ -2,6 +2,7 @@
 
 use super::problem::Problem;
 use super::tree::{Content, Tree};
+use crate::text::split_unit;
 
 /// A unit and how many of the smallest it is.
 pub type Unit = (&'static str, u64);
@@ -36,10 +37,8 @@ pub fn by_attempt(tree: &Tree, word: &str, units: &[Unit], expected: &str, probl
 }
 
 fn parse(text: &str, units: &[Unit]) -> Option<u64> {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let unit = text[end..].trim();
-    let size = units.iter().find(|(name, _)| *name == unit)?.1;
-    let number = text[..end].parse::<f64>().ok()? * size as f64;
+    let (number, size) = split_unit(text, units)?;
+    let number = number.parse::<f64>().ok()? * size as f64;
     // Beyond this, floats do not count one by one.
     (1.0..9e15).contains(&number).then(|| number.round() as u64)
 }

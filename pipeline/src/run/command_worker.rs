@@ -6,14 +6,14 @@
 //! `{"name": "accuracy", "split": "test", "value": 0.9}`; `THREADS` and `DEVICE` say what it may use. What it prints goes to the log.
 
 use anyhow::{Context, Result, bail};
-use pretext_protocol::{Catalogue, Cost, HEARTBEAT_SECONDS, Measurement, PROTOCOL, Reply, Request, Run};
+use pretext_protocol::{Catalogue, Cost, HEARTBEAT_SECONDS, Measurement, PROTOCOL, Reply, Request, Run, requests};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The word by which `pretext` starts itself as this worker.
@@ -26,7 +26,7 @@ const LAST_WORDS: usize = 10;
 pub fn serve() -> Result<()> {
     let stopping = Arc::new(AtomicBool::new(false));
     end_all_with_pretext().context("cannot listen to signals")?;
-    for request in requests(stopping.clone()) {
+    for request in requests(stopping.clone(), end_group) {
         match request {
             Request::Hello { .. } => say(&Reply::Hello {
                 protocol: PROTOCOL,
@@ -57,25 +57,6 @@ fn end_group() -> ! {
     // SAFETY: kill touches no memory; this process is in the group too.
     unsafe { libc::kill(0, libc::SIGKILL) };
     std::process::exit(1)
-}
-
-fn requests(stopping: Arc<AtomicBool>) -> mpsc::Receiver<Request> {
-    let (send, receive) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            match serde_json::from_str(&line) {
-                Ok(request) => {
-                    stopping.fetch_or(request == Request::Stop, Ordering::SeqCst);
-                    if send.send(request).is_err() {
-                        return;
-                    }
-                }
-                Err(error) => eprintln!("not a request: {error}: {line}"),
-            }
-        }
-        end_group();
-    });
-    receive
 }
 
 fn say(reply: &Reply) {

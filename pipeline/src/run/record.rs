@@ -3,7 +3,8 @@
 use super::{Observer, Update};
 use crate::ids::{Key, NodeId};
 use crate::store::{NodeEvent, NodeLine, RunFolder, RunStatus, RunningStage};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use crate::text::now;
+use std::time::{Duration, Instant};
 
 /// So often `pretext status` can see something new.
 const EVERY: Duration = Duration::from_secs(1);
@@ -91,8 +92,4 @@ impl Observer for Record {
             Update::HeldElsewhere { .. } | Update::Dropped { .. } | Update::Stopping { .. } => {}
         }
     }
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -131,6 +131,14 @@ impl Worker {
         }
     }
 
+    /// What a worker can do that is started for this question only.
+    pub fn ask(spec: &WorkerSpec) -> Result<Catalogue, Failure> {
+        let mut worker = Self::start(spec, 1)?;
+        let catalogue = worker.describe()?;
+        worker.dismiss();
+        Ok(catalogue)
+    }
+
     /// Asks it to end, which it does at once when it computes nothing.
     pub fn dismiss(self) {
         self.send(&Request::Stop);

@@ -190,9 +190,7 @@ impl Store {
 
     /// Damaged files are kept where a person can look at them.
     pub(super) fn move_aside(&self, place: &Path, name: &str) -> Result<PathBuf> {
-        let unique = files::unique_beside(&self.root.join("damaged/it"));
-        let unique = unique.file_name().expect("a unique name").to_string_lossy();
-        let aside = self.root.join("damaged").join(format!("{name}-{}", unique.trim_start_matches(files::TEMPORARY)));
+        let aside = self.root.join("damaged").join(format!("{name}-{}", files::unique()));
         files::rename_folder(place, &aside, Durability::Quick)?;
         Ok(aside)
     }

@@ -138,9 +138,7 @@ impl Lease {
     pub fn begin(&self) -> Result<Attempt> {
         let earlier = earlier_attempts(&self.folder)?;
         let number = earlier.last().map_or(1, |last| last.number + 1);
-        let unique = files::unique_beside(&self.folder);
-        let unique = unique.file_name().expect("a unique name").to_string_lossy();
-        let folder = self.folder.join(format!("{number}-{}", unique.trim_start_matches(files::TEMPORARY)));
+        let folder = self.folder.join(format!("{number}-{}", files::unique()));
         let attempt = Attempt { number, folder };
         files::create_folder(&attempt.folder).doing("create", &attempt.folder)?;
         if let Some(checkpoint) = newest_checkpoint(&earlier) {

@@ -65,6 +65,11 @@ pub(super) fn write_new(place: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// A name in the same folder that nobody else uses.
 pub(super) fn unique_beside(place: &Path) -> PathBuf {
+    place.with_file_name(format!("{TEMPORARY}{}", unique()))
+}
+
+/// What nobody else calls anything: the machine, the process, when it began, a number.
+pub(super) fn unique() -> String {
     use std::sync::atomic::{AtomicU64, Ordering};
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     static START: std::sync::OnceLock<u128> = std::sync::OnceLock::new();
@@ -75,7 +80,7 @@ pub(super) fn unique_beside(place: &Path) -> PathBuf {
         now.map_or(0, |since| since.as_nanos())
     });
     let (process, number) = (std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-    place.with_file_name(format!("{TEMPORARY}{host}-{process}-{start:x}-{number}"))
+    format!("{host}-{process}-{start:x}-{number}")
 }
 
 /// This machine, in the names of files.

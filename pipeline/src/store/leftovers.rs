@@ -3,10 +3,11 @@
 use super::attempt::{Attempt, earlier_attempts, newest_checkpoint};
 use super::census::Extent;
 use super::error::Result;
-use super::runs::{name_of, now};
+use super::place::is_locked;
+use super::runs::name_of;
 use super::{Store, files};
 use crate::ids::Key;
-use std::fs::{File, TryLockError};
+use crate::text::now;
 use std::path::{Path, PathBuf};
 
 /// How long something must have lain still whose writer cannot be asked: it may be of another machine.
@@ -66,7 +67,8 @@ impl Store {
         let mut found = Vec::new();
         for folder in files::entries(&self.root.join("attempts"))? {
             let Ok(digest) = name_of(&folder).parse() else { continue };
-            if is_leased(&folder) {
+            // Somebody computes the key, in this process or another.
+            if is_locked(&folder.join("lease")) {
                 continue;
             }
             let key = Key(digest);
@@ -108,12 +110,6 @@ impl Leftover {
     pub fn is_waste(&self) -> bool {
         !matches!(self.what, LeftoverKind::Checkpoint(_))
     }
-}
-
-/// Whether somebody computes the key, in this process or another.
-fn is_leased(folder: &Path) -> bool {
-    let lease = File::open(folder.join("lease"));
-    lease.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// `.partial-HOST-PROCESS-...` of a process that is no more.

@@ -2,7 +2,7 @@
 
 use super::Store;
 use std::fmt::Display;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -26,4 +26,9 @@ pub(super) fn is_at(file: &File, place: &Path) -> bool {
         (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
         _ => false,
     }
+}
+
+/// Whether somebody, in this process or another, has the lock of a file.
+pub(super) fn is_locked(place: &Path) -> bool {
+    File::open(place).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }

@@ -2,15 +2,16 @@
 
 use super::error::{IoContext, Result};
 use super::files::{self, Durability};
+use super::place::is_locked;
 use super::{LatestNode, Machine, NodeEvent, NodeLine, RunNode, RunRecord, RunStatus, Store, Summary, fault};
 use crate::ids::Digest;
-use crate::text;
+use crate::text::{self, now};
 use serde::de::DeserializeOwned;
 use std::collections::{HashMap, HashSet};
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 /// The folder of a run that goes on. Its lock tells others that it does.
 #[derive(Debug)]
@@ -113,8 +114,7 @@ impl Store {
 
     /// Whether a run goes on: its process has its lock.
     pub fn run_is_alive(&self, id: &str) -> bool {
-        let alive = File::open(self.run_folder(id).join("alive"));
-        alive.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+        is_locked(&self.run_folder(id).join("alive"))
     }
 
     /// The folder with a run's `events.jsonl` and the rest.
@@ -193,8 +193,4 @@ pub(super) fn name_of(folder: &Path) -> String {
 /// `small-labels` of `2026-11-24T12-57-03Z-small-labels`.
 pub(super) fn recipe_of(id: &str) -> &str {
     id.split_once('Z').and_then(|(_, rest)| rest.split_once('-')).map_or("", |(_, recipe)| recipe)
-}
-
-pub(super) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -68,35 +68,32 @@ impl Known for View {
 
     fn last(&self, node: &NodeId) -> Option<LastRun> {
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut number = 0;
-        while history.has(number, &self.store) {
-            let run = &history.read[number];
-            if let Some(key) = run.settled.get(node).copied() {
-                let (at, run) = (run.at, run.id.clone());
-                let canonical = history.read.iter().find_map(|run| run.computed.get(&key).cloned());
-                let canonical = canonical.or_else(|| self.store.canonical(&key))?;
-                return Some(LastRun { key, canonical, at, run });
-            }
-            number += 1;
-        }
-        None
+        let (key, Earlier { at, run }) = history.newest(&self.store, |run| run.settled.get(node).copied())?;
+        let canonical = history.read.iter().find_map(|run| run.computed.get(&key).cloned());
+        let canonical = canonical.or_else(|| self.store.canonical(&key))?;
+        Some(LastRun { key, canonical, at, run })
     }
 
     fn unfinished(&self, node: &NodeId) -> Option<(Reason, Earlier)> {
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.newest(&self.store, |run| run.unfinished.get(node).cloned())
+    }
+}
+
+impl History {
+    /// What the newest run says that says something, and which it is. No more runs are read than that takes.
+    fn newest<T>(&mut self, store: &Store, said: impl Fn(&PastRun) -> Option<T>) -> Option<(T, Earlier)> {
         let mut number = 0;
-        while history.has(number, &self.store) {
-            let run = &history.read[number];
-            if let Some(why) = run.unfinished.get(node) {
-                return Some((why.clone(), Earlier { at: run.at, run: run.id.clone() }));
+        while self.has(number, store) {
+            let run = &self.read[number];
+            if let Some(what) = said(run) {
+                return Some((what, Earlier { at: run.at, run: run.id.clone() }));
             }
             number += 1;
         }
         None
     }
-}
 
-impl History {
     /// Whether there is a run of this number, which is read if it was not.
     fn has(&mut self, number: usize, store: &Store) -> bool {
         while self.read.len() <= number && self.bytes < MOST_HISTORY {

@@ -11,6 +11,17 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+/// Two methods and two seeds.
+pub const SMALL: &str = "
+name: small
+axes: { method: [random, simclr], seed: [0, 1] }
+stages:
+  photos: { use: data/cifar10, with: { train: 100 } }
+  views: { use: augment/simclr }
+  pretrain: { use: pretrain/$(method), needs: { data: photos, views: views }, with: { epochs: 5, seed: $(seed) } }
+  features: { use: features, needs: { data: photos, encoder: pretrain } }
+";
+
 pub fn folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/recipes"))
 }

@@ -1,32 +1,13 @@
 //! A small recipe, and what earlier runs of it have left behind.
 
+pub use crate::common::{SMALL as RECIPE, catalogue, folder};
 use pretext::ids::{Digest, Key, NodeId};
 use pretext::plan::{Canonical, Graph, Known, Lookup, Reason, Status, canonical, evaluate};
 use pretext::recipe::parse;
 use pretext::store::{LastRun, StageResult};
 use pretext_protocol::Catalogue;
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-
-pub const RECIPE: &str = "
-name: small
-axes: { method: [random, simclr], seed: [0, 1] }
-stages:
-  photos: { use: data/cifar10, with: { train: 100 } }
-  views: { use: augment/simclr }
-  pretrain: { use: pretrain/$(method), needs: { data: photos, views: views }, with: { epochs: 5, seed: $(seed) } }
-  features: { use: features, needs: { data: photos, encoder: pretrain } }
-";
-
-pub fn folder() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/recipes"))
-}
-
-pub fn catalogue() -> Catalogue {
-    serde_json::from_slice(&fs::read(folder().join("catalogue.json")).unwrap()).unwrap()
-}
 
 pub fn graph(recipe: &str) -> Graph {
     graph_of(recipe, &catalogue())

@@ -1,9 +1,9 @@
 //! What the model does with a real store.
 
 use super::{Artifact, How};
-use pretext::ids::{Digest, NodeId};
+use pretext::ids::Digest;
 use pretext::plan::Canonical;
-use pretext::store::{Attempt, Durability, Machine, Provenance, StageResult, Store, StoreError};
+use pretext::store::{Attempt, Durability, Provenance, StageResult, Store, StoreError};
 use pretext_protocol::CHECKPOINT;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -52,24 +52,9 @@ pub fn publish(
     let (digest, _hold) = store.publish_artifact(&attempt.out().join("value"), Durability::Quick)?;
     let artifacts = [("value".to_owned(), digest)].into();
     let result = StageResult { key: canonical.key(), artifacts, measurements: vec![] };
-    store.publish_result(attempt, canonical, &result, &provenance(attempt.number), replaced)
-}
-
-fn provenance(attempts: u32) -> Provenance {
-    Provenance {
-        node: NodeId("node".into()),
-        recipe: "model".into(),
-        pretext_version: "0".into(),
-        worker_version: "0".into(),
-        finished: "1970-01-01T00:00:00Z".into(),
-        seconds: 0.1,
-        attempts,
-        images_per_second: None,
-        peak_rss_bytes: None,
-        threads: 1,
-        device: "cpu".into(),
-        machine: Machine::this().clone(),
-    }
+    // One that was quick: nothing waits for the disk.
+    let provenance = Provenance { recipe: "model".into(), seconds: 0.1, ..pretext_tests::provenance(attempt.number) };
+    store.publish_result(attempt, canonical, &result, &provenance, replaced)
 }
 
 pub fn save(attempt: &Attempt, state: &str) {

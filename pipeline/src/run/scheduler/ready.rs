@@ -1,10 +1,8 @@
 //! What could run, in the order in which it should.
 
 use crate::ids::Key;
-use crate::plan::{Canonical, Graph, NodeResources};
-use petgraph::Direction::Incoming;
+use crate::plan::{Canonical, Graph, Node, NodeResources, depths};
 use petgraph::graph::NodeIndex;
-use petgraph::visit::EdgeRef;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
@@ -21,11 +19,11 @@ pub(super) struct Candidate {
 
 /// What is furthest from the sources comes first: so the first rows of a table are whole early, and bytes that nobody keeps
 /// are needed for a short time only. Among equals, the recipe's order.
-type Place = (Reverse<u32>, NodeIndex);
+type Place = (Reverse<usize>, NodeIndex);
 
 /// Candidates by what they want, since what there is no room for once there is no room for a thousand times.
 pub(super) struct Ready {
-    depths: Vec<u32>,
+    depths: Vec<usize>,
     /// The size of each node of the graph.
     sizes: Vec<usize>,
     by_size: Vec<BTreeMap<Place, Candidate>>,
@@ -41,14 +39,9 @@ pub(super) struct Walk {
 
 impl Ready {
     pub fn new(graph: &Graph) -> Self {
-        let mut depths = vec![0; graph.node_count()];
         let mut known: Vec<&NodeResources> = vec![];
         let mut sizes = vec![];
-        // Nodes stand in an order in which each comes after what it needs.
-        for node in graph.node_indices() {
-            let used = graph.edges_directed(node, Incoming).filter(|edge| edge.weight().used);
-            depths[node.index()] = used.map(|edge| depths[edge.source().index()] + 1).max().unwrap_or(0);
-            let resources = &graph[node].resources;
+        for Node { resources, .. } in graph.node_weights() {
             let size = known.iter().position(|known| *known == resources).unwrap_or(known.len());
             if size == known.len() {
                 known.push(resources);
@@ -56,7 +49,7 @@ impl Ready {
             sizes.push(size);
         }
         let by_size = known.iter().map(|_| BTreeMap::new()).collect();
-        Self { depths, sizes, by_size, held: BTreeMap::new() }
+        Self { depths: depths(graph), sizes, by_size, held: BTreeMap::new() }
     }
 
     pub fn is_empty(&self) -> bool {
