@@ -57,7 +57,7 @@ const CASES: [Case; 5] = [
         tuned: false,
         ..NARROW
     },
-    Case { name: "vit_tiny", network: "vit_tiny", kind: EncoderKind::VitTiny, steps: 3, tuned: false, ..NARROW },
+    Case { name: "vit_tiny", network: "vit_tiny", kind: EncoderKind::VitTiny, steps: 1, tuned: false, ..NARROW },
     Case { name: "narrow_bf16", bfloat16: true, tuned: false, ..NARROW },
 ];
 
