@@ -1,9 +1,9 @@
 //! Training speed beside PyTorch's channels-last: forward, backward, SGD step of a classifier, in images per second.
 
-use crate::peer::Peer;
 use anyhow::Result;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use pretext_benches::{Peer, in_turns};
 use pretext_stages::augment::channels_last;
 use pretext_stages::nn::encoder::{Encoder, EncoderConfig, EncoderKind};
 use pretext_stages::nn::layers::{Linear, Mode};
@@ -43,20 +43,11 @@ pub fn run() -> Result<Map<String, Value>> {
         let mut ours = Ours::new(case)?;
         let (batch, steps, threads) = (case.batch.to_string(), case.steps.to_string(), THREADS.to_string());
         let mut theirs = Peer::start("engine.py", &[case.name, &batch, &steps, &threads])?;
-        ours.measure(case);
-        theirs.measure()?;
-        let rounds = (0..ROUNDS).map(|_| Ok((ours.measure(case), theirs.measure()?))).collect::<Result<Vec<_>>>()?;
-        let column = |f: fn(&(f64, f64)) -> f64| median(rounds.iter().map(f).collect());
-        let ratio = column(|(a, b)| a / b);
-        println!("{:<12} {:>10.0} {:>24.0} {:>8.2}", case.name, column(|r| r.0), column(|r| r.1), ratio);
-        figures.insert(case.name.into(), ratio.into());
+        let medians = in_turns(ROUNDS, || Ok(ours.measure(case)), &mut theirs)?;
+        println!("{:<12} {:>10.0} {:>24.0} {:>8.2}", case.name, medians.ours, medians.theirs, medians.ratio);
+        figures.insert(case.name.into(), medians.ratio.into());
     }
     Ok(figures)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 #[derive(Module, Debug)]

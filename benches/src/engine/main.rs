@@ -2,7 +2,6 @@
 //! `--json` one object of figures. Started by `cargo xtask bench engine`, which prepares PyTorch.
 
 mod classifier;
-mod peer;
 
 fn main() -> anyhow::Result<()> {
     let figures = classifier::run()?;

@@ -7,6 +7,7 @@
 //! | [`channels_last`] | the memory format that oneDNN convolves fastest; ATen keeps it once weights and input have it |
 //! | [`fused_sgd`], [`fused_adamw`] | one pass over all parameters, in place |
 //! | [`lars_gradients`], [`clip_norm`] | norms stay on the device, so that a GPU does not wait; one call for all parameters |
+//! | [`Staging`] | images are made where the tensor has its memory; a GPU copies them while the next are made |
 //! | [`lerp`], [`add`], [`scale`] | moving averages and sums of gradients: one pass, in place, one call |
 //!
 //! The mechanism: a `#[backend_extension]` trait, implemented for `LibTorch` and for `Autodiff<LibTorch>`; the calls
@@ -20,9 +21,11 @@ mod foreach;
 mod norm;
 mod optim;
 mod raw;
+mod staging;
 
 pub use conv::{ConvSpec, conv2d};
 pub use foreach::{add, clip_norm, lerp, scale};
 pub use norm::{NormSpec, NormTensors, batch_norm, batch_norm_add};
 pub use optim::{AdamW, Lars, Sgd, fused_adamw, fused_sgd, lars_gradients};
 pub use raw::{channels_last, copy, raw, tune_allocator};
+pub use staging::Staging;
