@@ -14,7 +14,10 @@ pub fn entries() -> Vec<Entry> {
     vec![
         entry::<data::Cifar10>(),
         entry::<augment::SimClrViews>(),
+        entry::<augment::ByolViews>(),
+        entry::<augment::MultiCropViews>(),
         entry::<augment::StandardViews>(),
+        entry::<augment::TrivialAugmentViews>(),
         entry::<methods::Pixels>(),
         entry::<methods::Random>(),
         entry::<methods::Supervised>(),
