@@ -15,16 +15,24 @@ impl Peer {
     pub fn start(script: &str, arguments: &[&str]) -> Result<Self> {
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
         let python = format!("{root}/.python/bin/python");
-        let mut child = Command::new(&python)
-            .arg(format!("{root}/benches/peers/{script}"))
-            .args(arguments)
+        Self::spawn(Command::new(&python).arg(format!("{root}/benches/peers/{script}")).args(arguments))
+            .with_context(|| format!("{python} is prepared by `cargo xtask bench`"))
+    }
+
+    /// Starts any program that answers lines with numbers.
+    pub fn spawn(command: &mut Command) -> Result<Self> {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot start {python}; `cargo xtask bench` prepares it"))?;
+            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let ask = child.stdin.take().context("a piped stdin")?;
         let answers = BufReader::new(child.stdout.take().context("a piped stdout")?);
         Ok(Self { child, ask, answers })
+    }
+
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn measure(&mut self) -> Result<f64> {

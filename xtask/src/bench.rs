@@ -11,8 +11,9 @@ struct Bench {
     peers: &'static [&'static str],
 }
 
-const BENCHES: [Bench; 3] = [
-    Bench { name: "engine", programs: &[], peers: &["torch==2.9.0"] },
+const BENCHES: [Bench; 4] = [
+    Bench { name: "engine", programs: &[], peers: &["torch==2.9.0", "torchvision==0.24.0"] },
+    Bench { name: "methods", programs: &[], peers: &["torch==2.9.0", "torchvision==0.24.0", "lightly==1.6.0"] },
     Bench { name: "pipeline", programs: &["pretext", "fake-worker"], peers: &["snakemake==9.27.1", "dvc==3.67.1"] },
     Bench {
         name: "views",

@@ -21,7 +21,7 @@ cargo xtask COMMAND
                           PRETEXT_GOLDEN=FOLDER: those of another folder)
   setup                   prepare and build, run nothing (LIBTORCH=FOLDER: with a libtorch 2.9 of your own)
   check                   formatting and lints
-  bench NAME [--json]     measure ours beside the peers' (engine, pipeline)
+  bench NAME [--json]     measure ours beside the peers' (engine, methods, views, pipeline)
   install [--prefix DIR]  put `pretext` and its worker into DIR/bin (default ~/.local)
   doctor                  say what this machine has and what is missing
   help                    this page
