@@ -1,12 +1,14 @@
 //! The C interface of `shim.cpp`.
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use torch_sys::C_tensor;
 
 pub type Raw = *mut C_tensor;
 
 unsafe extern "C" {
     fn pretext_shim_error() -> *const c_char;
+    /// Calls `body` with parts of `0..count` that together are all of it, on libtorch's threads.
+    pub fn pretext_parallel(count: i64, body: extern "C" fn(*const c_void, i64, i64), context: *const c_void) -> c_int;
     pub fn pretext_channels_last(x: Raw, out: *mut Raw) -> c_int;
     /// `needed`: of x, weight and bias; `out` has room for their gradients.
     pub fn pretext_conv2d_backward(

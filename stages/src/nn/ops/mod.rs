@@ -17,9 +17,11 @@
 
 mod attention;
 mod backward;
+mod channels;
 mod conv;
 mod ffi;
 mod foreach;
+mod fused_norm;
 mod gelu;
 mod layer_norm;
 mod linear;

@@ -1,5 +1,6 @@
 use super::backward::{give, parents};
 use super::ffi;
+use super::fused_norm::{self, Parameters};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, LibTorch, backend_extension};
 use burn::tensor::Tensor;
@@ -108,21 +109,19 @@ struct Inputs {
 
 fn forward(inputs: Inputs, residual: Option<&TchTensor>, spec: NormSpec) -> (TchTensor, Saved) {
     let Inputs { x, weight, bias, running_mean, running_var } = inputs;
-    let (mut y, mean, invstd) = x.tensor.native_batch_norm(
-        Some(&weight.tensor),
-        Some(&bias.tensor),
-        Some(&running_mean.tensor),
-        Some(&running_var.tensor),
-        spec.train,
-        spec.momentum,
-        spec.eps,
-    );
-    if let Some(residual) = residual {
-        let _ = y.g_add_(&residual.tensor);
-    }
-    if spec.relu {
-        let _ = y.relu_();
-    }
+    let residual = residual.map(|residual| &residual.tensor);
+    let parameters = Parameters {
+        weight: &weight.tensor,
+        bias: &bias.tensor,
+        running_mean: &running_mean.tensor,
+        running_var: &running_var.tensor,
+    };
+    let alike = residual.is_none_or(|residual| spec.relu && same_memory(residual, &x.tensor));
+    let (y, [mean, invstd]) = if alike && fused_norm::fits(&x.tensor) {
+        fused_norm::forward(&x.tensor, residual, &parameters, spec)
+    } else {
+        by_aten(&x.tensor, residual, &parameters, spec)
+    };
     let y = TchTensor::new(y);
     let saved = Saved {
         x,
@@ -135,6 +134,35 @@ fn forward(inputs: Inputs, residual: Option<&TchTensor>, spec: NormSpec) -> (Tch
         save_invstd: TchTensor::new(invstd),
     };
     (y, saved)
+}
+
+/// The result, and mean and inverse standard deviation by channel (empty at inference).
+fn by_aten(
+    x: &tch::Tensor,
+    residual: Option<&tch::Tensor>,
+    of: &Parameters,
+    spec: NormSpec,
+) -> (tch::Tensor, [tch::Tensor; 2]) {
+    let (mut y, mean, invstd) = x.native_batch_norm(
+        Some(of.weight),
+        Some(of.bias),
+        Some(of.running_mean),
+        Some(of.running_var),
+        spec.train,
+        spec.momentum,
+        spec.eps,
+    );
+    if let Some(residual) = residual {
+        let _ = y.g_add_(residual);
+    }
+    if spec.relu {
+        let _ = y.relu_();
+    }
+    (y, [mean, invstd])
+}
+
+fn same_memory(a: &tch::Tensor, b: &tch::Tensor) -> bool {
+    a.kind() == b.kind() && a.size() == b.size() && a.stride() == b.stride()
 }
 
 impl NormOps for LibTorch {
@@ -202,7 +230,22 @@ impl<C: CheckpointStrategy> NormOps for Autodiff<LibTorch, C> {
 
 /// Gradients of x, weight, bias, and of what was added before the ReLU.
 fn backward(grad: TchTensor, saved: &Saved) -> ([TchTensor; 3], TchTensor) {
-    let grad = match &saved.y {
+    let Saved { x, y, weight, save_mean, save_invstd, spec, .. } = saved;
+    if fused_norm::fits(&x.tensor) && save_mean.tensor.numel() > 0 {
+        let grad = laid_out_as(&x.tensor, grad);
+        let y = y.as_ref().map(|y| &y.tensor);
+        // It is written to where there was a ReLU.
+        let grad = if y.is_some() && !grad.can_mut() { TchTensor::new(grad.tensor.copy()) } else { grad };
+        let forward = fused_norm::Forward {
+            x: &x.tensor,
+            weight: &weight.tensor,
+            mean: &save_mean.tensor,
+            inverse_sd: &save_invstd.tensor,
+            train: spec.train,
+        };
+        return (fused_norm::backward(&grad.tensor, y, &forward).map(TchTensor::new), grad);
+    }
+    let grad = match y {
         // `y` is self and the gradient the argument; in place where nobody else holds the gradient.
         Some(y) if grad.can_mut() => {
             let _ = y.tensor.threshold_backward_grad_input(&grad.tensor, &grad.tensor, 0.0);
@@ -211,11 +254,25 @@ fn backward(grad: TchTensor, saved: &Saved) -> ([TchTensor; 3], TchTensor) {
         Some(y) => TchTensor::new(y.tensor.threshold_backward(&grad.tensor, 0.0)),
         None => grad,
     };
+    (backward_by_aten(&grad.tensor, saved), grad)
+}
+
+/// The gradient in the memory layout of `x`.
+fn laid_out_as(x: &tch::Tensor, grad: TchTensor) -> TchTensor {
+    if same_memory(x, &grad.tensor) {
+        return grad;
+    }
+    let mut copy = x.empty_like();
+    copy.copy_(&grad.tensor);
+    TchTensor::new(copy)
+}
+
+fn backward_by_aten(grad: &tch::Tensor, saved: &Saved) -> [TchTensor; 3] {
     let (mut grad_x, mut grad_weight, mut grad_bias) = (null_mut(), null_mut(), null_mut());
     // Safety: all pointers are valid for the call; results are owned below.
     ffi::check(unsafe {
         ffi::pretext_batch_norm_backward(
-            ffi::borrow(&grad.tensor),
+            ffi::borrow(grad),
             ffi::borrow(&saved.x.tensor),
             ffi::borrow(&saved.weight.tensor),
             ffi::borrow(&saved.running_mean.tensor),
@@ -229,7 +286,7 @@ fn backward(grad: TchTensor, saved: &Saved) -> ([TchTensor; 3], TchTensor) {
             &mut grad_bias,
         )
     });
-    ([grad_x, grad_weight, grad_bias].map(|raw| TchTensor::new(ffi::own(raw))), grad)
+    [grad_x, grad_weight, grad_bias].map(|raw| TchTensor::new(ffi::own(raw)))
 }
 
 #[derive(Debug)]

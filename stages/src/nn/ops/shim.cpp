@@ -1,6 +1,7 @@
 // The ATen calls that tch does not expose, behind a C interface. Each returns 0, or 1 with the message kept for
 // pretext_shim_error. Tensors that are returned belong to the caller.
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <string>
@@ -49,6 +50,10 @@ static bool by_onednn(const at::Tensor& x) {
 extern "C" {
 
 const char* pretext_shim_error() { return last_error.c_str(); }
+
+int pretext_parallel(int64_t count, void (*body)(const void*, int64_t, int64_t), const void* context) {
+  return guarded([&] { at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) { body(context, begin, end); }); });
+}
 
 int pretext_channels_last(Tensor x, Tensor* out) {
   return guarded([&] { *out = give(x->contiguous(at::MemoryFormat::ChannelsLast)); });
