@@ -26,7 +26,7 @@ pub use loader::{Batch, Loader, channels_last};
 pub use multicrop::MultiCropViews;
 pub use normalise::Normaliser;
 pub use operation::Operation;
-pub use picture::samples;
+pub use picture::{Photograph, samples};
 pub use policy::{Place, Policy};
 pub use simclr::SimClrViews;
 pub use standard::StandardViews;

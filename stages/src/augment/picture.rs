@@ -14,20 +14,20 @@ const GAP: usize = 4;
 
 /// A photograph of 64 x 64 pixels.
 #[derive(Debug, Clone)]
-pub struct Sample(Vec<u8>);
+pub struct Photograph(Vec<u8>);
 
-impl Sample {
+impl Photograph {
     pub fn source(&self) -> Rgb8<'_> {
         Rgb8::new(&self.0, SIZE, SIZE)
     }
 }
 
 /// The photographs.
-pub fn samples() -> Vec<Sample> {
+pub fn samples() -> Vec<Photograph> {
     let strip = image::load_from_memory(SAMPLES).expect("the samples are a PNG").into_rgb8();
     let count = strip.width() as usize / SIZE;
     let part = |n: usize| image::imageops::crop_imm(&strip, (n * SIZE) as u32, 0, SIZE as u32, SIZE as u32).to_image();
-    (0..count).map(|n| Sample(part(n).into_raw())).collect()
+    (0..count).map(|n| Photograph(part(n).into_raw())).collect()
 }
 
 /// Writes the picture as a PNG. Views that are smaller than the photographs are shown as they are.

@@ -61,3 +61,10 @@ impl Stage for TrivialAugmentViews {
         params.policy().publish(context)
     }
 }
+
+#[cfg(test)]
+impl TrivialAugmentViews {
+    pub fn default_policy() -> Policy {
+        Params::default().policy()
+    }
+}

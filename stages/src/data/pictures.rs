@@ -104,6 +104,28 @@ mod tests {
         assert_eq!(grey.rgb, [7, 7, 7, 8, 8, 8]);
     }
 
+    /// `tests/pictures/generate.py` makes them.
+    #[test]
+    fn files_of_every_kind_are_decoded_as_by_pillow() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures");
+        let files = list(&folder).unwrap();
+        assert_eq!(files.len(), 10);
+        for file in files {
+            let picture = decode(&file).unwrap();
+            let name = file.file_name().unwrap().to_str().unwrap();
+            assert_eq!((picture.height, picture.width), (30, 40), "{name}");
+            let expected = std::fs::read(folder.join(format!("{name}.rgb"))).unwrap();
+            let worst = picture.rgb.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+            // Decoders of JPEG round otherwise, and interpolate otherwise where colours have half the resolution.
+            let allowed = match name {
+                "halved.jpg" => 6,
+                _ if name.ends_with(".jpg") => 2,
+                _ => 0,
+            };
+            assert!(worst <= allowed, "{name} is off by {worst}, of 255");
+        }
+    }
+
     #[test]
     fn a_jpeg_under_another_name_is_decoded() {
         let folder = tempfile::tempdir().unwrap();

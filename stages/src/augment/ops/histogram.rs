@@ -19,14 +19,14 @@ pub fn autocontrast(image: &mut Image) {
 pub fn equalize(image: &mut Image) {
     for plane in image.planes_mut() {
         // torchvision's way from floats to bytes: every byte has an interval of the same length.
-        plane.iter_mut().for_each(|value| *value = (*value * 255.999).floor());
+        plane.iter_mut().for_each(|value| *value = least((*value * 255.999).floor(), 255.0));
         let mut counts = [0u32; 256];
         plane.iter().for_each(|&value| counts[value as usize] += 1);
         let greatest = counts.iter().rposition(|&count| count > 0).unwrap_or(0);
         let step = (plane.len() as u32 - counts[greatest]) / 255;
         let mut below = 0;
         let spread: [f32; 256] = std::array::from_fn(|byte| {
-            let to = if step == 0 { byte as u32 } else { ((below + step / 2) / step).min(255) };
+            let to = (below + step / 2).checked_div(step).map_or(byte as u32, |to| to.min(255));
             below += counts[byte];
             to as f32 / 255.0
         });
