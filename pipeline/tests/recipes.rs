@@ -5,7 +5,7 @@ mod common;
 use common::{SMALL, catalogue, folder, keys};
 use pretext::plan::{Policy, WorkerName};
 use pretext::recipe::{ForeignWorker, Recipe, RecipeErrors, load, parse};
-use pretext_protocol::{Catalogue, StageKind};
+use pretext_protocol::{Catalogue, Gpu, StageKind};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -303,6 +303,26 @@ fn resources_and_policies_are_read() {
     assert_eq!((pretrain.resources.gpus, pretrain.resources.seconds_at(2)), (1, Some(7200)));
     assert!(!recipe.keep_going);
     assert_eq!(keys(&recipe.graph), keys(&read(SMALL).unwrap().graph), "none of it counts in a key");
+}
+
+#[test]
+fn where_a_stage_is_computed_counts_in_no_key() {
+    let mut catalogue = catalogue();
+    let simclr = catalogue.kinds.iter_mut().find(|kind| kind.name == "pretrain/simclr").unwrap();
+    simclr.gpu = Gpu::Used;
+    let devices = |text: &str| {
+        let graph = parse("recipe.yaml", text, &catalogue).unwrap_or_else(|errors| panic!("{errors}")).graph;
+        assert_eq!(keys(&graph), keys(&read(SMALL).unwrap().graph));
+        let device = |id: &str| graph.node_weights().find(|node| node.id.0 == id).unwrap().resources.device.to_string();
+        ["photos", "pretrain[method=random,seed=0]", "pretrain[method=simclr,seed=0]"].map(device)
+    };
+    assert_eq!(devices(SMALL), ["cpu", "cpu", "auto"], "where nothing is said");
+    let all = SMALL.replace("stages:", "resources: { device: cuda:1 }\nstages:");
+    assert_eq!(devices(&all), ["cpu", "cpu", "cuda:1"], "a recipe's is for kinds that have use for it");
+    let own = all.replace("with: { epochs: 5", "resources: { device: cuda:0 }, with: { epochs: 5");
+    assert_eq!(devices(&own), ["cpu", "cuda:0", "cuda:0"], "a stage's own holds");
+    let own = all.replace("with: { epochs: 5", "resources: { threads: 2, device: cpu }, with: { epochs: 5");
+    assert_eq!(devices(&own), ["cpu", "cpu", "cpu"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use anyhow::Result;
-use pretext_protocol::{Measure, Output, Port, StageKind};
+use pretext_protocol::{Gpu, Measure, Output, Port, StageKind};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -91,6 +91,7 @@ pub fn describe<S: Stage>() -> StageKind {
             .map(|out| Output { name: owned(out.name), type_: owned(out.type_), doc: owned(out.doc) })
             .collect(),
         params: schema::<S::Params>(about.unused),
+        gpu: gpu(&about),
         measures: about
             .measures
             .iter()
@@ -102,6 +103,16 @@ pub fn describe<S: Stage>() -> StageKind {
                 doc: owned(measure.doc),
             })
             .collect(),
+    }
+}
+
+/// What takes the yield of another stage computes on tensors; what does not makes images or policies, and a GPU would be
+/// idle meanwhile.
+fn gpu(about: &About) -> Gpu {
+    match about.needs.iter().any(|port| port.used) {
+        false => Gpu::Unused,
+        true if cfg!(cuda) => Gpu::Used,
+        true => Gpu::Missing,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the fake worker can do. Every kind gives `value`, a folder with a number in `value.txt`.
 
-use pretext_protocol::{Catalogue, Measure, Output, Port, StageKind};
+use pretext_protocol::{Catalogue, Gpu, Measure, Output, Port, StageKind};
 use serde_json::{Map, Value, json};
 
 /// The kinds of `fake-worker`, of which most go wrong in one way each.
@@ -10,7 +10,7 @@ pub fn catalogue() -> Catalogue {
         kind("add", "the sum of `a`, `b` and `plus`", &["plus"]),
         kind(
             "slow",
-            "counts `steps`, each of `milliseconds`, with a checkpoint after each",
+            "counts `steps`, each of `milliseconds`, with a checkpoint after each; on a GPU where there is one",
             &["steps", "milliseconds"],
         ),
         kind(
@@ -59,5 +59,6 @@ fn kind(name: &str, summary: &str, params: &[&str]) -> StageKind {
         gives: vec![Output { name: "value".to_owned(), type_: "number".to_owned(), doc: String::new() }],
         params: json!({ "type": "object", "properties": properties }),
         measures: vec![measure("value", &["validation", "test"]), measure("digits", &[])],
+        gpu: if name == "slow" { Gpu::Used } else { Gpu::Unused },
     }
 }

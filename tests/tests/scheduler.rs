@@ -413,7 +413,11 @@ fn stages_with_a_gpu_are_given_one_each() {
     let in_turn = lab.run(&spec);
     assert_eq!(in_turn.story[1..], ["start one", "done one", "start two", "done two"]);
     assert_eq!(in_turn.provenance(&lab, "two").device, "cuda:0");
-    let none = Lab::new(env!("CARGO_BIN_EXE_fake-worker")).run(&spec);
+    let auto = GraphSpec::default().node("any", "slow", slow(3), &[]).device("auto");
+    assert_eq!(lab.run(&auto).provenance(&lab, "any").device, "cuda:0");
+    let none = Lab::new(env!("CARGO_BIN_EXE_fake-worker"));
+    assert_eq!(none.run(&auto).provenance(&none, "any").device, "cpu");
+    let none = none.run(&spec);
     assert_eq!(
         none.error("one"),
         "it wants 1 GPU and this machine has 0 GPUs: change `resources`, or name them by --gpus"

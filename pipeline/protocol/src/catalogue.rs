@@ -36,6 +36,28 @@ pub struct StageKind {
     pub params: Value,
     #[serde(default)]
     pub measures: Vec<Measure>,
+    /// What a GPU is to it: where a recipe says nothing else, it is given one if there is one.
+    #[serde(default, skip_serializing_if = "Gpu::is_unused")]
+    pub gpu: Gpu,
+}
+
+/// What a GPU is to a kind of stage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gpu {
+    /// It computes nothing that a GPU would be faster at.
+    #[default]
+    Unused,
+    /// It could use one, and this worker was built without what that takes.
+    Missing,
+    /// It computes on a GPU where it is given one.
+    Used,
+}
+
+impl Gpu {
+    fn is_unused(&self) -> bool {
+        *self == Self::Unused
+    }
 }
 
 impl StageKind {

@@ -1,7 +1,7 @@
 use super::source::{Planned, Source};
 use super::{print, target};
 use crate::ids::NodeId;
-use crate::plan::{Canonical, History, Known, Question, Status, WorkerName};
+use crate::plan::{Canonical, Device, History, Known, Question, Status, WorkerName};
 use crate::store::Store;
 use crate::text;
 use anyhow::Result;
@@ -99,8 +99,10 @@ fn resources(planned: &Planned, index: NodeIndex) -> String {
     let resources = &planned.recipe.graph[index].resources;
     let memory: Vec<String> = resources.memory_bytes.iter().map(|bytes| text::bytes(*bytes)).collect();
     let mut parts = vec![text::counted(resources.threads, "thread"), memory.join(", then ")];
-    if resources.gpus > 0 {
-        parts.push(text::counted(resources.gpus, "GPU"));
+    match (resources.device, resources.gpus) {
+        (_, gpus) if gpus > 0 => parts.push(text::counted(gpus, "GPU")),
+        (Device::Auto, _) => parts.push("a GPU where there is one".to_owned()),
+        (device, _) => parts.push(device.to_string()),
     }
     if let Some(seconds) = resources.seconds_at(1) {
         parts.push(text::rough_duration(seconds as f64));

@@ -101,7 +101,7 @@ impl Expansion<'_> {
             numerics: numerics.clone(),
             params,
             keyed_params,
-            resources: stage.resources.clone(),
+            resources: stage.resources.for_kind(kind.gpu, stage.has_device),
             policy: stage.policy.clone(),
             worker: worker.clone(),
             code: code.clone(),

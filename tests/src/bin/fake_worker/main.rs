@@ -3,7 +3,7 @@
 
 mod haunted;
 
-use pretext_protocol::{CHECKPOINT, Cost, Measurement, PROTOCOL, Progress, Reply, Request, Run};
+use pretext_protocol::{CHECKPOINT, Cost, Finding, Measurement, PROTOCOL, Progress, Reply, Request, Run};
 use pretext_tests::fake;
 use std::ffi::CString;
 use std::fs;
@@ -39,6 +39,10 @@ fn main() {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             }),
             Request::Describe => say(&Reply::Catalogue(fake::catalogue())),
+            Request::Doctor { offline } => {
+                let text = if offline { "fake numbers\nasked nobody" } else { "fake numbers" };
+                say(&Reply::Doctor { findings: vec![Finding { name: "libtorch".to_owned(), text: text.to_owned() }] });
+            }
             Request::Run(run) => compute(&run, &stop),
             Request::Stop => return,
         }
