@@ -1,45 +1,57 @@
-"""PyTorch's side of the engine bench: NETWORK BATCH STEPS THREADS; a line on stdin asks for one round."""
+"""PyTorch's side of the engine bench: NETWORK BATCH SIZE STEPS THREADS [tuned]; a line on stdin asks for one round.
+
+`tuned`: with the allocator settings of pretext (stages/src/nn/ops/raw.rs)."""
+import ctypes
 import sys
 import time
 
-import torch
-from torch import nn
-from torch.nn import functional as F
+network, batch, size, steps, threads = sys.argv[1], *map(int, sys.argv[2:6])
 
-network, batch, steps, threads = sys.argv[1], *map(int, sys.argv[2:5])
+
+def tune_allocator():
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    libc.free.argtypes = [ctypes.c_void_p]
+    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    for option, value in [(-4, 0), (-1, 2**31 - 1), (-2, 256 << 20)]:  # M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD
+        libc.mallopt(option, value)
+    reserve, huge = 2 << 30, 2 << 20
+    block = libc.malloc(ctypes.c_size_t(reserve))
+    start, end = -(-block // huge) * huge, (block + reserve) // huge * huge
+    libc.madvise(start, end - start, 14)  # MADV_HUGEPAGE
+    libc.free(block)
+
+
+if sys.argv[6:] == ["tuned"]:
+    tune_allocator()
+
+import torch  # noqa: E402, after the allocator is tuned
+import torchvision  # noqa: E402
+from torch import nn  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
+
+from networks import resnet  # noqa: E402
+
 torch.set_num_threads(threads)
+MAKE = {
+    "narrow": lambda: resnet(16, [3, 3, 3]),
+    "resnet18": lambda: resnet(64, [2, 2, 2, 2]),
+    "resnet50": lambda: resnet50(),
+    "vit_tiny": lambda: torchvision.models.VisionTransformer(
+        image_size=size, patch_size=4, num_layers=12, num_heads=3, hidden_dim=192, mlp_dim=768, num_classes=10
+    ),
+}
 
 
-class Block(nn.Module):
-    def __init__(self, inputs, outputs, stride):
-        super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
-        self.relu = nn.ReLU(inplace=True)
-        projects = stride != 1 or inputs != outputs
-        self.down = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)) if projects else nn.Identity()
-
-    def forward(self, x):
-        y = self.relu(self.bn1(self.conv1(x)))
-        return self.relu(self.bn2(self.conv2(y)) + self.down(x))
+def resnet50():
+    """With the stem for small images, as ours."""
+    model = torchvision.models.resnet50(num_classes=10)
+    model.conv1, model.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
+    return model
 
 
-def resnet(width, blocks):
-    layers = [nn.Conv2d(3, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
-    inputs = width
-    for stage, count in enumerate(blocks):
-        for block in range(count):
-            outputs = width << stage
-            layers.append(Block(inputs, outputs, 2 if block == 0 and stage > 0 else 1))
-            inputs = outputs
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, 10))
-
-
-model = {"narrow": lambda: resnet(16, [3, 3, 3]), "resnet18": lambda: resnet(64, [2, 2, 2, 2])}[network]()
-model = model.to(memory_format=torch.channels_last)
-images = torch.randn(batch, 3, 32, 32).to(memory_format=torch.channels_last)
+model = MAKE[network]().to(memory_format=torch.channels_last)
+images = torch.randn(batch, 3, size, size).to(memory_format=torch.channels_last)
 labels = torch.randint(0, 10, (batch,))
 optimiser = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4)
 

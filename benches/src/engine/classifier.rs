@@ -16,40 +16,96 @@ use std::time::Instant;
 
 const THREADS: usize = 2;
 const ROUNDS: usize = 7;
-const SIZE: usize = 32;
 
 struct Case {
     /// Its figure's name.
     name: &'static str,
+    /// The network's name in `engine.py`.
+    network: &'static str,
     kind: EncoderKind,
+    /// Pixels of an image's side.
+    size: usize,
     batch: usize,
     /// Steps of a round.
     steps: usize,
+    bfloat16: bool,
+    /// Also beside PyTorch with our allocator settings, as `NAME_tuned`.
+    tuned: bool,
 }
 
-const CASES: [Case; 2] = [
-    Case { name: "narrow", kind: EncoderKind::Resnet20, batch: 128, steps: 12 },
-    Case { name: "resnet18", kind: EncoderKind::Resnet18, batch: 64, steps: 4 },
+const NARROW: Case = Case {
+    name: "narrow",
+    network: "narrow",
+    kind: EncoderKind::Resnet20,
+    size: 32,
+    batch: 128,
+    steps: 12,
+    bfloat16: false,
+    tuned: true,
+};
+
+const CASES: [Case; 5] = [
+    NARROW,
+    Case { name: "resnet18", network: "resnet18", kind: EncoderKind::Resnet18, batch: 64, steps: 4, ..NARROW },
+    Case {
+        name: "resnet50",
+        network: "resnet50",
+        kind: EncoderKind::Resnet50,
+        size: 64,
+        batch: 16,
+        steps: 2,
+        tuned: false,
+        ..NARROW
+    },
+    Case { name: "vit_tiny", network: "vit_tiny", kind: EncoderKind::VitTiny, steps: 3, tuned: false, ..NARROW },
+    Case { name: "narrow_bf16", bfloat16: true, tuned: false, ..NARROW },
 ];
 
-/// Medians of per-round ratios, ours / PyTorch's.
-pub fn run() -> Result<Map<String, Value>> {
+/// Medians of per-round ratios, ours / PyTorch's. `only`: the figures whose names begin so.
+pub fn run(only: &str) -> Result<Map<String, Value>> {
     ops::tune_allocator();
     tch::set_num_threads(THREADS as i32);
     let mut figures = Map::new();
-    println!("images per second, {THREADS} threads, medians of {ROUNDS} interleaved rounds");
-    println!("{:<12} {:>10} {:>24} {:>8}", "network", "pretext", "PyTorch channels_last", "ratio");
-    for case in &CASES {
+    println!(
+        "images per second, {THREADS} threads, medians of {ROUNDS} interleaved rounds; PyTorch in channels_last, float32"
+    );
+    println!(
+        "{:<12} {:>10} {:>10} {:>8} {:>16} {:>8}",
+        "network", "pretext", "PyTorch", "ratio", "PyTorch tuned", "ratio"
+    );
+    for case in CASES.iter().filter(|case| case.name.starts_with(only)) {
+        if case.bfloat16 && !ops::has_fast_bfloat16("cpu") {
+            println!("{:<12} this processor has no instructions for bfloat16", case.name);
+            continue;
+        }
         let mut ours = Ours::new(case)?;
-        let (batch, steps, threads) = (case.batch.to_string(), case.steps.to_string(), THREADS.to_string());
-        let mut theirs = Peer::start("engine.py", &[case.name, &batch, &steps, &threads])?;
+        let start = |settings: &[&str]| {
+            let numbers = [case.batch, case.size, case.steps, THREADS].map(|n| n.to_string());
+            let arguments: Vec<&str> = [case.network].into_iter().chain(numbers.iter().map(String::as_str)).collect();
+            Peer::start("engine.py", &[&arguments, settings].concat())
+        };
+        let mut peers = vec![start(&[])?];
+        if case.tuned {
+            peers.push(start(&["tuned"])?);
+        }
         ours.measure(case);
-        theirs.measure()?;
-        let rounds = (0..ROUNDS).map(|_| Ok((ours.measure(case), theirs.measure()?))).collect::<Result<Vec<_>>>()?;
-        let column = |f: fn(&(f64, f64)) -> f64| median(rounds.iter().map(f).collect());
-        let ratio = column(|(a, b)| a / b);
-        println!("{:<12} {:>10.0} {:>24.0} {:>8.2}", case.name, column(|r| r.0), column(|r| r.1), ratio);
-        figures.insert(case.name.into(), ratio.into());
+        peers.iter_mut().try_for_each(|peer| peer.measure().map(drop))?;
+        let mut rounds = vec![];
+        for _ in 0..ROUNDS {
+            let mut round = vec![ours.measure(case)];
+            for peer in &mut peers {
+                round.push(peer.measure()?);
+            }
+            rounds.push(round);
+        }
+        let column = |f: &dyn Fn(&Vec<f64>) -> f64| median(rounds.iter().map(f).collect());
+        print!("{:<12} {:>10.0}", case.name, column(&|round| round[0]));
+        for (peer, (suffix, width)) in (1..=peers.len()).zip([("", 10), ("_tuned", 16)]) {
+            let ratio = column(&|round| round[0] / round[peer]);
+            print!(" {:>width$.0} {ratio:>8.2}", column(&|round| round[peer]));
+            figures.insert(format!("{}{suffix}", case.name), ratio.into());
+        }
+        println!();
     }
     Ok(figures)
 }
@@ -80,11 +136,12 @@ impl Ours {
         let head = Linear::new(&mut init, encoder.features(), 10);
         let model = Classifier { encoder, head };
         let mut rng = Rng::new(0, Purpose::Noise, &[]);
-        let pixels = (0..case.batch * SIZE * SIZE * 3).map(|_| rng.normal()).collect();
+        let pixels = (0..case.batch * case.size * case.size * 3).map(|_| rng.normal()).collect();
+        let images = channels_last(pixels, case.size, case.size, &device);
         let labels: Vec<i32> = (0..case.batch).map(|_| rng.below(10) as i32).collect();
         Ok(Self {
             optimiser: Optimiser::new(&model, &OptimiserConfig::default()),
-            images: channels_last(pixels, SIZE, SIZE, &device),
+            images: if case.bfloat16 { ops::bfloat16(images) } else { images },
             labels: Tensor::from_data(TensorData::from(labels.as_slice()), &device.inner()),
             model,
         })

@@ -1,12 +1,15 @@
-//! `pretext-bench-engine [--json]`: measures ours and PyTorch's training speed interleaved, prints a table, and with
-//! `--json` one object of figures. Started by `cargo xtask bench engine`, which prepares PyTorch.
+//! `pretext-bench-engine [NAME] [--json]`: measures ours and PyTorch's training speed interleaved, prints a table, and with
+//! `--json` one object of figures. NAME: only the figures that begin so. Started by `cargo xtask bench engine`, which
+//! prepares PyTorch.
 
 mod classifier;
 mod peer;
 
 fn main() -> anyhow::Result<()> {
-    let figures = classifier::run()?;
-    if std::env::args().any(|argument| argument == "--json") {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let only = arguments.iter().find(|argument| !argument.starts_with("--")).map_or("", String::as_str);
+    let figures = classifier::run(only)?;
+    if arguments.iter().any(|argument| argument == "--json") {
         println!("{}", serde_json::Value::Object(figures));
     }
     Ok(())

@@ -3,7 +3,9 @@
 use super::Init;
 use super::convnet::ConvNet;
 use super::layers::{Mode, global_average_pool};
+use super::ops::float32;
 use super::resnet::{ResNet, ResNetSpec, Stem};
+use super::vit::{ViT, ViTSpec};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
@@ -17,6 +19,8 @@ pub enum EncoderKind {
     Resnet18,
     Resnet34,
     Resnet50,
+    #[serde(rename = "vit_tiny")]
+    VitTiny,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -30,23 +34,30 @@ pub enum StemKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct EncoderConfig {
-    /// conv4: four convolutions, fast on a processor; resnet20: the narrow CIFAR ResNet; resnet18, resnet34, resnet50
+    /// conv4: four convolutions, fast on a processor; resnet20: the narrow CIFAR ResNet; resnet18, resnet34, resnet50;
+    /// vit_tiny: Vision Transformer, 12 blocks of 3 heads
     pub kind: EncoderKind,
-    /// channels of the first stage; 0: the kind's own (conv4 32, resnet20 16, the others 64)
+    /// channels of the first stage; 0: the kind's own (conv4 32, resnet20 16, the other ResNets 64). Of vit_tiny the width
+    /// of its tokens, a multiple of 12 (192)
     #[schemars(range(min = 0, max = 1024), extend("x-unit" = "channels"))]
     pub width: u32,
-    /// small: 3x3 without pooling, for images up to about 64 pixels; imagenet: 7x7 of stride 2 and pooling
+    /// of a ResNet. small: 3x3 without pooling, for images up to about 64 pixels; imagenet: 7x7 of stride 2 and pooling
     pub stem: StemKind,
+    /// of vit_tiny: the side of a patch, of which the image's side is a multiple
+    #[schemars(range(min = 1, max = 64), extend("x-unit" = "pixels"))]
+    pub patch: u32,
 }
 
 impl Default for EncoderConfig {
     fn default() -> Self {
-        Self { kind: EncoderKind::Conv4, width: 0, stem: StemKind::Small }
+        Self { kind: EncoderKind::Conv4, width: 0, stem: StemKind::Small, patch: 4 }
     }
 }
 
 /// Below this many pixels ImageNet's stem (stride 4) costs an encoder much of what it could see (lightly#1419).
 const IMAGENET_STEM_FROM: usize = 64;
+
+const VIT_HEADS: usize = 3;
 
 impl EncoderConfig {
     /// What is probably a mistake about this encoder on images of this size.
@@ -64,11 +75,31 @@ impl EncoderConfig {
         ResNetSpec { width, blocks: blocks.to_vec(), bottleneck, stem }
     }
 
+    /// Why it cannot take images of this size, or cannot be built at all.
+    pub fn fault(&self, image_size: usize) -> Option<String> {
+        if self.kind != EncoderKind::VitTiny {
+            return None;
+        }
+        let (patch, width) = (self.patch as usize, self.width as usize);
+        if !image_size.is_multiple_of(patch) {
+            return Some(format!(
+                "encoder.patch is {patch} and the images have {image_size} pixels, which is no multiple of it: choose another `patch`"
+            ));
+        }
+        let unfit = !width.is_multiple_of(4 * VIT_HEADS);
+        unfit.then(|| format!("encoder.width is {width}: a vit_tiny needs a multiple of {}", 4 * VIT_HEADS))
+    }
+
     pub fn build(&self, init: &mut Init) -> Encoder {
         let resnet = match self.kind {
             EncoderKind::Conv4 => {
                 let width = if self.width == 0 { 32 } else { self.width as usize };
                 return Encoder::Conv(ConvNet::new(init, width));
+            }
+            EncoderKind::VitTiny => {
+                let width = if self.width == 0 { 192 } else { self.width as usize };
+                let spec = ViTSpec { patch: self.patch as usize, width, depth: 12, heads: VIT_HEADS };
+                return Encoder::ViT(ViT::new(init, spec));
             }
             EncoderKind::Resnet20 => self.resnet(16, &[3, 3, 3], false),
             EncoderKind::Resnet18 => self.resnet(64, &[2, 2, 2, 2], false),
@@ -84,6 +115,7 @@ impl EncoderConfig {
 pub enum Encoder {
     Conv(ConvNet),
     ResNet(ResNet),
+    ViT(ViT),
 }
 
 impl Encoder {
@@ -92,14 +124,17 @@ impl Encoder {
         match self {
             Self::Conv(net) => net.features(),
             Self::ResNet(net) => net.features(),
+            Self::ViT(net) => net.features(),
         }
     }
 
-    /// `[batch, 3, h, w]` (channels-last) to the features of its places, averaged: `[batch, features]`.
+    /// `[batch, 3, h, w]` (channels-last) to `[batch, features]` in float32: of a convolutional network the average over the
+    /// places, of a transformer its class token. It computes in the precision of `x`.
     pub fn forward(&self, x: Tensor<4>, mode: Mode) -> Tensor<2> {
-        global_average_pool(match self {
-            Self::Conv(net) => net.feature_map(x, mode),
-            Self::ResNet(net) => net.feature_map(x, mode),
-        })
+        match self {
+            Self::Conv(net) => global_average_pool(net.feature_map(x, mode)),
+            Self::ResNet(net) => global_average_pool(net.feature_map(x, mode)),
+            Self::ViT(net) => float32(net.forward(x)),
+        }
     }
 }

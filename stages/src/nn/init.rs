@@ -27,6 +27,12 @@ impl Init {
         self.fill(shape, |rng| rng.range(-bound, bound))
     }
 
+    /// Uniform within `sqrt(6 / (fan_in + fan_out))` of zero (Glorot & Bengio 2010).
+    pub fn glorot<const D: usize>(&mut self, shape: [usize; D], fan_in: usize, fan_out: usize) -> Tensor<D> {
+        let bound = (6.0 / (fan_in + fan_out) as f32).sqrt();
+        self.fill(shape, |rng| rng.range(-bound, bound))
+    }
+
     /// Mean 0, standard deviation 1.
     pub fn normal<const D: usize>(&mut self, shape: [usize; D]) -> Tensor<D> {
         self.fill(shape, Rng::normal)

@@ -12,30 +12,41 @@ pub enum Mode {
     Eval,
 }
 
-/// Convolution without bias: a batch norm follows each.
+/// Convolution, without bias where a batch norm follows.
 #[derive(Module, Debug)]
 pub struct Conv2d {
     /// `[out, in, kernel, kernel]`, channels-last.
     weight: Param<Tensor<4>>,
+    bias: Option<Param<Tensor<1>>>,
     stride: usize,
     padding: usize,
 }
 
 impl Conv2d {
-    /// Padded so that stride 1 keeps the image's size.
+    /// Without bias; padded so that stride 1 keeps the image's size.
     pub fn new(init: &mut Init, channels_in: usize, channels_out: usize, kernel: usize, stride: usize) -> Self {
         let weight = ops::channels_last(init.he_normal([channels_out, channels_in, kernel, kernel]));
-        Self { weight: Param::from_tensor(weight), stride, padding: kernel / 2 }
+        Self { weight: Param::from_tensor(weight), bias: None, stride, padding: kernel / 2 }
+    }
+
+    /// Each patch of `size` x `size` pixels to one place, with bias: a linear layer on patches, and drawn as one.
+    pub fn patches(init: &mut Init, channels_in: usize, channels_out: usize, size: usize) -> Self {
+        let inputs = channels_in * size * size;
+        let weight = ops::channels_last(init.glorot([channels_out, channels_in, size, size], inputs, channels_out));
+        let bias = Some(Param::from_tensor(Tensor::zeros([channels_out], &init.device)));
+        Self { weight: Param::from_tensor(weight), bias, stride: size, padding: 0 }
     }
 
     /// `[batch, in, h, w]` to `[batch, out, h / stride, w / stride]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        ops::conv2d(x, self.weight.val(), ConvSpec { stride: self.stride, padding: self.padding, groups: 1 })
+        let spec = ConvSpec { stride: self.stride, padding: self.padding, ..ConvSpec::default() };
+        ops::conv2d(x, self.weight.val(), self.bias.as_ref().map(Param::val), spec)
     }
 }
 
 const NORM_MOMENTUM: f64 = 0.1;
 const NORM_EPS: f64 = 1e-5;
+const LAYER_NORM_EPS: f64 = 1e-6;
 
 /// Batch normalisation over every dimension but the channels (Ioffe & Szegedy 2015), momentum 0.1, eps 1e-5.
 #[derive(Module, Debug)]
@@ -131,18 +142,39 @@ impl Linear {
         Self { weight: Param::from_tensor(init.uniform([outputs, inputs], inputs)), bias: None }
     }
 
-    /// `[batch, in]` to `[batch, out]`.
-    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let y = x.matmul(self.weight.val().transpose());
-        match &self.bias {
-            Some(bias) => y + bias.val().unsqueeze(),
-            None => y,
-        }
+    /// Drawn by fan-in and fan-out (Glorot & Bengio 2010), `parts` layers side by side each by its own; no bias at first.
+    pub fn glorot(init: &mut Init, inputs: usize, outputs: usize, parts: usize) -> Self {
+        let weight = Param::from_tensor(init.glorot([outputs, inputs], inputs, outputs / parts));
+        Self { weight, bias: Some(Param::from_tensor(Tensor::zeros([outputs], &init.device))) }
+    }
+
+    /// `[..., in]` to `[..., out]`.
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        ops::linear(x, self.weight.val(), self.bias.as_ref().map(Param::val))
     }
 }
 
-/// Mean over the image: `[batch, channels, height, width]` to `[batch, channels]`.
+/// Layer normalisation over the last dimension, eps 1e-6 (as torchvision's Vision Transformer).
+#[derive(Module, Debug)]
+pub struct LayerNorm {
+    weight: Param<Tensor<1>>,
+    bias: Param<Tensor<1>>,
+}
+
+impl LayerNorm {
+    pub fn new(init: &Init, features: usize) -> Self {
+        let (ones, zeros) = (Tensor::ones([features], &init.device), Tensor::zeros([features], &init.device));
+        Self { weight: Param::from_tensor(ones), bias: Param::from_tensor(zeros) }
+    }
+
+    /// `[..., features]` to the same.
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        ops::layer_norm(x, self.weight.val(), self.bias.val(), LAYER_NORM_EPS)
+    }
+}
+
+/// Mean over the image, in float32: `[batch, channels, height, width]` to `[batch, channels]`.
 pub fn global_average_pool(x: Tensor<4>) -> Tensor<2> {
     let [batch, channels, _, _] = x.dims();
-    x.mean_dims(&[2, 3]).reshape([batch, channels])
+    ops::float32(x).mean_dims(&[2, 3]).reshape([batch, channels])
 }

@@ -9,6 +9,7 @@ pub mod loss;
 pub mod ops;
 pub mod resnet;
 pub mod state;
+pub mod vit;
 
 pub use init::Init;
 

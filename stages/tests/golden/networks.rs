@@ -27,9 +27,9 @@ pub fn conv2d(case: &Case) -> Result<(), Failed> {
             (x, w) = (ops::channels_last(x), ops::channels_last(w));
         }
         let (x, w) = (x.require_grad(), w.require_grad());
-        let spec =
-            ConvSpec { stride: case.param("stride") as usize, padding: 1, groups: case.param("groups") as usize };
-        let y = ops::conv2d(x.clone(), w.clone(), spec);
+        let (stride, groups) = (case.param("stride") as usize, case.param("groups") as usize);
+        let spec = ConvSpec { stride, padding: 1, groups, ..ConvSpec::default() };
+        let y = ops::conv2d(x.clone(), w.clone(), None, spec);
         case.expect("out.y", &entries(y.clone().inner()), VALUES)?;
         let grads = weighted_sum(y).backward();
         case.expect("grad.x", &entries(x.grad(&grads).expect("a gradient of x")), GRADIENTS)?;

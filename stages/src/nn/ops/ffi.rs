@@ -8,18 +8,30 @@ pub type Raw = *mut C_tensor;
 unsafe extern "C" {
     fn pretext_shim_error() -> *const c_char;
     pub fn pretext_channels_last(x: Raw, out: *mut Raw) -> c_int;
+    /// `needed`: of x, weight and bias; `out` has room for their gradients.
     pub fn pretext_conv2d_backward(
         grad: Raw,
         x: Raw,
         weight: Raw,
         stride: i64,
         padding: i64,
+        dilation: i64,
+        transposed: c_int,
+        output_padding: i64,
         groups: i64,
-        needs_x: c_int,
-        needs_weight: c_int,
-        grad_x: *mut Raw,
-        grad_weight: *mut Raw,
+        needed: *const c_int,
+        out: *mut Raw,
     ) -> c_int;
+    pub fn pretext_layer_norm_backward(
+        grad: Raw,
+        x: Raw,
+        mean: Raw,
+        inverse_sd: Raw,
+        weight: Raw,
+        bias: Raw,
+        out: *mut Raw,
+    ) -> c_int;
+    pub fn pretext_recorded_backward(y: Raw, grad: Raw, leaf: Raw, out: *mut Raw) -> c_int;
     pub fn pretext_batch_norm_backward(
         grad: Raw,
         x: Raw,

@@ -14,15 +14,28 @@
 
 #![allow(deprecated, reason = "burn-tch is marked deprecated since 0.22 and pinned; only this folder names it")]
 
+mod attention;
+mod backward;
 mod conv;
 mod ffi;
 mod foreach;
+mod gelu;
+mod layer_norm;
+mod linear;
 mod norm;
 mod optim;
+mod precision;
 mod raw;
+#[cfg(test)]
+mod tests;
 
+pub use attention::self_attention;
 pub use conv::{ConvSpec, conv2d};
 pub use foreach::{add, clip_norm, lerp, scale};
+pub use gelu::gelu;
+pub use layer_norm::layer_norm;
+pub use linear::linear;
 pub use norm::{NormSpec, NormTensors, batch_norm, batch_norm_add};
 pub use optim::{AdamW, Lars, Sgd, fused_adamw, fused_sgd, lars_gradients};
+pub use precision::{bfloat16, float32, has_fast_bfloat16};
 pub use raw::{channels_last, copy, raw, tune_allocator};

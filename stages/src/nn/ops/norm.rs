@@ -1,3 +1,4 @@
+use super::backward::{give, parents};
 use super::ffi;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, LibTorch, backend_extension};
@@ -237,12 +238,8 @@ struct NormBackward;
 impl Backward<LibTorch, 3> for NormBackward {
     type State = Saved;
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let (own, _) = backward(grads.consume::<LibTorch>(&ops.node), &ops.state);
-        for (node, grad) in ops.parents.into_iter().zip(own) {
-            if let Some(node) = node {
-                grads.register::<LibTorch>(node.id, grad);
-            }
-        }
+        let ([x, weight, bias], _) = backward(grads.consume::<LibTorch>(&ops.node), &ops.state);
+        give(grads, parents(&ops), [Some(x), Some(weight), Some(bias)]);
     }
 }
 
@@ -252,11 +249,7 @@ struct NormAddBackward;
 impl Backward<LibTorch, 4> for NormAddBackward {
     type State = Saved;
     fn backward(self, ops: Ops<Self::State, 4>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let (own, residual) = backward(grads.consume::<LibTorch>(&ops.node), &ops.state);
-        for (node, grad) in ops.parents.into_iter().zip(own.into_iter().chain([residual])) {
-            if let Some(node) = node {
-                grads.register::<LibTorch>(node.id, grad);
-            }
-        }
+        let ([x, weight, bias], residual) = backward(grads.consume::<LibTorch>(&ops.node), &ops.state);
+        give(grads, parents(&ops), [Some(x), Some(weight), Some(bias), Some(residual)]);
     }
 }

@@ -17,7 +17,7 @@ pub fn raw<const D: usize>(tensor: &Tensor<D>) -> tch::Tensor {
 }
 
 /// A Burn tensor without autodiff over a libtorch tensor that nothing else refers to.
-fn from_raw<const D: usize>(tensor: tch::Tensor) -> Tensor<D> {
+pub(super) fn from_raw<const D: usize>(tensor: tch::Tensor) -> Tensor<D> {
     Tensor::from_primitive::<LibTorch>(TchTensor::new(tensor))
 }
 

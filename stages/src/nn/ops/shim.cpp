@@ -1,6 +1,7 @@
 // The ATen calls that tch does not expose, behind a C interface. Each returns 0, or 1 with the message kept for
 // pretext_shim_error. Tensors that are returned belong to the caller.
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <string>
 #include <vector>
 
@@ -40,15 +41,36 @@ int pretext_channels_last(Tensor x, Tensor* out) {
   return guarded([&] { *out = give(x->contiguous(at::MemoryFormat::ChannelsLast)); });
 }
 
-int pretext_conv2d_backward(Tensor grad, Tensor x, Tensor weight, int64_t stride, int64_t padding, int64_t groups,
-                            int needs_x, int needs_weight, Tensor* grad_x, Tensor* grad_weight) {
+int pretext_conv2d_backward(Tensor grad, Tensor x, Tensor weight, int64_t stride, int64_t padding, int64_t dilation,
+                            int transposed, int64_t output_padding, int64_t groups, const int* needed, Tensor* out) {
   return guarded([&] {
+    // Where no bias gradient is wanted, its size is not looked at.
+    int64_t outputs = transposed ? weight->size(1) * groups : weight->size(0);
     auto [gx, gw, gb] = at::convolution_backward(
-        *grad, *x, *weight, c10::nullopt, {stride, stride}, {padding, padding}, {1, 1}, false, {0, 0}, groups,
-        {needs_x != 0, needs_weight != 0, false});
-    *grad_x = give(gx);
-    *grad_weight = give(gw);
+        *grad, *x, *weight, at::IntArrayRef({outputs}), {stride, stride}, {padding, padding}, {dilation, dilation},
+        transposed != 0, {output_padding, output_padding}, groups, {needed[0] != 0, needed[1] != 0, needed[2] != 0});
+    give_all({gx, gw, gb}, out);
   });
+}
+
+int pretext_layer_norm_backward(Tensor grad, Tensor x, Tensor mean, Tensor inverse_sd, Tensor weight, Tensor bias,
+                                Tensor* out) {
+  return guarded([&] {
+    auto [gx, gw, gb] = at::native_layer_norm_backward(*grad, *x, weight->sizes(), *mean, *inverse_sd, *weight, *bias,
+                                                       {true, true, true});
+    give_all({gx, gw, gb}, out);
+  });
+}
+
+// The gradient of `leaf`, from which libtorch's own graph led to `y`. It needs autograd, unlike all else here.
+int pretext_recorded_backward(Tensor y, Tensor grad, Tensor leaf, Tensor* out) {
+  try {
+    *out = give(torch::autograd::grad({*y}, {*leaf}, {*grad})[0]);
+    return 0;
+  } catch (const std::exception& error) {
+    last_error = error.what();
+    return 1;
+  }
 }
 
 int pretext_batch_norm_backward(Tensor grad, Tensor x, Tensor weight, Tensor running_mean, Tensor running_var,

@@ -1,0 +1,222 @@
+//! Every operation beside libtorch's own graph in float64, which knows nothing of our backward passes; then in bfloat16
+//! beside the same.
+
+use super::raw::{from_raw, raw};
+use super::*;
+use burn::tensor::Tensor;
+use tch::Kind;
+
+type Tensors = Vec<tch::Tensor>;
+
+/// Float64 sums in another order.
+const DOUBLE: f64 = 1e-11;
+/// Of a number in bfloat16 the ninth bit is rounded; a result is a sum of products of such numbers.
+const BFLOAT16: f64 = 2e-2;
+
+/// Fixed numbers without a pattern, from -1.4 to 1.4, that bfloat16 holds exactly.
+fn numbers(shape: &[i64], phase: f64) -> tch::Tensor {
+    let count = shape.iter().product::<i64>();
+    let wave = |i: i64| 1.4 * ((i as f64 + 1.0) * 12.9898 + phase).sin();
+    let values: Vec<f64> = (0..count).map(|i| (64.0 * wave(i)).round() / 64.0).collect();
+    tch::Tensor::from_slice(&values).reshape(shape)
+}
+
+fn leaf<const D: usize>(values: &tch::Tensor) -> Tensor<D> {
+    Tensor::from_inner(from_raw(values.copy())).require_grad()
+}
+
+/// The gradient that comes in from above, different for every entry.
+fn upstream(y: &tch::Tensor) -> tch::Tensor {
+    numbers(&y.size(), 0.3).to_kind(y.kind())
+}
+
+/// y, then the gradients of `inputs`, by libtorch's graph.
+fn by_libtorch(inputs: &[tch::Tensor], f: impl Fn(&[tch::Tensor]) -> tch::Tensor) -> Tensors {
+    let leaves: Tensors = inputs.iter().map(|x| x.detach().copy().set_requires_grad(true)).collect();
+    let y = f(&leaves);
+    let value = (&y * upstream(&y)).sum(Kind::Double);
+    let grads = tch::Tensor::run_backward(&[value], &leaves, false, false);
+    [y.detach()].into_iter().chain(grads).collect()
+}
+
+/// y, then the gradients that `found` takes out.
+fn ours<const D: usize>(y: Tensor<D>, found: impl Fn(&burn::tensor::Gradients) -> Tensors) -> Tensors {
+    // The product below is written into y's memory.
+    let value = raw(&y).copy();
+    let weights = Tensor::from_inner(from_raw::<D>(upstream(&value)));
+    let grads = (y * weights).sum().backward();
+    [value].into_iter().chain(found(&grads)).collect()
+}
+
+fn grad<const D: usize>(x: &Tensor<D>, grads: &burn::tensor::Gradients) -> tch::Tensor {
+    raw(&x.grad(grads).expect("a gradient"))
+}
+
+fn assert_close(what: &str, got: &[tch::Tensor], expected: &[tch::Tensor], tolerance: f64) {
+    assert_eq!(got.len(), expected.len(), "{what}");
+    for (number, (got, expected)) in got.iter().zip(expected).enumerate() {
+        assert_eq!(got.size(), expected.size(), "{what}: result {number}");
+        let worst = (got.to_kind(Kind::Double) - expected).abs().max().double_value(&[]);
+        let size = expected.abs().max().double_value(&[]);
+        // Not-a-number is close to nothing.
+        assert!(worst <= tolerance * size, "{what}: result {number} is off by {worst:e} where the largest is {size}");
+    }
+}
+
+/// Once with everything in float64, once with the first input in bfloat16 and the rest in float32.
+fn compare(
+    what: &str,
+    inputs: Tensors,
+    reference: impl Fn(&[tch::Tensor]) -> tch::Tensor,
+    operation: impl Fn(&[tch::Tensor]) -> Tensors,
+) {
+    let expected = by_libtorch(&inputs, reference);
+    assert_close(what, &operation(&inputs), &expected, DOUBLE);
+    let kinds = |(number, x): (usize, &tch::Tensor)| x.to_kind(if number == 0 { Kind::BFloat16 } else { Kind::Float });
+    let mixed = operation(&inputs.iter().enumerate().map(kinds).collect::<Tensors>());
+    assert_eq!(mixed[0].kind(), Kind::BFloat16, "{what} computes in the precision of its input");
+    assert!(mixed[2..].iter().all(|grad| grad.kind() == Kind::Float), "{what}: parameters' gradients are float32");
+    assert_close(&format!("{what} in bfloat16"), &mixed, &expected, BFLOAT16);
+}
+
+#[test]
+fn convolutions() {
+    let plain = ConvSpec::default();
+    for (groups, spec) in [
+        (1, ConvSpec { padding: 1, ..plain }),
+        (1, ConvSpec { stride: 2, padding: 1, ..plain }),
+        (1, ConvSpec { padding: 2, dilation: 2, ..plain }),
+        (2, ConvSpec { stride: 2, groups: 2, ..plain }),
+        (1, ConvSpec { stride: 2, padding: 1, output_padding: 1, transposed: true, ..plain }),
+        (2, ConvSpec { groups: 2, transposed: true, dilation: 2, ..plain }),
+    ] {
+        let weight = if spec.transposed { [4, 6 / groups, 3, 3] } else { [6, 4 / groups, 3, 3] };
+        let inputs = vec![numbers(&[2, 4, 9, 9], 0.0), numbers(&weight, 1.0), numbers(&[6], 2.0)];
+        let both = |n: usize| [n as i64; 2];
+        let reference = |x: &[tch::Tensor], bias: Option<&tch::Tensor>| {
+            let ConvSpec { stride, padding, dilation, transposed, output_padding, .. } = spec;
+            let [stride, padding, dilation, more] = [stride, padding, dilation, output_padding].map(both);
+            x[0].convolution(&x[1], bias, stride, padding, dilation, transposed, more, groups)
+        };
+        let what = format!("{spec:?}");
+        compare(
+            &what,
+            inputs.iter().map(tch::Tensor::shallow_clone).collect(),
+            |x| reference(x, Some(&x[2])),
+            |x| {
+                let (image, weight, bias) =
+                    (channels_last(leaf(&x[0])).detach().require_grad(), leaf(&x[1]), leaf(&x[2]));
+                let y = conv2d(image.clone(), weight.clone(), Some(bias.clone()), spec);
+                ours(y, |grads| vec![grad(&image, grads), grad(&weight, grads), grad(&bias, grads)])
+            },
+        );
+        compare(
+            &format!("{what} without bias"),
+            inputs[..2].iter().map(tch::Tensor::shallow_clone).collect(),
+            |x| reference(x, None),
+            |x| {
+                let (image, weight) = (leaf(&x[0]), leaf(&x[1]));
+                let y = conv2d(image.clone(), weight.clone(), None, spec);
+                ours(y, |grads| vec![grad(&image, grads), grad(&weight, grads)])
+            },
+        );
+    }
+}
+
+#[test]
+fn linear_layers() {
+    compare(
+        "linear",
+        vec![numbers(&[3, 5, 8], 0.0), numbers(&[6, 8], 1.0), numbers(&[6], 2.0)],
+        |x| x[0].linear(&x[1], Some(&x[2])),
+        |x| {
+            let (input, weight, bias) = (leaf::<3>(&x[0]), leaf(&x[1]), leaf(&x[2]));
+            let y = linear(input.clone(), weight.clone(), Some(bias.clone()));
+            ours(y, |grads| vec![grad(&input, grads), grad(&weight, grads), grad(&bias, grads)])
+        },
+    );
+    compare(
+        "linear without bias",
+        vec![numbers(&[7, 8], 0.0), numbers(&[6, 8], 1.0)],
+        |x| x[0].linear(&x[1], None::<&tch::Tensor>),
+        |x| {
+            let (input, weight) = (leaf::<2>(&x[0]), leaf(&x[1]));
+            let y = linear(input.clone(), weight.clone(), None);
+            ours(y, |grads| vec![grad(&input, grads), grad(&weight, grads)])
+        },
+    );
+}
+
+#[test]
+fn layer_norms() {
+    compare(
+        "layer_norm",
+        vec![numbers(&[3, 5, 8], 0.0), numbers(&[8], 1.0), numbers(&[8], 2.0)],
+        |x| x[0].layer_norm([8], Some(&x[1]), Some(&x[2]), 1e-6, false),
+        |x| {
+            let (input, weight, bias) = (leaf::<3>(&x[0]), leaf(&x[1]), leaf(&x[2]));
+            let y = layer_norm(input.clone(), weight.clone(), bias.clone(), 1e-6);
+            ours(y, |grads| vec![grad(&input, grads), grad(&weight, grads), grad(&bias, grads)])
+        },
+    );
+}
+
+#[test]
+fn gelus() {
+    // 0.5 x (1 + erf(x / sqrt 2)), in libtorch's elementary operations.
+    compare(
+        "gelu",
+        vec![numbers(&[4, 9], 0.0)],
+        |x| (&x[0] * 0.5) * ((&x[0] / 2f64.sqrt()).erf() + 1.0),
+        |x| {
+            let input = leaf::<2>(&x[0]);
+            ours(gelu(input.clone()), |grads| vec![grad(&input, grads)])
+        },
+    );
+}
+
+#[test]
+fn attention_is_softmax_of_the_products_of_queries_and_keys() {
+    const HEADS: i64 = 2;
+    compare(
+        "self_attention",
+        vec![numbers(&[3, 7, 3 * HEADS * 8], 0.0)],
+        |x| {
+            let part = |n| x[0].narrow(2, n * HEADS * 8, HEADS * 8).reshape([3, 7, HEADS, 8]).transpose(1, 2);
+            let weights = (part(0).matmul(&part(1).transpose(2, 3)) / 8f64.sqrt()).softmax(-1, None::<Kind>);
+            weights.matmul(&part(2)).transpose(1, 2).reshape([3, 7, HEADS * 8])
+        },
+        |x| {
+            let qkv = leaf::<3>(&x[0]);
+            ours(self_attention(qkv.clone(), HEADS as usize), |grads| vec![grad(&qkv, grads)])
+        },
+    );
+}
+
+#[test]
+fn batch_norms_while_training_and_at_inference() {
+    for train in [true, false] {
+        let spec = NormSpec { train, relu: true, momentum: 0.1, eps: 1e-5 };
+        let statistics = || (numbers(&[4], 3.0), numbers(&[4], 4.0).square() + 0.5);
+        compare(
+            &format!("batch_norm_add, train: {train}"),
+            vec![numbers(&[3, 4, 6, 6], 0.0), numbers(&[4], 1.0), numbers(&[4], 2.0)],
+            |x| {
+                let (mean, variance) = statistics();
+                let y =
+                    x[0].batch_norm(Some(&x[1]), Some(&x[2]), Some(&mean), Some(&variance), train, 0.1, 1e-5, false);
+                (y + numbers(&[3, 4, 6, 6], 5.0)).relu()
+            },
+            |x| {
+                let (input, weight, bias) = (leaf::<4>(&x[0]), leaf(&x[1]), leaf(&x[2]));
+                let (mean, variance) = statistics();
+                let [running_mean, running_var] =
+                    [mean, variance].map(|t| Tensor::from_inner(from_raw(t.to_kind(x[1].kind()))));
+                let residual = Tensor::from_inner(from_raw(numbers(&[3, 4, 6, 6], 5.0).to_kind(x[0].kind())));
+                let norm = NormTensors { weight: weight.clone(), bias: bias.clone(), running_mean, running_var };
+                let y = batch_norm_add(input.clone(), residual, norm, spec);
+                ours(y, |grads| vec![grad(&input, grads), grad(&weight, grads), grad(&bias, grads)])
+            },
+        );
+    }
+}

@@ -1,0 +1,113 @@
+//! Vision Transformer (Dosovitskiy et al. 2021, arXiv:2010.11929), in the tiny size of DeiT (Touvron et al. 2021,
+//! arXiv:2012.12877, table 1): 12 blocks of width 192 with 3 heads.
+//!
+//! Deviations: positions are fixed, sines and cosines of row and column, as in MoCo v3 (Chen et al. 2021,
+//! arXiv:2104.02057, section 4.3) and MAE, so that one network takes images of any size; no dropout. Weights start uniform
+//! (Glorot & Bengio 2010), queries, keys and values each by their own size, biases at 0, as in the code of those two.
+
+use super::Init;
+use super::layers::{Conv2d, LayerNorm, Linear};
+use super::ops;
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Int, Tensor};
+
+/// What tells one from another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ViTSpec {
+    /// Pixels of a patch's side.
+    pub patch: usize,
+    pub width: usize,
+    pub depth: usize,
+    pub heads: usize,
+}
+
+/// The hidden layer of a block's MLP is this many times as wide as the block.
+const MLP_RATIO: usize = 4;
+
+#[derive(Module, Debug)]
+struct Block {
+    norm1: LayerNorm,
+    qkv: Linear,
+    proj: Linear,
+    norm2: LayerNorm,
+    fc1: Linear,
+    fc2: Linear,
+    heads: usize,
+}
+
+impl Block {
+    fn new(init: &mut Init, ViTSpec { width, heads, .. }: ViTSpec) -> Self {
+        Self {
+            norm1: LayerNorm::new(init, width),
+            qkv: Linear::glorot(init, width, 3 * width, 3),
+            proj: Linear::glorot(init, width, width, 1),
+            norm2: LayerNorm::new(init, width),
+            fc1: Linear::glorot(init, width, MLP_RATIO * width, 1),
+            fc2: Linear::glorot(init, MLP_RATIO * width, width, 1),
+            heads,
+        }
+    }
+
+    /// `[batch, tokens, width]` to the same.
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let attended = ops::self_attention(self.qkv.forward(self.norm1.forward(x.clone())), self.heads);
+        let x = x + self.proj.forward(attended);
+        let hidden = ops::gelu(self.fc1.forward(self.norm2.forward(x.clone())));
+        x + self.fc2.forward(hidden)
+    }
+}
+
+#[derive(Module, Debug)]
+pub struct ViT {
+    patches: Conv2d,
+    /// `[1, 1, width]`
+    class_token: Param<Tensor<3>>,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+    width: usize,
+}
+
+impl ViT {
+    pub fn new(init: &mut Init, spec: ViTSpec) -> Self {
+        Self {
+            patches: Conv2d::patches(init, 3, spec.width, spec.patch),
+            class_token: Param::from_tensor(init.normal([1, 1, spec.width]) * 0.02),
+            blocks: (0..spec.depth).map(|_| Block::new(init, spec)).collect(),
+            norm: LayerNorm::new(init, spec.width),
+            width: spec.width,
+        }
+    }
+
+    /// Length of a feature vector.
+    pub fn features(&self) -> usize {
+        self.width
+    }
+
+    /// `[batch, 3, h, w]` to the class token's `[batch, width]`. Image sides are multiples of the patch's.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+        let map = self.patches.forward(x); // [batch, width, rows, columns]
+        let [batch, _, rows, columns] = map.dims();
+        let dtype = map.dtype();
+        let patches = map.flatten::<3>(2, 3).swap_dims(1, 2); // [batch, rows columns, width]
+        let patches = patches.clone() + positions(rows, columns, self.width, &patches.device()).cast(dtype);
+        let class_token = self.class_token.val().cast(dtype).expand([batch, 1, self.width]);
+        let tokens = Tensor::cat(vec![class_token, patches], 1);
+        let tokens = self.blocks.iter().fold(tokens, |x, block| block.forward(x));
+        self.norm.forward(tokens.narrow(1, 0, 1)).squeeze_dim(1)
+    }
+}
+
+/// `[1, rows columns, width]`: half of the numbers of a place say its row, half its column, each by sines and cosines of
+/// wavelengths from 2 pi to 20,000 pi (Vaswani et al. 2017, section 3.5).
+fn positions(rows: usize, columns: usize, width: usize, device: &Device) -> Tensor<3> {
+    let waves = width / 4;
+    let steps = |n: usize| Tensor::<1, Int>::arange(0..n as i64, device).float();
+    let frequencies = (steps(waves) * (-(10_000f64.ln()) / waves as f64)).exp().unsqueeze_dim::<2>(0); // [1, waves]
+    let code = |n: usize| {
+        let angles = steps(n).unsqueeze_dim::<2>(1) * frequencies.clone(); // [n, waves]
+        Tensor::cat(vec![angles.clone().sin(), angles.cos()], 1) // [n, width / 2]
+    };
+    let by_row = code(rows).unsqueeze_dim::<3>(1).expand([rows, columns, width / 2]);
+    let by_column = code(columns).unsqueeze_dim::<3>(0).expand([rows, columns, width / 2]);
+    Tensor::cat(vec![by_row, by_column], 2).reshape([1, rows * columns, width])
+}
