@@ -4,7 +4,7 @@ mod common;
 
 use common::{SMALL, catalogue, folder, keys};
 use pretext::plan::{Policy, WorkerName};
-use pretext::recipe::{ForeignWorker, Recipe, RecipeErrors, load, parse};
+use pretext::recipe::{Contents, ForeignWorker, Recipe, RecipeErrors, Surroundings, load, parse};
 use pretext_protocol::{Catalogue, Gpu, StageKind};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,10 +23,16 @@ fn message(path: &Path) -> String {
     let settings = String::from_utf8_lossy(&text);
     let settings: Vec<String> =
         settings.lines().map_while(|line| line.strip_prefix("# --set ")).map(String::from).collect();
-    match load(path, &settings, &catalogue(), &worker) {
+    match load_against(path, &settings) {
         Err(errors) => format!("{errors:#}\n").replace(INVALID, ""),
         Ok(_) => "it was accepted\n".to_owned(),
     }
+}
+
+/// Reads a file against the catalogue of the real worker and that of [`worker`].
+fn load_against(path: &Path, sets: &[String]) -> anyhow::Result<Recipe> {
+    let digest_at = |path: &Path| Ok(Contents::read(path, None)?.digest());
+    load(path, sets, Surroundings { catalogue: &catalogue(), foreign: &worker, digest_at: &digest_at })
 }
 
 /// What a recipe's workers can do: `mine` is allowed and has two kinds, `mute` does not answer, others are not allowed.
@@ -230,7 +236,7 @@ fn keys_follow_what_counts_and_nothing_else() {
 
 fn load_with(path: &str, sets: &[&str]) -> Recipe {
     let sets: Vec<String> = sets.iter().map(|set| set.to_string()).collect();
-    load(Path::new(path), &sets, &catalogue(), &worker).unwrap_or_else(|errors| panic!("{errors:#}"))
+    load_against(Path::new(path), &sets).unwrap_or_else(|errors| panic!("{errors:#}"))
 }
 
 fn ids(recipe: &Recipe, stage: &str) -> Vec<String> {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 pub fn catalogue() -> Catalogue {
     let kinds = vec![
         kind("source", "writes `value`; `noise` counts in its key and changes nothing", &["value", "noise"]),
+        reading(kind("read", "the number in the file `path`", &[])),
         kind("add", "the sum of `a`, `b` and `plus`", &["plus"]),
         kind(
             "slow",
@@ -30,6 +31,13 @@ pub fn catalogue() -> Catalogue {
         kind("stray", "sends a measurement that it does not declare", &[]),
     ];
     Catalogue { numerics: "fake numbers".to_owned(), kinds }
+}
+
+/// Has it need a path.
+fn reading(mut kind: StageKind) -> StageKind {
+    kind.params["properties"]["path"] = json!({ "type": "string", "x-path": true });
+    kind.params["required"] = json!(["path"]);
+    kind
 }
 
 /// `params`: the names of its parameters, all of them integers that are 0 unless a recipe says otherwise.

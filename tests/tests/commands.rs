@@ -158,6 +158,40 @@ fn the_doctor_says_what_there_is_to_compute_with() {
     assert!(said.contains("\n                the worker ended before its stage did\n"), "{said}");
 }
 
+#[test]
+fn what_lies_at_a_path_counts_and_where_it_lies_does_not() {
+    let place = Place::new();
+    let folder = place.0.path().join("recipes");
+    std::fs::create_dir(&folder).unwrap();
+    let recipe = "name: paths\naxes: { which: [../one, ../two] }\nstages:\n  \
+                  number: { use: fake/read, with: { path: $(which) } }\n";
+    std::fs::write(folder.join("paths.yaml"), recipe).unwrap();
+    let error = place.error(&["plan", "recipes/paths.yaml"]);
+    let missing = "nothing is there; a path is relative to the folder of the file that it stands in";
+    assert!(error.contains("cannot read what lies at `../two`") && error.contains(missing), "{error}");
+    assert!(error.contains(" --> recipes/paths.yaml:2:25\n"), "{error}");
+
+    let write = |name: &str, text: &str| std::fs::write(place.0.path().join(name), text).unwrap();
+    write("one", "1\n");
+    write("two", "2\n");
+    assert_eq!(place.closing(&["run", "recipes/paths.yaml"]), "2 computed, 0 reused");
+    write("two", "22\n");
+    let told = place.out(&["explain", "recipes/paths.yaml", "number[which=../two]"]);
+    assert!(
+        told.contains("would run: what lies at `path` changed (") && told.contains("  paths      path: /"),
+        "{told}"
+    );
+    assert!(place.out(&["plan", "recipes/paths.yaml"]).contains("what lies at `path` changed"));
+    assert_eq!(place.closing(&["run", "recipes/paths.yaml"]), "1 computed, 1 reused");
+
+    // As if it were another machine: the same files elsewhere.
+    std::fs::create_dir(place.0.path().join("far")).unwrap();
+    for name in ["recipes", "one", "two"] {
+        std::fs::rename(place.0.path().join(name), place.0.path().join("far").join(name)).unwrap();
+    }
+    assert_eq!(place.closing(&["run", "far/recipes/paths.yaml"]), "0 computed, 2 reused");
+}
+
 /// The fake worker's `slow` has use for a GPU; which there are is pretended by --gpus.
 #[test]
 fn a_device_is_chosen_and_one_that_is_not_there_is_told_before_anything_runs() {

@@ -31,8 +31,9 @@ pub struct StageKind {
     /// JSON Schema (an object with `properties`) of its parameters: types, bounds, defaults, descriptions.
     /// Only `type` (boolean, integer, number, string, array, object, or a pair with `null`), `enum`, `const`, `items`,
     /// `minItems`, `maxItems`, `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`, `properties`,
-    /// `required`, `default` and `description` occur, and the extensions `x-unit` (text) and `x-unused` (true for a
-    /// parameter of the family that this kind accepts and ignores: it does not count in the key).
+    /// `required`, `default` and `description` occur, and the extensions `x-unit` (text), `x-unused` (true for a
+    /// parameter of the family that this kind accepts and ignores: it does not count in the key) and `x-path` (true for a
+    /// text that is a path: relative to the recipe's file; the worker is given it absolute, and what lies there counts).
     pub params: Value,
     #[serde(default)]
     pub measures: Vec<Measure>,

@@ -68,6 +68,7 @@ fn compute(run: &Run, stop: &AtomicBool) {
     eprintln!("{} begins", run.kind);
     let value = match run.kind.as_str() {
         "fake/source" => number(run, "value"),
+        "fake/read" => fs::read_to_string(run.params["path"].as_str().unwrap()).unwrap().trim().parse().unwrap(),
         "fake/add" => input(run, "a") + input(run, "b") + number(run, "plus"),
         "fake/slow" | "fake/haunted" => match count(run, stop) {
             Some(value) => value,
