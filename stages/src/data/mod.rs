@@ -2,6 +2,7 @@
 
 mod cifar10;
 mod dataset;
+pub mod pictures;
 mod sources;
 mod split;
 
