@@ -126,12 +126,27 @@ fn schema<P: JsonSchema + Serialize + Default>(unused: &[&str]) -> Value {
     let mut schema = settings.into_generator().into_root_schema_for::<P>().to_value();
     let defaults = serde_json::to_value(P::default()).expect("parameters serialise");
     tidy(&mut schema, &defaults);
+    require_paths(&mut schema);
     for name in unused {
         let property = &mut schema["properties"][*name];
         assert!(property.is_object(), "`{name}` is listed as unused and is no parameter");
         property["x-unused"] = json!(true);
     }
     schema
+}
+
+/// A path that is empty by default must be said.
+fn require_paths(schema: &mut Value) {
+    let properties = schema["properties"].as_object_mut().into_iter().flatten();
+    let paths = properties.filter(|(_, property)| property["x-path"] == true && property["default"] == "");
+    let names = paths.map(|(name, property)| {
+        property.as_object_mut().expect("a property is a map").shift_remove("default");
+        json!(name)
+    });
+    let names: Vec<Value> = names.collect();
+    if !names.is_empty() {
+        schema["required"] = Value::Array(names);
+    }
 }
 
 /// Sets `default` on every property and drops what the subset does not name. What has a default is not required.
