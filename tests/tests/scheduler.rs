@@ -153,6 +153,20 @@ fn stages_run_side_by_side_as_threads_allow() {
 }
 
 /// Runs a stage that goes wrong beside one that does not, and returns the error.
+/// What an end makes ready begins while the rest still runs: no thread is idle while a stage could have it.
+#[test]
+fn a_thread_that_becomes_free_is_given_to_what_has_become_ready() {
+    let slow = |steps: u32| json!({ "steps": steps, "milliseconds": 40 });
+    let spec = GraphSpec::default()
+        .node("long", "slow", slow(20), &[])
+        .node("short", "slow", slow(1), &[])
+        .node("next", "add", json!({ "plus": 1 }), &[("a", "short")])
+        .node("last", "add", json!({ "plus": 2 }), &[("a", "next")]);
+    let story = lab().with_threads(2).run(&spec).story;
+    let at = |line: &str| story.iter().position(|told| told == line).unwrap_or_else(|| panic!("{line}: {story:?}"));
+    assert!(at("done short") < at("start next") && at("done last") < at("done long"), "{story:?}");
+}
+
 fn error_of(kind: &str, params: serde_json::Value) -> String {
     let lab = lab().with_silence(Duration::from_secs(2));
     let spec = GraphSpec::default().node("bad", kind, params, &[]).node("good", "source", json!({ "value": 1 }), &[]);

@@ -11,9 +11,14 @@ struct Bench {
     peers: &'static [&'static str],
 }
 
-const BENCHES: [Bench; 2] = [
+const BENCHES: [Bench; 3] = [
     Bench { name: "engine", programs: &[], peers: &["torch==2.9.0"] },
     Bench { name: "pipeline", programs: &["pretext", "fake-worker"], peers: &["snakemake==9.27.1", "dvc==3.67.1"] },
+    Bench {
+        name: "views",
+        programs: &[],
+        peers: &["torch==2.9.0", "torchvision==0.24.0", "pillow==13.0.0", "numpy==2.4.6"],
+    },
 ];
 
 pub fn run(arguments: &[&str]) -> Result<ExitCode, String> {

@@ -1,9 +1,9 @@
 //! Training speed beside PyTorch's channels-last: forward, backward, SGD step of a classifier, in images per second.
 
-use crate::peer::Peer;
 use anyhow::Result;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use pretext_benches::{Beside, Peer, in_turns};
 use pretext_stages::augment::channels_last;
 use pretext_stages::nn::encoder::{Encoder, EncoderConfig, EncoderKind};
 use pretext_stages::nn::layers::{Linear, Mode};
@@ -57,7 +57,7 @@ const CASES: [Case; 5] = [
         tuned: false,
         ..NARROW
     },
-    Case { name: "vit_tiny", network: "vit_tiny", kind: EncoderKind::VitTiny, steps: 3, tuned: false, ..NARROW },
+    Case { name: "vit_tiny", network: "vit_tiny", kind: EncoderKind::VitTiny, steps: 1, tuned: false, ..NARROW },
     Case { name: "narrow_bf16", bfloat16: true, tuned: false, ..NARROW },
 ];
 
@@ -90,22 +90,11 @@ pub fn run(only: &str) -> Result<Map<String, Value>> {
         if case.tuned {
             peers.push(start(&["tuned"])?);
         }
-        ours.measure(case);
-        peers.iter_mut().try_for_each(|peer| peer.measure().map(drop))?;
-        let mut rounds = vec![];
-        for _ in 0..ROUNDS {
-            let mut round = vec![ours.measure(case)];
-            for peer in &mut peers {
-                round.push(peer.measure()?);
-            }
-            rounds.push(round);
-        }
-        let column = |f: &dyn Fn(&Vec<f64>) -> f64| median(rounds.iter().map(f).collect());
-        print!("{:<12} {:>10.0}", case.name, column(&|round| round[0]));
-        for (peer, (suffix, width)) in (1..=peers.len()).zip([("", 10), ("_tuned", 16)]) {
-            let ratio = column(&|round| round[0] / round[peer]);
-            print!(" {:>width$.0} {ratio:>8.2}", column(&|round| round[peer]));
-            figures.insert(format!("{}{suffix}", case.name), ratio.into());
+        let medians = in_turns(ROUNDS, || Ok(ours.measure(case)), &mut peers)?;
+        print!("{:<12} {:>10.0}", case.name, medians.ours);
+        for (Beside { theirs, ratio }, (suffix, width)) in medians.peers.iter().zip([("", 10), ("_tuned", 16)]) {
+            print!(" {theirs:>width$.0} {ratio:>8.2}");
+            figures.insert(format!("{}{suffix}", case.name), (*ratio).into());
         }
         println!();
     }
@@ -115,11 +104,6 @@ pub fn run(only: &str) -> Result<Map<String, Value>> {
 /// The processor, or what `PRETEXT_BENCH_DEVICE` names (`cuda:0`), for both sides.
 fn device_name() -> String {
     std::env::var("PRETEXT_BENCH_DEVICE").unwrap_or_else(|_| "cpu".into())
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 #[derive(Module, Debug)]

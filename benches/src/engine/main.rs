@@ -3,7 +3,6 @@
 //! prepares PyTorch.
 
 mod classifier;
-mod peer;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -1,12 +1,16 @@
 //! Batches of views, made on rayon's threads while the network trains on the one before.
 
-use super::{Image, Policy};
+use super::ops::Size;
+use super::{Image, Normaliser, Place, Policy, Rgb8};
 use crate::data::{Dataset, Split};
+use crate::nn::ops::Staging;
 use crate::random::{Purpose, Rng};
 use anyhow::Result;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
 
 /// How many batches may wait for the network.
 const QUEUE: usize = 3;
@@ -38,27 +42,22 @@ pub struct Loader<'a> {
     pub seed: u64,
 }
 
-/// A batch before it is a tensor.
-struct Pixels {
-    views: Vec<Vec<f32>>,
-    labels: Vec<i32>,
-}
-
 impl Loader<'_> {
     pub fn steps_per_epoch(&self) -> usize {
         self.data.len(Split::Train) / self.batch
     }
 
-    /// Calls `body` with (step, batch) for each of `steps`, in order. Steps count through all epochs.
+    /// Calls `body` with (step, batch) for each of `steps`, in order. Steps count through all epochs. Gives the time in
+    /// which `body` waited for a batch.
     pub fn for_each(
         &self,
-        steps: std::ops::Range<usize>,
+        steps: Range<usize>,
         device: &Device,
         mut body: impl FnMut(usize, Batch) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<Duration> {
         std::thread::scope(|scope| {
             let (send, receive) = sync_channel(QUEUE);
-            let first = steps.start;
+            let mut next = steps.start;
             scope.spawn(move || {
                 let mut order = (usize::MAX, Vec::new());
                 for step in steps {
@@ -68,15 +67,18 @@ impl Loader<'_> {
                     }
                     let images = &order.1[position * self.batch..(position + 1) * self.batch];
                     // The other side is gone when `body` failed.
-                    if send.send(self.pixels(epoch, images)).is_err() {
+                    if send.send(self.batch_of(epoch, images, device)).is_err() {
                         return;
                     }
                 }
             });
-            for (offset, pixels) in receive.into_iter().enumerate() {
-                body(first + offset, self.to_batch(pixels, device))?;
+            let (mut waited, mut asked) = (Duration::ZERO, Instant::now());
+            while let Ok(batch) = receive.recv() {
+                waited += asked.elapsed();
+                body(next, batch)?;
+                (next, asked) = (next + 1, Instant::now());
             }
-            Ok(())
+            Ok(waited)
         })
     }
 
@@ -86,42 +88,111 @@ impl Loader<'_> {
         order
     }
 
-    fn pixels(&self, epoch: usize, images: &[usize]) -> Pixels {
+    /// All views of all images, made side by side.
+    fn batch_of(&self, epoch: usize, images: &[usize], device: &Device) -> Batch {
         let manifest = &self.data.manifest;
-        let size = manifest.image_bytes();
-        let view = |view: usize| {
-            let mut values = vec![0.0; images.len() * size];
-            values.par_chunks_mut(size).zip(images).for_each(|(to, &index)| {
-                let image = Image::from_u8(self.data.image(Split::Train, index), manifest.height, manifest.width);
-                let image = self.policy.apply(image, self.seed, epoch as u64, index as u64, view as u64);
-                normalise_into(to, &image.data, &manifest.mean, &manifest.sd);
-            });
-            values
+        let (height, width) = (manifest.height, manifest.width);
+        let normaliser = Normaliser::new(&manifest.mean, &manifest.sd);
+        let staging = |view| {
+            let size = self.policy.size(view, Size { height, width });
+            Staging::new(images.len(), size.height, size.width)
         };
-        Pixels {
-            views: (0..self.views).map(view).collect(),
+        let mut views: Vec<Staging> = (0..self.views).map(staging).collect();
+        let places = views.iter_mut().enumerate().flat_map(|(view, staging)| {
+            let values = staging.values();
+            let size = values.len() / images.len();
+            values.chunks_mut(size).zip(images).map(move |(to, &image)| (view, image, to))
+        });
+        let places: Vec<_> = places.collect();
+        places.into_par_iter().for_each_init(Image::default, |pixels, (view, image, to)| {
+            let source = Rgb8::new(self.data.image(Split::Train, image), height, width);
+            self.policy.apply(source, Place { seed: self.seed, epoch, image, view }, pixels);
+            normaliser.image(pixels, to);
+        });
+        Batch {
+            views: views.into_iter().map(|staging| staging.into_tensor(device)).collect(),
             labels: images.iter().map(|&index| self.data.labels(Split::Train)[index]).collect(),
         }
     }
-
-    fn to_batch(&self, pixels: Pixels, device: &Device) -> Batch {
-        let manifest = &self.data.manifest;
-        let tensor = |values| channels_last(values, manifest.height, manifest.width, device);
-        Batch { views: pixels.views.into_iter().map(tensor).collect(), labels: pixels.labels }
-    }
 }
 
-/// `(value - mean) / sd` of each channel.
-pub fn normalise_into(to: &mut [f32], from: &[f32], mean: &[f32], sd: &[f32]) {
-    for (to, from) in to.as_chunks_mut::<3>().0.iter_mut().zip(from.as_chunks::<3>().0) {
-        for c in 0..3 {
-            to[c] = (from[c] - mean[c]) / sd[c];
-        }
-    }
-}
-
-/// Values laid out `[batch, height, width, 3]`, seen as `[batch, 3, height, width]` without moving them.
+/// Values laid out `[batch, height, width, 3]` as `[batch, 3, height, width]` in the same order of memory.
 pub fn channels_last(values: Vec<f32>, height: usize, width: usize, device: &Device) -> Tensor<4> {
-    let batch = values.len() / (height * width * 3);
-    Tensor::<4>::from_data(TensorData::new(values, [batch, height, width, 3]), device).permute([0, 3, 1, 2])
+    let mut staging = Staging::new(values.len() / (height * width * 3), height, width);
+    staging.values().copy_from_slice(&values);
+    staging.into_tensor(device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::augment::{MultiCropViews, samples};
+    use crate::data::{DatasetWriter, Manifest};
+    use crate::nn;
+
+    /// The photographs, each of its own class.
+    fn photographs(folder: &std::path::Path) -> Dataset {
+        let samples = samples();
+        let source = |image: usize| (samples[image].source().bytes, image as i32);
+        let manifest = Manifest {
+            name: "photographs".into(),
+            height: 64,
+            width: 64,
+            channels: 3,
+            classes: vec!["a".into(); samples.len()],
+            images: Default::default(),
+            mean: vec![],
+            sd: vec![],
+        };
+        let mut writer = DatasetWriter::new(folder.to_owned(), manifest, &source);
+        writer.split(Split::Train, &[0, 1, 2, 3]).unwrap();
+        writer.finish().unwrap();
+        Dataset::open(folder).unwrap()
+    }
+
+    #[test]
+    fn any_number_of_threads_makes_the_same_views() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, policy) = (photographs(folder.path()), MultiCropViews::default_policy());
+        let loader = Loader { data: &data, policy: &policy, views: 8, batch: 4, seed: 1 };
+        let device = nn::device("cpu").unwrap();
+        let values = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let batch = pool.install(|| loader.batch_of(3, &[2, 0, 1, 3], &device));
+            assert_eq!(batch.labels, [2, 0, 1, 3]);
+            let views = batch.views.into_iter();
+            views.map(|view| (view.dims(), view.into_data().iter::<f32>().collect::<Vec<_>>())).collect::<Vec<_>>()
+        };
+        let alone = values(1);
+        assert_eq!(alone.iter().map(|view| view.0[2]).collect::<Vec<_>>(), [64, 64, 16, 16, 16, 16, 16, 16]);
+        assert!(alone == values(3));
+    }
+
+    #[test]
+    fn batches_come_in_order_and_a_failure_ends_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, policy) = (photographs(folder.path()), Policy::identity());
+        let loader = Loader { data: &data, policy: &policy, views: 1, batch: 2, seed: 1 };
+        let device = nn::device("cpu").unwrap();
+        let labels = |steps: Range<usize>| {
+            let mut seen = vec![];
+            let keep = |step, batch: Batch| {
+                seen.push((step, batch.labels));
+                Ok(())
+            };
+            loader.for_each(steps, &device, keep).unwrap();
+            seen
+        };
+        let all = labels(0..8);
+        assert!(all.iter().map(|(step, _)| *step).eq(0..8));
+        for epoch in all.chunks(2) {
+            let mut classes: Vec<i32> = epoch.iter().flat_map(|(_, labels)| labels.clone()).collect();
+            classes.sort();
+            assert_eq!(classes, [0, 1, 2, 3]);
+        }
+        assert_eq!(labels(3..8), all[3..], "from the middle of an epoch");
+        let stopped =
+            loader.for_each(0..1000, &device, |step, _| if step < 2 { Ok(()) } else { anyhow::bail!("enough") });
+        assert_eq!(stopped.unwrap_err().to_string(), "enough");
+    }
 }

@@ -1,16 +1,33 @@
 //! View policies: what is done to an image before a network sees it. A policy is an artifact of its own; the loader
 //! applies it.
 
+mod byol;
+mod contrastive;
 mod image;
 mod loader;
+pub mod masking;
+mod multicrop;
+mod normalise;
+mod operation;
 pub mod ops;
 mod picture;
 mod policy;
+mod scratch;
 mod simclr;
 mod standard;
+mod trivial;
+mod trivial_augment;
+mod vectorised;
+mod weighted;
 
-pub use image::Image;
-pub use loader::{Batch, Loader, channels_last, normalise_into};
-pub use policy::{Operation, Policy};
+pub use byol::ByolViews;
+pub use image::{Image, Rgb8};
+pub use loader::{Batch, Loader, channels_last};
+pub use multicrop::MultiCropViews;
+pub use normalise::Normaliser;
+pub use operation::Operation;
+pub use picture::samples;
+pub use policy::{Place, Policy};
 pub use simclr::SimClrViews;
 pub use standard::StandardViews;
+pub use trivial_augment::TrivialAugmentViews;

@@ -3,7 +3,7 @@
 //! The photographs are scaled crops of scikit-image's sample data: an astronaut (NASA, public domain), a cat and a cup of
 //! coffee (CC0), a rocket (public domain).
 
-use super::{Image, Policy};
+use super::{Image, Place, Policy, Rgb8};
 use anyhow::{Context, Result};
 use std::path::Path;
 
@@ -12,17 +12,25 @@ const SIZE: usize = 64;
 const VIEWS: usize = 8;
 const GAP: usize = 4;
 
-pub fn samples() -> Vec<Image> {
-    let strip = image::load_from_memory(SAMPLES).expect("the samples are a PNG").into_rgb8();
-    let count = strip.width() as usize / SIZE;
-    (0..count)
-        .map(|n| {
-            let part = image::imageops::crop_imm(&strip, (n * SIZE) as u32, 0, SIZE as u32, SIZE as u32).to_image();
-            Image::from_u8(part.as_raw(), SIZE, SIZE)
-        })
-        .collect()
+/// A photograph of 64 x 64 pixels.
+#[derive(Debug, Clone)]
+pub struct Sample(Vec<u8>);
+
+impl Sample {
+    pub fn source(&self) -> Rgb8<'_> {
+        Rgb8::new(&self.0, SIZE, SIZE)
+    }
 }
 
+/// The photographs.
+pub fn samples() -> Vec<Sample> {
+    let strip = image::load_from_memory(SAMPLES).expect("the samples are a PNG").into_rgb8();
+    let count = strip.width() as usize / SIZE;
+    let part = |n: usize| image::imageops::crop_imm(&strip, (n * SIZE) as u32, 0, SIZE as u32, SIZE as u32).to_image();
+    (0..count).map(|n| Sample(part(n).into_raw())).collect()
+}
+
+/// Writes the picture as a PNG. Views that are smaller than the photographs are shown as they are.
 pub fn draw(policy: &Policy, path: &Path) -> Result<()> {
     let samples = samples();
     let (columns, step) = (VIEWS + 1, SIZE + GAP);
@@ -31,14 +39,18 @@ pub fn draw(policy: &Policy, path: &Path) -> Result<()> {
         (samples.len() * step - GAP) as u32,
         image::Rgb([255; 3]),
     );
+    let mut tile = Image::default();
     for (row, sample) in samples.iter().enumerate() {
         for column in 0..columns {
-            let tile = match column {
-                0 => sample.clone(),
-                view => policy.apply(sample.clone(), 0, 0, row as u64, view as u64),
-            };
-            let bytes = tile.data.iter().map(|v| (v * 255.0).round().clamp(0.0, 255.0) as u8).collect();
-            let tile = image::RgbImage::from_raw(SIZE as u32, SIZE as u32, bytes).expect("a tile keeps its size");
+            match column {
+                0 => tile.load(sample.source()),
+                _ => {
+                    let place = Place { seed: 0, epoch: 0, image: row, view: column - 1 };
+                    policy.apply(sample.source(), place, &mut tile);
+                }
+            }
+            let tile = image::RgbImage::from_raw(tile.width as u32, tile.height as u32, tile.to_bytes())
+                .expect("three bytes for every pixel");
             image::imageops::replace(&mut canvas, &tile, (column * step) as i64, (row * step) as i64);
         }
     }

@@ -1,4 +1,5 @@
-use super::policy::{Operation, Policy};
+use super::Policy;
+use super::contrastive::View;
 use crate::context::Context;
 use crate::stage::{About, OutputAbout, Stage};
 use anyhow::Result;
@@ -39,25 +40,18 @@ impl Default for Params {
 
 impl Params {
     pub fn policy(&self) -> Policy {
-        let strength = (0.8 * self.jitter_strength) as f32;
-        Policy {
-            operations: vec![
-                Operation::RandomResizedCrop {
-                    scale: self.crop_scale.map(|s| s as f32),
-                    ratio: [3.0 / 4.0, 4.0 / 3.0],
-                },
-                Operation::HorizontalFlip { p: self.flip as f32 },
-                Operation::ColorJitter {
-                    p: self.jitter as f32,
-                    brightness: strength,
-                    contrast: strength,
-                    saturation: strength,
-                    hue: (0.2 * self.jitter_strength) as f32,
-                },
-                Operation::Grayscale { p: self.grayscale as f32 },
-                Operation::GaussianBlur { p: self.blur as f32, sigma: [0.1, 2.0] },
-            ],
-        }
+        let strength = 0.8 * self.jitter_strength;
+        let view = View {
+            scale: self.crop_scale,
+            size: 0,
+            flip: self.flip,
+            jitter: self.jitter,
+            strengths: [strength, strength, strength, 0.2 * self.jitter_strength],
+            grayscale: self.grayscale,
+            blur: self.blur,
+            solarize: 0.0,
+        };
+        Policy::Operations(view.operations())
     }
 }
 

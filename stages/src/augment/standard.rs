@@ -1,4 +1,4 @@
-use super::policy::{Operation, Policy};
+use super::{Operation, Policy};
 use crate::context::Context;
 use crate::stage::{About, OutputAbout, Stage};
 use anyhow::Result;
@@ -27,12 +27,10 @@ impl Default for Params {
 
 impl Params {
     pub fn policy(&self) -> Policy {
-        Policy {
-            operations: vec![
-                Operation::RandomCrop { padding: self.padding as usize },
-                Operation::HorizontalFlip { p: self.flip as f32 },
-            ],
-        }
+        Policy::Operations(vec![
+            Operation::RandomCrop { padding: self.padding as usize },
+            Operation::HorizontalFlip { p: self.flip as f32 },
+        ])
     }
 }
 

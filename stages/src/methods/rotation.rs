@@ -83,9 +83,10 @@ mod tests {
         let images = crate::augment::channels_last(values.clone(), 4, 4, &device);
         let (rotated, turns) = all_rotations(images);
         assert_eq!(turns.into_data().iter::<i64>().collect::<Vec<_>>(), [0, 0, 1, 1, 2, 2, 3, 3]);
-        let got: Vec<f32> = rotated.permute([0, 2, 3, 1]).into_data().iter::<f32>().collect();
+        let got: Vec<f32> = rotated.into_data().iter::<f32>().collect();
         for image in 0..2 {
-            let mut expected = Image { height: 4, width: 4, data: values[image * 48..(image + 1) * 48].to_vec() };
+            let planes = (0..48).map(|i| values[image * 48 + i % 16 * 3 + i / 16]).collect();
+            let mut expected = Image { height: 4, width: 4, data: planes };
             for turn in 0..4 {
                 let at = (turn * 2 + image) * 48;
                 assert_eq!(got[at..at + 48], expected.data, "image {image}, {turn} turns");

@@ -48,8 +48,9 @@ impl Stage for SimClr {
     type Params = Params;
     const ABOUT: About = About {
         name: "pretrain/simclr",
-        // 2: linear layers' gradients are read in their own order.
-        version: 2,
+        // 2: linear layers' gradients are read in their own order. 3: views are rounded otherwise, by 1e-6, of which even
+        // a short training makes more than rounding.
+        version: 3,
         summary: "SimCLR: contrastive learning of two views (Chen et al. 2020, arXiv:2002.05709)",
         docs: "NT-Xent (eq. 1) on the outputs of a two-layer projector. Deviations: batch norm has statistics of its own \
                for each view; SGD in place of LARS. Without views: augment/simclr with its defaults.",

@@ -1,8 +1,9 @@
 use super::feature_set::{FeatureSet, SplitFeatures};
-use crate::augment::{Image, channels_last, normalise_into};
+use crate::augment::Normaliser;
 use crate::context::Context;
 use crate::data::{Dataset, Split};
 use crate::methods::{EncoderArtifact, Frozen};
+use crate::nn::ops::Staging;
 use crate::stage::{About, DATA, OutputAbout, PortAbout, Stage};
 use anyhow::Result;
 use rayon::prelude::*;
@@ -66,13 +67,10 @@ fn encode(
     context: &Context,
 ) -> Vec<f32> {
     let manifest = &data.manifest;
-    let size = manifest.image_bytes();
-    let mut values = vec![0.0; images.len() * size];
-    let artifact = &encoder.artifact;
-    values.par_chunks_mut(size).zip(images).for_each(|(to, index)| {
-        let image = Image::from_u8(data.image(split, index), manifest.height, manifest.width);
-        normalise_into(to, &image.data, &artifact.mean, &artifact.sd);
-    });
-    let x = channels_last(values, manifest.height, manifest.width, &context.device);
+    let mut staging = Staging::new(images.len(), manifest.height, manifest.width);
+    let normaliser = Normaliser::new(&encoder.artifact.mean, &encoder.artifact.sd);
+    let values = staging.values().par_chunks_mut(manifest.image_bytes());
+    values.zip(images).for_each(|(to, index)| normaliser.bytes(data.image(split, index), to));
+    let x = staging.into_tensor(&context.device);
     encoder.features(x).into_data().try_to_vec().expect("features are floats")
 }

@@ -1,7 +1,7 @@
 use crate::case::Case;
 use libtest_mimic::Failed;
-use pretext_stages::augment::Image;
-use pretext_stages::augment::ops::{self, Crop};
+use pretext_stages::augment::ops::{self, Crop, Size};
+use pretext_stages::augment::{Image, Rgb8};
 use serde_json::Value;
 
 /// At most 2/255 and 0.5/255 in the mean (conversions of hue round differently).
@@ -9,11 +9,15 @@ const WORST: f64 = 2.0 / 255.0;
 const MEAN: f64 = 0.5 / 255.0;
 
 pub fn image_ops(case: &Case) -> Result<(), Failed> {
-    let image = from_planes(&case.floats("in.image"), case.shape("in.image"));
+    let [_, height, width] = *case.shape("in.image") else { panic!("an image has three dimensions") };
+    let planes = case.floats("in.image");
+    let bytes: Vec<u8> = (0..planes.len()).map(|i| planes[i % 3 * height * width + i / 3] as u8).collect();
+    let source = Rgb8::new(&bytes, height, width);
     for (number, operation) in case.json("ops").as_array().expect("a list of operations").iter().enumerate() {
         let name = format!("out.{number}");
-        let expected = from_planes(&case.floats(&name), case.shape(&name));
-        let got = apply(operation, image.clone());
+        let [_, height, width] = *case.shape(&name) else { panic!("an image has three dimensions") };
+        let expected = Image { height, width, data: case.floats(&name) };
+        let got = apply(operation, source);
         if (got.height, got.width) != (expected.height, expected.width) {
             return Err(format!(
                 "{operation}: {}x{}, expected {}x{}",
@@ -37,9 +41,12 @@ pub fn image_ops(case: &Case) -> Result<(), Failed> {
     Ok(())
 }
 
-fn apply(operation: &Value, mut image: Image) -> Image {
+fn apply(operation: &Value, source: Rgb8<'_>) -> Image {
     let number = |name: &str| operation[name].as_f64().unwrap_or_else(|| panic!("{operation} has no {name}"));
     let (float, whole) = (|name: &str| number(name) as f32, |name: &str| number(name) as usize);
+    let size = || Size { height: whole("size"), width: whole("size") };
+    let mut image = Image::default();
+    image.load(source);
     match operation["op"].as_str().expect("an operation has a name") {
         "brightness" => ops::brightness(&mut image, float("factor")),
         "contrast" => ops::contrast(&mut image, float("factor")),
@@ -49,23 +56,13 @@ fn apply(operation: &Value, mut image: Image) -> Image {
         "solarize" => ops::solarize(&mut image, float("threshold")),
         "hflip" => ops::horizontal_flip(&mut image),
         "blur" => ops::gaussian_blur(&mut image, whole("kernel"), float("sigma")),
-        "rot90" => return ops::rot90(&image),
-        "resize" => return ops::resize(&image, whole("size")),
+        "rot90" => image = ops::rot90(&image),
+        "resize" => ops::resize(source, size(), &mut image),
         "resized_crop" => {
             let crop = Crop { top: whole("top"), left: whole("left"), height: whole("height"), width: whole("width") };
-            return ops::resized_crop(&image, crop, whole("size"));
+            ops::resized_crop(source, crop, size(), &mut image);
         }
         other => panic!("nothing implements {other}"),
     }
     image
-}
-
-/// `[3, height, width]`
-fn from_planes(planes: &[f32], shape: &[usize]) -> Image {
-    let [_, height, width] = *shape else { panic!("an image has three dimensions") };
-    let data: Vec<f32> =
-        (0..height * width).flat_map(|i| (0..3).map(move |c| planes[c * height * width + i])).collect();
-    // The case stores its input as bytes.
-    let scale = if planes.iter().any(|&v| v > 1.5) { 1.0 / 255.0 } else { 1.0 };
-    Image { height, width, data: data.into_iter().map(|v| v * scale).collect() }
 }

@@ -22,6 +22,9 @@ unsafe extern "C" {
         needed: *const c_int,
         out: *mut Raw,
     ) -> c_int;
+    pub fn pretext_matmul(a: Raw, b: Raw, out: *mut Raw) -> c_int;
+    /// `bias` may be null.
+    pub fn pretext_linear(x: Raw, weight: Raw, bias: Raw, out: *mut Raw) -> c_int;
     pub fn pretext_layer_norm_backward(
         grad: Raw,
         x: Raw,

@@ -1,4 +1,5 @@
 use super::backward::{give, parents};
+use super::ffi;
 use super::precision::as_kind;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, LibTorch, backend_extension};
@@ -7,6 +8,7 @@ use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy
 use burn_autodiff::grads::Gradients;
 use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_tch::TchTensor;
+use std::ptr::null_mut;
 
 /// `x weight^T + bias`.
 ///
@@ -35,7 +37,23 @@ pub trait LinearOps: Backend {
 
 fn forward(x: &TchTensor, weight: &TchTensor, bias: Option<&TchTensor>) -> TchTensor {
     let kind = x.tensor.kind();
-    TchTensor::new(x.tensor.linear(&as_kind(&weight.tensor, kind), bias.map(|bias| as_kind(&bias.tensor, kind))))
+    let weight = as_kind(&weight.tensor, kind);
+    let bias = bias.map(|bias| as_kind(&bias.tensor, kind));
+    let mut out = null_mut();
+    // Safety: all pointers are valid for the call, or null where that is allowed; the result is owned below.
+    ffi::check(unsafe {
+        let bias = bias.as_ref().map_or(null_mut(), ffi::borrow);
+        ffi::pretext_linear(ffi::borrow(&x.tensor), ffi::borrow(&weight), bias, &mut out)
+    });
+    TchTensor::new(ffi::own(out))
+}
+
+/// The product of two matrices of one precision, by the library that is fastest at it.
+pub(super) fn product(a: &tch::Tensor, b: &tch::Tensor) -> tch::Tensor {
+    let mut out = null_mut();
+    // Safety: all pointers are valid for the call; the result is owned below.
+    ffi::check(unsafe { ffi::pretext_matmul(ffi::borrow(a), ffi::borrow(b), &mut out) });
+    ffi::own(out)
 }
 
 impl LinearOps for LibTorch {
@@ -85,8 +103,8 @@ fn backward(grad: &TchTensor, (x, weight): &Saved, needed: [bool; 3]) -> [Option
     let grad = as_kind(&grad.tensor, kind).reshape([-1, outputs]); // [rows, out]
     let [needs_x, needs_weight, needs_bias] = needed;
     [
-        needs_x.then(|| grad.matmul(&as_kind(&weight.tensor, kind)).reshape(x.tensor.size())),
-        needs_weight.then(|| as_kind(&grad.tr().matmul(&x.tensor.reshape([-1, inputs])), own)),
+        needs_x.then(|| product(&grad, &as_kind(&weight.tensor, kind)).reshape(x.tensor.size())),
+        needs_weight.then(|| as_kind(&product(&grad.tr(), &x.tensor.reshape([-1, inputs])), own)),
         needs_bias.then(|| grad.sum_dim_intlist([0i64].as_slice(), false, own)),
     ]
     .map(|grad| grad.map(TchTensor::new))

@@ -7,6 +7,7 @@
 //! | [`channels_last`] | the memory format that oneDNN convolves fastest; ATen keeps it once weights and input have it |
 //! | [`fused_sgd`], [`fused_adamw`] | one pass over all parameters, in place |
 //! | [`lars_gradients`], [`clip_norm`] | norms stay on the device, so that a GPU does not wait; one call for all parameters |
+//! | [`Staging`] | images are made where the tensor has its memory; a GPU copies them while the next are made |
 //! | [`lerp`], [`add`], [`scale`] | moving averages and sums of gradients: one pass, in place, one call |
 //!
 //! The mechanism: a `#[backend_extension]` trait, implemented for `LibTorch` and for `Autodiff<LibTorch>`; the calls
@@ -26,6 +27,7 @@ mod norm;
 mod optim;
 mod precision;
 mod raw;
+mod staging;
 #[cfg(test)]
 mod tests;
 
@@ -39,3 +41,4 @@ pub use norm::{NormSpec, NormTensors, batch_norm, batch_norm_add};
 pub use optim::{AdamW, Lars, Sgd, fused_adamw, fused_sgd, lars_gradients};
 pub use precision::{bfloat16, float32, has_fast_bfloat16};
 pub use raw::{channels_last, copy, raw, tune_allocator};
+pub use staging::Staging;

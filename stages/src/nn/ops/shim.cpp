@@ -1,9 +1,15 @@
 // The ATen calls that tch does not expose, behind a C interface. Each returns 0, or 1 with the message kept for
 // pretext_shim_error. Tensors that are returned belong to the caller.
 #include <ATen/ATen.h>
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <string>
 #include <vector>
+
+// Exported by libtorch, without a header.
+namespace at::native {
+TORCH_API void mkldnn_matmul(const Tensor& a, const Tensor& b, const Tensor& result, float beta, float alpha);
+}
 
 using Tensor = at::Tensor*;
 static thread_local std::string last_error;
@@ -33,6 +39,13 @@ static std::vector<at::Tensor> list(Tensor* tensors, int count) {
   return result;
 }
 
+// Whether oneDNN multiplies these. libtorch gives float32 matrices to MKL, which does less than half as much on processors
+// that are not Intel's.
+static bool by_onednn(const at::Tensor& x) {
+  return x.device().is_cpu() && x.scalar_type() == at::kFloat && at::hasMKLDNN() && at::globalContext().userEnabledMkldnn() &&
+         x.numel() > 0;
+}
+
 extern "C" {
 
 const char* pretext_shim_error() { return last_error.c_str(); }
@@ -50,6 +63,33 @@ int pretext_conv2d_backward(Tensor grad, Tensor x, Tensor weight, int64_t stride
         *grad, *x, *weight, at::IntArrayRef({outputs}), {stride, stride}, {padding, padding}, {dilation, dilation},
         transposed != 0, {output_padding, output_padding}, groups, {needed[0] != 0, needed[1] != 0, needed[2] != 0});
     give_all({gx, gw, gb}, out);
+  });
+}
+
+int pretext_matmul(Tensor a, Tensor b, Tensor* out) {
+  return guarded([&] {
+    if (!by_onednn(*a) || b->numel() == 0) {
+      *out = give(at::matmul(*a, *b));
+      return;
+    }
+    auto y = at::empty({a->size(0), b->size(1)}, a->options());
+    at::native::mkldnn_matmul(*a, *b, y, 0, 1);
+    *out = give(y);
+  });
+}
+
+// `bias` may be null.
+int pretext_linear(Tensor x, Tensor weight, Tensor bias, Tensor* out) {
+  return guarded([&] {
+    auto with = bias ? std::optional<at::Tensor>(*bias) : std::nullopt;
+    if (!by_onednn(*x)) {
+      *out = give(at::linear(*x, *weight, with));
+      return;
+    }
+    using Linear = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view,
+                              c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
+    static auto linear = c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_linear_pointwise", "").typed<Linear>();
+    *out = give(linear.call(*x, *weight, with, "none", c10::List<std::optional<at::Scalar>>(), std::nullopt));
   });
 }
 

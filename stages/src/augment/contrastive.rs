@@ -1,0 +1,43 @@
+use super::{Operation, Policy};
+
+/// A view of SimCLR and what came after it: crop, flip, jitter, grey, blur, solarise.
+#[derive(Debug, Clone, Copy)]
+pub struct View {
+    /// Smallest and largest share of the area that a crop keeps.
+    pub scale: [f64; 2],
+    /// Side of the view in pixels; 0 keeps the image's size.
+    pub size: u32,
+    pub flip: f64,
+    pub jitter: f64,
+    /// Of brightness, contrast, saturation, hue.
+    pub strengths: [f64; 4],
+    pub grayscale: f64,
+    pub blur: f64,
+    pub solarize: f64,
+}
+
+impl View {
+    pub fn operations(&self) -> Vec<Operation> {
+        let [brightness, contrast, saturation, hue] = self.strengths.map(|strength| strength as f32);
+        let mut operations = vec![
+            Operation::RandomResizedCrop {
+                scale: self.scale.map(|s| s as f32),
+                ratio: [3.0 / 4.0, 4.0 / 3.0],
+                size: (self.size > 0).then_some(self.size as usize),
+            },
+            Operation::HorizontalFlip { p: self.flip as f32 },
+            Operation::ColorJitter { p: self.jitter as f32, brightness, contrast, saturation, hue },
+            Operation::Grayscale { p: self.grayscale as f32 },
+            Operation::GaussianBlur { p: self.blur as f32, sigma: [0.1, 2.0] },
+        ];
+        if self.solarize > 0.0 {
+            operations.push(Operation::Solarize { p: self.solarize as f32, threshold: 0.5 });
+        }
+        operations
+    }
+}
+
+/// A policy of several different views.
+pub fn policy(views: impl IntoIterator<Item = View>) -> Policy {
+    Policy::Views(views.into_iter().map(|view| view.operations()).collect())
+}

@@ -1,0 +1,79 @@
+use super::Image;
+use super::vectorised::vectorised;
+use std::array::from_fn;
+
+/// `(value - mean) / sd` of each channel, from values in [0, 1] to what a network sees.
+#[derive(Debug, Clone, Copy)]
+pub struct Normaliser {
+    mean: [f32; 3],
+    /// 1 / sd
+    scale: [f32; 3],
+}
+
+/// Bytes taken at a time: whole pixels and whole vectors.
+const BLOCK: usize = 48;
+
+impl Normaliser {
+    /// Leaves values as they are.
+    pub const NONE: Self = Self { mean: [0.0; 3], scale: [1.0; 3] };
+
+    /// Of red, green and blue.
+    pub fn new(mean: &[f32], sd: &[f32]) -> Self {
+        Self { mean: from_fn(|c| mean[c]), scale: from_fn(|c| 1.0 / sd[c]) }
+    }
+
+    /// Writes `[height, width, 3]`.
+    pub fn image(&self, image: &Image, to: &mut [f32]) {
+        interleave(image, self.mean, self.scale, to);
+    }
+
+    /// From bytes `[.., 3]` to as many numbers, as [`Normaliser::image`] of the loaded image gives.
+    pub fn bytes(&self, from: &[u8], to: &mut [f32]) {
+        assert_eq!(from.len(), to.len(), "a number for every byte");
+        let [mean, scale] = [self.mean, self.scale].map(|channel| from_fn(|i| channel[i % 3]));
+        normalise_blocks(from, to, &mean, &scale);
+    }
+}
+
+vectorised! {
+    fn interleave(image: &Image, mean: [f32; 3], scale: [f32; 3], to: &mut [f32]) {
+        let [reds, greens, blues] = image.planes();
+        let pixels = to.as_chunks_mut::<3>().0;
+        assert_eq!(pixels.len(), reds.len(), "three numbers for every pixel");
+        for (((pixel, red), green), blue) in pixels.iter_mut().zip(reds).zip(greens).zip(blues) {
+            pixel[0] = (red - mean[0]) * scale[0];
+            pixel[1] = (green - mean[1]) * scale[1];
+            pixel[2] = (blue - mean[2]) * scale[2];
+        }
+    }
+}
+
+vectorised! {
+    fn normalise_blocks(from: &[u8], to: &mut [f32], mean: &[f32; BLOCK], scale: &[f32; BLOCK]) {
+        for (from, to) in from.chunks(BLOCK).zip(to.chunks_mut(BLOCK)) {
+            for (((to, &byte), mean), scale) in to.iter_mut().zip(from).zip(mean).zip(scale) {
+                *to = (f32::from(byte) * (1.0 / 255.0) - mean) * scale;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::augment::Rgb8;
+
+    #[test]
+    fn bytes_and_the_image_made_of_them_normalise_to_the_same() {
+        // 7 x 11 pixels: no whole number of blocks.
+        let bytes: Vec<u8> = (0..231).map(|i| (i * 37 % 256) as u8).collect();
+        let normaliser = Normaliser::new(&[0.1, 0.2, 0.3], &[0.2, 0.25, 0.5]);
+        let mut image = Image::default();
+        image.load(Rgb8::new(&bytes, 7, 11));
+        let (mut by_image, mut by_bytes) = (vec![0.0; 231], vec![0.0; 231]);
+        normaliser.image(&image, &mut by_image);
+        normaliser.bytes(&bytes, &mut by_bytes);
+        assert_eq!(by_image, by_bytes);
+        assert!((by_bytes[5] - (185.0 / 255.0 - 0.3) / 0.5).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,63 @@
+use super::{Operation, Policy};
+use crate::context::Context;
+use crate::stage::{About, OutputAbout, Stage};
+use anyhow::Result;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Padded crop, flip, TrivialAugment and random erasing, for supervised training.
+pub struct TrivialAugmentViews;
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Params {
+    /// black border from which a crop of the image's size is cut
+    #[schemars(range(min = 0, max = 64), extend("x-unit" = "pixels"))]
+    padding: u32,
+    /// probability of a horizontal flip
+    #[schemars(range(min = 0, max = 1))]
+    flip: f64,
+    /// probability of noise in place of a rectangle (Zhong et al. 2017, arXiv:1708.04896, who have 0.5)
+    #[schemars(range(min = 0, max = 1))]
+    erase: f64,
+    /// smallest and largest share of the image's area that is erased
+    #[schemars(length(equal = 2), inner(range(min = 0.01, max = 0.9)))]
+    erase_scale: [f64; 2],
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self { padding: 4, flip: 0.5, erase: 0.0, erase_scale: [0.02, 0.4] }
+    }
+}
+
+impl Params {
+    fn policy(&self) -> Policy {
+        Policy::Operations(vec![
+            Operation::RandomCrop { padding: self.padding as usize },
+            Operation::HorizontalFlip { p: self.flip as f32 },
+            Operation::TrivialAugment,
+            Operation::RandomErasing {
+                p: self.erase as f32,
+                scale: self.erase_scale.map(|s| s as f32),
+                ratio: [0.3, 1.0 / 0.3],
+            },
+        ])
+    }
+}
+
+impl Stage for TrivialAugmentViews {
+    type Params = Params;
+    const ABOUT: About = About {
+        name: "augment/trivialaugment",
+        summary: "Padded crop, flip, and one random operation (TrivialAugment: Müller & Hutter 2021, arXiv:2103.10158)",
+        docs: "The wide space of operations, as torchvision's TrivialAugmentWide. Random erasing follows where `erase` is \
+               above 0. A picture of what the policy does lies beside the result as views.png.",
+        gives: &[OutputAbout { name: "views", type_: "views", doc: "the policy" }],
+        ..About::NONE
+    };
+
+    fn run(params: Params, context: &Context) -> Result<()> {
+        params.policy().publish(context)
+    }
+}
