@@ -2,6 +2,7 @@
 
 `tuned`: with the allocator settings of pretext (stages/src/nn/ops/raw.rs)."""
 import ctypes
+import os
 import sys
 import time
 
@@ -50,15 +51,18 @@ def resnet50():
     return model
 
 
-model = MAKE[network]().to(memory_format=torch.channels_last)
-images = torch.randn(batch, 3, size, size).to(memory_format=torch.channels_last)
-labels = torch.randint(0, 10, (batch,))
+device = os.environ.get("PRETEXT_BENCH_DEVICE", "cpu")
+model = MAKE[network]().to(device, memory_format=torch.channels_last)
+images = torch.randn(batch, 3, size, size).to(device, memory_format=torch.channels_last)
+labels = torch.randint(0, 10, (batch,)).to(device)
 optimiser = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4)
 
 for _ in sys.stdin:
     started = time.perf_counter()
     for _ in range(steps):
         optimiser.zero_grad(set_to_none=True)
-        F.cross_entropy(model(images), labels).backward()
+        loss = F.cross_entropy(model(images), labels)
+        loss.backward()
         optimiser.step()
+    loss.item()  # waits for a GPU
     print(batch * steps / (time.perf_counter() - started), flush=True)

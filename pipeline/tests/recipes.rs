@@ -4,8 +4,8 @@ mod common;
 
 use common::{SMALL, catalogue, folder, keys};
 use pretext::plan::{Policy, WorkerName};
-use pretext::recipe::{ForeignWorker, Recipe, RecipeErrors, load, parse};
-use pretext_protocol::{Catalogue, StageKind};
+use pretext::recipe::{Contents, ForeignWorker, Recipe, RecipeErrors, Surroundings, load, parse};
+use pretext_protocol::{Catalogue, Gpu, StageKind};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,10 +23,16 @@ fn message(path: &Path) -> String {
     let settings = String::from_utf8_lossy(&text);
     let settings: Vec<String> =
         settings.lines().map_while(|line| line.strip_prefix("# --set ")).map(String::from).collect();
-    match load(path, &settings, &catalogue(), &worker) {
+    match load_against(path, &settings) {
         Err(errors) => format!("{errors:#}\n").replace(INVALID, ""),
         Ok(_) => "it was accepted\n".to_owned(),
     }
+}
+
+/// Reads a file against the catalogue of the real worker and that of [`worker`].
+fn load_against(path: &Path, sets: &[String]) -> anyhow::Result<Recipe> {
+    let digest_at = |path: &Path| Ok(Contents::read(path, None)?.digest());
+    load(path, sets, Surroundings { catalogue: &catalogue(), foreign: &worker, digest_at: &digest_at })
 }
 
 /// What a recipe's workers can do: `mine` is allowed and has two kinds, `mute` does not answer, others are not allowed.
@@ -230,7 +236,7 @@ fn keys_follow_what_counts_and_nothing_else() {
 
 fn load_with(path: &str, sets: &[&str]) -> Recipe {
     let sets: Vec<String> = sets.iter().map(|set| set.to_string()).collect();
-    load(Path::new(path), &sets, &catalogue(), &worker).unwrap_or_else(|errors| panic!("{errors:#}"))
+    load_against(Path::new(path), &sets).unwrap_or_else(|errors| panic!("{errors:#}"))
 }
 
 fn ids(recipe: &Recipe, stage: &str) -> Vec<String> {
@@ -303,6 +309,26 @@ fn resources_and_policies_are_read() {
     assert_eq!((pretrain.resources.gpus, pretrain.resources.seconds_at(2)), (1, Some(7200)));
     assert!(!recipe.keep_going);
     assert_eq!(keys(&recipe.graph), keys(&read(SMALL).unwrap().graph), "none of it counts in a key");
+}
+
+#[test]
+fn where_a_stage_is_computed_counts_in_no_key() {
+    let mut catalogue = catalogue();
+    let simclr = catalogue.kinds.iter_mut().find(|kind| kind.name == "pretrain/simclr").unwrap();
+    simclr.gpu = Gpu::Used;
+    let devices = |text: &str| {
+        let graph = parse("recipe.yaml", text, &catalogue).unwrap_or_else(|errors| panic!("{errors}")).graph;
+        assert_eq!(keys(&graph), keys(&read(SMALL).unwrap().graph));
+        let device = |id: &str| graph.node_weights().find(|node| node.id.0 == id).unwrap().resources.device.to_string();
+        ["photos", "pretrain[method=random,seed=0]", "pretrain[method=simclr,seed=0]"].map(device)
+    };
+    assert_eq!(devices(SMALL), ["cpu", "cpu", "auto"], "where nothing is said");
+    let all = SMALL.replace("stages:", "resources: { device: cuda:1 }\nstages:");
+    assert_eq!(devices(&all), ["cpu", "cpu", "cuda:1"], "a recipe's is for kinds that have use for it");
+    let own = all.replace("with: { epochs: 5", "resources: { device: cuda:0 }, with: { epochs: 5");
+    assert_eq!(devices(&own), ["cpu", "cuda:0", "cuda:0"], "a stage's own holds");
+    let own = all.replace("with: { epochs: 5", "resources: { threads: 2, device: cpu }, with: { epochs: 5");
+    assert_eq!(devices(&own), ["cpu", "cpu", "cpu"]);
 }
 
 #[test]

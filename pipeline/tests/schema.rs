@@ -79,6 +79,7 @@ fn matches(pattern: &str, text: &str) -> bool {
         }
         r"^[\w-]+$" => text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-'),
         pattern if pattern.contains("GiB") => ends(&["KiB", "MiB", "GiB", "TiB"]),
+        pattern if pattern.contains("cuda") => ["auto", "cpu"].contains(&text) || text.starts_with("cuda:"),
         pattern if pattern.contains("min") => ends(&["s", "min", "h", "d"]),
         other => panic!("an unknown pattern {other}"),
     }
@@ -123,6 +124,7 @@ fn what_an_editor_can_see_is_refused() {
         "memory_without_unit",
         "memory_list_empty",
         "threads_list",
+        "device_unknown",
         "timeout_without_unit",
         "retries_negative",
         "keep_is_text",

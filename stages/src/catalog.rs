@@ -13,6 +13,7 @@ const NUMERICS: &str = "libtorch 2.9, float32";
 pub fn entries() -> Vec<Entry> {
     vec![
         entry::<data::Cifar10>(),
+        entry::<data::Folder>(),
         entry::<augment::SimClrViews>(),
         entry::<augment::ByolViews>(),
         entry::<augment::MultiCropViews>(),

@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use anyhow::Result;
-use pretext_protocol::{Measure, Output, Port, StageKind};
+use pretext_protocol::{Gpu, Measure, Output, Port, StageKind};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -91,6 +91,7 @@ pub fn describe<S: Stage>() -> StageKind {
             .map(|out| Output { name: owned(out.name), type_: owned(out.type_), doc: owned(out.doc) })
             .collect(),
         params: schema::<S::Params>(about.unused),
+        gpu: gpu(&about),
         measures: about
             .measures
             .iter()
@@ -105,6 +106,16 @@ pub fn describe<S: Stage>() -> StageKind {
     }
 }
 
+/// What takes the yield of another stage computes on tensors; what does not makes images or policies, and a GPU would be
+/// idle meanwhile.
+fn gpu(about: &About) -> Gpu {
+    match about.needs.iter().any(|port| port.used) {
+        false => Gpu::Unused,
+        true if cfg!(cuda) => Gpu::Used,
+        true => Gpu::Missing,
+    }
+}
+
 /// The JSON Schema of a parameter struct in the subset that the protocol names: definitions inlined, defaults taken from
 /// the struct's `Default`, so that each stands in exactly one place.
 fn schema<P: JsonSchema + Serialize + Default>(unused: &[&str]) -> Value {
@@ -115,12 +126,27 @@ fn schema<P: JsonSchema + Serialize + Default>(unused: &[&str]) -> Value {
     let mut schema = settings.into_generator().into_root_schema_for::<P>().to_value();
     let defaults = serde_json::to_value(P::default()).expect("parameters serialise");
     tidy(&mut schema, &defaults);
+    require_paths(&mut schema);
     for name in unused {
         let property = &mut schema["properties"][*name];
         assert!(property.is_object(), "`{name}` is listed as unused and is no parameter");
         property["x-unused"] = json!(true);
     }
     schema
+}
+
+/// A path that is empty by default must be said.
+fn require_paths(schema: &mut Value) {
+    let properties = schema["properties"].as_object_mut().into_iter().flatten();
+    let paths = properties.filter(|(_, property)| property["x-path"] == true && property["default"] == "");
+    let names = paths.map(|(name, property)| {
+        property.as_object_mut().expect("a property is a map").shift_remove("default");
+        json!(name)
+    });
+    let names: Vec<Value> = names.collect();
+    if !names.is_empty() {
+        schema["required"] = Value::Array(names);
+    }
 }
 
 /// Sets `default` on every property and drops what the subset does not name. What has a default is not required.

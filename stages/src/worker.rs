@@ -2,6 +2,7 @@
 
 use crate::catalog;
 use crate::context::{Context, Outbox, Stopped};
+use crate::doctor;
 use anyhow::{Result, anyhow};
 use pretext_protocol::{Cost, HEARTBEAT_SECONDS, PROTOCOL, Reply, Request, Run, requests};
 use std::panic::AssertUnwindSafe;
@@ -21,6 +22,7 @@ pub fn serve() -> Result<()> {
                 version: env!("CARGO_PKG_VERSION").into(),
             }),
             Request::Describe => outbox.send(&Reply::Catalogue(catalog::catalogue())),
+            Request::Doctor { offline } => outbox.send(&Reply::Doctor { findings: doctor::findings(offline) }),
             Request::Run(run) => outbox.send(&execute(&run, &outbox, &stopping)),
             Request::Stop => break,
         }

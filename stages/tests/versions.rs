@@ -132,7 +132,12 @@ fn computed(entry: &Entry, inputs: &Inputs, root: &Path) -> Fingerprint {
     let folder = root.join(entry.name.replace('/', "-"));
     let connected = inputs.of(&(entry.kind)());
     let connected: Vec<(&str, &Path)> = connected.iter().map(|(port, at)| (port.as_str(), at.as_path())).collect();
-    let mut run = tiny::request(entry, tiny::small_params(entry, EPOCHS, BATCH), &folder, &connected);
+    let mut params = tiny::small_params(entry, EPOCHS, BATCH);
+    if let Some(path) = params.get_mut("path") {
+        *path = inputs.photographs().to_string_lossy().into();
+        (params["train"], params["validation"]) = (80.into(), 20.into());
+    }
+    let mut run = tiny::request(entry, params, &folder, &connected);
     run.cache = inputs.cache();
     let measurements = Measurements(Mutex::default());
     let context = Context::new(&run, &measurements, &|| false).unwrap();

@@ -1,16 +1,17 @@
 //! What the fake worker can do. Every kind gives `value`, a folder with a number in `value.txt`.
 
-use pretext_protocol::{Catalogue, Measure, Output, Port, StageKind};
+use pretext_protocol::{Catalogue, Gpu, Measure, Output, Port, StageKind};
 use serde_json::{Map, Value, json};
 
 /// The kinds of `fake-worker`, of which most go wrong in one way each.
 pub fn catalogue() -> Catalogue {
     let kinds = vec![
         kind("source", "writes `value`; `noise` counts in its key and changes nothing", &["value", "noise"]),
+        reading(kind("read", "the number in the file `path`", &[])),
         kind("add", "the sum of `a`, `b` and `plus`", &["plus"]),
         kind(
             "slow",
-            "counts `steps`, each of `milliseconds`, with a checkpoint after each",
+            "counts `steps`, each of `milliseconds`, with a checkpoint after each; on a GPU where there is one",
             &["steps", "milliseconds"],
         ),
         kind(
@@ -30,6 +31,13 @@ pub fn catalogue() -> Catalogue {
         kind("stray", "sends a measurement that it does not declare", &[]),
     ];
     Catalogue { numerics: "fake numbers".to_owned(), kinds }
+}
+
+/// Has it need a path.
+fn reading(mut kind: StageKind) -> StageKind {
+    kind.params["properties"]["path"] = json!({ "type": "string", "x-path": true });
+    kind.params["required"] = json!(["path"]);
+    kind
 }
 
 /// `params`: the names of its parameters, all of them integers that are 0 unless a recipe says otherwise.
@@ -59,5 +67,6 @@ fn kind(name: &str, summary: &str, params: &[&str]) -> StageKind {
         gives: vec![Output { name: "value".to_owned(), type_: "number".to_owned(), doc: String::new() }],
         params: json!({ "type": "object", "properties": properties }),
         measures: vec![measure("value", &["validation", "test"]), measure("digits", &[])],
+        gpu: if name == "slow" { Gpu::Used } else { Gpu::Unused },
     }
 }

@@ -1,5 +1,5 @@
 use pretext::ids::NodeId;
-use pretext::plan::{Edge, Graph, Node, NodeResources, Params, Policy};
+use pretext::plan::{Device, Edge, Graph, Node, NodeResources, Params, Policy};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ pub struct NodeSpec {
     pub ignores: Vec<String>,
     pub threads: usize,
     pub gpus: usize,
+    pub device: Option<String>,
     pub retries: u32,
     pub timeout_ms: Option<u64>,
     pub is_dropped: bool,
@@ -45,6 +46,11 @@ impl GraphSpec {
     /// Has the last node want so many GPUs.
     pub fn gpus(self, gpus: usize) -> Self {
         self.last(|node| node.gpus = gpus)
+    }
+
+    /// Says where the last node is computed, as recipes do; on the processor unless this says otherwise.
+    pub fn device(self, device: &str) -> Self {
+        self.last(|node| node.device = Some(device.to_owned()))
     }
 
     /// Has the last node tried again so often.
@@ -89,6 +95,7 @@ impl GraphSpec {
                 resources: NodeResources {
                     threads: spec.threads.max(1),
                     memory_bytes: vec![1 << 20],
+                    device: spec.device.as_deref().map_or(Device::Cpu, |text| text.parse().expect("a device")),
                     gpus: spec.gpus,
                     seconds: vec![],
                 },

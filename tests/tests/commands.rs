@@ -130,6 +130,99 @@ fn a_run_can_be_of_a_part_and_again_and_with_other_parameters() {
     assert!(error.starts_with("error: sweep.yaml has no stage `sum[value=3]`; there is: number["), "{error}");
 }
 
+/// With `...` for what differs between machines.
+#[test]
+fn the_doctor_says_what_there_is_to_compute_with() {
+    let place = Place::new();
+    let shape = |text: &str| -> String {
+        let of_worker = text.split_once("libtorch ").map_or("", |(_, rest)| rest);
+        let machine =
+            text.lines().take_while(|line| !line.starts_with("libtorch ")).filter(|line| !line.starts_with(' '));
+        let names = machine.map(|line| format!("{:<16}...\n", line[..16].trim_end()));
+        names.chain([format!("libtorch {of_worker}")]).collect()
+    };
+    let names =
+        ["pretext", "processor", "instructions", "threads", "memory", "huge pages", "GPU", "store", "disk", "worker"];
+    let machine: String = names.iter().map(|name| format!("{name:<16}...\n")).collect();
+    let online = format!("{machine}libtorch        fake numbers\n");
+    assert_eq!(shape(&place.out(&["doctor"])), online);
+    assert_eq!(shape(&place.out(&["doctor", "--offline"])), format!("{online}                asked nobody\n"));
+    assert!(!place.0.path().join(".pretext").exists(), "it makes no store");
+
+    let output = place.pretext(&["doctor", "--worker", "none"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("\nworker          there is no worker at none: "), "{said}");
+    let output = place.pretext(&["doctor", "--worker", "/bin/true"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("\n                the worker ended before its stage did\n"), "{said}");
+}
+
+#[test]
+fn what_lies_at_a_path_counts_and_where_it_lies_does_not() {
+    let place = Place::new();
+    let folder = place.0.path().join("recipes");
+    std::fs::create_dir(&folder).unwrap();
+    let recipe = "name: paths\naxes: { which: [../one, ../two] }\nstages:\n  \
+                  number: { use: fake/read, with: { path: $(which) } }\n";
+    std::fs::write(folder.join("paths.yaml"), recipe).unwrap();
+    let error = place.error(&["plan", "recipes/paths.yaml"]);
+    let missing = "nothing is there; a path is relative to the folder of the file that it stands in";
+    assert!(error.contains("cannot read what lies at `../two`") && error.contains(missing), "{error}");
+    assert!(error.contains(" --> recipes/paths.yaml:2:25\n"), "{error}");
+
+    let write = |name: &str, text: &str| std::fs::write(place.0.path().join(name), text).unwrap();
+    write("one", "1\n");
+    write("two", "2\n");
+    assert_eq!(place.closing(&["run", "recipes/paths.yaml"]), "2 computed, 0 reused");
+    write("two", "22\n");
+    let told = place.out(&["explain", "recipes/paths.yaml", "number[which=../two]"]);
+    assert!(
+        told.contains("would run: what lies at `path` changed (") && told.contains("  paths      path: /"),
+        "{told}"
+    );
+    assert!(place.out(&["plan", "recipes/paths.yaml"]).contains("what lies at `path` changed"));
+    assert_eq!(place.closing(&["run", "recipes/paths.yaml"]), "1 computed, 1 reused");
+
+    // As if it were another machine: the same files elsewhere.
+    std::fs::create_dir(place.0.path().join("far")).unwrap();
+    for name in ["recipes", "one", "two"] {
+        std::fs::rename(place.0.path().join(name), place.0.path().join("far").join(name)).unwrap();
+    }
+    assert_eq!(place.closing(&["run", "far/recipes/paths.yaml"]), "0 computed, 2 reused");
+}
+
+/// The fake worker's `slow` has use for a GPU; which there are is pretended by --gpus.
+#[test]
+fn a_device_is_chosen_and_one_that_is_not_there_is_told_before_anything_runs() {
+    let place = Place::new();
+    let recipe = "name: devices\nresources: { device: auto }\nstages:\n  one: { use: fake/source }\n  \
+                  slow: { use: fake/slow, needs: { a: one }, with: { steps: 1 } }\n";
+    std::fs::write(place.0.path().join("devices.yaml"), recipe).unwrap();
+    fn run<'a>(words: &[&'a str]) -> Vec<&'a str> {
+        [&["run", "devices.yaml"], words].concat()
+    }
+    let device = |node: &str| {
+        let page = place.out(&["show", "devices.yaml", node]);
+        let line = page.lines().find(|line| line.trim_start().starts_with("device ")).unwrap_or_default();
+        line.split_whitespace().nth(1).unwrap_or_default().trim_end_matches(',').to_owned()
+    };
+    let absent = "cannot run here: it wants cuda:3 and this machine has cuda:0, cuda:2: change `device`, or say \
+                  --device auto or --device cpu. Nothing was run\n";
+    assert_eq!(place.error(&run(&["--gpus", "0,2", "--device", "cuda:3"])), format!("error: slow {absent}"));
+    assert!(!place.0.path().join("out").exists());
+    place.closing(&run(&["--gpus", "0,2"]));
+    assert_eq!([device("one"), device("slow")], ["cpu", "cuda:0"]);
+    assert_eq!(place.closing(&run(&["--gpus", "0,2", "--device", "cuda:2"])), "0 computed, 2 reused");
+    assert_eq!(place.closing(&run(&["--device", "cuda:9"])), "0 computed, 2 reused", "where nothing is to run");
+    for (further, expected) in [("cuda:2", "cuda:2"), ("cpu", "cpu")] {
+        place.closing(&run(&["--gpus", "0,2", "--device", further, "--force", "slow"]));
+        assert_eq!(device("slow"), expected);
+    }
+    let error = place.error(&["run", "sums.yaml", "--device", "cuda:0"]);
+    assert_eq!(error, "error: --device cuda:0: no stage of sums.yaml has use for a GPU\n");
+}
+
 #[test]
 fn what_changed_is_told_with_both_values_and_the_run_that_made_the_old_one() {
     let place = Place::with_sweep();

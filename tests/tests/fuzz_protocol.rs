@@ -2,7 +2,7 @@
 //! the real worker understands as a request is what was meant.
 
 use pretext::run::dialogue::{Conclusion, Dialogue, Heard, Line, read_lines};
-use pretext_protocol::{Cost, Measurement, Progress, Reply, Request};
+use pretext_protocol::{Cost, Finding, Measurement, Progress, Reply, Request};
 use pretext_tests::fake;
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,6 +20,7 @@ fn conversation() -> Vec<Vec<u8>> {
     let replies = [
         Reply::Hello { protocol: 1, worker: "worker".to_owned(), version: "1".to_owned() },
         Reply::Catalogue(fake::catalogue()),
+        Reply::Doctor { findings: vec![Finding { name: "libtorch".to_owned(), text: "2.9.0".to_owned() }] },
         Reply::Heartbeat { id: ID },
         Reply::Progress(progress),
         Reply::Measure { id: ID, measurement },

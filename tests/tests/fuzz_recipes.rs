@@ -1,6 +1,6 @@
 //! Whatever a recipe's text is, it is answered: by a graph or by messages, in bounded time, without a panic.
 
-use pretext::recipe::{Recipe, load, parse};
+use pretext::recipe::{Recipe, Surroundings, load, parse};
 use pretext_protocol::Catalogue;
 use std::fs;
 use std::io::Write;
@@ -117,7 +117,9 @@ fn no_text_leads_to_a_panic() {
             }
             let set = mutated(&settings, bytes);
             let sets = [set.clone()];
-            count(&set, &|| load(&design, &sets, &catalogue, &|_| Ok(None)).map_err(|errors| errors.to_string()));
+            let digest_at = |_: &Path| Err(anyhow::anyhow!("the design's recipe has no path"));
+            let surroundings = Surroundings { catalogue: &catalogue, foreign: &|_| Ok(None), digest_at: &digest_at };
+            count(&set, &|| load(&design, &sets, surroundings).map_err(|errors| errors.to_string()));
         });
     });
     let (tried, accepted) = (tried.into_inner(), accepted.into_inner());

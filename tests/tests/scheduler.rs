@@ -153,6 +153,20 @@ fn stages_run_side_by_side_as_threads_allow() {
 }
 
 /// Runs a stage that goes wrong beside one that does not, and returns the error.
+/// What an end makes ready begins while the rest still runs: no thread is idle while a stage could have it.
+#[test]
+fn a_thread_that_becomes_free_is_given_to_what_has_become_ready() {
+    let slow = |steps: u32| json!({ "steps": steps, "milliseconds": 40 });
+    let spec = GraphSpec::default()
+        .node("long", "slow", slow(20), &[])
+        .node("short", "slow", slow(1), &[])
+        .node("next", "add", json!({ "plus": 1 }), &[("a", "short")])
+        .node("last", "add", json!({ "plus": 2 }), &[("a", "next")]);
+    let story = lab().with_threads(2).run(&spec).story;
+    let at = |line: &str| story.iter().position(|told| told == line).unwrap_or_else(|| panic!("{line}: {story:?}"));
+    assert!(at("done short") < at("start next") && at("done last") < at("done long"), "{story:?}");
+}
+
 fn error_of(kind: &str, params: serde_json::Value) -> String {
     let lab = lab().with_silence(Duration::from_secs(2));
     let spec = GraphSpec::default().node("bad", kind, params, &[]).node("good", "source", json!({ "value": 1 }), &[]);
@@ -413,7 +427,11 @@ fn stages_with_a_gpu_are_given_one_each() {
     let in_turn = lab.run(&spec);
     assert_eq!(in_turn.story[1..], ["start one", "done one", "start two", "done two"]);
     assert_eq!(in_turn.provenance(&lab, "two").device, "cuda:0");
-    let none = Lab::new(env!("CARGO_BIN_EXE_fake-worker")).run(&spec);
+    let auto = GraphSpec::default().node("any", "slow", slow(3), &[]).device("auto");
+    assert_eq!(lab.run(&auto).provenance(&lab, "any").device, "cuda:0");
+    let none = Lab::new(env!("CARGO_BIN_EXE_fake-worker"));
+    assert_eq!(none.run(&auto).provenance(&none, "any").device, "cpu");
+    let none = none.run(&spec);
     assert_eq!(
         none.error("one"),
         "it wants 1 GPU and this machine has 0 GPUs: change `resources`, or name them by --gpus"

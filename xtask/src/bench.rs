@@ -24,23 +24,31 @@ const BENCHES: [Bench; 4] = [
 
 pub fn run(arguments: &[&str]) -> Result<ExitCode, String> {
     match arguments {
-        [name, rest @ ..] if rest.is_empty() || rest == ["--json"] => run_named(name, rest),
+        [name, rest @ ..] if rest.is_empty() || rest == ["--json"] => run_on(None, name, rest),
         _ => Err(format!("expected `bench NAME` or `bench NAME --json`; NAME is one of: {}", names())),
     }
+}
+
+/// Measures on another device than the processor.
+pub fn on(device: &str, name: &str) -> Result<ExitCode, String> {
+    run_on(Some(device), name, &[])
 }
 
 fn names() -> String {
     BENCHES.map(|bench| bench.name).join(", ")
 }
 
-fn run_named(name: &str, arguments: &[&str]) -> Result<ExitCode, String> {
+fn run_on(device: Option<&str>, name: &str, arguments: &[&str]) -> Result<ExitCode, String> {
     let Some(bench) = BENCHES.iter().find(|bench| bench.name == name) else {
         return Err(format!("unknown bench `{name}`; there is: {}", names()));
     };
     let program = format!("pretext-bench-{name}");
     build::programs(&[bench.programs, &[&program]].concat())?;
     install_peers(bench.peers)?;
-    shell::run(&mut command(&binary(&program).to_string_lossy(), arguments))?;
+    let program = binary(&program);
+    shell::run(
+        command(&program.to_string_lossy(), arguments).envs(device.map(|device| ("PRETEXT_BENCH_DEVICE", device))),
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,8 +1,9 @@
 //! Builds. One profile, for running and for the tests, and always the whole workspace's features: a build of one package
 //! resolves fewer of them, and the next build would then compile polars and 60 other crates a second time.
 
+use crate::libtorch::{self, Part};
+use crate::platform;
 use crate::shell::{cargo, run};
-use crate::{libtorch, platform};
 use std::process::ExitCode;
 
 /// libtorch, `pretext` and `pretext-worker`.
@@ -11,20 +12,20 @@ pub fn binaries() -> Result<(), String> {
 }
 
 pub fn programs(names: &[&str]) -> Result<(), String> {
-    prepare()?;
+    prepare(Part::Processor)?;
     run(build().args(names.iter().flat_map(|name| ["--bin", name])))
 }
 
-/// The binaries and all tests.
-pub fn everything() -> Result<(), String> {
-    prepare()?;
+/// The binaries and all tests, with a libtorch that has a part of it.
+pub fn everything(part: Part) -> Result<(), String> {
+    prepare(part)?;
     run(build().arg("--all-targets"))
 }
 
 /// Formatting and lints, the cheap one first.
 pub fn check() -> Result<ExitCode, String> {
     run(&mut cargo(&["fmt", "--all", "--check"]))?;
-    prepare()?;
+    prepare(Part::Processor)?;
     run(&mut cargo(&["clippy", "--release", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -35,7 +36,7 @@ fn build() -> std::process::Command {
 
 /// What is needed before anything that links libtorch is built. The first time, libtorch is fetched while cargo builds
 /// what does not need it.
-fn prepare() -> Result<(), String> {
+fn prepare(part: Part) -> Result<(), String> {
     platform::supported()?;
     if libtorch::is_ready() {
         return Ok(());
@@ -45,7 +46,7 @@ fn prepare() -> Result<(), String> {
         "Getting libtorch and building what is not built yet: about 400 crates and 5 minutes the first time, on 2 cores."
     );
     std::thread::scope(|scope| {
-        let getting = scope.spawn(libtorch::ensure);
+        let getting = scope.spawn(|| libtorch::ensure(part));
         let built = run(build().args(["--bin", "pretext"]));
         getting.join().map_err(|_| "getting libtorch ended in a panic; its message is above".to_owned())??;
         built

@@ -4,12 +4,14 @@
 mod bench;
 mod build;
 mod doctor;
+mod gpu;
 mod install;
 mod libtorch;
 mod platform;
 mod shell;
 mod test;
 
+use libtorch::Part;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -19,11 +21,13 @@ cargo xtask COMMAND
   run RECIPE [ARGS..]     prepare what is missing, build, and run a recipe (ARGS go to `pretext run`)
   test [FILTER]           prepare, build, and run the tests (`golden`: the reference values only;
                           PRETEXT_GOLDEN=FOLDER: those of another folder)
-  setup                   prepare and build, run nothing (LIBTORCH=FOLDER: with a libtorch 2.9 of your own)
+  setup [--cuda]          prepare and build, run nothing (LIBTORCH=FOLDER: with a libtorch 2.9 of your own;
+                          --cuda: with the part for GPUs, of 4 GB to fetch)
   check                   formatting and lints
   bench NAME [--json]     measure ours beside the peers' (engine, methods, views, pipeline)
   install [--prefix DIR]  put `pretext` and its worker into DIR/bin (default ~/.local)
-  doctor                  say what this machine has and what is missing
+  doctor [--offline]      say what this machine has and what is missing
+  gpu                     on a machine with a GPU: set up, and test and measure on it what a processor cannot show
   help                    this page
 
 Everything is kept inside the repository (.libtorch, .python, target) and cargo's own folders.";
@@ -46,8 +50,10 @@ fn dispatch(words: &[&str]) -> Result<ExitCode, String> {
             println!("{HELP}");
             Ok(ExitCode::SUCCESS)
         }
-        ["doctor"] => doctor::run(),
-        ["setup"] => setup(),
+        ["doctor", rest @ ..] => doctor::run(rest),
+        ["setup"] => setup(Part::Processor),
+        ["setup", "--cuda"] => setup(Part::Whole),
+        ["gpu"] => gpu::run_all(),
         ["run", rest @ ..] => run(rest),
         ["test", rest @ ..] => test::run(rest),
         ["check"] => build::check(),
@@ -57,9 +63,9 @@ fn dispatch(words: &[&str]) -> Result<ExitCode, String> {
     }
 }
 
-fn setup() -> Result<ExitCode, String> {
-    libtorch::follow_environment()?;
-    build::everything()?;
+fn setup(part: Part) -> Result<ExitCode, String> {
+    libtorch::make_way(part)?;
+    build::everything(part)?;
     Ok(ExitCode::SUCCESS)
 }
 

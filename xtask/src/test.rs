@@ -1,7 +1,8 @@
 //! The tests, of every crate, and how many passed.
 
-use crate::build;
-use crate::shell::cargo;
+use crate::libtorch::Part;
+use crate::shell::{self, cargo};
+use crate::{build, gpu};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -11,7 +12,7 @@ pub fn run(arguments: &[&str]) -> Result<ExitCode, String> {
         [filter] => Some(*filter),
         _ => return Err("expected `test` or `test FILTER`".into()),
     };
-    build::everything()?;
+    build::everything(Part::Processor)?;
     let (code, total, golden) = run_and_count(test_command(filter)?)?;
     if let (Some(filter), true) = (filter, total == Counts::default()) {
         return Err(format!("no test has `{filter}` in its name"));
@@ -21,6 +22,11 @@ pub fn run(arguments: &[&str]) -> Result<ExitCode, String> {
         _ => println!("all tests: {} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped),
     }
     Ok(code)
+}
+
+/// The reference values, computed on a device; everything is built already.
+pub fn golden_on(device: &str) -> Result<(), String> {
+    shell::run(gpu::float32(test_command(Some("golden"))?.env("PRETEXT_GOLDEN_DEVICE", device)))
 }
 
 /// All of the workspace's packages, even for one test: of fewer, cargo would resolve other features and build anew.

@@ -31,11 +31,34 @@ pub struct StageKind {
     /// JSON Schema (an object with `properties`) of its parameters: types, bounds, defaults, descriptions.
     /// Only `type` (boolean, integer, number, string, array, object, or a pair with `null`), `enum`, `const`, `items`,
     /// `minItems`, `maxItems`, `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`, `properties`,
-    /// `required`, `default` and `description` occur, and the extensions `x-unit` (text) and `x-unused` (true for a
-    /// parameter of the family that this kind accepts and ignores: it does not count in the key).
+    /// `required`, `default` and `description` occur, and the extensions `x-unit` (text), `x-unused` (true for a
+    /// parameter of the family that this kind accepts and ignores: it does not count in the key) and `x-path` (true for a
+    /// text that is a path: relative to the recipe's file; the worker is given it absolute, and what lies there counts).
     pub params: Value,
     #[serde(default)]
     pub measures: Vec<Measure>,
+    /// What a GPU is to it: where a recipe says nothing else, it is given one if there is one.
+    #[serde(default, skip_serializing_if = "Gpu::is_unused")]
+    pub gpu: Gpu,
+}
+
+/// What a GPU is to a kind of stage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gpu {
+    /// It computes nothing that a GPU would be faster at.
+    #[default]
+    Unused,
+    /// It could use one, and this worker was built without what that takes.
+    Missing,
+    /// It computes on a GPU where it is given one.
+    Used,
+}
+
+impl Gpu {
+    fn is_unused(&self) -> bool {
+        *self == Self::Unused
+    }
 }
 
 impl StageKind {

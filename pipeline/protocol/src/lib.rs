@@ -26,6 +26,11 @@ pub enum Request {
         protocol: u32,
     },
     Describe,
+    /// Say what there is to compute with. Only `pretext-worker` is asked; others need not know it.
+    Doctor {
+        /// Whether nothing is to be asked of the network.
+        offline: bool,
+    },
     Run(Run),
     /// Save a checkpoint of what is running, answer [`Reply::Stopped`], and end. Idle workers just end.
     Stop,
@@ -75,6 +80,10 @@ pub enum Reply {
         version: String,
     },
     Catalogue(Catalogue),
+    /// The answer to [`Request::Doctor`].
+    Doctor {
+        findings: Vec<Finding>,
+    },
     Progress(Progress),
     /// A final measurement of the stage. It is part of the result and must not differ between two runs.
     Measure {
@@ -99,6 +108,15 @@ pub enum Reply {
         id: u64,
         error: String,
     },
+}
+
+/// What there is to say of a part of the machine or of the worker, with what to type where something is amiss.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// `libtorch`, `devices`, `data/cifar10`
+    pub name: String,
+    /// May have several lines.
+    pub text: String,
 }
 
 pub const HEARTBEAT_SECONDS: u64 = 2;

@@ -1,7 +1,8 @@
 use super::source::{Planned, Source};
 use super::{print, target};
 use crate::ids::NodeId;
-use crate::plan::{Canonical, History, Known, Question, Status, WorkerName};
+use crate::plan::{Canonical, Device, History, Known, Node, Question, Status, WorkerName};
+use crate::recipe::schema;
 use crate::store::Store;
 use crate::text;
 use anyhow::Result;
@@ -9,6 +10,7 @@ use clap::Args;
 use petgraph::Direction::{Incoming, Outgoing};
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
+use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -65,7 +67,9 @@ fn page(planned: &Planned, runs: &Runs, index: NodeIndex) -> String {
         ("key", key),
     ];
     text.push('\n');
-    rows.iter().fold(text, |text, (what, value)| text + &format!("  {what:<10} {value}\n"))
+    let places = paths(node);
+    let places = (!places.is_empty()).then_some(("paths", places));
+    rows.iter().chain(&places).fold(text, |text, (what, value)| text + &format!("  {what:<10} {value}\n"))
 }
 
 fn needs(planned: &Planned, index: NodeIndex) -> String {
@@ -95,12 +99,24 @@ fn needed_by(planned: &Planned, index: NodeIndex) -> String {
     target::some_of(users.iter().map(|user| &graph[*user].id))
 }
 
+/// What lies there counts, and where that is does not.
+fn paths(node: &Node) -> String {
+    let places = node.params.iter().filter(|(name, _)| schema::is_path(&node.kind.params, name));
+    let place = |(name, value): (&str, &Value)| {
+        let counted = node.keyed_params[name].as_str().unwrap_or_default();
+        format!("{name}: {} ({})", schema::plain(value), counted.get(..6).unwrap_or("not read"))
+    };
+    places.map(place).collect::<Vec<_>>().join(", ")
+}
+
 fn resources(planned: &Planned, index: NodeIndex) -> String {
     let resources = &planned.recipe.graph[index].resources;
     let memory: Vec<String> = resources.memory_bytes.iter().map(|bytes| text::bytes(*bytes)).collect();
     let mut parts = vec![text::counted(resources.threads, "thread"), memory.join(", then ")];
-    if resources.gpus > 0 {
-        parts.push(text::counted(resources.gpus, "GPU"));
+    match (resources.device, resources.gpus) {
+        (_, gpus) if gpus > 0 => parts.push(text::counted(gpus, "GPU")),
+        (Device::Auto, _) => parts.push("a GPU where there is one".to_owned()),
+        (device, _) => parts.push(device.to_string()),
     }
     if let Some(seconds) = resources.seconds_at(1) {
         parts.push(text::rough_duration(seconds as f64));

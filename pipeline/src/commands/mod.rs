@@ -1,6 +1,8 @@
 //! The command line: one file for each command.
 
+mod device;
 mod diff;
+mod doctor;
 mod explain;
 mod gc;
 mod graph;
@@ -54,6 +56,8 @@ enum Command {
     Status(status::StatusArgs),
     /// List the kinds of stages, or describe one
     Stages(stages::StagesArgs),
+    /// Say what this machine has to compute with, and which sources of data answer
+    Doctor(doctor::DoctorArgs),
     /// Write a recipe to start from
     Init(init::InitArgs),
     /// Print the JSON Schema of recipes, by which an editor completes and checks them
@@ -82,6 +86,7 @@ impl Cli {
             Command::Path(args) => path::path(args),
             Command::Status(args) => status::status(args),
             Command::Stages(args) => stages::stages(args),
+            Command::Doctor(args) => doctor::doctor(args),
             Command::Init(args) => init::init(args),
             Command::Schema(args) => schema::schema(args),
             Command::Logs(args) => logs::logs(args),

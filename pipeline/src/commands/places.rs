@@ -45,6 +45,11 @@ impl Places {
         Ok(Store::open(&self.store.root())?)
     }
 
+    /// Where the store is or would be.
+    pub(super) fn store_root(&self) -> PathBuf {
+        self.store.root()
+    }
+
     pub(super) fn worker(&self) -> Result<WorkerSpec> {
         let from_environment =
             || std::env::var_os("PRETEXT_WORKER").filter(|value| !value.is_empty()).map(PathBuf::from);

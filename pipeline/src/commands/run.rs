@@ -1,6 +1,6 @@
-use super::permission;
 use super::source::Source;
-use super::{print, tabulate::tabulate, target};
+use super::{device, permission, print, tabulate::tabulate, target};
+use crate::plan::Device;
 use crate::recipe::Recipe;
 use crate::run::{LocalSettings, Wishes, Work, execute, gpus};
 use crate::store::View;
@@ -24,6 +24,9 @@ pub(super) struct RunArgs {
     /// How many threads all stages together may use [default: as many as there are]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+    /// Where stages are computed, whatever the recipe says: auto, cpu, or cuda:N with the number of a GPU
+    #[arg(long)]
+    device: Option<Device>,
     /// The numbers of the GPUs that stages may be given, with commas between [default: all that there are]
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
     gpus: Option<Vec<usize>>,
@@ -46,12 +49,17 @@ pub(super) struct RunArgs {
 /// The main job: from a recipe to its tables. What fails takes down what needs it; the rest is computed and tabulated.
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode> {
     let store = args.source.store()?;
-    let recipe = args.source.recipe(&args.recipe, &store)?;
+    let mut recipe = args.source.recipe(&args.recipe, &store)?;
+    if let Some(device) = args.device {
+        device::put_on(&mut recipe, device)?;
+    }
     permission::refuse_unless(args.source.permission.is_given(&args.recipe)?, &recipe)?;
-    let wishes = args.wishes(&recipe)?;
+    let (wishes, settings) = (args.wishes(&recipe)?, args.settings(&recipe)?);
+    let view = View::new(&store, &recipe.name);
+    device::refuse_unless_there(&recipe, &wishes, &view, &settings.gpus)?;
     let (graph, digest) = (&recipe.graph, recipe.digest);
     let work = Work { graph, recipe: &recipe.name, path: &recipe.path, digest, wishes: &wishes };
-    let outcome = execute(&work, &View::new(&store, &recipe.name), args.settings(&recipe)?)?;
+    let outcome = execute(&work, &view, settings)?;
     if !outcome.summary.interrupted && !recipe.tables.is_empty() {
         let tables = tabulate(&recipe, &outcome, &store, &args.out, args.publish)?;
         print(format!("\n{tables}").as_bytes())?;

@@ -3,7 +3,7 @@
 use super::permission::Permission;
 use super::places::Places;
 use crate::plan::{self, Status, WorkerName};
-use crate::recipe::{self, ForeignWorker, Recipe};
+use crate::recipe::{self, ForeignWorker, Recipe, Surroundings};
 use crate::run::{Worker, WorkerSpec};
 use crate::store::{Store, View};
 use anyhow::{Context, Result};
@@ -38,7 +38,8 @@ impl Source {
             None if is_allowed => asked(worker, store).map(Some),
             None => Ok(None),
         };
-        recipe::load(path, &self.set, &self.places.catalogue(store)?, &foreign)
+        let (catalogue, digest_at) = (&self.places.catalogue(store)?, |path: &Path| store.digest_at(path));
+        recipe::load(path, &self.set, Surroundings { catalogue, foreign: &foreign, digest_at: &digest_at })
     }
 
     /// Every program that computes stages of a recipe.

@@ -1,5 +1,6 @@
 //! A DAG of typed nodes, their keys, and for each whether it must run and why.
 
+mod device;
 mod drawing;
 mod evaluate;
 mod explain;
@@ -14,6 +15,7 @@ mod reason;
 mod text;
 mod words;
 
+pub use device::{Device, Gpus};
 pub use drawing::Drawing;
 pub use evaluate::{Earlier, Status, depths, evaluate};
 pub use explain::{History, Question};

@@ -1,4 +1,4 @@
-use super::Params;
+use super::{Device, Params};
 use crate::ids::{Digest, Key, NodeId};
 use pretext_protocol::StageKind;
 use serde::{Deserialize, Serialize};
@@ -42,10 +42,20 @@ pub struct NodeResources {
     pub threads: usize,
     /// Memory by attempt; the last holds for all further ones. Never empty.
     pub memory_bytes: Vec<u64>,
+    /// Where it is computed; `auto` only where its kind has use for a GPU.
+    pub device: Device,
+    /// How many GPUs it is given, where it wants a number of them.
     pub gpus: usize,
     /// How long it is expected to take, by attempt, where the recipe says so: what a cluster is asked for, and what time
     /// is left by, where no earlier run tells.
     pub seconds: Vec<u64>,
+}
+
+impl Default for NodeResources {
+    /// One thread: several such stages side by side do more than one with several threads.
+    fn default() -> Self {
+        Self { threads: 1, memory_bytes: vec![1 << 30], device: Device::Auto, gpus: 0, seconds: vec![] }
+    }
 }
 
 impl NodeResources {

@@ -15,6 +15,10 @@ pub type Words = (String, Option<String>);
 pub fn words(reason: &Reason, kind: Option<&StageKind>) -> Words {
     let reason = kind.map_or_else(|| reason.clone(), |kind| reason.with_defaults(kind));
     let plain = match &reason {
+        Reason::Parameter { name, from, to } if kind.is_some_and(|kind| schema::is_path(&kind.params, name)) => {
+            let digest = |value: &Option<Value>| value.as_ref()?.as_str()?.parse().ok();
+            return (format!("what lies at `{name}` changed"), Some(change(&digest(from), &digest(to))));
+        }
         Reason::Damaged { damage } => return ("its result is damaged".into(), Some(format!(": {damage}"))),
         Reason::Input { port, from, to } => return (format!("input `{port}` changed"), Some(change(from, to))),
         Reason::Code { path, from, to } => return (format!("{path} changed"), Some(change(from, to))),

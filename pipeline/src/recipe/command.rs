@@ -9,7 +9,7 @@ use super::stages::RawStage;
 use super::tree::{Content, Name, Tree};
 use super::with::{Entry, entries};
 use crate::plan::WorkerName;
-use pretext_protocol::{Measure, Output, Port, StageKind};
+use pretext_protocol::{Gpu, Measure, Output, Port, StageKind};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -55,6 +55,7 @@ pub fn kind() -> StageKind {
             }
         }),
         measures: vec![],
+        gpu: Gpu::Unused,
     }
 }
 

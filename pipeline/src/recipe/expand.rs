@@ -4,9 +4,9 @@ use super::combinations::{Budget, Instances, Place, combinations};
 use super::command;
 use super::expression::Scope;
 use super::kinds::{Kind, Kinds};
+use super::paths::Paths;
 use super::problem::Problem;
 use super::raw::Raw;
-use super::sources::Sources;
 use super::spread::Spread;
 use super::with::{Template, axes_of_maps};
 use crate::ids::NodeId;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub(super) struct Expansion<'a> {
     pub raw: &'a Raw,
     pub spread: &'a Spread,
-    pub sources: &'a Sources,
+    pub paths: &'a Paths<'a>,
     pub kinds: Kinds<'a>,
     /// The names of all axes.
     pub declared: &'a [&'a str],
@@ -33,11 +33,11 @@ pub(super) struct Expansion<'a> {
 type Templates = HashMap<(String, Place), Arc<Template>>;
 
 /// The graph, its nodes in an order in which each comes after what it needs.
-pub fn expand(raw: &Raw, spread: &Spread, sources: &Sources, kinds: Kinds, problems: &mut Vec<Problem>) -> Graph {
+pub fn expand(raw: &Raw, spread: &Spread, paths: &Paths, kinds: Kinds, problems: &mut Vec<Problem>) -> Graph {
     let nodes = raw.stages.iter().map(|_| Instances::default()).collect();
     let declared: Vec<&str> = raw.axis_names().collect();
     let mut expansion =
-        Expansion { raw, spread, sources, kinds, declared: &declared, nodes, graph: Graph::new(), problems };
+        Expansion { raw, spread, paths, kinds, declared: &declared, nodes, graph: Graph::new(), problems };
     let mut budget = Budget::default();
     for &stage in &spread.order {
         expansion.stage(stage, &mut budget);
@@ -89,7 +89,7 @@ impl Expansion<'_> {
             None => templates.entry(known).or_insert(self.template(number, kind, &scope)).clone(),
         };
         let edges = self.edges(stage, &template.kind, place, &scope);
-        let (params, keyed_params) = template.params(&scope, self.problems);
+        let (params, keyed_params) = template.params(&scope, self.paths, self.problems);
         let edges = edges?;
         let axes = self.labels(place);
         let Kind { stage: kind, numerics, worker, code, is_checked } = &*template.kind;
@@ -101,7 +101,7 @@ impl Expansion<'_> {
             numerics: numerics.clone(),
             params,
             keyed_params,
-            resources: stage.resources.clone(),
+            resources: stage.resources.for_kind(kind.gpu, stage.has_device),
             policy: stage.policy.clone(),
             worker: worker.clone(),
             code: code.clone(),
@@ -116,10 +116,10 @@ impl Expansion<'_> {
     fn template(&mut self, number: usize, kind: Arc<Kind>, scope: &Scope) -> Arc<Template> {
         let stage = &self.raw.stages[number];
         let kind = match kind.is_command() {
-            true => Arc::new(command::declared(stage, scope, self.sources, self.problems)),
+            true => Arc::new(command::declared(stage, scope, self.paths.sources, self.problems)),
             false => kind,
         };
-        Arc::new(Template::new(kind, stage, scope, self.problems))
+        Arc::new(Template::new(kind, stage, scope, self.paths, self.problems))
     }
 
     /// Axis and label for each number.

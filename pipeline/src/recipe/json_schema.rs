@@ -15,6 +15,7 @@ const EXPRESSION: &str = r"\$\(.+\)";
 
 const MEMORY: &str = r"^[0-9.]+ ?(KiB|MiB|GiB|TiB)$";
 const TIME: &str = r"^[0-9.]+ ?(s|min|h|d)$";
+const DEVICE: &str = r"^(auto|cpu|cuda:[0-9]+)$";
 
 /// Draft 2020-12.
 pub fn json_schema(catalogue: &Catalogue) -> Value {
@@ -44,6 +45,7 @@ pub fn json_schema(catalogue: &Catalogue) -> Value {
             "workers": described(map_of("worker"), "programs that compute kinds of their own"),
             "stages": described(map_of("stage"), "what is computed"),
             "tables": described(map_of("table"), "what becomes of the measurements"),
+            "resources": described(json!({ "$ref": "#/$defs/resources" }), "for stages that say nothing else"),
             "retries": retries(),
             "timeout": timeout(),
             "keep_going": described(json!({ "type": "boolean", "default": true }), "go on where a stage has failed"),
@@ -104,8 +106,15 @@ fn resource(word: &str) -> Value {
     match word {
         "memory" => described(by_attempt(MEMORY), "4GiB, or a list by attempt"),
         "time" => described(by_attempt(TIME), "how long it takes: 2h, or a list by attempt"),
+        "device" => described(
+            json!({ "type": "string", "pattern": DEVICE, "default": "auto" }),
+            "auto: a GPU where there is one and the kind has use for it; or cpu, cuda:0",
+        ),
         "threads" => json!({ "type": "integer", "minimum": 1, "maximum": 1024, "default": 1 }),
-        _ => json!({ "type": "integer", "minimum": 0, "maximum": 64, "default": 0 }),
+        _ => described(
+            json!({ "type": "integer", "minimum": 0, "maximum": 64, "default": 0 }),
+            "how many GPUs it needs, whichever are free",
+        ),
     }
 }
 

@@ -3,7 +3,7 @@
 //! [`load`] reads the texts into one tree with positions (`sources`, `yaml`, `tree`, `extends`), checks sections and names
 //! (`raw`, `stages`, `axes`, `zips`, `exclusions`, `inclusions`, `resources`, `policy`, `workers`), lets axes propagate along
 //! edges (`spread`, `cycles`, `combinations`), makes a node of each combination with its ports and parameters checked
-//! (`expand`, `kinds`, `command`, `with`, `expression`, `edges`, `schema`), and resolves the tables (`table_specs`,
+//! (`expand`, `kinds`, `command`, `with`, `expression`, `edges`, `schema`, `paths`), and resolves the tables (`table_specs`,
 //! `columns`).
 
 mod axes;
@@ -11,6 +11,7 @@ mod code;
 mod columns;
 mod combinations;
 pub mod command;
+mod contents;
 mod cycles;
 mod edges;
 mod exclusions;
@@ -20,6 +21,7 @@ mod extends;
 mod inclusions;
 mod json_schema;
 mod kinds;
+mod paths;
 mod policy;
 mod problem;
 mod quantity;
@@ -37,13 +39,16 @@ mod workers;
 mod yaml;
 mod zips;
 
+pub use contents::Contents;
 pub use json_schema::json_schema;
+pub use paths::DigestAt;
 pub use problem::{Problem, RecipeErrors, nearest};
 pub use tables::*;
 
 use crate::ids::Digest;
 use crate::plan::Graph;
 use anyhow::Context;
+use paths::Paths;
 use pretext_protocol::Catalogue;
 use sources::Sources;
 use std::collections::BTreeMap;
@@ -85,28 +90,34 @@ pub struct ForeignWorker {
 /// Gives the catalogue of a worker that a recipe names, or nothing where no person has allowed it yet.
 pub type Foreign<'a> = &'a dyn Fn(&ForeignWorker) -> anyhow::Result<Option<Catalogue>>;
 
+/// What a recipe is held against.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// That of `pretext-worker`.
+    pub catalogue: &'a Catalogue,
+    pub foreign: Foreign<'a>,
+    pub digest_at: DigestAt<'a>,
+}
+
 /// Reads a recipe's file, with what it extends and what is set (`stages.pretrain.with.epochs=5`).
-pub fn load(path: &Path, sets: &[String], catalogue: &Catalogue, foreign: Foreign) -> anyhow::Result<Recipe> {
+pub fn load(path: &Path, sets: &[String], surroundings: Surroundings) -> anyhow::Result<Recipe> {
     let text = extends::read(path).with_context(|| match path.exists() {
         true => format!("cannot read the recipe {}", path.display()),
         false => format!("there is no recipe {0}; `pretext init {0}` writes one to start from", path.display()),
     })?;
-    Ok(check(&path.to_string_lossy(), text, sets, catalogue, foreign)?)
+    Ok(check(&path.to_string_lossy(), text, sets, surroundings)?)
 }
 
 /// Checks a recipe's text; none of its workers is allowed. `path` is how it is called in messages, and what paths in it are
 /// relative to.
 pub fn parse(path: &str, source: &str, catalogue: &Catalogue) -> Result<Recipe, RecipeErrors> {
-    check(path, source.to_owned(), &[], catalogue, &|_| Ok(None))
+    let digest_at = |path: &Path| Ok(Contents::read(path, None)?.digest());
+    let surroundings = Surroundings { catalogue, foreign: &|_| Ok(None), digest_at: &digest_at };
+    check(path, source.to_owned(), &[], surroundings)
 }
 
-fn check(
-    path: &str,
-    text: String,
-    sets: &[String],
-    catalogue: &Catalogue,
-    foreign: Foreign,
-) -> Result<Recipe, RecipeErrors> {
+fn check(path: &str, text: String, sets: &[String], surroundings: Surroundings) -> Result<Recipe, RecipeErrors> {
+    let Surroundings { catalogue, foreign, digest_at } = surroundings;
     let (mut sources, mut problems) = (Sources::default(), vec![]);
     let Some(tree) = extends::whole(path, text, sets, &mut sources, &mut problems) else {
         return Err(RecipeErrors::new(sources, problems));
@@ -116,7 +127,7 @@ fn check(
     let workers = reader.read(tree.get("workers"));
     let spread = spread::spread(&raw, &mut problems);
     let kinds = kinds::Kinds::new(catalogue, &workers);
-    let graph = expand::expand(&raw, &spread, &sources, kinds, &mut problems);
+    let graph = expand::expand(&raw, &spread, &Paths::new(&sources, digest_at), kinds, &mut problems);
     let tables = table_specs::read(&raw, &graph, &mut problems);
     if problems.is_empty() {
         spread::unused_axes(&raw, &spread, &mut problems);

@@ -5,11 +5,11 @@ use super::combinations::Place;
 use super::exclusions::Exclusions;
 use super::expression::refuse_expressions;
 use super::problem::{Problem, nearest};
-use super::stages::{self, RawStage};
+use super::stages::{self, Otherwise, RawStage};
 use super::tree::{Content, Name, Tree};
 use super::yaml;
-use super::{inclusions, policy, zips};
-use crate::plan::Policy;
+use super::{inclusions, policy, resources, zips};
+use crate::plan::{NodeResources, Policy};
 use std::collections::{BTreeMap, HashMap};
 
 #[derive(Default)]
@@ -31,7 +31,7 @@ pub struct Raw {
 }
 
 /// What a recipe can have.
-pub const SECTIONS: [&str; 13] = [
+pub const SECTIONS: [&str; 14] = [
     "name",
     "extends",
     "axes",
@@ -42,6 +42,7 @@ pub const SECTIONS: [&str; 13] = [
     "workers",
     "stages",
     "tables",
+    "resources",
     "retries",
     "timeout",
     "keep_going",
@@ -77,8 +78,11 @@ pub fn read(tree: &Tree, is_changed: bool, problems: &mut Vec<Problem>) -> Raw {
     let exclusions = Exclusions::read(tree.get("exclude"), &axes, problems);
     let zips = zips::read(tree.get("zip"), &axes, problems);
     let inclusions = inclusions::read(tree.get("include"), &zips, &mut axes, problems);
-    let policy = policy::read(tree, &Policy::default(), problems);
-    let stages = stages::read(tree, &policy, is_changed, problems);
+    let otherwise = Otherwise {
+        policy: policy::read(tree, &Policy::default(), problems),
+        resources: resources::read(tree.get("resources"), &NodeResources::default(), problems),
+    };
+    let stages = stages::read(tree, &otherwise, is_changed, problems);
     Raw {
         name: recipe_name(tree, problems),
         axes,

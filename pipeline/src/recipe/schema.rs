@@ -65,6 +65,12 @@ pub fn default_at(schema: &Value, path: &str) -> Option<Value> {
     Some(default(parameter)).filter(|default| !default.is_null())
 }
 
+/// Whether the parameter at a path (`encoder.width`) is the place of a file or a folder.
+pub fn is_path(schema: &Value, path: &str) -> bool {
+    let parameter = path.split('.').try_fold(schema, |schema, name| schema["properties"].get(name));
+    parameter.is_some_and(|parameter| parameter["x-path"] == true)
+}
+
 /// A schema may write a number as `1`, a recipe as `1.0`: both are the float that the parameter is.
 fn canonical(schema: &Value, value: &Value) -> Value {
     match value {

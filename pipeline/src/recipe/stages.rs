@@ -14,14 +14,22 @@ pub struct RawStage {
     /// Maps, or expressions that stand for maps; later ones win.
     pub with: Vec<Tree>,
     pub resources: NodeResources,
+    /// Whether the stage itself says where it is computed.
+    pub has_device: bool,
     pub policy: Policy,
+}
+
+/// What holds for stages that say nothing else.
+pub struct Otherwise {
+    pub policy: Policy,
+    pub resources: NodeResources,
 }
 
 /// What a stage can have.
 pub const WORDS: [&str; 7] = ["use", "needs", "with", "resources", "retries", "timeout", "keep"];
 
-/// `policy`: what holds for stages that say nothing else. `is_changed`: whether the recipe is of several texts.
-pub fn read(tree: &Tree, policy: &Policy, is_changed: bool, problems: &mut Vec<Problem>) -> Vec<RawStage> {
+/// `is_changed`: whether the recipe is of several texts.
+pub fn read(tree: &Tree, otherwise: &Otherwise, is_changed: bool, problems: &mut Vec<Problem>) -> Vec<RawStage> {
     let found = tree.get("stages");
     let stages = map(found, "`stages`", "a map of stages by their names", problems);
     if stages.is_empty() && found.is_none_or(|found| found.entries().is_some()) {
@@ -36,10 +44,10 @@ pub fn read(tree: &Tree, policy: &Policy, is_changed: bool, problems: &mut Vec<P
         }
         false => vec![],
     };
-    stages.iter().map(|(name, tree)| stage(name, tree, policy, &whole, problems)).collect()
+    stages.iter().map(|(name, tree)| stage(name, tree, otherwise, &whole, problems)).collect()
 }
 
-fn stage(name: &Name, tree: &Tree, policy: &Policy, whole: &[&str], problems: &mut Vec<Problem>) -> RawStage {
+fn stage(name: &Name, tree: &Tree, otherwise: &Otherwise, whole: &[&str], problems: &mut Vec<Problem>) -> RawStage {
     plain_name(name, "a stage", problems);
     known_names(tree, &WORDS, "word", problems);
     let with = match tree.get("with") {
@@ -56,8 +64,9 @@ fn stage(name: &Name, tree: &Tree, policy: &Policy, whole: &[&str], problems: &m
         use_,
         needs: map(tree.get("needs"), "`needs`", "a map of ports and stages: { data: photos }", problems),
         with,
-        resources: resources::read(tree.get("resources"), problems),
-        policy: policy::read(tree, policy, problems),
+        resources: resources::read(tree.get("resources"), &otherwise.resources, problems),
+        has_device: tree.get("resources").is_some_and(|own| own.get("device").is_some()),
+        policy: policy::read(tree, &otherwise.policy, problems),
     }
 }
 

@@ -6,6 +6,7 @@
 use super::command;
 use super::expression::{Scope, axes_named};
 use super::kinds::Kind;
+use super::paths::Paths;
 use super::problem::Problem;
 use super::schema;
 use super::stages::RawStage;
@@ -53,7 +54,7 @@ pub struct Template {
 
 impl Template {
     /// `scope` is that of any of the instances.
-    pub fn new(kind: Arc<Kind>, stage: &RawStage, scope: &Scope, problems: &mut Vec<Problem>) -> Self {
+    pub fn new(kind: Arc<Kind>, stage: &RawStage, scope: &Scope, paths: &Paths, problems: &mut Vec<Problem>) -> Self {
         let (entries, span) = entries(stage, scope, problems);
         let entries = if kind.is_command() { command::parameters(entries) } else { entries };
         let (mut varying, mut fixed) = (vec![], vec![]);
@@ -72,17 +73,25 @@ impl Template {
         let given = Tree { span, content: Content::Map(fixed) };
         let mut common: BTreeMap<String, Value> = typed_map(&kind, &given, problems).into_iter().collect();
         varying.retain(|(name, _)| common.remove(&**name).is_some());
-        let keyed =
-            common.iter().filter_map(|(name, value)| Some((name.clone(), keyed(&kind, name, value)?))).collect();
-        Self { kind, common: Arc::new(common), keyed: Arc::new(keyed), varying }
+        let mut counting = BTreeMap::new();
+        for (name, value) in &mut common {
+            let property = &kind.stage.params["properties"][name];
+            let digests = given.get(name).and_then(|tree| paths.resolve(property, tree, value, problems));
+            counting.extend(keyed(&kind, name, digests.as_ref().unwrap_or(value)).map(|value| (name.clone(), value)));
+        }
+        Self { kind, common: Arc::new(common), keyed: Arc::new(counting), varying }
     }
 
     /// All parameters of one instance, and those that count in its key.
-    pub fn params(&self, scope: &Scope, problems: &mut Vec<Problem>) -> (Params, Params) {
+    pub fn params(&self, scope: &Scope, paths: &Paths, problems: &mut Vec<Problem>) -> (Params, Params) {
         let (mut all, mut counting) = (Vec::with_capacity(self.varying.len()), vec![]);
         for (name, entry) in &self.varying {
-            let value = typed(&self.kind, name, &entry.resolved(scope, problems), problems);
-            counting.extend(keyed(&self.kind, name, &value).map(|value| (name.clone(), value)));
+            let tree = entry.resolved(scope, problems);
+            let mut value = typed(&self.kind, name, &tree, problems);
+            let property = &self.kind.stage.params["properties"][&**name];
+            let digests = paths.resolve(property, &tree, &mut value, problems);
+            let value_counts = keyed(&self.kind, name, digests.as_ref().unwrap_or(&value));
+            counting.extend(value_counts.map(|value| (name.clone(), value)));
             all.push((name.clone(), value));
         }
         (Params::new(self.common.clone(), all), Params::new(self.keyed.clone(), counting))

@@ -34,6 +34,7 @@ pub fn serve() -> Result<()> {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             }),
             Request::Describe => say(&Reply::Catalogue(Catalogue::default())),
+            Request::Doctor { .. } => say(&Reply::Doctor { findings: vec![] }),
             Request::Run(run) => say(&answer(&run, &stopping)),
             Request::Stop => break,
         }

@@ -97,7 +97,7 @@ mod tests {
             kind: Default::default(),
             params: Default::default(),
             keyed_params: Default::default(),
-            resources: NodeResources { threads, memory_bytes: vec![0], gpus: 0, seconds },
+            resources: NodeResources { threads, memory_bytes: vec![0], seconds, ..NodeResources::default() },
             policy: Default::default(),
             worker: Default::default(),
             code: Default::default(),

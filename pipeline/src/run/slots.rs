@@ -1,7 +1,6 @@
-//! Threads and memory of this machine, and who has them.
+//! Threads, memory and GPUs of this machine, and who has them.
 
 use crate::plan::NodeResources;
-use crate::text;
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) struct Slots {
     threads: usize,
     memory_bytes: u64,
-    gpus: usize,
+    gpus: Vec<usize>,
     given: Mutex<Given>,
 }
 
@@ -33,9 +32,8 @@ pub(super) enum Grant {
 
 impl Slots {
     pub(super) fn new(threads: usize, memory_bytes: u64, gpus: Vec<usize>) -> Arc<Self> {
-        let number = gpus.len();
-        let given = Given { free_gpus: gpus, ..Given::default() };
-        Arc::new(Self { threads, memory_bytes, gpus: number, given: Mutex::new(given) })
+        let given = Given { free_gpus: gpus.clone(), ..Given::default() };
+        Arc::new(Self { threads, memory_bytes, gpus, given: Mutex::new(given) })
     }
 
     pub(super) fn threads(&self) -> usize {
@@ -45,24 +43,23 @@ impl Slots {
     /// Reserves what a stage wants, if it is free. A stage that wants more threads or memory than there is runs when nothing
     /// else does.
     pub(super) fn reserve(self: &Arc<Self>, wanted: &NodeResources, try_number: u32) -> Grant {
-        if wanted.gpus > self.gpus {
-            let (wants, there) = (text::counted(wanted.gpus, "GPU"), text::counted(self.gpus, "GPU"));
-            return Grant::Never(format!(
-                "it wants {wants} and this machine has {there}: change `resources`, or name them by --gpus"
-            ));
-        }
+        let gpus = match wanted.gpus_among(&self.gpus) {
+            Ok(gpus) => gpus,
+            Err(why) => return Grant::Never(why),
+        };
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         let threads = given.threads + wanted.threads;
         let memory_bytes = given.memory_bytes.saturating_add(wanted.memory_at(try_number));
         let is_too_much = threads > self.threads || memory_bytes > self.memory_bytes;
-        if wanted.gpus > given.free_gpus.len() || (given.stages > 0 && is_too_much) {
+        let Some(gpus) = gpus.of(&given.free_gpus).filter(|_| given.stages == 0 || !is_too_much) else {
             return Grant::NotNow;
-        }
+        };
+        given.free_gpus.retain(|gpu| !gpus.contains(gpu));
         let reservation = Reservation {
             slots: self.clone(),
             threads: wanted.threads,
             memory_bytes: memory_bytes - given.memory_bytes,
-            gpus: given.free_gpus.drain(..wanted.gpus).collect(),
+            gpus,
         };
         given.stages += 1;
         given.threads = threads;
@@ -121,9 +118,10 @@ pub(super) fn usable_memory() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Device;
 
     fn wanted(threads: usize, memory_bytes: Vec<u64>, gpus: usize) -> NodeResources {
-        NodeResources { threads, memory_bytes, gpus, seconds: vec![] }
+        NodeResources { threads, memory_bytes, gpus, device: Device::Cpu, seconds: vec![] }
     }
 
     fn given(slots: &Arc<Slots>, threads: usize, memory: u64) -> Option<Reservation> {
@@ -185,5 +183,20 @@ mod tests {
         assert_eq!(given_at(&slots, &of(2), 1).unwrap().gpus(), [0, 2]);
         let Grant::Never(why) = slots.reserve(&of(3), 1) else { panic!("there are two") };
         assert_eq!(why, "it wants 3 GPUs and this machine has 2 GPUs: change `resources`, or name them by --gpus");
+    }
+
+    #[test]
+    fn a_stage_waits_for_the_gpu_that_it_names() {
+        let slots = Slots::new(4, 100, vec![0, 2]);
+        let on = |device| NodeResources { device, ..wanted(1, vec![1], 0) };
+        let two = given_at(&slots, &on(Device::Cuda(2)), 1).unwrap();
+        assert_eq!(two.gpus(), [2]);
+        assert!(given_at(&slots, &on(Device::Cuda(2)), 1).is_none());
+        let any = given_at(&slots, &on(Device::Auto), 1).unwrap();
+        assert_eq!(any.gpus(), [0]);
+        assert!(given_at(&slots, &on(Device::Auto), 1).is_none(), "it waits for a GPU");
+        assert!(given_at(&slots, &on(Device::Cpu), 1).unwrap().gpus().is_empty());
+        drop(two);
+        assert_eq!(given_at(&slots, &on(Device::Auto), 1).unwrap().gpus(), [2]);
     }
 }

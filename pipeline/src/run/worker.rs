@@ -4,7 +4,7 @@ use super::process::Process;
 use super::spawn;
 use crate::text;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use pretext_protocol::{Catalogue, HEARTBEAT_SECONDS, PROTOCOL, Progress, Reply, Request, Run};
+use pretext_protocol::{Catalogue, Finding, HEARTBEAT_SECONDS, PROTOCOL, Progress, Reply, Request, Run};
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -137,6 +137,16 @@ impl Worker {
         let catalogue = worker.describe()?;
         worker.dismiss();
         Ok(catalogue)
+    }
+
+    /// Starts a worker, asks what it has to compute with, and lets it go. `offline`: nothing is asked of the network.
+    pub fn examine(spec: &WorkerSpec, offline: bool) -> Result<Vec<Finding>, Failure> {
+        let mut worker = Self::start(spec, 1)?;
+        worker.send(&Request::Doctor { offline });
+        let reply = worker.receive()?;
+        let Reply::Doctor { findings } = reply else { return Err(worker.unexpected(&reply)) };
+        worker.dismiss();
+        Ok(findings)
     }
 
     /// Asks it to end, which it does at once when it computes nothing.

@@ -50,7 +50,7 @@ impl Store {
 
     fn partials(&self) -> Result<Vec<Leftover>> {
         let mut folders = vec![self.root.clone()];
-        folders.extend(["attempts", "index", "workers", "damaged"].map(|area| self.root.join(area)));
+        folders.extend(["attempts", "index", "workers", "paths", "damaged"].map(|area| self.root.join(area)));
         for area in ["artifacts", "results", "runs"] {
             folders.push(self.root.join(area));
             folders.extend(files::entries(&self.root.join(area))?);

@@ -9,6 +9,7 @@
 //! runs/TIME-RECIPE/         run.json, nodes.jsonl, events.jsonl; alive, locked while it goes on, and status.json
 //! index/RECIPE              what the files of a recipe's results said when they were last read; a cache
 //! workers/DIGEST.json       catalogues, so that `plan` starts no worker
+//! paths/DIGEST              what lay at a path that a recipe names; a cache
 //! cache/                    downloads
 //! damaged/                  artifacts that were no longer what their name says
 //! lock                      locked for the moment in which an artifact is taken from its place
@@ -26,6 +27,7 @@ mod gc_plan;
 mod index;
 mod leftovers;
 mod manifest;
+mod paths;
 mod place;
 mod publish;
 mod records;

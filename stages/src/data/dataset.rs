@@ -161,3 +161,41 @@ pub fn read_i32(path: &Path, count: usize) -> Result<Vec<i32>> {
     ensure!(bytes.len() == 4 * count, "{} has {} bytes, expected {}", path.display(), bytes.len(), 4 * count);
     Ok(bytes.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What workers of a sweep share of a data set is the system's page cache: none has images of its own.
+    #[test]
+    fn images_are_read_where_they_lie() {
+        let folder = tempfile::tempdir().unwrap();
+        let pixels: Vec<u8> = (0..=255).cycle().take(40 * 8 * 8 * 3).collect();
+        let source = |image: usize| (&pixels[image * 192..(image + 1) * 192], 0);
+        let manifest = Manifest {
+            name: "grey".into(),
+            height: 8,
+            width: 8,
+            channels: 3,
+            classes: vec!["all".into()],
+            images: BTreeMap::new(),
+            mean: vec![],
+            sd: vec![],
+        };
+        let mut writer = DatasetWriter::new(folder.path().to_owned(), manifest, &source);
+        writer.split(Split::Train, &(0..40).collect::<Vec<_>>()).unwrap();
+        writer.finish().unwrap();
+
+        let data = Dataset::open(folder.path()).unwrap();
+        assert_eq!(data.image(Split::Train, 39), source(39).0);
+        let place = data.image(Split::Train, 39).as_ptr() as usize;
+        let file = folder.path().join("train.images").display().to_string();
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let map = maps.lines().find(|line| line.ends_with(&file)).expect("the file is mapped into memory");
+        let (range, rest) = map.split_once(' ').unwrap();
+        let (start, end) = range.split_once('-').unwrap();
+        let number = |text: &str| usize::from_str_radix(text, 16).unwrap();
+        assert!((number(start)..number(end)).contains(&place), "{map}");
+        assert!(rest.starts_with("r--s "), "read only and shared with who else has it open: {map}");
+    }
+}

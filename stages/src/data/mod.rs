@@ -2,9 +2,15 @@
 
 mod cifar10;
 mod dataset;
+mod folder;
 pub mod pictures;
 mod sources;
 mod split;
 
 pub use cifar10::Cifar10;
 pub use dataset::{Dataset, DatasetWriter, Manifest, Split, read_i32, read_json, write_json};
+pub use folder::Folder;
+pub use sources::Source;
+
+/// The kinds that fetch their data, and from where, in the order in which it is tried.
+pub const FETCHED: [(&str, &[Source]); 1] = [("data/cifar10", &cifar10::SOURCES)];

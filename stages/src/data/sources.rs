@@ -25,6 +25,47 @@ impl std::fmt::Display for Source {
     }
 }
 
+impl Source {
+    /// Whether it is there to be fetched from, asked within some seconds and without fetching it.
+    pub fn answers(&self) -> Result<()> {
+        let mut client;
+        let name = match self {
+            Self::Address(address) => {
+                client = Command::new("curl");
+                client.args([
+                    "--head",
+                    "--fail",
+                    "--location",
+                    "--silent",
+                    "--show-error",
+                    "--max-time",
+                    "10",
+                    address,
+                ]);
+                CURL
+            }
+            Self::Npm(package) => {
+                client = Command::new("npm");
+                client.args(["view", package, "name", "--fetch-retries", "0", "--fetch-timeout", "10000"]);
+                NPM
+            }
+        };
+        let output = client.stdin(Stdio::null()).output().with_context(|| format!("cannot start {name}"))?;
+        if !output.status.success() {
+            bail!("{}", complaint(&String::from_utf8_lossy(&output.stderr)));
+        }
+        Ok(())
+    }
+}
+
+const CURL: &str = "curl (Debian: apt install curl)";
+const NPM: &str = "npm (Debian: apt install npm)";
+
+/// The last of what a client complained of.
+fn complaint(text: &str) -> &str {
+    text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it failed without a word")
+}
+
 /// Tries the sources in order: each is fetched and unpacked into an empty folder and given to `accept`, whose first
 /// success is returned. When none is left, the error lists what each said. `watch` is told the bytes fetched so far.
 pub fn first_that_works<T>(
@@ -64,14 +105,14 @@ fn fetch(source: Source, folder: &Path, watch: &mut dyn FnMut(u64) -> Result<()>
             let file = folder.join("archive.tar.gz");
             let mut curl = Command::new("curl");
             curl.args(["--fail", "--location", "--silent", "--show-error", "--connect-timeout", "8", "--output"]);
-            run(curl.arg(&file).arg(address), "curl (Debian: apt install curl)", folder, watch)?;
+            run(curl.arg(&file).arg(address), CURL, folder, watch)?;
             file
         }
         Source::Npm(package) => {
             let mut npm = Command::new("npm");
             // Its cache would be in the user's home.
             npm.args(["pack", "--silent", "--cache", "npm-cache", package]).current_dir(folder);
-            run(&mut npm, "npm (Debian: apt install npm)", folder, watch)?;
+            run(&mut npm, NPM, folder, watch)?;
             let packed = std::fs::read_dir(folder)?.filter_map(Result::ok).map(|entry| entry.path());
             packed
                 .into_iter()
@@ -103,8 +144,7 @@ fn run(command: &mut Command, name: &str, folder: &Path, watch: &mut dyn FnMut(u
         std::thread::sleep(LOOK_EVERY);
     };
     if !status.success() {
-        let complaint = std::fs::read_to_string(&complaints)?;
-        bail!("{}", complaint.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it failed without a word"));
+        bail!("{}", complaint(&std::fs::read_to_string(&complaints)?));
     }
     Ok(())
 }

@@ -45,9 +45,67 @@ pub fn stratified(
     Ok(split)
 }
 
+/// How many images are drawn.
+#[derive(Debug, Clone, Copy)]
+pub enum Draw {
+    Count(usize),
+    /// Of all, rounded.
+    Share(f64),
+}
+
+/// Draws images of each class in proportion to how many there are, a remainder by the largest fractions. Returns the places
+/// of the drawn ones and of the rest, both ascending.
+pub fn proportional(labels: &[i32], classes: usize, draw: Draw, seed: u64) -> Result<(Vec<usize>, Vec<usize>)> {
+    let count = match draw {
+        Draw::Count(count) => count,
+        Draw::Share(share) => (share * labels.len() as f64).round() as usize,
+    };
+    ensure!(count <= labels.len(), "{count} images were asked for and there are {}", labels.len());
+    let mut members: Vec<Vec<usize>> = vec![vec![]; classes];
+    labels.iter().enumerate().for_each(|(place, &label)| members[label as usize].push(place));
+    let sizes: Vec<usize> = members.iter().map(Vec::len).collect();
+    let (mut drawn, mut rest) = (vec![], vec![]);
+    for (class, (members, share)) in members.iter_mut().zip(apportioned(count, &sizes)).enumerate() {
+        Rng::new(seed, Purpose::Split, &[class as u64]).shuffle(members);
+        drawn.extend(&members[..share]);
+        rest.extend(&members[share..]);
+    }
+    drawn.sort_unstable();
+    rest.sort_unstable();
+    Ok((drawn, rest))
+}
+
+/// `total` divided in proportion to sizes, of which it is not more than the sum: the largest remainders are rounded up, of
+/// equal ones the first.
+fn apportioned(total: usize, sizes: &[usize]) -> Vec<usize> {
+    let sum = sizes.iter().sum::<usize>().max(1);
+    let mut shares: Vec<usize> = sizes.iter().map(|size| total * size / sum).collect();
+    let mut by_remainder: Vec<usize> = (0..sizes.len()).collect();
+    by_remainder.sort_by_key(|&class| std::cmp::Reverse(total * sizes[class] % sum));
+    let missing = total - shares.iter().sum::<usize>();
+    by_remainder.into_iter().take(missing).for_each(|class| shares[class] += 1);
+    shares
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn classes_are_drawn_in_proportion() {
+        assert_eq!(apportioned(10, &[60, 30, 10]), [6, 3, 1]);
+        assert_eq!(apportioned(2, &[16, 8]), [1, 1]);
+        assert_eq!(apportioned(7, &[3, 3, 1]), [3, 3, 1]);
+        assert_eq!(apportioned(0, &[0, 0]), [0, 0]);
+        let labels: Vec<i32> = (0..90).map(|i| i32::from(i % 3 == 0)).collect();
+        let (drawn, rest) = proportional(&labels, 2, Draw::Share(0.1), 5).unwrap();
+        assert_eq!(drawn.iter().filter(|&&place| labels[place] == 1).count(), 3);
+        let mut all = [drawn, rest].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..90).collect::<Vec<_>>());
+        let error = proportional(&labels, 2, Draw::Count(91), 5).unwrap_err().to_string();
+        assert_eq!(error, "91 images were asked for and there are 90");
+    }
 
     fn labels() -> Vec<i32> {
         (0..1000).map(|i| i % 10).collect()

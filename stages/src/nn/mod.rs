@@ -22,13 +22,22 @@ pub fn device(name: &str) -> Result<Device> {
     match name.split_once(':') {
         None if name == "cpu" => Ok(Device::libtorch()),
         Some(("cuda", index)) if index.parse::<usize>().is_ok() => {
-            if !tch::Cuda::is_available() {
-                bail!("device {name}: this libtorch sees no GPU; use `cpu`, or a libtorch built for CUDA");
+            if !devices().iter().any(|device| device == name) {
+                bail!(
+                    "device {name}: this libtorch sees {}; `pretext doctor` says more, --device cpu does without",
+                    devices().join(", ")
+                );
             }
             Ok(Device::libtorch_cuda(index.parse::<usize>()?))
         }
         _ => bail!("unknown device `{name}`: expected `cpu` or `cuda:N`"),
     }
+}
+
+/// Every device that libtorch sees, by the names that requests use.
+pub fn devices() -> Vec<String> {
+    let gpus = (0..tch::Cuda::device_count()).map(|number| format!("cuda:{number}"));
+    std::iter::once("cpu".to_owned()).chain(gpus).collect()
 }
 
 #[cfg(test)]
@@ -42,7 +51,7 @@ mod tests {
         assert_eq!(unknown, "unknown device `gpu`: expected `cpu` or `cuda:N`");
         match device("cuda:0") {
             Ok(device) => assert!(tch::Cuda::is_available() && !device.is_autodiff()),
-            Err(error) => assert!(error.to_string().starts_with("device cuda:0: this libtorch sees no GPU")),
+            Err(error) => assert!(error.to_string().starts_with("device cuda:0: this libtorch sees cpu; ")),
         }
     }
 }

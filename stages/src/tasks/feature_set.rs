@@ -57,6 +57,11 @@ impl FeatureSet {
             let labels = read_i32(&folder.join(format!("{}.labels", split.name())), count)?;
             Ok((split, SplitFeatures { values, labels }))
         });
+        ensure!(
+            manifest.classes > 1,
+            "the images of these features have no labels (all are of one class), and an evaluation tells classes apart: \
+             use a data set with a folder for each class"
+        );
         Ok(Self { features: manifest.features, classes: manifest.classes, splits: splits.collect::<Result<_>>()? })
     }
 

@@ -22,6 +22,7 @@ impl Inputs {
         write_encoder(&data, &root.join("encoder"));
         write_features(&data, &root.join("features"));
         write_cifar10(&root.join("cache/cifar10"));
+        write_photographs(&root.join("photographs"));
         Self { root: root.to_owned() }
     }
 
@@ -35,6 +36,11 @@ impl Inputs {
                 (port.name.clone(), artifact)
             })
             .collect()
+    }
+
+    /// A folder of files, a sub-folder for each class.
+    pub fn photographs(&self) -> PathBuf {
+        self.root.join("photographs")
     }
 
     /// Where downloads would be.
@@ -80,6 +86,17 @@ fn write_features(data: &Dataset, folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
     let splits = Split::ALL.into_iter().map(|name| (name, split(name))).collect();
     FeatureSet { features: 12, classes: data.manifest.classes.len(), splits }.save(folder).unwrap();
+}
+
+/// Pieces of the samples as PNG files, which lose nothing.
+fn write_photographs(folder: &Path) {
+    const SIDE: u32 = 24;
+    for (number, (pixels, class)) in tiny::pieces(SIDE).into_iter().enumerate() {
+        let class = folder.join(format!("class-{class}"));
+        std::fs::create_dir_all(&class).unwrap();
+        let picture = image::RgbImage::from_raw(SIDE, SIDE, pixels).unwrap();
+        picture.save(class.join(format!("{number:03}.png"))).unwrap();
+    }
 }
 
 /// What `data/cifar10` looks for before it fetches anything: 60,000 labels and then as many images, here pieces of the

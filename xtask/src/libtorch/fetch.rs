@@ -1,6 +1,6 @@
-//! The processor's part of PyPI's torch package.
+//! PyPI's torch package, all of it or the processor's part.
 
-use super::{create, remove};
+use super::{Part, create, remove};
 use crate::shell::{command, run};
 use std::fs;
 use std::path::Path;
@@ -11,6 +11,24 @@ use std::time::{Duration, Instant};
 /// torch itself, and two small libraries that its processor part links to.
 const PACKAGES: [&str; 3] = ["torch==2.9.0", "nvidia-cuda-runtime-cu12==12.8.90", "nvidia-cuda-cupti-cu12==12.8.90"];
 const MEGABYTES: u64 = 911;
+
+/// What torch itself requires beside, for GPUs: the `Requires-Dist: nvidia-...` of its metadata.
+const FOR_GPUS: [&str; 13] = [
+    "nvidia-cuda-nvrtc-cu12==12.8.93",
+    "nvidia-cudnn-cu12==9.10.2.21",
+    "nvidia-cublas-cu12==12.8.4.1",
+    "nvidia-cufft-cu12==11.3.3.83",
+    "nvidia-curand-cu12==10.3.9.90",
+    "nvidia-cusolver-cu12==11.7.3.90",
+    "nvidia-cusparse-cu12==12.5.8.93",
+    "nvidia-cusparselt-cu12==0.7.1",
+    "nvidia-nccl-cu12==2.27.5",
+    "nvidia-nvshmem-cu12==3.3.20",
+    "nvidia-nvtx-cu12==12.8.90",
+    "nvidia-nvjitlink-cu12==12.8.93",
+    "nvidia-cufile-cu12==1.13.1.3",
+];
+const MEGABYTES_FOR_GPUS: u64 = 2_990;
 
 /// Any Python can fetch them: a package's files are the same for all but its own binding, which is not used.
 const PLATFORM: [&str; 14] = [
@@ -30,27 +48,42 @@ const PLATFORM: [&str; 14] = [
     "manylinux_2_17_x86_64",
 ];
 
-pub fn fetch(partial: &Path) -> Result<(), String> {
-    println!(
-        "libtorch: fetching PyPI's torch 2.9.0 ({MEGABYTES} MB, once; 20 seconds to some minutes) and keeping its \
-         processor part (490 MB)"
-    );
+/// All libraries come to lie side by side, where each finds the others.
+pub fn fetch(partial: &Path, part: Part) -> Result<(), String> {
+    let (further, megabytes, kept): (&[&str], _, _) = match part {
+        Part::Processor => (&[], MEGABYTES, "keeping its processor part (490 MB)"),
+        Part::Whole => (&FOR_GPUS, MEGABYTES + MEGABYTES_FOR_GPUS, "what it needs for GPUs (6 GB unpacked)"),
+    };
+    println!("libtorch: fetching PyPI's torch 2.9.0 ({megabytes} MB, once; 20 seconds to some minutes) and {kept}");
     let wheels = partial.join("wheels");
     create(&wheels)?;
     let mut pip = command("python3", &["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]);
-    pip.args(PLATFORM).args(PACKAGES).arg("--dest").arg(&wheels);
+    pip.args(PLATFORM).args(PACKAGES).args(further).arg("--dest").arg(&wheels);
     // Not into the user's cache, and not through a /tmp that may be small.
     pip.args(["--no-cache-dir", "--disable-pip-version-check"]).env("TMPDIR", partial);
-    watch(pip.spawn().map_err(|e| format!("cannot start pip: {e}"))?, partial)?;
+    watch(pip.spawn().map_err(|e| format!("cannot start pip: {e}"))?, partial, megabytes)?;
     println!("libtorch: unpacking");
-    run(command("python3", &["-c", include_str!("unpack.py")]).arg(&wheels).arg(partial))
+    run(command("python3", &["-c", include_str!("unpack.py")]).arg(&wheels).arg(partial).arg(part.word()))
         .map_err(|_| "could not unpack libtorch; what Python said is above".to_owned())?;
     remove(&wheels)?;
-    stub(partial)
+    match part {
+        Part::Processor => stub(partial),
+        Part::Whole => Ok(()),
+    }
+}
+
+impl Part {
+    /// As `unpack.py` calls it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Processor => "processor",
+            Self::Whole => "whole",
+        }
+    }
 }
 
 /// Waits for pip and says every few seconds how far it is.
-fn watch(mut pip: Child, partial: &Path) -> Result<(), String> {
+fn watch(mut pip: Child, partial: &Path, megabytes: u64) -> Result<(), String> {
     let (started, mut said) = (Instant::now(), Instant::now());
     loop {
         match pip.try_wait().map_err(|e| format!("cannot wait for pip: {e}"))? {
@@ -64,20 +97,20 @@ fn watch(mut pip: Child, partial: &Path) -> Result<(), String> {
         }
         if said.elapsed() > Duration::from_secs(5) {
             said = Instant::now();
-            println!("libtorch: {}", progress(size(partial) / 1_000_000, started.elapsed()));
+            println!("libtorch: {}", progress(size(partial) / 1_000_000, megabytes, started.elapsed()));
         }
     }
 }
 
-fn progress(megabytes: u64, elapsed: Duration) -> String {
+fn progress(megabytes: u64, all: u64, elapsed: Duration) -> String {
     // At the end pip copies, and for a moment there is more than all.
-    let megabytes = megabytes.min(MEGABYTES);
+    let megabytes = megabytes.min(all);
     let rate = megabytes as f64 / elapsed.as_secs_f64();
     if megabytes == 0 {
-        return format!("nothing of {MEGABYTES} MB yet");
+        return format!("nothing of {all} MB yet");
     }
-    let left = (MEGABYTES - megabytes) as f64 / rate;
-    format!("{megabytes} of {MEGABYTES} MB, {rate:.1} MB/s, about {left:.0} s left")
+    let left = (all - megabytes) as f64 / rate;
+    format!("{megabytes} of {all} MB, {rate:.1} MB/s, about {left:.0} s left")
 }
 
 fn size(folder: &Path) -> u64 {
@@ -109,8 +142,8 @@ mod tests {
 
     #[test]
     fn progress_has_rate_and_remaining_time() {
-        assert_eq!(progress(0, Duration::from_secs(5)), "nothing of 911 MB yet");
-        assert_eq!(progress(511, Duration::from_secs(10)), "511 of 911 MB, 51.1 MB/s, about 8 s left");
-        assert_eq!(progress(920, Duration::from_secs(10)), "911 of 911 MB, 91.1 MB/s, about 0 s left");
+        assert_eq!(progress(0, 911, Duration::from_secs(5)), "nothing of 911 MB yet");
+        assert_eq!(progress(511, 911, Duration::from_secs(10)), "511 of 911 MB, 51.1 MB/s, about 8 s left");
+        assert_eq!(progress(920, 911, Duration::from_secs(10)), "911 of 911 MB, 91.1 MB/s, about 0 s left");
     }
 }

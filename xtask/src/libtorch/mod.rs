@@ -1,4 +1,4 @@
-//! libtorch in `.libtorch/`: links to the one that the user has, or the processor's part of PyPI's package.
+//! libtorch in `.libtorch/`: links to the one that the user has, or PyPI's package, all of it or the processor's part.
 
 mod existing;
 mod fetch;
@@ -11,12 +11,36 @@ use std::path::{Path, PathBuf};
 /// The release that `tch` is made for; its patch releases do as well.
 const VERSION: &str = "2.9";
 
+/// How much of libtorch is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// What computes on processors.
+    Processor,
+    /// All of it, for GPUs too.
+    Whole,
+}
+
+impl Part {
+    fn is_in(self, libtorch: &Path) -> bool {
+        let library = libtorch.join("lib").join(self.library());
+        library.exists() && libtorch.join("include/ATen").is_dir()
+    }
+
+    /// The one that is there if the part is.
+    fn library(self) -> &'static str {
+        match self {
+            Self::Processor => "libtorch_cpu.so",
+            Self::Whole => "libtorch_cuda.so",
+        }
+    }
+}
+
 pub fn folder() -> PathBuf {
     root().join(".libtorch")
 }
 
 pub fn is_ready() -> bool {
-    folder().join("lib/libtorch_cpu.so").exists() && folder().join("include/ATen").is_dir()
+    Part::Processor.is_in(&folder())
 }
 
 /// What there is to say of it in one line.
@@ -25,44 +49,45 @@ pub fn describe() -> String {
         return "missing; `cargo xtask setup` fetches it, or links to a torch 2.9 that is there".into();
     }
     let version = version_of(&folder()).unwrap_or_else(|| "of unknown version".into());
+    let part = if Part::Whole.is_in(&folder()) { "for GPUs too" } else { "for processors" };
     match fs::read_link(folder().join("lib")) {
-        Ok(lib) => format!("{version}, links to {}", lib.parent().unwrap_or(&lib).display()),
-        Err(_) => format!("{version}, in {}", folder().display()),
+        Ok(lib) => format!("{version}, {part}, links to {}", lib.parent().unwrap_or(&lib).display()),
+        Err(_) => format!("{version}, {part}, in {}", folder().display()),
     }
 }
 
 /// Puts it in place if it is not there. Nothing appears under the final name before it is whole.
-pub fn ensure() -> Result<(), String> {
+pub fn ensure(part: Part) -> Result<(), String> {
     let _lock = lock()?;
-    if is_ready() {
+    if part.is_in(&folder()) {
         return Ok(());
     }
     let partial = root().join(".libtorch.partial");
     remove(&partial)?;
     create(&partial)?;
-    prepare(&partial).inspect_err(|_| drop(remove(&partial)))?;
+    prepare(&partial, part).inspect_err(|_| drop(remove(&partial)))?;
     remove(&folder())?;
     fs::rename(&partial, folder()).map_err(|e| format!("cannot rename {}: {e}", partial.display()))
 }
 
-fn prepare(partial: &Path) -> Result<(), String> {
-    match existing::find() {
+fn prepare(partial: &Path, part: Part) -> Result<(), String> {
+    match existing::find(part) {
         Some(existing) => existing::link(&existing, partial),
         None => {
-            fetch::fetch(partial)?;
-            loads(partial).map_err(|why| format!("the libtorch that was fetched cannot be loaded: {why}"))
+            fetch::fetch(partial, part)?;
+            loads(partial, part).map_err(|why| format!("the libtorch that was fetched cannot be loaded: {why}"))
         }
     }
 }
 
-/// Takes away a libtorch that is not the one that `LIBTORCH` names, so that `ensure` links to that.
-pub fn follow_environment() -> Result<(), String> {
-    if !is_ready() {
-        return Ok(());
-    }
+/// Takes away a libtorch that lacks a part that is wanted, or is not the one that `LIBTORCH` names, so that `ensure` puts
+/// another one there.
+pub fn make_way(part: Part) -> Result<(), String> {
     let place = |libtorch: &Path| fs::canonicalize(libtorch.join("lib")).ok();
-    match existing::named() {
+    let named = if is_ready() { existing::named(part) } else { None };
+    match named {
         Some(named) if place(&named) != place(&folder()) => remove(&folder()),
+        _ if is_ready() && !part.is_in(&folder()) => remove(&folder()),
         _ => Ok(()),
     }
 }
@@ -95,9 +120,9 @@ fn is_right(version: &str) -> bool {
 }
 
 /// Whether the loader finds all that the libraries ask for; if not, what it says.
-fn loads(libtorch: &Path) -> Result<(), String> {
+fn loads(libtorch: &Path, part: Part) -> Result<(), String> {
     let script = "import ctypes, sys\nfor library in sys.argv[1:]: ctypes.CDLL(library)";
-    let libraries = ["lib/libtorch_cpu.so", "lib/libtorch.so"].map(|library| libtorch.join(library));
+    let libraries = [part.library(), "libtorch.so"].map(|library| libtorch.join("lib").join(library));
     let output = command("python3", &["-c", script]).args(libraries).output().map_err(|e| e.to_string())?;
     match String::from_utf8_lossy(&output.stderr).lines().last() {
         _ if output.status.success() => Ok(()),

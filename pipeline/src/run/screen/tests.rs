@@ -19,7 +19,7 @@ pub(in crate::run) fn node(id: &NodeId) -> Node {
         kind: Default::default(),
         params: Default::default(),
         keyed_params: Default::default(),
-        resources: NodeResources { threads: 1, memory_bytes: vec![0], gpus: 0, seconds: vec![] },
+        resources: NodeResources { threads: 1, memory_bytes: vec![0], ..NodeResources::default() },
         policy: Default::default(),
         worker: Default::default(),
         code: Default::default(),

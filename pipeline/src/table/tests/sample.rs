@@ -91,7 +91,7 @@ impl Sample {
             kind: Arc::new(stage_kind(kind)),
             params: params(kind, axes).into_iter().collect(),
             keyed_params: Default::default(),
-            resources: NodeResources { threads: 2, memory_bytes: vec![1 << 30], gpus: 0, seconds: vec![] },
+            resources: NodeResources { threads: 2, memory_bytes: vec![1 << 30], ..NodeResources::default() },
             policy: Default::default(),
             worker: Default::default(),
             code: Default::default(),

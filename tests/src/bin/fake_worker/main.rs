@@ -3,7 +3,7 @@
 
 mod haunted;
 
-use pretext_protocol::{CHECKPOINT, Cost, Measurement, PROTOCOL, Progress, Reply, Request, Run};
+use pretext_protocol::{CHECKPOINT, Cost, Finding, Measurement, PROTOCOL, Progress, Reply, Request, Run};
 use pretext_tests::fake;
 use std::ffi::CString;
 use std::fs;
@@ -39,6 +39,10 @@ fn main() {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             }),
             Request::Describe => say(&Reply::Catalogue(fake::catalogue())),
+            Request::Doctor { offline } => {
+                let text = if offline { "fake numbers\nasked nobody" } else { "fake numbers" };
+                say(&Reply::Doctor { findings: vec![Finding { name: "libtorch".to_owned(), text: text.to_owned() }] });
+            }
             Request::Run(run) => compute(&run, &stop),
             Request::Stop => return,
         }
@@ -64,6 +68,7 @@ fn compute(run: &Run, stop: &AtomicBool) {
     eprintln!("{} begins", run.kind);
     let value = match run.kind.as_str() {
         "fake/source" => number(run, "value"),
+        "fake/read" => fs::read_to_string(run.params["path"].as_str().unwrap()).unwrap().trim().parse().unwrap(),
         "fake/add" => input(run, "a") + input(run, "b") + number(run, "plus"),
         "fake/slow" | "fake/haunted" => match count(run, stop) {
             Some(value) => value,
