@@ -5,6 +5,7 @@ pub mod augment;
 pub mod catalog;
 pub mod context;
 pub mod data;
+pub mod memory;
 pub mod methods;
 pub mod metrics;
 pub mod nn;

@@ -9,6 +9,8 @@ pub enum Purpose {
     Shuffle = 3,
     View = 4,
     Noise = 5,
+    Judge = 6,
+    Cluster = 7,
 }
 
 /// A counter-based generator: draw number n is a mix of the key and n (SplitMix64, Steele et al. 2014).

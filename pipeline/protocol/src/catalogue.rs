@@ -31,8 +31,9 @@ pub struct StageKind {
     /// JSON Schema (an object with `properties`) of its parameters: types, bounds, defaults, descriptions.
     /// Only `type` (boolean, integer, number, string, array, object, or a pair with `null`), `enum`, `const`, `items`,
     /// `minItems`, `maxItems`, `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`, `properties`,
-    /// `required`, `default` and `description` occur, and the extensions `x-unit` (text) and `x-unused` (true for a
-    /// parameter of the family that this kind accepts and ignores: it does not count in the key).
+    /// `required`, `default` and `description` occur, and the extensions `x-unit` (text), `x-unused` (true for a
+    /// parameter of the family that this kind accepts and ignores: it does not count in the key) and `x-unkeyed` (true for
+    /// one that changes progress and side files but no output and no measurement: it does not count in the key either).
     pub params: Value,
     #[serde(default)]
     pub measures: Vec<Measure>,

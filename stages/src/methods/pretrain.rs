@@ -5,9 +5,10 @@ use crate::augment::{Loader, Policy};
 use crate::context::Context;
 use crate::data::{Dataset, Manifest, Split};
 use crate::nn::Init;
-use crate::nn::encoder::EncoderConfig;
+use crate::nn::encoder::{Encoder, EncoderConfig};
 use crate::stage::{About, DATA, OutputAbout, PortAbout};
-use crate::train::{Method, OptimiserConfig, Training, train};
+use crate::tasks::OnlineKnn;
+use crate::train::{Judge, Method, OptimiserConfig, Training, train};
 use anyhow::{Result, ensure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,10 @@ pub struct Common {
     #[schemars(range(min = 2), extend("x-unit" = "images"))]
     pub batch: u32,
     pub optimiser: OptimiserConfig,
+    /// how many times, evenly over the training, kNN on validation shows what the encoder has learned so far, in the
+    /// progress and in curve.csv; 0: never. Bank: at most 4000 training images; k 200, temperature 0.1
+    #[schemars(range(min = 0, max = 10_000), extend("x-unit" = "times", "x-unkeyed" = true))]
+    pub online_knn: u32,
     /// of the first weights, the order of the images and their views
     #[schemars(range(min = 0))]
     pub seed: u64,
@@ -37,6 +42,7 @@ impl Default for Common {
             epochs: 100,
             batch: 128,
             optimiser: OptimiserConfig::default(),
+            online_knn: 5,
             seed: 0,
         }
     }
@@ -95,7 +101,11 @@ pub fn pretrain<M: Method>(
     let mut init = Init::new(common.seed, &context.device.clone().autodiff());
     let mut method = build(&mut init, &data.manifest);
     let loader = Loader { data, policy, views: M::VIEWS, batch, seed: common.seed };
-    train(&mut method, &Training { loader, epochs: common.epochs as usize, optimiser: &common.optimiser }, context)?;
+    let knn = if common.online_knn > 0 { OnlineKnn::new(data, common.seed, context) } else { None };
+    let accuracy = |encoder: &Encoder| knn.as_ref()?.accuracy(encoder);
+    let judge = knn.is_some().then_some(Judge { times: common.online_knn as usize, accuracy: &accuracy });
+    let training = Training { loader, epochs: common.epochs as usize, optimiser: &common.optimiser, judge };
+    train(&mut method, &training, context)?;
     let encoder = EncoderArtifact::new(Some(&common.encoder), &data.manifest);
     encoder.save(Some(method.encoder()), &context.output("encoder")?)
 }

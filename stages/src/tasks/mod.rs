@@ -6,8 +6,12 @@ mod knn;
 mod lbfgs;
 mod linear_probe;
 mod logistic;
+mod nearest;
+mod online_knn;
 
 pub use feature_set::{FeatureSet, SplitFeatures};
 pub use features::Features;
-pub use knn::{Knn, vote};
+pub use knn::{Knn, scores};
 pub use linear_probe::LinearProbe;
+pub use nearest::{Neighbour, nearest};
+pub use online_knn::OnlineKnn;

@@ -8,6 +8,7 @@
 //! | [`fused_sgd`], [`fused_adamw`] | one pass over all parameters, in place |
 //! | [`lars_gradients`], [`clip_norm`] | norms stay on the device, so that a GPU does not wait; one call for all parameters |
 //! | [`lerp`], [`add`], [`scale`] | moving averages and sums of gradients: one pass, in place, one call |
+//! | [`read`], [`first_not_finite`] | a look at values without a copy; one transfer for all tensors |
 //!
 //! The mechanism: a `#[backend_extension]` trait, implemented for `LibTorch` and for `Autodiff<LibTorch>`; the calls
 //! that tch does not expose are in `shim.cpp`. Everything that is libtorch's own stays in this folder.
@@ -20,9 +21,11 @@ mod foreach;
 mod norm;
 mod optim;
 mod raw;
+mod values;
 
 pub use conv::{ConvSpec, conv2d};
 pub use foreach::{add, clip_norm, lerp, scale};
 pub use norm::{NormSpec, NormTensors, batch_norm, batch_norm_add};
 pub use optim::{AdamW, Lars, Sgd, fused_adamw, fused_sgd, lars_gradients};
 pub use raw::{channels_last, copy, raw, tune_allocator};
+pub use values::{Summary, first_not_finite, read, summary};
