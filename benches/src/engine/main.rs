@@ -2,11 +2,15 @@
 //! `--json` one object of figures. Started by `cargo xtask bench engine`, which prepares PyTorch.
 
 mod classifier;
+mod knn;
 mod peer;
 
 fn main() -> anyhow::Result<()> {
-    let figures = classifier::run()?;
-    if std::env::args().any(|argument| argument == "--json") {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let only = arguments.iter().find(|argument| !argument.starts_with("--")).map_or("", String::as_str);
+    let mut figures = if only.is_empty() { classifier::run()? } else { serde_json::Map::new() };
+    figures.extend(knn::run(only, 2)?);
+    if arguments.iter().any(|argument| argument == "--json") {
         println!("{}", serde_json::Value::Object(figures));
     }
     Ok(())

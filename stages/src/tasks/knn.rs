@@ -77,7 +77,7 @@ fn unit_rows(split: &SplitFeatures, features: usize, device: &Device) -> Tensor<
 }
 
 /// The class of each query by its neighbours' vote. Of equal scores the lower class wins.
-pub(super) fn predict(neighbours: &[Vec<Neighbour>], labels: &[i32], classes: usize, temperature: f64) -> Vec<i32> {
+pub fn predict(neighbours: &[Vec<Neighbour>], labels: &[i32], classes: usize, temperature: f64) -> Vec<i32> {
     neighbours.par_iter().map(|neighbours| best(&scores(neighbours, labels, classes, temperature))).collect()
 }
 

@@ -21,6 +21,7 @@ mod foreach;
 mod norm;
 mod optim;
 mod raw;
+mod threads;
 mod values;
 
 pub use conv::{ConvSpec, conv2d};
@@ -28,4 +29,5 @@ pub use foreach::{add, clip_norm, lerp, scale};
 pub use norm::{NormSpec, NormTensors, batch_norm, batch_norm_add};
 pub use optim::{AdamW, Lars, Sgd, fused_adamw, fused_sgd, lars_gradients};
 pub use raw::{channels_last, copy, raw, tune_allocator};
+pub use threads::share_out;
 pub use values::{Summary, first_not_finite, read, summary};
