@@ -40,9 +40,9 @@ pub fn largest_assignment(gain: &[Vec<f64>]) -> Vec<Option<usize>> {
         }
     }
     let mut assigned = vec![None; rows];
-    for column in 1..=columns {
-        if let Some(place) = assigned.get_mut(row_of[column] - 1) {
-            *place = Some(column - 1);
+    for (column, row) in row_of[1..=columns].iter().enumerate() {
+        if let Some(place) = assigned.get_mut(row - 1) {
+            *place = Some(column);
         }
     }
     assigned

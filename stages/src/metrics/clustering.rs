@@ -80,12 +80,15 @@ fn plogp(p: f64) -> f64 {
 mod tests {
     use super::*;
 
+    /// Cluster of an image, how many clusters there are, and accuracy, NMI and ARI.
+    type Case = (fn(i32) -> u32, usize, [f64; 3]);
+
     /// What scikit-learn 1.9.1 and scipy 1.17.1 say: `normalized_mutual_info_score(labels, clusters)`,
     /// `adjusted_rand_score(labels, clusters)`, and `linear_sum_assignment(contingency, maximize=True)`.
     #[test]
     fn they_are_those_of_scikit_learn() {
         let labels: Vec<i32> = (0..60).map(|i| i % 4).collect();
-        let cases: [(fn(i32) -> u32, usize, [f64; 3]); 5] = [
+        let cases: [Case; 5] = [
             (|i| ((i % 4 + 1) % 4) as u32, 4, [1.0, 1.0, 1.0]),
             (
                 |i| (if i % 7 == 0 { i / 7 % 4 } else { i % 4 }) as u32,

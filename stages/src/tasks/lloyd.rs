@@ -126,7 +126,7 @@ fn plus_plus(x: &Tensor<2>, clusters: usize, rng: &mut Rng) -> Tensor<2> {
             left < 0.0
         };
         // None where all vectors are centres already, or rounding leaves a little.
-        let vector = distances.iter().position(|distance| reaches(distance)).unwrap_or_else(|| rng.below(n));
+        let vector = distances.iter().position(&mut reaches).unwrap_or_else(|| rng.below(n));
         chosen.push(x.clone().narrow(0, vector, 1));
     }
     Tensor::cat(chosen, 0)

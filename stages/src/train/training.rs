@@ -24,7 +24,7 @@ pub fn train<M: Method>(method: &mut M, training: &Training, context: &Context) 
         return Err(failure::replay(learner, training, context)?.into());
     }
     let mut run = Run::start(learner, training, context)?;
-    match run.to_the_end() {
+    match run.complete() {
         Err(error) => match error.downcast::<NotFinite>() {
             Ok(seen) => Err(failure::explain(run.learner, training, context, seen)),
             Err(error) => Err(error),
@@ -89,7 +89,7 @@ impl<'a, M: Method> Run<'a, M> {
         Ok(run)
     }
 
-    fn to_the_end(&mut self) -> Result<()> {
+    fn complete(&mut self) -> Result<()> {
         // An earlier attempt may have been stopped after an epoch and before the encoder was judged.
         self.judge_if_due()?;
         let steps = self.position.step..self.training.total_steps();
