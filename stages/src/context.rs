@@ -38,6 +38,9 @@ impl std::fmt::Display for Stopped {
 
 impl std::error::Error for Stopped {}
 
+/// The request of a step that is kept, beside its checkpoint.
+pub const REQUEST: &str = "request.json";
+
 pub struct Context<'a> {
     request: &'a Run,
     outbox: &'a dyn Outbox,
@@ -45,12 +48,19 @@ pub struct Context<'a> {
     stopping: &'a (dyn Fn() -> bool + Sync),
     cost: Mutex<Cost>,
     pub device: Device,
+    /// Whether a training shall run the step after its checkpoint, show it, and end with [`crate::train::Replayed`].
+    pub replays: bool,
 }
 
 impl<'a> Context<'a> {
     pub fn new(request: &'a Run, outbox: &'a dyn Outbox, stopping: &'a (dyn Fn() -> bool + Sync)) -> Result<Self> {
         let device = crate::nn::device(&request.resources.device)?;
-        Ok(Self { request, outbox, stopping, cost: Mutex::default(), device })
+        Ok(Self { request, outbox, stopping, cost: Mutex::default(), device, replays: false })
+    }
+
+    /// `cpu`, `cuda:0`
+    pub fn device_name(&self) -> &str {
+        &self.request.resources.device
     }
 
     /// The artifact on a port.
@@ -81,6 +91,26 @@ impl<'a> Context<'a> {
     /// The last whole checkpoint of an earlier attempt.
     pub fn saved_checkpoint(&self) -> Option<PathBuf> {
         self.request.resume.as_ref().map(|folder| folder.join(CHECKPOINT)).filter(|folder| folder.is_dir())
+    }
+
+    /// The newest whole checkpoint: this attempt's, or else the one that it went on from.
+    pub fn last_checkpoint(&self) -> Option<PathBuf> {
+        Some(self.request.scratch.join(CHECKPOINT)).filter(|folder| folder.is_dir()).or_else(|| self.saved_checkpoint())
+    }
+
+    /// A folder with all that it takes to run a step again: the checkpoint before it, which `write` puts into an empty
+    /// folder, and this request. [`crate::worker::replay`] does it.
+    pub fn keep_failed_step(&self, write: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+        let folder = std::path::absolute(self.request.scratch.join("failed-step"))?;
+        let checkpoint = folder.join(CHECKPOINT);
+        std::fs::create_dir_all(&checkpoint).with_context(|| format!("cannot create {}", checkpoint.display()))?;
+        write(&checkpoint)?;
+        let mut request = self.request.clone();
+        for input in request.inputs.values_mut() {
+            *input = std::path::absolute(&*input)?;
+        }
+        crate::data::write_json(&folder.join(REQUEST), &request)?;
+        Ok(folder)
     }
 
     /// Replaces this attempt's checkpoint by what `write` puts into an empty folder. There is a whole one at every

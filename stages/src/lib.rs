@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod context;
 pub mod data;
 pub mod doctor;
+pub mod memory;
 pub mod methods;
 pub mod metrics;
 pub mod nn;

@@ -10,6 +10,8 @@ pub enum Purpose {
     View = 4,
     Noise = 5,
     Mask = 6,
+    Judge = 7,
+    Cluster = 8,
 }
 
 /// A counter-based generator: draw number n is a mix of the key and n (SplitMix64, Steele et al. 2014).

@@ -155,7 +155,10 @@ fn tidy(schema: &mut Value, default: &Value) {
     for word in ["title", "format", "$schema", "additionalProperties", "required"] {
         object.shift_remove(word);
     }
-    object.insert("default".into(), default.clone());
+    // What a file leaves out while it has its default says that in its own schema.
+    if !default.is_null() {
+        object.insert("default".into(), default.clone());
+    }
     flatten_choices(object);
     if let Some(Value::Object(properties)) = object.get_mut("properties") {
         for (name, property) in properties {

@@ -1,11 +1,15 @@
 //! The worker's side of the protocol: a thread reads requests, the main thread runs stages.
 
-use crate::catalog;
-use crate::context::{Context, Outbox, Stopped};
+use crate::catalog::{self, Entry};
+use crate::context::{Context, Outbox, REQUEST, Stopped};
+use crate::data::read_json;
 use crate::doctor;
-use anyhow::{Result, anyhow};
+use crate::memory;
+use crate::train::Replayed;
+use anyhow::{Result, anyhow, bail};
 use pretext_protocol::{Cost, HEARTBEAT_SECONDS, PROTOCOL, Reply, Request, Run, requests};
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -58,13 +62,34 @@ fn execute(run: &Run, outbox: &Mutex<std::io::Stdout>, stopping: &AtomicBool) ->
 }
 
 fn run_stage(run: &Run, outbox: &dyn Outbox, stopping: &(dyn Fn() -> bool + Sync)) -> Result<Cost> {
-    let stage = catalog::find(&run.kind).ok_or_else(|| anyhow!("this worker has no kind `{}`", run.kind))?;
+    let stage = find(run)?;
     forget_peak_rss();
     let context = Context::new(run, outbox, stopping)?;
-    (stage.run)(&run.params, &context)?;
+    let (outcome, peak) = memory::peak_during(|| (stage.run)(&run.params, &context));
+    outcome?;
     let mut cost = context.into_cost();
+    cost.peak_bytes = Some(peak);
     cost.peak_rss_bytes = peak_rss_bytes();
     Ok(cost)
+}
+
+fn find(run: &Run) -> Result<Entry> {
+    catalog::find(&run.kind).ok_or_else(|| anyhow!("this worker has no kind `{}`", run.kind))
+}
+
+/// Runs the step that a training has kept in `folder` because something in it was not finite. Returns what each of its
+/// tensors holds, as text.
+pub fn replay(folder: &Path) -> Result<String> {
+    let mut run: Run = read_json(&folder.join(REQUEST))?;
+    run.resume = Some(folder.to_owned());
+    set_threads(run.resources.threads);
+    let (stage, outbox) = (find(&run)?, Mutex::new(std::io::sink()));
+    let mut context = Context::new(&run, &outbox, &|| false)?;
+    context.replays = true;
+    match (stage.run)(&run.params, &context) {
+        Ok(()) => bail!("{} does not train: there is no step to run again", run.kind),
+        Err(error) => Ok(error.downcast::<Replayed>()?.to_string()),
+    }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -1,11 +1,11 @@
 //! Every kind that trains, stopped again and again and continued from its checkpoint, must end with the bytes of an
-//! undisturbed run. `tests/tests/killed_trainings.rs` does the same to the worker's process, by SIGKILL.
+//! undisturbed run. `tests/tests/killed_trainings.rs` does the same to the worker's process, by SIGKILL, and
+//! `repeatable.rs` beside it at two threads.
 
 mod tiny;
 
-use pretext_protocol::Reply;
-use pretext_stages::catalog::{self, Entry};
-use pretext_stages::context::{Context, Outbox, Stopped};
+use pretext_stages::catalog::Entry;
+use pretext_stages::context::{Context, Stopped};
 use pretext_stages::random::{Purpose, Rng};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -14,12 +14,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const EPOCHS: u32 = 8;
 const BATCH: u32 = 32;
 const NEVER: usize = usize::MAX;
-
-struct Nobody;
-
-impl Outbox for Nobody {
-    fn send(&self, _: &Reply) {}
-}
 
 /// A training that is attempted.
 struct Case<'a> {
@@ -49,7 +43,7 @@ impl Attempt {
         run.resume = resume.map(|attempt| attempt.folder.join("scratch"));
         let looked = AtomicUsize::new(0);
         let stopping = || looked.fetch_add(1, Ordering::Relaxed) + 1 >= stop_after;
-        let context = Context::new(&run, &Nobody, &stopping).unwrap();
+        let context = Context::new(&run, &tiny::Nobody, &stopping).unwrap();
         match (entry.run)(&run.params, &context) {
             Ok(()) => false,
             Err(error) => {
@@ -58,18 +52,6 @@ impl Attempt {
             }
         }
     }
-
-    /// Everything that counts, and the learning curve, which must not show an interruption either.
-    fn yields(&self) -> Vec<Vec<u8>> {
-        ["out/encoder/encoder.json", "out/encoder/weights.safetensors", "side/curve.csv"]
-            .map(|file| std::fs::read(self.folder.join(file)).unwrap())
-            .to_vec()
-    }
-}
-
-fn trained_kinds() -> Vec<Entry> {
-    let unused_epochs = |entry: &Entry| (entry.kind)().params["properties"]["epochs"]["x-unused"] == true;
-    catalog::entries().into_iter().filter(|e| (e.kind)().family() == "pretrain" && !unused_epochs(e)).collect()
 }
 
 /// Runs a case without interruption, and then with many.
@@ -85,7 +67,10 @@ fn compare(case: &Case, place: &Path) {
     }
     let stops = attempts.len() - 1;
     assert!(stops >= 4, "{name}: stopped {stops} times only");
-    assert!(attempts.last().unwrap().yields() == undisturbed.yields(), "{name}: other bytes after {stops} stops");
+    assert!(
+        tiny::trained(&attempts.last().unwrap().folder) == tiny::trained(&undisturbed.folder),
+        "{name}: other bytes after {stops} stops"
+    );
 }
 
 #[test]
@@ -94,9 +79,7 @@ fn interrupted_trainings_end_with_the_bytes_of_undisturbed_ones() {
     let root = tempfile::tempdir().unwrap();
     let data = root.path().join("data");
     tiny::write_dataset(&data);
-    let kinds = trained_kinds();
-    assert!(kinds.len() >= 4, "{} kinds train", kinds.len());
-    for entry in &kinds {
+    for entry in &tiny::trained_kinds() {
         let case = Case { entry, optimiser: json!({}), data: &data };
         compare(&case, &root.path().join(entry.name.replace('/', "-")));
     }
@@ -109,7 +92,7 @@ fn every_optimiser_goes_on_with_all_its_state() {
     let root = tempfile::tempdir().unwrap();
     let data = root.path().join("data");
     tiny::write_dataset(&data);
-    let entry = trained_kinds().into_iter().find(|entry| entry.name == "pretrain/supervised").unwrap();
+    let entry = tiny::trained_kinds().into_iter().find(|entry| entry.name == "pretrain/supervised").unwrap();
     for optimiser in [
         json!({ "kind": "sgd", "nesterov": true, "exclude": "bias_and_norm", "accumulate": 3 }),
         json!({ "kind": "adamw", "lr": 1e-3, "accumulate": 3, "clip_norm": 1.0 }),

@@ -6,6 +6,7 @@ mod graph;
 mod lab;
 mod processes;
 mod store_acts;
+pub mod trainings;
 mod worker;
 
 pub use graph::{GraphSpec, NodeSpec};

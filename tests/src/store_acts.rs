@@ -196,6 +196,8 @@ pub fn provenance(attempts: u32) -> Provenance {
         seconds: 3600.0,
         attempts,
         images_per_second: None,
+        data_wait_share: None,
+        peak_bytes: None,
         peak_rss_bytes: None,
         threads: 1,
         device: "cpu".into(),

@@ -1,7 +1,7 @@
 //! The real worker, spoken to directly.
 
 use crate::signal;
-use pretext_protocol::{Catalogue, Reply, Request, Run};
+use pretext_protocol::{Catalogue, Cost, Reply, Request, Run};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -22,6 +22,8 @@ impl WorkerProcess {
     pub fn start(program: &Path) -> Self {
         let mut command = Command::new(program);
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        // Threads of libgomp that wait do so on the cores that other tests want. What they compute stays the same.
+        command.env("OMP_WAIT_POLICY", "passive");
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
         let requests = child.stdin.take().expect("a piped stdin");
         let replies = BufReader::new(child.stdout.take().expect("a piped stdout"));
@@ -37,10 +39,10 @@ impl WorkerProcess {
         }
     }
 
-    /// Computes a stage to its end.
-    pub fn compute(&mut self, run: &Run) {
+    /// Computes a stage to its end, and says what it cost.
+    pub fn compute(&mut self, run: &Run) -> Cost {
         self.send(&Request::Run(run.clone()));
-        assert!(self.is_done(), "the worker ended in the middle of {}", run.kind);
+        self.cost().unwrap_or_else(|| panic!("the worker ended in the middle of {}", run.kind))
     }
 
     /// Computes a stage, but is killed (SIGKILL) as soon as `moment` says so, which is asked again and again from the
@@ -56,20 +58,19 @@ impl WorkerProcess {
                 // Nobody has waited for it yet: the number is still its own.
                 signal(process, libc::SIGKILL);
             });
-            let is_done = self.is_done();
+            let is_done = self.cost().is_some();
             ended.store(true, Ordering::Relaxed);
             is_done
         })
     }
 
-    /// Reads to the end of the stage or of the worker.
-    fn is_done(&mut self) -> bool {
+    /// Reads to the end of the stage or of the worker, which has none then.
+    fn cost(&mut self) -> Option<Cost> {
         loop {
-            match self.reply() {
-                None => return false,
-                Some(Reply::Done { .. }) => return true,
-                Some(reply @ (Reply::Failed { .. } | Reply::Stopped { .. })) => panic!("{reply:?}"),
-                Some(_) => {}
+            match self.reply()? {
+                Reply::Done { cost, .. } => return Some(cost),
+                reply @ (Reply::Failed { .. } | Reply::Stopped { .. }) => panic!("{reply:?}"),
+                _ => {}
             }
         }
     }

@@ -2,13 +2,8 @@
 //! the newest checkpoint that an earlier attempt has left. It must end with the bytes of an undisturbed training. The
 //! worker's process is spoken to directly; `stages/tests/resume.rs` asks the same of stops on request.
 
-use pretext::recipe::schema;
-use pretext_protocol::{CHECKPOINT, Resources, Run, StageKind};
-use pretext_tests::WorkerProcess;
-use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
-use std::fs;
-use std::io::Write;
+use pretext_protocol::{CHECKPOINT, Run, StageKind};
+use pretext_tests::trainings::{prepare, training, worker, yields};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,7 +20,6 @@ fn killed_at_random_moments_trainings_end_with_the_bytes_of_undisturbed_ones() {
     println!("PRETEXT_SEED={seed} draws these moments again");
     let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (data, kinds) = prepare(root.path());
-    assert!(kinds.len() >= 4, "{} kinds train", kinds.len());
     let (queue, while_saving) = (Mutex::new(kinds.iter().enumerate()), AtomicUsize::new(0));
     let work = || {
         while let Some((number, kind)) = { queue.lock().unwrap().next() } {
@@ -42,34 +36,6 @@ fn killed_at_random_moments_trainings_end_with_the_bytes_of_undisturbed_ones() {
 
 fn seed_of_now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
-}
-
-/// The data set, made by the worker itself, and the kinds that train on it.
-fn prepare(root: &Path) -> (PathBuf, Vec<StageKind>) {
-    let mut worker = worker();
-    let catalogue = worker.describe();
-    let photos = catalogue.kind("data/cifar10").unwrap();
-    write_pictures(&root.join("cache/cifar10"));
-    let mut run = request(photos, &root.join("photos"), &[]);
-    run.params.extend([("train".to_owned(), json!(80)), ("validation".to_owned(), json!(10))]);
-    run.cache = root.join("cache");
-    worker.compute(&run);
-    let trains = |kind: &StageKind| {
-        let epochs = &kind.params["properties"]["epochs"];
-        kind.family() == "pretrain" && epochs.is_object() && epochs["x-unused"] != true
-    };
-    (run.out.join("dataset"), catalogue.kinds.into_iter().filter(trains).collect())
-}
-
-/// What `data/cifar10` takes for its download: 60,000 labels, then as many pictures of 32x32 pixels. Ramps and stripes that
-/// differ from picture to picture: there is something to learn, though it does not matter what.
-fn write_pictures(folder: &Path) {
-    let value = |picture: usize, place: usize| (picture % 10 * place / 40 + picture * 37 + place % 7 * 20) as u8;
-    let pictures: Vec<u8> = (0..600).flat_map(|picture| (0..32 * 32 * 3).map(move |at| value(picture, at))).collect();
-    fs::create_dir_all(folder).unwrap();
-    let mut file = fs::File::create(folder.join("cifar10.bin")).unwrap();
-    file.write_all(&(0..60_000).map(|picture| (picture % 10) as u8).collect::<Vec<_>>()).unwrap();
-    (0..100).for_each(|_| file.write_all(&pictures).unwrap());
 }
 
 /// One kind's training, again and again.
@@ -128,62 +94,13 @@ impl Training<'_> {
     }
 
     fn request(&self, round: &str, attempt: usize) -> Run {
-        let mut run = request(self.kind, &self.folder.join(round).join(attempt.to_string()), &[("data", self.data)]);
-        run.params["encoder"]["width"] = 4.into();
-        run.params.extend([("epochs".to_owned(), EPOCHS.into()), ("batch".to_owned(), 16.into())]);
-        run
+        training(self.kind, self.data, &self.folder.join(round).join(attempt.to_string()), EPOCHS)
     }
 }
 
 /// Where a checkpoint is before it is whole.
 fn partial(run: &Run) -> PathBuf {
     run.scratch.join("partial")
-}
-
-fn worker() -> WorkerProcess {
-    let programs = std::env::current_exe().unwrap();
-    WorkerProcess::start(&programs.parent().unwrap().parent().unwrap().join("pretext-worker"))
-}
-
-fn request(kind: &StageKind, folder: &Path, inputs: &[(&str, &Path)]) -> Run {
-    let part = |name: &str| {
-        let part = folder.join(name);
-        fs::create_dir_all(&part).unwrap();
-        part
-    };
-    let params = match schema::default(&kind.params) {
-        Value::Object(params) => params,
-        _ => Map::new(),
-    };
-    Run {
-        id: 1,
-        kind: kind.name.clone(),
-        params,
-        inputs: inputs.iter().map(|(port, artifact)| ((*port).to_owned(), (*artifact).to_owned())).collect(),
-        out: part("out"),
-        side: part("side"),
-        scratch: part("scratch"),
-        resume: None,
-        cache: part("cache"),
-        resources: Resources { threads: 1, device: "cpu".to_owned() },
-    }
-}
-
-/// Every file of the outputs, and the learning curve, which must not show an interruption either.
-fn yields(run: &Run) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    let mut folders = vec![run.out.clone(), run.side.clone()];
-    while let Some(folder) = folders.pop() {
-        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let place = path.strip_prefix(run.out.parent().unwrap()).unwrap().to_owned();
-                files.insert(place, fs::read(&path).unwrap());
-            }
-        }
-    }
-    files
 }
 
 /// Random numbers in [0, 1): splitmix64.

@@ -3,11 +3,13 @@
 //! prepares PyTorch.
 
 mod classifier;
+mod knn;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let only = arguments.iter().find(|argument| !argument.starts_with("--")).map_or("", String::as_str);
-    let figures = classifier::run(only)?;
+    let mut figures = classifier::run(only)?;
+    figures.extend(knn::run(only, 2)?);
     if arguments.iter().any(|argument| argument == "--json") {
         println!("{}", serde_json::Value::Object(figures));
     }

@@ -155,7 +155,15 @@ pub struct Cost {
     /// Training images per second, where the stage trains.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images_per_second: Option<f64>,
-    /// Peak resident memory of the worker process.
+    /// Share of the training time in which the network waited for its next batch, in [0, 1].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_wait_share: Option<f64>,
+    /// The most bytes of heap that the stage held at once, beyond what its worker held before it: live ones, as malloc
+    /// counts them, seen some times a second. Mapped files and a GPU's memory are not among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_bytes: Option<u64>,
+    /// Peak resident memory of the worker process: with what its allocator keeps from earlier stages, and with the pages
+    /// of mapped files and libraries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_rss_bytes: Option<u64>,
     /// Seconds spent on this stage by earlier attempts whose checkpoint it went on from.

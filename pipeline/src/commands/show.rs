@@ -171,6 +171,9 @@ fn provenance(made: &Provenance) -> Vec<(String, String)> {
         row("versions", format!("pretext {}, worker {}", made.pretext_version, made.worker_version)),
     ];
     rows.extend(made.images_per_second.map(|rate| row("speed", format!("{} images/s", text::figure(rate)))));
-    rows.extend(made.peak_rss_bytes.map(|peak| row("peak memory", text::bytes(peak))));
+    let percent = |share: f64| format!("{:.0}% of the training", 100.0 * share);
+    rows.extend(made.data_wait_share.map(|share| row("waited for data", percent(share))));
+    rows.extend(made.peak_bytes.map(|peak| row("peak memory", text::bytes(peak))));
+    rows.extend(made.peak_rss_bytes.map(|peak| row("worker's peak", text::bytes(peak))));
     rows
 }

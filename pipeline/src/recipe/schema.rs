@@ -159,9 +159,10 @@ fn within(schema: &Value, value: &Value) -> bool {
         && schema.get("const").is_none_or(|only| canonical(schema, only) == *value)
 }
 
-/// What counts in the key: used parameters that differ from their default, of nested maps only what differs.
+/// What counts in the key: used parameters that differ from their default and change an output, of nested maps only what
+/// differs.
 pub fn keyed(schema: &Value, value: &Value) -> Option<Value> {
-    if schema["x-unused"] == true {
+    if schema["x-unused"] == true || schema["x-unkeyed"] == true {
         return None;
     }
     match schema["properties"].as_object() {

@@ -169,6 +169,8 @@ impl Computation {
             seconds: started.elapsed().as_secs_f64() + cost.seconds_before_resume,
             attempts: attempt.number,
             images_per_second: cost.images_per_second,
+            data_wait_share: cost.data_wait_share,
+            peak_bytes: cost.peak_bytes,
             peak_rss_bytes: cost.peak_rss_bytes,
             threads: self.terms.threads,
             device: self.terms.device.clone(),

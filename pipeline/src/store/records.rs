@@ -27,6 +27,11 @@ pub struct Provenance {
     pub seconds: f64,
     pub attempts: u32,
     pub images_per_second: Option<f64>,
+    /// As [`pretext_protocol::Cost`] has it; older results do not.
+    #[serde(default)]
+    pub data_wait_share: Option<f64>,
+    #[serde(default)]
+    pub peak_bytes: Option<u64>,
     pub peak_rss_bytes: Option<u64>,
     pub threads: usize,
     pub device: String,

@@ -66,6 +66,8 @@ fn provenance(attempts: u32) -> Provenance {
         seconds: 1.5,
         attempts,
         images_per_second: None,
+        data_wait_share: None,
+        peak_bytes: None,
         peak_rss_bytes: None,
         threads: 1,
         device: "cpu".into(),

@@ -22,7 +22,10 @@ pub struct RowCost {
     pub pretrain_seconds: Option<f64>,
     /// Mean over the pretraining stages that told it.
     pub images_per_second: Option<f64>,
-    /// The largest of any stage.
+    /// Mean over the pretraining stages that told which share of their time they waited for data.
+    pub data_wait_share: Option<f64>,
+    /// The largest of any stage, of the stage's own memory and of its worker's.
+    pub peak_bytes: Option<u64>,
     pub peak_rss_bytes: Option<u64>,
     /// Each once, sorted: `cpu`, `cuda`. Which of several alike it was makes no difference.
     pub devices: Vec<String>,
@@ -46,12 +49,14 @@ pub(super) fn row_cost(outcome: &Outcome, spec: &TableSpec, cells: &[NodeIndex])
     let complete: Vec<Vec<Paid>> = runs.iter().filter_map(all_paid).collect();
     let computed: BTreeSet<NodeIndex> = runs.into_iter().flatten().collect();
     let computed: Vec<Paid> = computed.into_iter().filter_map(|node| paid(outcome, node)).collect();
-    let rates = computed.iter().filter(|(node, _)| pretrains(node)).filter_map(|(_, p)| p.images_per_second);
+    let trained = || computed.iter().filter(|(node, _)| pretrains(node)).map(|(_, provenance)| *provenance);
     let provenance = || computed.iter().map(|(_, provenance)| *provenance);
     RowCost {
         seconds: mean(complete.iter().map(|run| seconds(run, |_| true))),
         pretrain_seconds: mean(complete.iter().map(|run| seconds(run, pretrains))),
-        images_per_second: mean(rates),
+        images_per_second: mean(trained().filter_map(|p| p.images_per_second)),
+        data_wait_share: mean(trained().filter_map(|p| p.data_wait_share)),
+        peak_bytes: provenance().filter_map(|p| p.peak_bytes).max(),
         peak_rss_bytes: provenance().filter_map(|p| p.peak_rss_bytes).max(),
         devices: distinct(provenance().map(|p| device(&p.device))),
         threads: distinct(provenance().map(|p| p.threads)),

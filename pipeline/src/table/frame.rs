@@ -78,6 +78,8 @@ pub(super) fn costs(tables: &[Table]) -> Result<String, TableError> {
         number("seconds", costs().map(|cost| cost.seconds.map(rounded))),
         number("pretrain_seconds", costs().map(|cost| cost.pretrain_seconds.map(rounded))),
         number("images_per_second", costs().map(|cost| cost.images_per_second.map(rounded))),
+        number("data_wait_share", costs().map(|cost| cost.data_wait_share.map(rounded))),
+        count("peak_bytes", costs().map(|cost| cost.peak_bytes)),
         count("peak_rss_bytes", costs().map(|cost| cost.peak_rss_bytes)),
         text("device", costs().map(|cost| listed(&cost.devices))),
         text("threads", costs().map(|cost| listed(&threads(cost)))),

@@ -54,9 +54,9 @@ fn fixed(first: &Node, nodes: &[&Node]) -> Vec<(String, String)> {
     // In the order in which the kind declares them.
     let names = first.kind.params["properties"].as_object().into_iter().flat_map(|properties| properties.keys());
     let values = names.filter_map(|name| Some((name, first.params.get(name)?)));
-    let shared = values.filter(|(name, value)| {
-        property(name)["x-unused"] != true && nodes.iter().all(|node| node.params.get(name) == Some(value))
-    });
+    let counts = |name: &str| property(name)["x-unused"] != true && property(name)["x-unkeyed"] != true;
+    let shared =
+        values.filter(|(name, value)| counts(name) && nodes.iter().all(|node| node.params.get(name) == Some(value)));
     let shown = |name: &str, value: &Value| match property(name)["x-unit"].as_str() {
         Some(unit) if !value.is_null() => format!("{} {unit}", plain(value)),
         _ => plain(value),

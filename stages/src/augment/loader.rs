@@ -3,17 +3,36 @@
 use super::ops::Size;
 use super::{Image, Normaliser, Place, Policy, Rgb8};
 use crate::data::{Dataset, Split};
-use crate::nn::ops::Staging;
+use crate::nn::ops::{Staging, bfloat16};
 use crate::random::{Purpose, Rng};
 use anyhow::Result;
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 /// How many batches may wait for the network.
 const QUEUE: usize = 3;
+
+/// The number format of images, in which an encoder then computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    Float32,
+    Bfloat16,
+}
+
+impl Precision {
+    fn of<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::Float32 => x,
+            Self::Bfloat16 => bfloat16(x),
+        }
+    }
+}
 
 /// One step's images.
 #[derive(Debug)]
@@ -40,6 +59,7 @@ pub struct Loader<'a> {
     pub views: usize,
     pub batch: usize,
     pub seed: u64,
+    pub precision: Precision,
 }
 
 impl Loader<'_> {
@@ -110,7 +130,7 @@ impl Loader<'_> {
             normaliser.image(pixels, to);
         });
         Batch {
-            views: views.into_iter().map(|staging| staging.into_tensor(device)).collect(),
+            views: views.into_iter().map(|staging| self.precision.of(staging.into_tensor(device))).collect(),
             labels: images.iter().map(|&index| self.data.labels(Split::Train)[index]).collect(),
         }
     }
@@ -154,7 +174,8 @@ mod tests {
     fn any_number_of_threads_makes_the_same_views() {
         let folder = tempfile::tempdir().unwrap();
         let (data, policy) = (photographs(folder.path()), MultiCropViews::default_policy());
-        let loader = Loader { data: &data, policy: &policy, views: 8, batch: 4, seed: 1 };
+        let loader =
+            Loader { data: &data, policy: &policy, views: 8, batch: 4, seed: 1, precision: Precision::Float32 };
         let device = nn::device("cpu").unwrap();
         let values = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -172,7 +193,8 @@ mod tests {
     fn batches_come_in_order_and_a_failure_ends_them() {
         let folder = tempfile::tempdir().unwrap();
         let (data, policy) = (photographs(folder.path()), Policy::identity());
-        let loader = Loader { data: &data, policy: &policy, views: 1, batch: 2, seed: 1 };
+        let loader =
+            Loader { data: &data, policy: &policy, views: 1, batch: 2, seed: 1, precision: Precision::Float32 };
         let device = nn::device("cpu").unwrap();
         let labels = |steps: Range<usize>| {
             let mut seen = vec![];

@@ -22,7 +22,7 @@ mod weighted;
 
 pub use byol::ByolViews;
 pub use image::{Image, Rgb8};
-pub use loader::{Batch, Loader, channels_last};
+pub use loader::{Batch, Loader, Precision, channels_last};
 pub use multicrop::MultiCropViews;
 pub use normalise::Normaliser;
 pub use operation::Operation;

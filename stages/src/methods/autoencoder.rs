@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::nn::decoder::Decoder;
 use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
+use crate::nn::ops::float32;
 use crate::stage::{About, Stage};
 use crate::train::Method;
 use anyhow::{Result, ensure};
@@ -89,6 +90,6 @@ impl Method for Reconstruction {
         let [images] = batch.into_views();
         let features = self.model.encoder.forward(images.clone(), Mode::Train); // [batch, features]
         let drawn = self.model.decoder.forward(features, Mode::Train); // [batch, 3, height, width]
-        (drawn - images).square().mean()
+        (drawn - float32(images)).square().mean()
     }
 }

@@ -1,14 +1,16 @@
 //! What all `pretrain/*` kinds share: ports, parameters, and the way from a data set to a published encoder.
 
 use super::artifact::EncoderArtifact;
-use crate::augment::{Loader, Policy};
+use crate::augment::{Loader, Policy, Precision};
 use crate::context::Context;
 use crate::data::{Dataset, Manifest, Split};
 use crate::nn::Init;
-use crate::nn::encoder::EncoderConfig;
+use crate::nn::encoder::{Encoder, EncoderConfig};
+use crate::nn::ops::has_fast_bfloat16;
 use crate::stage::{About, DATA, OutputAbout, PortAbout};
-use crate::train::{Method, OptimiserConfig, Training, train};
-use anyhow::{Result, ensure};
+use crate::tasks::OnlineKnn;
+use crate::train::{Judge, Method, OptimiserConfig, Training, train};
+use anyhow::{Result, bail, ensure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +27,13 @@ pub struct Common {
     #[schemars(range(min = 2), extend("x-unit" = "images"))]
     pub batch: u32,
     pub optimiser: OptimiserConfig,
+    /// in which the encoder is trained; weights, statistics and losses are float32 in any case. bfloat16 is faster on GPUs and on
+    /// processors with AVX512-BF16 or AMX (`pretext doctor`), and slower elsewhere
+    pub precision: Precision,
+    /// how many times, evenly over the training, kNN on validation shows what the encoder has learned so far, in the
+    /// progress and in curve.csv; 0: never. Bank: at most 4000 training images; k 200, temperature 0.1
+    #[schemars(range(min = 0, max = 10_000), extend("x-unit" = "times", "x-unkeyed" = true))]
+    pub online_knn: u32,
     /// of the first weights, the order of the images and their views
     #[schemars(range(min = 0))]
     pub seed: u64,
@@ -37,6 +46,8 @@ impl Default for Common {
             epochs: 100,
             batch: 128,
             optimiser: OptimiserConfig::default(),
+            precision: Precision::Float32,
+            online_knn: 5,
             seed: 0,
         }
     }
@@ -89,13 +100,23 @@ pub fn pretrain<M: Method>(
         batch <= images,
         "batch is {batch} and there are {images} training images: lower `batch` or raise the data's `train`"
     );
+    if let Some(fault) = common.encoder.fault(data.manifest.width) {
+        bail!(fault);
+    }
     if let Some(warning) = common.encoder.warning(data.manifest.width) {
         eprintln!("warning: {warning}");
     }
+    if common.precision == Precision::Bfloat16 && !has_fast_bfloat16(context.device_name()) {
+        eprintln!("warning: this processor has no instructions for bfloat16; `precision: float32` is faster");
+    }
     let mut init = Init::new(common.seed, &context.device.clone().autodiff());
     let mut method = build(&mut init, &data.manifest);
-    let loader = Loader { data, policy, views: M::VIEWS, batch, seed: common.seed };
-    train(&mut method, &Training { loader, epochs: common.epochs as usize, optimiser: &common.optimiser }, context)?;
+    let loader = Loader { data, policy, views: M::VIEWS, batch, seed: common.seed, precision: common.precision };
+    let knn = if common.online_knn > 0 { OnlineKnn::new(data, common.seed, context) } else { None };
+    let accuracy = |encoder: &Encoder| knn.as_ref()?.accuracy(encoder);
+    let judge = knn.is_some().then_some(Judge { times: common.online_knn as usize, accuracy: &accuracy });
+    let training = Training { loader, epochs: common.epochs as usize, optimiser: &common.optimiser, judge };
+    train(&mut method, &training, context)?;
     let encoder = EncoderArtifact::new(Some(&common.encoder), &data.manifest);
     encoder.save(Some(method.encoder()), &context.output("encoder")?)
 }

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::data::Dataset;
 use crate::nn::Init;
 use crate::stage::{About, Stage};
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 /// An encoder as it was initialised: the lower control of every comparison.
 pub struct Random;
@@ -17,12 +17,15 @@ impl Stage for Random {
         docs: "The same first weights that the other methods start from at the same seed. Batch norm keeps its initial \
                statistics: mean 0, variance 1.",
         needs: NEEDS_WITHOUT_VIEWS,
-        unused: &["epochs", "batch", "optimiser"],
+        unused: &["epochs", "batch", "optimiser", "precision", "online_knn"],
         ..FAMILY
     };
 
     fn run(common: Common, context: &Context) -> Result<()> {
         let data = Dataset::open(context.input("data")?)?;
+        if let Some(fault) = common.encoder.fault(data.manifest.width) {
+            bail!(fault);
+        }
         let encoder = common.encoder.build(&mut Init::new(common.seed, &context.device));
         EncoderArtifact::new(Some(&common.encoder), &data.manifest).save(Some(&encoder), &context.output("encoder")?)
     }

@@ -44,13 +44,21 @@ pub struct EncoderConfig {
     /// of a ResNet. small: 3x3 without pooling, for images up to about 64 pixels; imagenet: 7x7 of stride 2 and pooling
     pub stem: StemKind,
     /// of vit_tiny: the side of a patch, of which the image's side is a multiple
-    #[schemars(range(min = 1, max = 64), extend("x-unit" = "pixels"))]
+    #[serde(skip_serializing_if = "is_default_patch")]
+    #[schemars(range(min = 1, max = 64), extend("x-unit" = "pixels", "default" = DEFAULT_PATCH))]
     pub patch: u32,
+}
+
+const DEFAULT_PATCH: u32 = 4;
+
+/// It is left out then, so that the encoders of other kinds are the same files as before there was a `patch`.
+fn is_default_patch(patch: &u32) -> bool {
+    *patch == DEFAULT_PATCH
 }
 
 impl Default for EncoderConfig {
     fn default() -> Self {
-        Self { kind: EncoderKind::Conv4, width: 0, stem: StemKind::Small, patch: 4 }
+        Self { kind: EncoderKind::Conv4, width: 0, stem: StemKind::Small, patch: DEFAULT_PATCH }
     }
 }
 

@@ -2,7 +2,7 @@
 //! (i32), and `manifest.json`.
 
 use crate::data::{Split, read_i32, read_json, write_json};
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -53,7 +53,15 @@ impl FeatureSet {
             let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
             let expected = 4 * count * manifest.features;
             ensure!(bytes.len() == expected, "{} has {} bytes, expected {expected}", path.display(), bytes.len());
-            let values = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+            let values: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+            if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+                let image = place / manifest.features;
+                bail!(
+                    "{}: image {image} has a feature that is {}, which nothing can be learned from",
+                    path.display(),
+                    values[place]
+                );
+            }
             let labels = read_i32(&folder.join(format!("{}.labels", split.name())), count)?;
             Ok((split, SplitFeatures { values, labels }))
         });

@@ -6,6 +6,7 @@ use crate::methods::{EncoderArtifact, Frozen};
 use crate::nn::ops::Staging;
 use crate::stage::{About, DATA, OutputAbout, PortAbout, Stage};
 use anyhow::Result;
+use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,7 @@ pub struct Features;
 pub struct Params {}
 
 /// Images that pass through the network at once; no gradients are kept, so a large number costs little memory.
-const BATCH: usize = 500;
+pub(super) const BATCH: usize = 500;
 
 impl Stage for Features {
     type Params = Params;
@@ -45,9 +46,11 @@ impl Stage for Features {
             let mut values = Vec::new();
             for start in (0..data.len(split)).step_by(BATCH) {
                 context.check_stop()?;
-                let images = start..(start + BATCH).min(data.len(split));
+                let images: Vec<usize> = (start..(start + BATCH).min(data.len(split))).collect();
                 done += images.len() as u64;
-                values.extend(encode(&data, split, images, &encoder, context));
+                let Frozen { artifact, .. } = &encoder;
+                let normal = [artifact.mean.as_slice(), &artifact.sd];
+                values.extend(encode(&data, split, &images, normal, &context.device, |x| encoder.features(x)));
                 meter.at(done, &[]);
             }
             splits.insert(split, SplitFeatures { values, labels: data.labels(split).to_vec() });
@@ -58,19 +61,20 @@ impl Stage for Features {
     }
 }
 
-/// `[image, feature]` of some images.
-fn encode(
+/// `[image, feature]` of some images of a split, in their order. `network` takes images `[batch, 3, h, w]` that are
+/// normalised with `mean` and `sd`.
+pub(super) fn encode(
     data: &Dataset,
     split: Split,
-    images: std::ops::Range<usize>,
-    encoder: &Frozen,
-    context: &Context,
+    images: &[usize],
+    [mean, sd]: [&[f32]; 2],
+    device: &Device,
+    network: impl Fn(Tensor<4>) -> Tensor<2>,
 ) -> Vec<f32> {
     let manifest = &data.manifest;
     let mut staging = Staging::new(images.len(), manifest.height, manifest.width);
-    let normaliser = Normaliser::new(&encoder.artifact.mean, &encoder.artifact.sd);
+    let normaliser = Normaliser::new(mean, sd);
     let values = staging.values().par_chunks_mut(manifest.image_bytes());
-    values.zip(images).for_each(|(to, index)| normaliser.bytes(data.image(split, index), to));
-    let x = staging.into_tensor(&context.device);
-    encoder.features(x).into_data().try_to_vec().expect("features are floats")
+    values.zip(images).for_each(|(to, &index)| normaliser.bytes(data.image(split, index), to));
+    network(staging.into_tensor(device)).into_data().try_to_vec().expect("features are floats")
 }

@@ -1,11 +1,12 @@
 use super::feature_set::{FeatureSet, SplitFeatures};
 use super::linear_probe::{ACCURACY, FEATURES};
-use crate::context::Context;
+use super::nearest::{Neighbour, nearest};
+use crate::context::{Context, Stopped};
 use crate::data::Split;
 use crate::metrics::accuracy;
 use crate::nn::loss::l2_normalise;
 use crate::stage::{About, Stage};
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -34,9 +35,6 @@ impl Default for Params {
     }
 }
 
-/// Queries whose similarities are held at once.
-const BLOCK: usize = 500;
-
 impl Stage for Knn {
     type Params = Params;
     const ABOUT: About = About {
@@ -60,54 +58,38 @@ impl Stage for Knn {
             let queries = set.split(split)?;
             let unit_queries = unit_rows(queries, set.features, &context.device);
             let mut meter = context.meter(split.name(), queries.labels.len() as u64, "images");
-            let mut predicted = Vec::with_capacity(queries.labels.len());
-            for start in (0..queries.labels.len()).step_by(BLOCK) {
-                context.check_stop()?;
-                let block = unit_queries.clone().narrow(0, start, BLOCK.min(queries.labels.len() - start));
-                let scores = vote(unit_bank.clone(), &bank.labels, block, set.classes, k, params.temperature);
-                predicted.extend(scores.iter().map(|scores| best(scores)));
-                meter.at(predicted.len() as u64, &[]);
-            }
+            let go_on = |done: usize| {
+                meter.at(done as u64, &[]);
+                !context.stopping()
+            };
+            let Some(neighbours) = nearest(&unit_bank, &unit_queries, k, go_on) else { bail!(Stopped) };
+            let predicted = predict(&neighbours, &bank.labels, set.classes, params.temperature);
             context.measure("accuracy", split.name(), accuracy(&predicted, &queries.labels));
         }
         Ok(())
     }
 }
 
+/// `[image, feature]`, of unit length.
 fn unit_rows(split: &SplitFeatures, features: usize, device: &Device) -> Tensor<2> {
-    l2_normalise(Tensor::from_data(TensorData::new(split.values.clone(), [split.labels.len(), features]), device))
+    let shape = [split.labels.len(), features];
+    l2_normalise(Tensor::from_data(TensorData::new(split.values.clone(), shape), device))
 }
 
-/// The score of every class for every query: the sum of `exp(similarity / temperature)` over those of its `k` nearest
-/// that are of the class. `bank` and `queries` are `[n, features]` of unit length.
-pub fn vote(
-    bank: Tensor<2>,
-    labels: &[i32],
-    queries: Tensor<2>,
-    classes: usize,
-    k: usize,
-    temperature: f64,
-) -> Vec<Vec<f64>> {
-    let similarity: Vec<f32> =
-        queries.matmul(bank.transpose()).into_data().try_to_vec().expect("similarities are floats");
-    similarity
-        .par_chunks_exact(labels.len())
-        .map(|row| {
-            let mut order: Vec<u32> = (0..labels.len() as u32).collect();
-            // Of equal similarities the earlier image is nearer, so that the choice is the same everywhere.
-            let nearer = |&a: &u32, &b: &u32| row[b as usize].total_cmp(&row[a as usize]).then(a.cmp(&b));
-            if k < order.len() {
-                order.select_nth_unstable_by(k, nearer);
-                order.truncate(k);
-            }
-            order.sort_unstable();
-            let mut scores = vec![0.0; classes];
-            for &neighbour in &order {
-                scores[labels[neighbour as usize] as usize] += (f64::from(row[neighbour as usize]) / temperature).exp();
-            }
-            scores
-        })
-        .collect()
+/// The class of each query by its neighbours' vote. Of equal scores the lower class wins.
+pub fn predict(neighbours: &[Vec<Neighbour>], labels: &[i32], classes: usize, temperature: f64) -> Vec<i32> {
+    neighbours.par_iter().map(|neighbours| best(&scores(neighbours, labels, classes, temperature))).collect()
+}
+
+/// The score of every class: the sum of `exp(similarity / temperature)` over the neighbours that are of the class. The
+/// bank's `labels` are below `classes`.
+pub fn scores(neighbours: &[Neighbour], labels: &[i32], classes: usize, temperature: f64) -> Vec<f64> {
+    let mut scores = vec![0.0; classes];
+    for neighbour in neighbours {
+        let class = labels[neighbour.index as usize] as usize;
+        scores[class] += (f64::from(neighbour.similarity) / temperature).exp();
+    }
+    scores
 }
 
 fn best(scores: &[f64]) -> i32 {

@@ -2,11 +2,11 @@
 
 use super::Method;
 use super::optimiser::Optimiser;
-use crate::context::Context;
 use crate::data::{read_json, write_json};
 use crate::nn::state;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What a method keeps beside its model, where it keeps anything.
@@ -21,20 +21,22 @@ pub struct Position {
     pub loss_sum: f64,
     /// Mean loss of each whole epoch.
     pub losses: Vec<f64>,
+    /// Accuracy of the encoder after an epoch, counted from 1, where it was judged.
+    #[serde(default)]
+    pub knn: BTreeMap<usize, f64>,
     /// Seconds of training so far, all attempts together.
     pub seconds: f64,
 }
 
-pub fn save(context: &Context, method: &impl Method, optimiser: &Optimiser, position: &Position) -> Result<()> {
-    context.save_checkpoint(|folder| {
-        state::save(&folder.join("model.safetensors"), &state::named(method.model()))?;
-        let kept = method.kept();
-        if !kept.is_empty() {
-            state::save(&folder.join(KEPT), &kept)?;
-        }
-        state::save(&folder.join("optimiser.safetensors"), &optimiser.state())?;
-        write_json(&folder.join("position.json"), position)
-    })
+/// Writes it into `folder`.
+pub fn save(folder: &Path, method: &impl Method, optimiser: &Optimiser, position: &Position) -> Result<()> {
+    state::save(&folder.join("model.safetensors"), &state::named(method.model()))?;
+    let kept = method.kept();
+    if !kept.is_empty() {
+        state::save(&folder.join(KEPT), &kept)?;
+    }
+    state::save(&folder.join("optimiser.safetensors"), &optimiser.state())?;
+    write_json(&folder.join("position.json"), position)
 }
 
 pub fn restore(folder: &Path, method: &impl Method, optimiser: &mut Optimiser) -> Result<Position> {

@@ -1,117 +1,105 @@
 //! The training loop, the same for every method.
 
-use super::checkpoint::{self, Position};
-use super::optimiser::{Optimiser, OptimiserConfig};
-use super::schedule::warmup_cosine;
-use crate::augment::{Batch, Loader};
+use super::checkpoint::Position;
+use super::failure::{self, NotFinite};
+use super::learner::Learner;
+use super::{Method, Training};
+use crate::augment::Batch;
 use crate::context::{Context, Meter, Stopped};
-use crate::nn::encoder::Encoder;
-use anyhow::{Context as _, Result, bail};
-use burn::module::Module;
+use anyhow::{Result, bail};
 use burn::tensor::Tensor;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
-
-/// What a pretraining method adds to the loop.
-pub trait Method {
-    /// Every network that is trained.
-    type Model: Module;
-    /// How many views of each image a batch holds.
-    const VIEWS: usize;
-    fn model(&self) -> &Self::Model;
-    /// The part of the model that is kept and judged.
-    fn encoder(&self) -> &Encoder;
-    /// The mean loss of a batch.
-    fn loss(&mut self, batch: Batch) -> Tensor<1>;
-    /// What follows the optimiser's step number `step`, from 0, of `steps`.
-    fn after_step(&mut self, _step: usize, _steps: usize) {}
-    /// Tensors beside the model by name, sharing memory, that a later step depends on and a checkpoint must hold: a
-    /// momentum encoder, a queue.
-    fn kept(&self) -> Vec<(String, tch::Tensor)> {
-        vec![]
-    }
-}
-
-/// How long and how fast to train.
-#[derive(Debug)]
-pub struct Training<'a> {
-    pub loader: Loader<'a>,
-    pub epochs: usize,
-    pub optimiser: &'a OptimiserConfig,
-}
 
 /// Checkpoints take about a hundredth of the time: a small network is saved several times a second, a large one every
 /// quarter of a minute, and a slow disk makes them rarer still.
 const CHECKPOINT_SHARE: u32 = 100;
 const CHECKPOINT_AT_LATEST: Duration = Duration::from_secs(60);
-/// What the first one is taken to cost.
-const CHECKPOINT_GUESS: Duration = Duration::from_millis(1);
 
 /// Trains the method's model to the end, from an earlier attempt's checkpoint where there is one. When asked to stop, it
-/// saves one and returns [`Stopped`].
+/// saves one and returns [`Stopped`]. What is not finite is never saved: it ends the training with the step that made it.
 pub fn train<M: Method>(method: &mut M, training: &Training, context: &Context) -> Result<()> {
-    let mut run = Run::start(method, training, context)?;
-    let steps = run.position.step..run.total_steps();
-    training.loader.for_each(steps, &context.device.clone().autodiff(), |step, batch| run.step(step, batch))?;
-    run.finish()
+    let learner = Learner::new(method, training);
+    if context.replays {
+        return Err(failure::replay(learner, training, context)?.into());
+    }
+    let mut run = Run::start(learner, training, context)?;
+    match run.complete() {
+        Err(error) => match error.downcast::<NotFinite>() {
+            Ok(seen) => Err(failure::explain(run.learner, training, context, seen)),
+            Err(error) => Err(error),
+        },
+        Ok(()) => Ok(()),
+    }
 }
 
 struct Run<'a, M: Method> {
-    method: &'a mut M,
+    learner: Learner<'a, M>,
     training: &'a Training<'a>,
     context: &'a Context<'a>,
-    optimiser: Optimiser,
     position: Position,
     /// Losses of steps that are not yet summed: reading one makes a GPU wait.
     pending: Vec<Tensor<1>>,
     meter: Meter<'a>,
-    started: Instant,
     first_step: usize,
     seconds_before: f64,
+    clock: Clock,
     last_checkpoint: Instant,
     /// How long it took.
     checkpoint_took: Duration,
 }
 
+/// Where this attempt's time went.
+struct Clock {
+    started: Instant,
+    /// For batches.
+    waited: Duration,
+    /// Judging the encoder is not training.
+    judged: Duration,
+}
+
 impl<'a, M: Method> Run<'a, M> {
-    fn start(method: &'a mut M, training: &'a Training<'a>, context: &'a Context<'a>) -> Result<Self> {
-        let mut optimiser = Optimiser::new(method.model(), training.optimiser);
+    fn start(mut learner: Learner<'a, M>, training: &'a Training<'a>, context: &'a Context<'a>) -> Result<Self> {
         let position = match context.saved_checkpoint() {
-            Some(folder) => checkpoint::restore(&folder, method, &mut optimiser)
-                .with_context(|| format!("cannot go on from {}", folder.display()))?,
+            Some(folder) => learner.restore(&folder)?,
             None => Position::default(),
         };
         let batch = training.loader.batch as u64;
-        let total = (training.epochs * training.loader.steps_per_epoch()) as u64 * batch;
-        Ok(Self {
-            method,
+        let now = Instant::now();
+        let mut run = Self {
+            learner,
             training,
             context,
-            optimiser,
             pending: vec![],
-            meter: context.meter("train", total, "images").start_at(position.step as u64 * batch),
-            started: Instant::now(),
+            meter: context
+                .meter("train", training.total_steps() as u64 * batch, "images")
+                .start_at(position.step as u64 * batch),
             first_step: position.step,
             seconds_before: position.seconds,
             position,
-            last_checkpoint: Instant::now(),
-            checkpoint_took: CHECKPOINT_GUESS,
-        })
+            clock: Clock { started: now, waited: Duration::ZERO, judged: Duration::ZERO },
+            last_checkpoint: now,
+            checkpoint_took: Duration::ZERO,
+        };
+        if run.position.step == 0 {
+            // A failure of the first steps needs a state to go back to.
+            run.save()?;
+        }
+        Ok(run)
     }
 
-    fn total_steps(&self) -> usize {
-        self.training.epochs * self.training.loader.steps_per_epoch()
+    fn complete(&mut self) -> Result<()> {
+        // An earlier attempt may have been stopped after an epoch and before the encoder was judged.
+        self.judge_if_due()?;
+        let steps = self.position.step..self.training.total_steps();
+        let device = self.context.device.clone().autodiff();
+        self.clock.waited = self.training.loader.for_each(steps, &device, |step, batch| self.step(step, batch))?;
+        self.check()?;
+        self.write_curve()
     }
 
     fn step(&mut self, step: usize, batch: Batch) -> Result<()> {
-        let loss = self.method.loss(batch);
-        self.optimiser.add(self.method.model(), loss.backward());
-        if self.moves_after(step) {
-            self.optimiser.apply(self.learning_rate(step));
-            let accumulate = self.training.optimiser.accumulate as usize;
-            self.method.after_step(step / accumulate, self.total_steps().div_ceil(accumulate));
-        }
-        self.pending.push(loss.inner());
+        self.pending.push(self.learner.step(step, batch));
         self.position.step = step + 1;
         self.end_epoch_if_due()?;
         if self.meter.due() {
@@ -127,79 +115,96 @@ impl<'a, M: Method> Run<'a, M> {
         Ok(())
     }
 
-    /// Whether the weights move after this batch: after every `accumulate` of them, across the ends of epochs, and after
-    /// the very last.
-    fn moves_after(&self, step: usize) -> bool {
-        (step + 1).is_multiple_of(self.training.optimiser.accumulate as usize) || step + 1 == self.total_steps()
-    }
-
-    /// The schedule counts moves of the weights.
-    fn learning_rate(&self, step: usize) -> f64 {
-        let OptimiserConfig { lr, warmup_epochs, accumulate, .. } = *self.training.optimiser;
-        let moves = |steps: usize| steps.div_ceil(accumulate as usize);
-        let warmup = warmup_epochs as usize * self.training.loader.steps_per_epoch();
-        warmup_cosine(step / accumulate as usize, moves(self.total_steps()), moves(warmup), lr, 0.0)
-    }
-
     fn end_epoch_if_due(&mut self) -> Result<()> {
         let steps = self.training.loader.steps_per_epoch();
         if self.position.step.is_multiple_of(steps) {
             self.settle()?;
             self.position.losses.push(self.position.loss_sum / steps as f64);
             self.position.loss_sum = 0.0;
+            self.judge_if_due()?;
         }
         Ok(())
     }
 
-    /// Sums up pending losses in order, one by one, so that the sum does not depend on when it is asked for.
-    fn settle(&mut self) -> Result<f64> {
-        let first = self.position.step - self.pending.len();
-        let mut last = f64::NAN;
-        for (offset, loss) in std::mem::take(&mut self.pending).into_iter().enumerate() {
-            last = f64::from(loss.into_scalar::<f32>());
-            if !last.is_finite() {
-                let step = first + offset + 1;
-                let epoch = (step - 1) / self.training.loader.steps_per_epoch() + 1;
-                bail!("loss became {last} at step {step} (epoch {epoch}): lower optimiser.lr, or raise warmup_epochs");
-            }
-            self.position.loss_sum += last;
+    /// Judges the encoder after an epoch whose turn it is.
+    fn judge_if_due(&mut self) -> Result<()> {
+        let (Some(judge), epoch) = (&self.training.judge, self.position.losses.len()) else { return Ok(()) };
+        let at_end = self.position.step == epoch * self.training.loader.steps_per_epoch();
+        let is_due = epoch > 0 && at_end && judge.is_due(epoch, self.training.epochs);
+        if !is_due || self.position.knn.contains_key(&epoch) {
+            return Ok(());
         }
-        Ok(last)
+        self.check()?;
+        let began = Instant::now();
+        let Some(accuracy) = (judge.accuracy)(self.learner.method().encoder()) else {
+            self.save()?;
+            bail!(Stopped);
+        };
+        self.position.knn.insert(epoch, accuracy);
+        self.clock.judged += began.elapsed();
+        Ok(())
+    }
+
+    /// Sums up pending losses in order, one by one, so that the sum does not depend on when it is asked for.
+    fn settle(&mut self) -> Result<()> {
+        let first = self.position.step - self.pending.len();
+        for (offset, loss) in std::mem::take(&mut self.pending).into_iter().enumerate() {
+            let loss = f64::from(loss.into_scalar::<f32>());
+            if !loss.is_finite() {
+                bail!(NotFinite { what: "the loss".to_owned(), step: first + offset + 1 });
+            }
+            self.position.loss_sum += loss;
+        }
+        Ok(())
+    }
+
+    /// That nothing is wrong so far: a gradient that is not finite leaves weights that are not, before a loss shows it.
+    fn check(&mut self) -> Result<()> {
+        self.settle()?;
+        match self.learner.first_not_finite() {
+            Some(what) => bail!(NotFinite { what, step: self.position.step }),
+            None => Ok(()),
+        }
     }
 
     fn report(&mut self) -> Result<()> {
-        let epoch = (self.position.step - 1) / self.training.loader.steps_per_epoch() + 1;
         let done = self.position.step as u64 * self.training.loader.batch as u64;
+        let epoch = self.training.epoch_of(self.position.step) as f64;
         if let Some(loss) = self.pending.last().cloned() {
-            let loss = f64::from(loss.into_scalar::<f32>());
+            let mut values = vec![("epoch", epoch), ("loss", f64::from(loss.into_scalar::<f32>()))];
             self.settle()?;
-            self.meter.at(done, &[("epoch", epoch as f64), ("loss", loss)]);
+            values.extend(self.position.knn.values().next_back().map(|&accuracy| ("knn", accuracy)));
+            self.meter.at(done, &values);
         }
         Ok(())
     }
 
     fn save(&mut self) -> Result<()> {
         let began = Instant::now();
-        self.settle()?;
-        self.position.seconds = self.seconds_before + self.started.elapsed().as_secs_f64();
-        checkpoint::save(self.context, self.method, &self.optimiser, &self.position)?;
+        self.check()?;
+        self.position.seconds = self.seconds_before + self.clock.started.elapsed().as_secs_f64();
+        self.context.save_checkpoint(|folder| self.learner.save(folder, &self.position))?;
         self.last_checkpoint = Instant::now();
         self.checkpoint_took = began.elapsed();
         Ok(())
     }
 
     /// Writes the curve and what training cost.
-    fn finish(self) -> Result<()> {
+    fn write_curve(&self) -> Result<()> {
         let steps = self.position.step - self.first_step;
         let images = (steps * self.training.loader.batch) as f64;
-        let seconds = self.started.elapsed().as_secs_f64();
+        let seconds = (self.clock.started.elapsed() - self.clock.judged).as_secs_f64();
         self.context.cost(|cost| {
             cost.images_per_second = (steps > 0).then(|| images / seconds);
+            cost.data_wait_share = (steps > 0).then(|| self.clock.waited.as_secs_f64() / seconds);
             cost.seconds_before_resume = self.seconds_before;
         });
-        let mut curve = String::from("epoch,loss\n");
-        for (epoch, loss) in self.position.losses.iter().enumerate() {
-            writeln!(curve, "{},{loss}", epoch + 1)?;
+        let is_judged = self.training.judge.is_some();
+        let mut curve = String::from(if is_judged { "epoch,loss,knn\n" } else { "epoch,loss\n" });
+        for (epoch, loss) in (1..).zip(&self.position.losses) {
+            let accuracy = self.position.knn.get(&epoch).map_or(String::new(), f64::to_string);
+            let knn = if is_judged { format!(",{accuracy}") } else { String::new() };
+            writeln!(curve, "{epoch},{loss}{knn}")?;
         }
         Ok(std::fs::write(self.context.side().join("curve.csv"), curve)?)
     }

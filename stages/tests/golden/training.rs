@@ -3,7 +3,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use libtest_mimic::Failed;
 use pretext_stages::methods;
-use pretext_stages::tasks::vote;
+use pretext_stages::tasks::{nearest, scores};
 use pretext_stages::train::schedule::warmup_cosine;
 use pretext_stages::train::{Optimiser, OptimiserConfig, OptimiserKind, ema};
 
@@ -125,7 +125,10 @@ pub fn knn(case: &Case) -> Result<(), Failed> {
     let device = device();
     let classes = case.param("classes") as usize;
     let (bank, queries) = (case.tensor::<2>("in.bank", &device), case.tensor::<2>("in.query", &device));
-    let scores = vote(bank, &case.integers("in.labels"), queries, classes, case.param("k") as usize, case.param("T"));
+    let neighbours = nearest(&bank, &queries, case.param("k") as usize, |_| true).expect("it may go on");
+    let labels = case.integers("in.labels");
+    let scores: Vec<Vec<f64>> =
+        neighbours.iter().map(|found| scores(found, &labels, classes, case.param("T"))).collect();
     for (query, ranking) in case.integers("out.ranking").chunks_exact(classes).enumerate() {
         let ranked: Vec<f64> = ranking.iter().map(|&class| scores[query][class as usize]).collect();
         if !ranked.is_sorted_by(|a, b| a >= b) {

@@ -2,8 +2,9 @@
 //! requests to compute on them. Every test that names this module uses some of it.
 #![allow(dead_code, reason = "each test is a crate of its own and uses a part")]
 
-use pretext_protocol::{Resources, Run};
-use pretext_stages::catalog::Entry;
+use pretext_protocol::{Reply, Resources, Run};
+use pretext_stages::catalog::{self, Entry};
+use pretext_stages::context::Outbox;
 use pretext_stages::data::{DatasetWriter, Manifest, Split};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -11,6 +12,13 @@ use std::path::Path;
 
 /// One, so that the bytes of a result do not depend on the machine's cores.
 pub const THREADS: usize = 1;
+
+/// Hears nothing.
+pub struct Nobody;
+
+impl Outbox for Nobody {
+    fn send(&self, _: &Reply) {}
+}
 
 /// Width and height of the data set's images.
 pub const SIZE: u32 = 16;
@@ -49,6 +57,30 @@ pub fn write_dataset(folder: &Path) {
     writer.split(Split::Validation, &all[160..188]).unwrap();
     writer.split(Split::Test, &all[188..]).unwrap();
     writer.finish().unwrap();
+}
+
+/// Writes a data set's manifest anew.
+pub fn change_manifest(data: &Path, change: impl FnOnce(&mut Manifest)) {
+    let path = data.join("manifest.json");
+    let mut manifest: Manifest = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    change(&mut manifest);
+    std::fs::write(path, serde_json::to_vec(&manifest).unwrap()).unwrap();
+}
+
+/// Every kind that trains.
+pub fn trained_kinds() -> Vec<Entry> {
+    let unused_epochs = |entry: &Entry| (entry.kind)().params["properties"]["epochs"]["x-unused"] == true;
+    let kinds: Vec<Entry> =
+        catalog::entries().into_iter().filter(|e| (e.kind)().family() == "pretrain" && !unused_epochs(e)).collect();
+    assert!(kinds.len() >= 4, "{} kinds train", kinds.len());
+    kinds
+}
+
+/// What a training has left in its folder: everything that counts, and the learning curve.
+pub fn trained(folder: &Path) -> Vec<Vec<u8>> {
+    ["out/encoder/encoder.json", "out/encoder/weights.safetensors", "side/curve.csv"]
+        .map(|file| std::fs::read(folder.join(file)).unwrap())
+        .to_vec()
 }
 
 /// The kind's parameters: its defaults, but for a small network and little data.

@@ -182,7 +182,7 @@ fn stage_kind(name: &str) -> StageKind {
         name: name.to_owned(),
         version: 1,
         params: json!({ "properties": {
-            "epochs": {}, "batch": { "x-unit": "images" }, "l2": {}, "rate": { "x-unused": true },
+            "epochs": {}, "batch": { "x-unit": "images" }, "l2": {}, "rate": { "x-unused": true }, "watched": { "x-unkeyed": true },
             "head": {}, "clip": {}, "seed": {}
         } }),
         measures: vec![accuracy, measure("loss", "", false), measure("l2", "", true)],
@@ -216,6 +216,8 @@ fn provenance(id: &NodeId, kind: &str, seconds: f64) -> Provenance {
         seconds,
         attempts: 1,
         images_per_second: (kind == "pretrain/simclr").then_some(1142.25),
+        data_wait_share: (kind == "pretrain/simclr").then_some(0.125),
+        peak_bytes: Some(700_000_000),
         peak_rss_bytes: Some(900_000_000),
         threads: 2,
         device: "cpu".to_owned(),

@@ -9,6 +9,7 @@
 //! | [`lars_gradients`], [`clip_norm`] | norms stay on the device, so that a GPU does not wait; one call for all parameters |
 //! | [`Staging`] | images are made where the tensor has its memory; a GPU copies them while the next are made |
 //! | [`lerp`], [`add`], [`scale`] | moving averages and sums of gradients: one pass, in place, one call |
+//! | [`read`], [`first_not_finite`] | a look at values without a copy; one transfer for all tensors |
 //!
 //! The mechanism: a `#[backend_extension]` trait, implemented for `LibTorch` and for `Autodiff<LibTorch>`; the calls
 //! that tch does not expose are in `shim.cpp`. Everything that is libtorch's own stays in this folder.
@@ -32,6 +33,8 @@ mod raw;
 mod staging;
 #[cfg(test)]
 mod tests;
+mod threads;
+mod values;
 
 pub use attention::self_attention;
 pub use conv::{ConvSpec, conv2d};
@@ -44,3 +47,5 @@ pub use optim::{AdamW, Lars, Sgd, fused_adamw, fused_sgd, lars_gradients};
 pub use precision::{bfloat16, float32, has_fast_bfloat16};
 pub use raw::{channels_last, copy, raw, tune_allocator};
 pub use staging::Staging;
+pub use threads::share_out;
+pub use values::{Summary, first_not_finite, read, summary};

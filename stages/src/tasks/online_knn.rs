@@ -1,0 +1,72 @@
+//! The weighted kNN of [`super::Knn`] while an encoder is trained: how well a part of the training images tells the classes
+//! of a part of the validation images. It is there to be looked at: it chooses nothing, and the trained encoder is the same
+//! without it.
+
+use super::features::{BATCH, encode};
+use super::knn::predict;
+use super::nearest::nearest;
+use crate::context::Context;
+use crate::data::{Dataset, Split};
+use crate::metrics::accuracy;
+use crate::nn::encoder::Encoder;
+use crate::nn::layers::Mode;
+use crate::nn::loss::l2_normalise;
+use crate::random::{Purpose, Rng};
+use burn::module::Module;
+use burn::tensor::{Tensor, TensorData};
+
+const BANK: usize = 4000;
+const QUERIES: usize = 1000;
+/// Neighbours that vote; of a small bank at most a tenth.
+const NEIGHBOURS: usize = 200;
+const TEMPERATURE: f64 = 0.1;
+
+pub struct OnlineKnn<'a> {
+    data: &'a Dataset,
+    context: &'a Context<'a>,
+    /// Training images that vote.
+    bank: Vec<usize>,
+    /// Validation images that are told.
+    queries: Vec<usize>,
+}
+
+impl<'a> OnlineKnn<'a> {
+    /// `None` for data without classes, or without images to judge by. Which images are used depends on `seed` only.
+    pub fn new(data: &'a Dataset, seed: u64, context: &'a Context<'a>) -> Option<Self> {
+        let drawn = |split: Split, count: usize| {
+            let mut order: Vec<usize> = (0..data.len(split)).collect();
+            Rng::new(seed, Purpose::Judge, &[split as u64]).shuffle(&mut order);
+            order.truncate(count);
+            order
+        };
+        let (bank, queries) = (drawn(Split::Train, BANK), drawn(Split::Validation, QUERIES));
+        let can_judge = data.manifest.classes.len() > 1 && !bank.is_empty() && !queries.is_empty();
+        can_judge.then_some(Self { data, context, bank, queries })
+    }
+
+    /// Share of the validation images whose class is told, in [0, 1]. `None` when the stage was asked to stop.
+    pub fn accuracy(&self, encoder: &Encoder) -> Option<f64> {
+        let encoder = encoder.valid();
+        let (bank, bank_labels) = self.features(&encoder, Split::Train, &self.bank)?;
+        let (queries, labels) = self.features(&encoder, Split::Validation, &self.queries)?;
+        let k = (self.bank.len() / 10).clamp(1, NEIGHBOURS);
+        let neighbours = nearest(&bank, &queries, k, |_| !self.context.stopping())?;
+        Some(accuracy(&predict(&neighbours, &bank_labels, self.data.manifest.classes.len(), TEMPERATURE), &labels))
+    }
+
+    /// `[image, feature]` of unit length, and labels.
+    fn features(&self, encoder: &Encoder, split: Split, images: &[usize]) -> Option<(Tensor<2>, Vec<i32>)> {
+        let (manifest, device) = (&self.data.manifest, &self.context.device);
+        let mut values = vec![];
+        for images in images.chunks(BATCH) {
+            if self.context.stopping() {
+                return None;
+            }
+            let normal = [manifest.mean.as_slice(), &manifest.sd];
+            values.extend(encode(self.data, split, images, normal, device, |x| encoder.forward(x, Mode::Eval)));
+        }
+        let shape = [images.len(), values.len() / images.len()];
+        let labels = images.iter().map(|&image| self.data.labels(split)[image]).collect();
+        Some((l2_normalise(Tensor::from_data(TensorData::new(values, shape), device)), labels))
+    }
+}

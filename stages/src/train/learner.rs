@@ -1,0 +1,110 @@
+use super::checkpoint::{self, Position};
+use super::optimiser::{Optimiser, OptimiserConfig};
+use super::schedule::warmup_cosine;
+use super::{Method, Training};
+use crate::augment::Batch;
+use crate::nn::{ops, state};
+use anyhow::{Context, Result};
+use burn::tensor::Tensor;
+use std::path::Path;
+
+/// A method's networks and their optimiser: what a step changes, and a checkpoint holds.
+pub struct Learner<'a, M: Method> {
+    method: &'a mut M,
+    optimiser: Optimiser,
+    config: &'a OptimiserConfig,
+    total_steps: usize,
+    warmup_steps: usize,
+}
+
+/// Tensors by what they are called in a message.
+pub type Named = Vec<(String, tch::Tensor)>;
+
+impl<'a, M: Method> Learner<'a, M> {
+    pub fn new(method: &'a mut M, training: &Training<'a>) -> Self {
+        let config = training.optimiser;
+        Self {
+            optimiser: Optimiser::new(method.model(), config),
+            method,
+            config,
+            total_steps: training.total_steps(),
+            warmup_steps: config.warmup_epochs as usize * training.loader.steps_per_epoch(),
+        }
+    }
+
+    pub fn method(&self) -> &M {
+        self.method
+    }
+
+    /// One batch: loss, gradients, and a move of the weights where it is time. Returns the loss without reading it, which
+    /// would make a GPU wait.
+    pub fn step(&mut self, step: usize, batch: Batch) -> Tensor<1> {
+        let loss = self.method.loss(batch);
+        self.optimiser.add(self.method.model(), loss.backward());
+        self.move_weights(step);
+        loss.inner()
+    }
+
+    /// [`Learner::step`], which shows everything that it computes, in the order in which it does.
+    pub fn watched_step(&mut self, step: usize, batch: Batch, mut show: impl FnMut(Named)) {
+        let views = batch.views.iter().enumerate();
+        show(views.map(|(number, view)| (format!("view {} of the images", number + 1), ops::raw(view))).collect());
+        let loss = self.method.loss(batch);
+        show(vec![("the loss".to_owned(), ops::raw(&loss))]);
+        self.optimiser.add(self.method.model(), loss.backward());
+        let gradient = |(name, tensor): (String, _)| {
+            Some((format!("the gradient of {}", name.strip_prefix("gradient.")?), tensor))
+        };
+        show(self.optimiser.state().into_iter().filter_map(gradient).collect());
+        self.move_weights(step);
+        show(self.tensors().into_iter().map(|(name, tensor)| (format!("{name} after the step"), tensor)).collect());
+    }
+
+    fn move_weights(&mut self, step: usize) {
+        if self.moves_after(step) {
+            self.optimiser.apply(self.learning_rate(step));
+            let accumulate = self.config.accumulate as usize;
+            self.method.after_step(step / accumulate, self.total_steps.div_ceil(accumulate));
+        }
+    }
+
+    /// Whether the weights move after this batch: after every `accumulate` of them, across the ends of epochs, and after
+    /// the very last.
+    fn moves_after(&self, step: usize) -> bool {
+        (step + 1).is_multiple_of(self.config.accumulate as usize) || step + 1 == self.total_steps
+    }
+
+    /// The schedule counts moves of the weights.
+    fn learning_rate(&self, step: usize) -> f64 {
+        let accumulate = self.config.accumulate as usize;
+        let moves = |steps: usize| steps.div_ceil(accumulate);
+        warmup_cosine(step / accumulate, moves(self.total_steps), moves(self.warmup_steps), self.config.lr, 0.0)
+    }
+
+    /// All that a checkpoint holds.
+    fn tensors(&self) -> Named {
+        let kept = self.method.kept().into_iter().map(|(name, tensor)| (format!("kept {name}"), tensor));
+        let optimisers = self.optimiser.state().into_iter().map(|(name, tensor)| (format!("optimiser {name}"), tensor));
+        state::named(self.method.model()).into_iter().chain(kept).chain(optimisers).collect()
+    }
+
+    /// The name of the first of its tensors that holds a NaN or an infinity.
+    pub fn first_not_finite(&self) -> Option<String> {
+        first_not_finite(self.tensors())
+    }
+
+    pub fn save(&self, folder: &Path, position: &Position) -> Result<()> {
+        checkpoint::save(folder, self.method, &self.optimiser, position)
+    }
+
+    pub fn restore(&mut self, folder: &Path) -> Result<Position> {
+        checkpoint::restore(folder, self.method, &mut self.optimiser)
+            .with_context(|| format!("cannot go on from {}", folder.display()))
+    }
+}
+
+/// The name of the first that holds a NaN or an infinity.
+pub fn first_not_finite(named: Named) -> Option<String> {
+    let (mut names, tensors): (Vec<_>, Vec<_>) = named.into_iter().unzip();
+    ops::first_not_finite(&tensors).map(|place| names.swap_remove(place))
+}

@@ -1,0 +1,59 @@
+//! kNN while an encoder is trained: it draws a curve, and the encoder is the same without it.
+
+mod tiny;
+
+use pretext_stages::catalog::Entry;
+use pretext_stages::context::Context;
+use std::path::{Path, PathBuf};
+
+const EPOCHS: u32 = 2;
+const BATCH: u32 = 32;
+
+/// Trains in a folder of its own, judged by kNN so many times.
+fn train(entry: &Entry, data: &Path, folder: PathBuf, online_knn: u32) -> PathBuf {
+    let mut params = tiny::small_params(entry, EPOCHS, BATCH);
+    params["online_knn"] = online_knn.into();
+    let run = tiny::request(entry, params, &folder, &[("data", data)]);
+    let context = Context::new(&run, &tiny::Nobody, &|| false).unwrap();
+    (entry.run)(&run.params, &context).unwrap_or_else(|error| panic!("{}: {error:#}", entry.name));
+    folder
+}
+
+#[test]
+fn to_be_judged_meanwhile_changes_nothing_but_the_curve() {
+    tch::set_num_threads(tiny::THREADS as i32);
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("data");
+    tiny::write_dataset(&data);
+    for entry in &tiny::trained_kinds() {
+        let place = |times| root.path().join(format!("{}-{times}", entry.name.replace('/', "-")));
+        let [never, once, often] = [0, 1, 5].map(|times| tiny::trained(&train(entry, &data, place(times), times)));
+        assert!(never[..2] == once[..2] && never[..2] == often[..2], "{}", entry.name);
+        let columns = |trained: &[Vec<u8>]| -> Vec<Vec<String>> {
+            let curve = String::from_utf8(trained[2].clone()).unwrap();
+            curve.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect()
+        };
+        let (never, once, often) = (columns(&never), columns(&once), columns(&often));
+        assert_eq!(never[0], ["epoch", "loss"]);
+        assert_eq!(often[0], ["epoch", "loss", "knn"]);
+        assert_eq!((once[1][2].as_str(), &once[2][2]), ("", &often[2][2]), "at the end of the last epoch");
+        for (line, judged) in never.iter().zip(&often).skip(1) {
+            assert_eq!(line[..], judged[..2]);
+            // Of 28 validation images.
+            let right = judged[2].parse::<f64>().unwrap() * 28.0;
+            assert!((0.0..=28.0).contains(&right) && (right - right.round()).abs() < 1e-9, "{right}");
+        }
+    }
+}
+
+#[test]
+fn data_without_classes_is_not_judged() {
+    tch::set_num_threads(tiny::THREADS as i32);
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("data");
+    tiny::write_dataset(&data);
+    tiny::change_manifest(&data, |manifest| manifest.classes.truncate(1));
+    let entry = tiny::trained_kinds().into_iter().find(|entry| entry.name == "pretrain/rotation").unwrap();
+    let folder = train(&entry, &data, root.path().join("unlabelled"), 5);
+    assert!(std::fs::read_to_string(folder.join("side/curve.csv")).unwrap().starts_with("epoch,loss\n"));
+}

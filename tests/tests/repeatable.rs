@@ -1,0 +1,54 @@
+//! Every kind that trains gives the same bytes again at the same number of threads, and after it was killed and resumed.
+
+use pretext_protocol::{CHECKPOINT, Run, StageKind};
+use pretext_tests::WorkerProcess;
+use pretext_tests::trainings::{prepare, training, worker, yields};
+use std::path::Path;
+use std::time::Instant;
+
+/// Fifteen steps.
+const EPOCHS: u32 = 3;
+
+#[test]
+fn trainings_give_the_same_bytes_again_at_one_thread_and_at_two() {
+    let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let (data, kinds) = prepare(root.path());
+    for threads in [1, 2] {
+        let mut worker = worker();
+        for kind in &kinds {
+            let folder = root.path().join(format!("{}-{threads}", kind.name.replace('/', "-")));
+            withstands(kind, &data, &folder, threads, &mut worker);
+        }
+    }
+}
+
+/// Trains undisturbed, again, and with a kill.
+fn withstands(kind: &StageKind, data: &Path, folder: &Path, threads: usize, worker: &mut WorkerProcess) {
+    let ask = |name: &str| {
+        let mut run = training(kind, data, &folder.join(name), EPOCHS);
+        run.resources.threads = threads;
+        run
+    };
+    let [once, again, killed, mut resumed] = ["once", "again", "killed", "resumed"].map(ask);
+    worker.compute(&once);
+    let expected = yields(&once);
+    worker.compute(&again);
+    assert!(yields(&again) == expected, "{} gives other bytes again at {threads} threads", kind.name);
+    kill_after_a_checkpoint(&killed);
+    resumed.resume = Some(killed.scratch);
+    worker.compute(&resumed);
+    assert!(yields(&resumed) == expected, "{} gives other bytes when resumed at {threads} threads", kind.name);
+}
+
+/// After one that has steps behind it. A training that is too quick for that just ends.
+fn kill_after_a_checkpoint(run: &Run) {
+    let mut worker = pretext_tests::trainings::worker();
+    worker.describe();
+    let position = run.scratch.join(CHECKPOINT).join("position.json");
+    let began = Instant::now();
+    let has_steps = || {
+        let text = std::fs::read_to_string(&position).unwrap_or_default();
+        text.contains("\"step\"") && !text.contains("\"step\": 0,") && began.elapsed().as_millis() > 20
+    };
+    worker.compute_until(run, has_steps);
+}
