@@ -15,12 +15,10 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-method, folder, batch, threads = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:5])
-torch.set_num_threads(threads)
 
 
 class Photographs(Dataset):
-    def __init__(self):
+    def __init__(self, folder):
         self.images = numpy.fromfile(f"{folder}/train.images", numpy.uint8).reshape(-1, 32, 32, 3)
         self.views = transforms.SimCLRTransform(input_size=32, cj_strength=0.5, gaussian_blur=0.0)
 
@@ -77,17 +75,23 @@ class BYOL(nn.Module):
         return self.loss(predict(a), target_b) + self.loss(predict(b), target_a)
 
 
-model = {"simclr": SimCLR, "moco": MoCo, "byol": BYOL}[method]()
-optimiser = torch.optim.SGD(model.parameters(), lr=0.06, momentum=0.9, weight_decay=5e-4)
-loader = DataLoader(
-    Photographs(), batch, shuffle=True, drop_last=True, num_workers=threads, persistent_workers=True
-)
+def main():
+    method, folder, batch, threads = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:5])
+    torch.set_num_threads(threads)
+    model = {"simclr": SimCLR, "moco": MoCo, "byol": BYOL}[method]()
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.06, momentum=0.9, weight_decay=5e-4)
+    loader = DataLoader(
+        Photographs(folder), batch, shuffle=True, drop_last=True, num_workers=threads, persistent_workers=True
+    )
+    for _ in sys.stdin:
+        started, images = time.perf_counter(), 0
+        for a, b in loader:
+            optimiser.zero_grad()
+            model(a, b).backward()
+            optimiser.step()
+            images += len(a)
+        print(images / (time.perf_counter() - started), flush=True)
 
-for _ in sys.stdin:
-    started, images = time.perf_counter(), 0
-    for a, b in loader:
-        optimiser.zero_grad()
-        model(a, b).backward()
-        optimiser.step()
-        images += len(a)
-    print(images / (time.perf_counter() - started), flush=True)
+
+if __name__ == "__main__":
+    main()

@@ -18,8 +18,8 @@ const NEVER: usize = usize::MAX;
 /// A training that is attempted.
 struct Case<'a> {
     entry: &'a Entry,
-    /// Laid over the defaults of its optimiser.
-    optimiser: Value,
+    /// Maps laid over those of its defaults, and other values in their place.
+    params: Value,
     data: &'a Path,
 }
 
@@ -34,10 +34,13 @@ impl Attempt {
 
     /// Runs until it is done, or stops when it has looked `stop_after` times whether it should. Says whether it stopped.
     fn run(&self, case: &Case, resume: Option<&Attempt>, stop_after: usize) -> bool {
-        let Case { entry, optimiser, data } = case;
+        let Case { entry, params: over, data } = case;
         let mut params = tiny::small_params(entry, EPOCHS, BATCH);
-        for (name, value) in optimiser.as_object().unwrap() {
-            params["optimiser"][name] = value.clone();
+        for (name, value) in over.as_object().unwrap() {
+            match value.as_object() {
+                Some(map) => map.iter().for_each(|(inner, value)| params[name][inner] = value.clone()),
+                None => params[name] = value.clone(),
+            }
         }
         let mut run = tiny::request(entry, params, &self.folder, &[("data", data)]);
         run.resume = resume.map(|attempt| attempt.folder.join("scratch"));
@@ -56,7 +59,7 @@ impl Attempt {
 
 /// Runs a case without interruption, and then with many.
 fn compare(case: &Case, place: &Path) {
-    let name = format!("{} {}", case.entry.name, case.optimiser);
+    let name = format!("{} {}", case.entry.name, case.params);
     let undisturbed = Attempt::new(place, "undisturbed");
     assert!(!undisturbed.run(case, None, NEVER));
     let mut attempts = vec![Attempt::new(place, "0")];
@@ -80,7 +83,7 @@ fn interrupted_trainings_end_with_the_bytes_of_undisturbed_ones() {
     let data = root.path().join("data");
     tiny::write_dataset(&data);
     for entry in &tiny::trained_kinds() {
-        let case = Case { entry, optimiser: json!({}), data: &data };
+        let case = Case { entry, params: json!({}), data: &data };
         compare(&case, &root.path().join(entry.name.replace('/', "-")));
     }
 }
@@ -99,6 +102,26 @@ fn every_optimiser_goes_on_with_all_its_state() {
         json!({ "kind": "lars", "trust": 0.02, "accumulate": 3, "clip_rate": true, "warmup_epochs": 2 }),
     ] {
         let place = root.path().join(optimiser["kind"].as_str().unwrap());
-        compare(&Case { entry: &entry, optimiser, data: &data }, &place);
+        compare(&Case { entry: &entry, params: json!({ "optimiser": optimiser }), data: &data }, &place);
+    }
+}
+
+/// Half-precision activations, and the operations of a transformer.
+#[test]
+fn other_precisions_and_networks_go_on_as_well() {
+    tch::set_num_threads(tiny::THREADS as i32);
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("data");
+    tiny::write_dataset(&data);
+    let entry = tiny::trained_kinds().into_iter().find(|entry| entry.name == "pretrain/byol").unwrap();
+    for (name, params) in [
+        ("bfloat16", json!({ "precision": "bfloat16" })),
+        ("vit", json!({ "encoder": { "kind": "vit_tiny", "width": 12, "patch": 8 } })),
+        (
+            "vit-bfloat16",
+            json!({ "encoder": { "kind": "vit_tiny", "width": 12, "patch": 8 }, "precision": "bfloat16" }),
+        ),
+    ] {
+        compare(&Case { entry: &entry, params, data: &data }, &root.path().join(name));
     }
 }

@@ -11,15 +11,15 @@ struct Bench {
     peers: &'static [&'static str],
 }
 
-const BENCHES: [Bench; 4] = [
-    Bench { name: "engine", programs: &[], peers: &["torch==2.9.0", "torchvision==0.24.0"] },
-    Bench { name: "methods", programs: &[], peers: &["torch==2.9.0", "torchvision==0.24.0", "lightly==1.6.0"] },
+const TORCH: &[&str] = &["torch==2.9.0", "torchvision==0.24.0"];
+const LIGHTLY: &[&str] = &["torch==2.9.0", "torchvision==0.24.0", "lightly==1.6.0"];
+
+const BENCHES: [Bench; 5] = [
+    Bench { name: "engine", programs: &[], peers: TORCH },
+    Bench { name: "methods", programs: &[], peers: LIGHTLY },
+    Bench { name: "speedrun", programs: &[], peers: LIGHTLY },
+    Bench { name: "views", programs: &[], peers: TORCH },
     Bench { name: "pipeline", programs: &["pretext", "fake-worker"], peers: &["snakemake==9.27.1", "dvc==3.67.1"] },
-    Bench {
-        name: "views",
-        programs: &[],
-        peers: &["torch==2.9.0", "torchvision==0.24.0", "pillow==13.0.0", "numpy==2.4.6"],
-    },
 ];
 
 pub fn run(arguments: &[&str]) -> Result<ExitCode, String> {

@@ -4,6 +4,7 @@
 
 mod memory;
 mod ours;
+mod stage;
 
 use anyhow::Result;
 use pretext_benches::{Beside, Peer, in_turns};

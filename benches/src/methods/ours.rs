@@ -1,17 +1,14 @@
 //! Our side: the stage itself, as the worker runs it.
 
-use crate::{BATCH, IMAGES, THREADS};
+use crate::{BATCH, IMAGES, THREADS, stage};
 use anyhow::{Context as _, Result};
-use pretext_protocol::{Reply, Resources, Run};
 use pretext_stages::augment::samples;
-use pretext_stages::catalog;
-use pretext_stages::context::{Context, Outbox};
 use pretext_stages::data::{DatasetWriter, Manifest, Split};
 use pretext_stages::nn::ops;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::BufRead;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 const SIDE: usize = 32;
@@ -42,56 +39,18 @@ pub fn write_photographs(folder: &Path) -> Result<()> {
     writer.finish()
 }
 
-struct Nobody;
-
-impl Outbox for Nobody {
-    fn send(&self, _: &Reply) {}
-}
-
 /// For each line of standard input an epoch of the method, whose images a second are printed.
 pub fn serve(method: &str, data: &Path) -> Result<()> {
     ops::tune_allocator();
     tch::set_num_threads(THREADS as i32);
     rayon::ThreadPoolBuilder::new().num_threads(THREADS).build_global()?;
-    let entry = catalog::find(&format!("pretrain/{method}")).context("a method of the catalogue")?;
-    let Value::Object(mut params) = defaults(&(entry.kind)().params) else { unreachable!("parameters are a map") };
-    params["epochs"] = 1.into();
-    params["batch"] = BATCH.into();
-    params["encoder"]["kind"] = json!("resnet20");
+    let params = json!({ "epochs": 1, "batch": BATCH, "encoder": { "kind": "resnet20" }, "online_knn": 0 });
     for line in std::io::stdin().lock().lines() {
         line?;
         let place = tempfile::tempdir()?;
-        let run = request(entry.name, &params, data, place.path())?;
         let started = Instant::now();
-        (entry.run)(&run.params, &Context::new(&run, &Nobody, &|| false)?)?;
+        stage::run(&format!("pretrain/{method}"), &params, &[("data", data)], place.path())?;
         println!("{}", IMAGES as f64 / started.elapsed().as_secs_f64());
     }
     Ok(())
-}
-
-fn defaults(schema: &Value) -> Value {
-    match schema["properties"].as_object() {
-        Some(properties) => properties.iter().map(|(name, property)| (name.clone(), defaults(property))).collect(),
-        None => schema["default"].clone(),
-    }
-}
-
-fn request(kind: &str, params: &Map<String, Value>, data: &Path, place: &Path) -> Result<Run> {
-    let part = |name: &str| -> Result<PathBuf> {
-        let part = place.join(name);
-        std::fs::create_dir_all(&part)?;
-        Ok(part)
-    };
-    Ok(Run {
-        id: 1,
-        kind: kind.into(),
-        params: params.clone(),
-        inputs: BTreeMap::from([("data".to_owned(), data.to_owned())]),
-        out: part("out")?,
-        side: part("side")?,
-        scratch: part("scratch")?,
-        resume: None,
-        cache: part("cache")?,
-        resources: Resources { threads: THREADS, device: "cpu".into() },
-    })
 }

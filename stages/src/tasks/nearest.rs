@@ -63,7 +63,7 @@ fn of_block(bank: &Tensor<2>, queries: &Tensor<2>, k: usize, bank_block: usize) 
     for start in (0..size).step_by(bank_block) {
         let block = bank.clone().narrow(0, start, bank_block.min(size - start));
         let columns = block.dims()[0];
-        let products = queries.clone().matmul(block.transpose()); // [queries, columns]
+        let products = ops::product(queries, &block.transpose()); // [queries, columns]
         ops::read(&products, |products| {
             for (candidates, row) in candidates.iter_mut().zip(products.chunks_exact(columns)) {
                 candidates.look_at(row, start as u32);

@@ -1,6 +1,7 @@
 use super::backward::{give, parents};
 use super::ffi;
 use super::precision::as_kind;
+use super::raw::{from_raw, raw};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, LibTorch, backend_extension};
 use burn::tensor::Tensor;
@@ -48,8 +49,12 @@ fn forward(x: &TchTensor, weight: &TchTensor, bias: Option<&TchTensor>) -> TchTe
     TchTensor::new(ffi::own(out))
 }
 
-/// The product of two matrices of one precision, by the library that is fastest at it.
-pub(super) fn product(a: &tch::Tensor, b: &tch::Tensor) -> tch::Tensor {
+/// The product of two matrices without gradients, `[n, k]` and `[k, m]`, by the library that is fastest at it.
+pub fn product(a: &Tensor<2>, b: &Tensor<2>) -> Tensor<2> {
+    from_raw(raw_product(&raw(a), &raw(b)))
+}
+
+fn raw_product(a: &tch::Tensor, b: &tch::Tensor) -> tch::Tensor {
     let mut out = null_mut();
     // Safety: all pointers are valid for the call; the result is owned below.
     ffi::check(unsafe { ffi::pretext_matmul(ffi::borrow(a), ffi::borrow(b), &mut out) });
@@ -103,8 +108,8 @@ fn backward(grad: &TchTensor, (x, weight): &Saved, needed: [bool; 3]) -> [Option
     let grad = as_kind(&grad.tensor, kind).reshape([-1, outputs]); // [rows, out]
     let [needs_x, needs_weight, needs_bias] = needed;
     [
-        needs_x.then(|| product(&grad, &as_kind(&weight.tensor, kind)).reshape(x.tensor.size())),
-        needs_weight.then(|| as_kind(&product(&grad.tr(), &x.tensor.reshape([-1, inputs])), own)),
+        needs_x.then(|| raw_product(&grad, &as_kind(&weight.tensor, kind)).reshape(x.tensor.size())),
+        needs_weight.then(|| as_kind(&raw_product(&grad.tr(), &x.tensor.reshape([-1, inputs])), own)),
         needs_bias.then(|| grad.sum_dim_intlist([0i64].as_slice(), false, own)),
     ]
     .map(|grad| grad.map(TchTensor::new))
