@@ -30,8 +30,9 @@ pub fn in_turns(
         Ok((ours, peers.iter_mut().map(Peer::measure).collect::<anyhow::Result<Vec<f64>>>()?))
     };
     round()?;
-    let measured = (0..rounds).map(|_| round()).collect::<anyhow::Result<Vec<_>>>()?;
-    let column = |of: &dyn Fn(&(f64, Vec<f64>)) -> f64| median(measured.iter().map(of).collect());
+    type Round = (f64, Vec<f64>);
+    let measured = (0..rounds).map(|_| round()).collect::<anyhow::Result<Vec<Round>>>()?;
+    let column = |of: &dyn Fn(&Round) -> f64| median(measured.iter().map(of).collect());
     let beside = |peer: usize| Beside { theirs: column(&|r| r.1[peer]), ratio: column(&|r| r.0 / r.1[peer]) };
     Ok(Medians { ours: column(&|r| r.0), peers: (0..measured[0].1.len()).map(beside).collect() })
 }

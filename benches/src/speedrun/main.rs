@@ -39,7 +39,7 @@ fn main() -> Result<()> {
         "SimCLR on 10,000 images of CIFAR-10, narrow ResNet, {THREADS} threads: seconds of training and kNN accuracy on validation"
     );
     println!("{:<6} {:>10} {:>8} {:>12} {:>8} {:>8}", "seed", "pretext", "kNN", "lightly", "kNN", "ratio");
-    let mut rounds = vec![];
+    let mut rounds: Vec<Round> = vec![];
     for seed in 0..SEEDS {
         let (ours, theirs) = (ours(&photographs, seed)?, theirs(&mut peer, &photographs)?);
         let [a, b] = [ours.accuracy, theirs.accuracy].map(|accuracy| 100.0 * accuracy);
@@ -47,7 +47,7 @@ fn main() -> Result<()> {
         println!("{seed:<6} {:>10.1} {a:>8.1} {:>12.1} {b:>8.1} {ratio:>8.2}", ours.seconds, theirs.seconds);
         rounds.push((ours, theirs, ratio));
     }
-    let mean = |of: &dyn Fn(&(Outcome, Outcome, f64)) -> f64| rounds.iter().map(of).sum::<f64>() / rounds.len() as f64;
+    let mean = |of: &dyn Fn(&Round) -> f64| rounds.iter().map(of).sum::<f64>() / rounds.len() as f64;
     let goal = mean(&|round| round.1.accuracy);
     let reached = mean(&|round| round.0.accuracy) >= goal && rounds.iter().all(|round| round.0.accuracy >= goal - 0.01);
     let mut figures = Map::new();
@@ -63,6 +63,9 @@ fn main() -> Result<()> {
     }
     Ok(())
 }
+
+/// Ours, theirs, and how many times as long theirs took.
+type Round = (Outcome, Outcome, f64);
 
 struct Outcome {
     seconds: f64,

@@ -91,7 +91,7 @@ fn convolutions() {
         (2, ConvSpec { groups: 2, transposed: true, dilation: 2, ..plain }),
     ] {
         let weight = if spec.transposed { [4, 6 / groups, 3, 3] } else { [6, 4 / groups, 3, 3] };
-        let inputs = vec![numbers(&[2, 4, 9, 9], 0.0), numbers(&weight, 1.0), numbers(&[6], 2.0)];
+        let inputs = [numbers(&[2, 4, 9, 9], 0.0), numbers(&weight, 1.0), numbers(&[6], 2.0)];
         let both = |n: usize| [n as i64; 2];
         let reference = |x: &[tch::Tensor], bias: Option<&tch::Tensor>| {
             let ConvSpec { stride, padding, dilation, transposed, output_padding, .. } = spec;
