@@ -18,9 +18,9 @@ from torch.utils.data import DataLoader, Dataset
 
 
 class Photographs(Dataset):
-    def __init__(self, folder):
+    def __init__(self, folder, **views):
         self.images = numpy.fromfile(f"{folder}/train.images", numpy.uint8).reshape(-1, 32, 32, 3)
-        self.views = transforms.SimCLRTransform(input_size=32, cj_strength=0.5, gaussian_blur=0.0)
+        self.views = transforms.SimCLRTransform(input_size=32, gaussian_blur=0.0, **views)
 
     def __len__(self):
         return len(self.images)
@@ -81,7 +81,7 @@ def main():
     model = {"simclr": SimCLR, "moco": MoCo, "byol": BYOL}[method]()
     optimiser = torch.optim.SGD(model.parameters(), lr=0.06, momentum=0.9, weight_decay=5e-4)
     loader = DataLoader(
-        Photographs(folder), batch, shuffle=True, drop_last=True, num_workers=threads, persistent_workers=True
+        Photographs(folder, cj_strength=0.5), batch, shuffle=True, drop_last=True, num_workers=threads, persistent_workers=True
     )
     for _ in sys.stdin:
         started, images = time.perf_counter(), 0
