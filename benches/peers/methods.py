@@ -80,8 +80,9 @@ def main():
     torch.set_num_threads(threads)
     model = {"simclr": SimCLR, "moco": MoCo, "byol": BYOL}[method]()
     optimiser = torch.optim.SGD(model.parameters(), lr=0.06, momentum=0.9, weight_decay=5e-4)
+    photographs = Photographs(folder, cj_strength=0.5)
     loader = DataLoader(
-        Photographs(folder, cj_strength=0.5), batch, shuffle=True, drop_last=True, num_workers=threads, persistent_workers=True
+        photographs, batch, shuffle=True, drop_last=True, num_workers=threads, persistent_workers=True
     )
     for _ in sys.stdin:
         started, images = time.perf_counter(), 0

@@ -1,5 +1,6 @@
 """lightly's side of the speedrun: FOLDER BATCH THREADS; a line on stdin asks for a whole training of SimCLR, 10 epochs with
-the seeds 0, 1, 2 in turn, with its own defaults but for the blur, which 32 pixels go without. Answers its seconds, after FOLDER/theirs/{train,validation}.features are written, floats [image, 64]."""
+the seeds 0, 1, 2 in turn, with its own defaults but for the blur, which 32 pixels go without. Answers its seconds, after
+FOLDER/theirs/{train,validation}.features are written, floats [image, 64]."""
 import os
 import sys
 import time

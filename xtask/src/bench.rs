@@ -24,8 +24,10 @@ const BENCHES: [Bench; 5] = [
 
 pub fn run(arguments: &[&str]) -> Result<ExitCode, String> {
     match arguments {
-        [name, rest @ ..] if rest.is_empty() || rest == ["--json"] => run_on(None, name, rest),
-        _ => Err(format!("expected `bench NAME` or `bench NAME --json`; NAME is one of: {}", names())),
+        [name, rest @ ..] if rest.iter().all(|word| *word == "--json" || !word.starts_with('-')) => {
+            run_on(None, name, rest)
+        }
+        _ => Err(format!("expected `bench NAME [FIGURE] [--json]`; NAME is one of: {}", names())),
     }
 }
 

@@ -24,8 +24,9 @@ cargo xtask COMMAND
   setup [--cuda]          prepare and build, run nothing (LIBTORCH=FOLDER: with a libtorch 2.9 of your own;
                           --cuda: with the part for GPUs, of 4 GB to fetch)
   check                   formatting and lints
-  bench NAME [--json]     measure ours beside the peers' (engine, methods, speedrun,
-                          views, pipeline)
+  bench NAME [FIGURE] [--json]
+                          measure ours beside the peers' (engine, methods, speedrun, views, pipeline); FIGURE: of engine
+                          and methods only those that begin so
   install [--prefix DIR]  put `pretext` and its worker into DIR/bin (default ~/.local)
   doctor [--offline]      say what this machine has and what is missing
   gpu                     on a machine with a GPU: set up, and test and measure on it what a processor cannot show

@@ -3,8 +3,8 @@
 //! target, 2 - 2 cos, in both directions, and their *sum*. The target network follows by xi <- tau xi + (1 - tau) theta
 //! (eq. 1), where tau goes from `ema` to 1 by half a cosine (section 3.2).
 //!
-//! Deviations: SGD in place of LARS; both views are drawn from one distribution, where the paper blurs and solarises
-//! them unequally; projector and predictor are narrower than the paper's 4,096. The first layer of each has no bias, as
+//! Deviations: SGD in place of LARS; without views of `augment/byol` both are drawn from one distribution, where the paper
+//! blurs and solarises them unequally; projector and predictor are narrower than the paper's 4,096. The first layer of each has no bias, as
 //! batch norm takes it away.
 
 use super::pretrain::{Common, FAMILY, Inputs, pretrain};
@@ -54,10 +54,12 @@ impl Stage for Byol {
     type Params = Params;
     const ABOUT: About = About {
         name: "pretrain/byol",
+        // 2: views and the products of linear layers are rounded otherwise.
+        version: 2,
         summary: "BYOL: predict a slow copy's projection of another view (Grill et al. 2020, arXiv:2006.07733)",
         docs: "2 - 2 cos of prediction and target (eq. 2), the sum of both directions. Deviations: SGD in place of LARS; \
-               both views from one distribution; narrower projector and predictor (the paper has 4096). Without views: \
-               augment/simclr with its defaults.",
+               narrower projector and predictor (the paper has 4096). Without views: augment/simclr with its defaults; \
+               the paper's unequal ones are augment/byol.",
         ..FAMILY
     };
 

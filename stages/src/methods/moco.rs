@@ -58,6 +58,8 @@ impl Stage for MoCo {
     type Params = Params;
     const ABOUT: About = About {
         name: "pretrain/moco",
+        // 2: views and the products of linear layers are rounded otherwise.
+        version: 2,
         summary: "MoCo v2: contrastive learning with a queue of keys (Chen et al. 2020, arXiv:2003.04297)",
         docs: "InfoNCE (He et al. 2020, arXiv:1911.05722, eq. 1) against a queue of keys from a momentum encoder. \
                Deviations: queue and ema as in the authors' CIFAR-10 demonstration (the paper has 65536 and .999); no \
