@@ -2,7 +2,7 @@
 
 use crate::WorkerProcess;
 use pretext::recipe::schema;
-use pretext_protocol::{Resources, Run, StageKind};
+use pretext_protocol::{Run, StageKind};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -47,27 +47,11 @@ pub fn worker() -> WorkerProcess {
 
 /// A request to compute a kind with its defaults in a folder, whose parts are made here.
 pub fn request(kind: &StageKind, folder: &Path, inputs: &[(&str, &Path)]) -> Run {
-    let part = |name: &str| {
-        let part = folder.join(name);
-        fs::create_dir_all(&part).unwrap();
-        part
-    };
     let params = match schema::default(&kind.params) {
         Value::Object(params) => params,
         _ => Map::new(),
     };
-    Run {
-        id: 1,
-        kind: kind.name.clone(),
-        params,
-        inputs: inputs.iter().map(|(port, artifact)| ((*port).to_owned(), (*artifact).to_owned())).collect(),
-        out: part("out"),
-        side: part("side"),
-        scratch: part("scratch"),
-        resume: None,
-        cache: part("cache"),
-        resources: Resources { threads: 1, device: "cpu".to_owned() },
-    }
+    Run::in_folder(&kind.name, params, inputs, folder).unwrap()
 }
 
 /// A training of a small network, in a folder of its own.

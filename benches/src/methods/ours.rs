@@ -49,7 +49,7 @@ pub fn serve(method: &str, data: &Path) -> Result<()> {
         line?;
         let place = tempfile::tempdir()?;
         let started = Instant::now();
-        stage::run(&format!("pretrain/{method}"), &params, &[("data", data)], place.path())?;
+        stage::run(&format!("pretrain/{method}"), params.clone(), &[("data", data)], place.path())?;
         println!("{}", IMAGES as f64 / started.elapsed().as_secs_f64());
     }
     Ok(())

@@ -30,7 +30,7 @@ fn main() -> Result<()> {
     rayon::ThreadPoolBuilder::new().num_threads(THREADS).build_global()?;
     let folder = tempfile::tempdir()?;
     let split = json!({ "train": 10_000, "validation": 5_000 });
-    stage::run("data/cifar10", &split, &[], folder.path())?;
+    stage::run("data/cifar10", split, &[], folder.path())?;
     let photographs = folder.path().join("out/dataset");
     let (batch, threads) = (BATCH.to_string(), THREADS.to_string());
     let place = photographs.to_str().context("a path in UTF-8")?;
@@ -76,11 +76,11 @@ struct Outcome {
 fn ours(photographs: &Path, seed: u64) -> Result<Outcome> {
     let place = tempfile::tempdir()?;
     let started = Instant::now();
-    stage::run("pretrain/simclr", &settings(seed), &[("data", photographs)], place.path())?;
+    stage::run("pretrain/simclr", settings(seed), &[("data", photographs)], place.path())?;
     let seconds = started.elapsed().as_secs_f64();
     let encoder = place.path().join("out/encoder");
     let features = tempfile::tempdir()?;
-    stage::run("features", &json!({}), &[("data", photographs), ("encoder", &encoder)], features.path())?;
+    stage::run("features", json!({}), &[("data", photographs), ("encoder", &encoder)], features.path())?;
     Ok(Outcome { seconds, accuracy: accuracy(&features.path().join("out/features"))? })
 }
 
@@ -104,7 +104,7 @@ fn theirs(peer: &mut Peer, photographs: &Path) -> Result<Outcome> {
 
 fn accuracy(features: &Path) -> Result<f64> {
     let place = tempfile::tempdir()?;
-    let measured = stage::run("eval/knn", &json!({}), &[("features", features)], place.path())?;
+    let measured = stage::run("eval/knn", json!({}), &[("features", features)], place.path())?;
     let found = measured.iter().find(|m| m.name == "accuracy" && m.split == "validation");
     Ok(found.context("kNN measures accuracy on validation")?.value)
 }

@@ -13,7 +13,7 @@ pub use requests::requests;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The version of the protocol. A worker of another version is refused.
 pub const PROTOCOL: u32 = 1;
@@ -59,6 +59,33 @@ pub struct Run {
     /// Where downloads are kept, shared by all runs.
     pub cache: PathBuf,
     pub resources: Resources,
+}
+
+impl Run {
+    /// A request as tests and benches make them: on one thread of the processor, in a folder whose parts are made here.
+    pub fn in_folder(
+        kind: &str,
+        params: serde_json::Map<String, serde_json::Value>,
+        inputs: &[(&str, &Path)],
+        folder: &Path,
+    ) -> std::io::Result<Self> {
+        let part = |name: &str| {
+            let part = folder.join(name);
+            std::fs::create_dir_all(&part).map(|()| part)
+        };
+        Ok(Self {
+            id: 1,
+            kind: kind.to_owned(),
+            params,
+            inputs: inputs.iter().map(|(port, artifact)| ((*port).to_owned(), (*artifact).to_owned())).collect(),
+            out: part("out")?,
+            side: part("side")?,
+            scratch: part("scratch")?,
+            resume: None,
+            cache: part("cache")?,
+            resources: Resources { threads: 1, device: "cpu".to_owned() },
+        })
+    }
 }
 
 /// The name of the last whole checkpoint in [`Run::scratch`] (a folder).

@@ -31,7 +31,7 @@ pub use local::{Local, LocalSettings};
 pub use scheduler::schedule;
 pub use screen::screen;
 pub(crate) use screen::{pace, percent};
-pub use slots::gpus;
+pub use slots::{gpus, memory_bytes};
 pub use stop::INTERRUPTED;
 pub use update::{Observer, Update};
 pub use work::{NodeOutcome, Outcome, Wishes, Work};

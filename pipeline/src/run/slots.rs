@@ -104,13 +104,16 @@ pub fn gpus() -> Vec<usize> {
     (0..there.min(visible)).collect()
 }
 
+/// An amount of `/proc/meminfo`, of which a line is `MemTotal: 24576000 kB`.
+pub fn memory_bytes(meminfo: &str, name: &str) -> Option<u64> {
+    let amount = |line: &str| line.strip_prefix(name)?.strip_prefix(':')?.trim().strip_suffix(" kB")?.parse().ok();
+    meminfo.lines().find_map(amount).and_then(|kibibytes: u64| kibibytes.checked_mul(1024))
+}
+
 /// Four fifths of what this machine, or the control group that we are in, has: the rest is for files and others.
 pub(super) fn usable_memory() -> u64 {
     let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let total = meminfo.lines().find_map(|line| {
-        let kibibytes: u64 = line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok()?;
-        Some(kibibytes * 1024)
-    });
+    let total = memory_bytes(&meminfo, "MemTotal");
     let limit = fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse::<u64>().ok());
     total.into_iter().chain(limit).min().map_or(u64::MAX, |bytes| bytes / 5 * 4)
 }
@@ -198,5 +201,13 @@ mod tests {
         assert!(given_at(&slots, &on(Device::Cpu), 1).unwrap().gpus().is_empty());
         drop(two);
         assert_eq!(given_at(&slots, &on(Device::Auto), 1).unwrap().gpus(), [2]);
+    }
+
+    #[test]
+    fn memory_is_in_bytes() {
+        let memory = "MemTotal:       25165824 kB\nMemFree: 1 kB\n";
+        assert_eq!(memory_bytes(memory, "MemTotal"), Some(24 << 30));
+        assert_eq!(memory_bytes(memory, "Avail"), None);
+        assert_eq!(memory_bytes("MemTotal: Avail", "MemTotal"), None);
     }
 }

@@ -16,6 +16,11 @@ pub struct View {
     pub solarize: f64,
 }
 
+/// Brightness, contrast, saturation and hue of SimCLR's jitter of strength s (appendix A): 0.8 s, 0.8 s, 0.8 s, 0.2 s.
+pub fn strengths(s: f64) -> [f64; 4] {
+    [0.8 * s, 0.8 * s, 0.8 * s, 0.2 * s]
+}
+
 impl View {
     pub fn operations(&self) -> Vec<Operation> {
         let [brightness, contrast, saturation, hue] = self.strengths.map(|strength| strength as f32);

@@ -67,13 +67,12 @@ impl Default for Params {
 
 impl Params {
     fn policy(&self) -> Policy {
-        let strength = 0.8 * self.jitter_strength;
         let view = |scale, size| View {
             scale,
             size,
             flip: self.flip,
             jitter: self.jitter,
-            strengths: [strength, strength, strength, 0.2 * self.jitter_strength],
+            strengths: contrastive::strengths(self.jitter_strength),
             grayscale: self.grayscale,
             blur: self.blur,
             solarize: 0.0,

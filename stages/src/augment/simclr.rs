@@ -1,5 +1,5 @@
 use super::Policy;
-use super::contrastive::View;
+use super::contrastive::{View, strengths};
 use crate::context::Context;
 use crate::stage::{About, OutputAbout, Stage};
 use anyhow::Result;
@@ -40,13 +40,12 @@ impl Default for Params {
 
 impl Params {
     pub fn policy(&self) -> Policy {
-        let strength = 0.8 * self.jitter_strength;
         let view = View {
             scale: self.crop_scale,
             size: 0,
             flip: self.flip,
             jitter: self.jitter,
-            strengths: [strength, strength, strength, 0.2 * self.jitter_strength],
+            strengths: strengths(self.jitter_strength),
             grayscale: self.grayscale,
             blur: self.blur,
             solarize: 0.0,

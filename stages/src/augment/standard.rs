@@ -26,11 +26,15 @@ impl Default for Params {
 }
 
 impl Params {
-    pub fn policy(&self) -> Policy {
-        Policy::Operations(vec![
+    pub fn operations(&self) -> Vec<Operation> {
+        vec![
             Operation::RandomCrop { padding: self.padding as usize },
             Operation::HorizontalFlip { p: self.flip as f32 },
-        ])
+        ]
+    }
+
+    pub fn policy(&self) -> Policy {
+        Policy::Operations(self.operations())
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{Operation, Policy};
+use super::{Operation, Policy, standard};
 use crate::context::Context;
 use crate::stage::{About, OutputAbout, Stage};
 use anyhow::Result;
@@ -11,12 +11,8 @@ pub struct TrivialAugmentViews;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Params {
-    /// black border from which a crop of the image's size is cut
-    #[schemars(range(min = 0, max = 64), extend("x-unit" = "pixels"))]
-    padding: u32,
-    /// probability of a horizontal flip
-    #[schemars(range(min = 0, max = 1))]
-    flip: f64,
+    #[serde(flatten)]
+    standard: standard::Params,
     /// probability of noise in place of a rectangle (Zhong et al. 2017, arXiv:1708.04896, who have 0.5)
     #[schemars(range(min = 0, max = 1))]
     erase: f64,
@@ -27,22 +23,20 @@ pub struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        Self { padding: 4, flip: 0.5, erase: 0.0, erase_scale: [0.02, 0.4] }
+        Self { standard: standard::Params::default(), erase: 0.0, erase_scale: [0.02, 0.4] }
     }
 }
 
 impl Params {
     fn policy(&self) -> Policy {
-        Policy::Operations(vec![
-            Operation::RandomCrop { padding: self.padding as usize },
-            Operation::HorizontalFlip { p: self.flip as f32 },
-            Operation::TrivialAugment,
-            Operation::RandomErasing {
-                p: self.erase as f32,
-                scale: self.erase_scale.map(|s| s as f32),
-                ratio: [0.3, 1.0 / 0.3],
-            },
-        ])
+        let mut operations = self.standard.operations();
+        operations.push(Operation::TrivialAugment);
+        operations.push(Operation::RandomErasing {
+            p: self.erase as f32,
+            scale: self.erase_scale.map(|s| s as f32),
+            ratio: [0.3, 1.0 / 0.3],
+        });
+        Policy::Operations(operations)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::nn::ops::has_fast_bfloat16;
 use crate::stage::{About, DATA, OutputAbout, PortAbout};
 use crate::tasks::OnlineKnn;
 use crate::train::{Judge, Method, OptimiserConfig, Training, train};
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -100,9 +100,7 @@ pub fn pretrain<M: Method>(
         batch <= images,
         "batch is {batch} and there are {images} training images: lower `batch` or raise the data's `train`"
     );
-    if let Some(fault) = common.encoder.fault(data.manifest.width) {
-        bail!(fault);
-    }
+    common.encoder.check(data.manifest.width)?;
     if let Some(warning) = common.encoder.warning(data.manifest.width) {
         eprintln!("warning: {warning}");
     }

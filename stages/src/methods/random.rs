@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::data::Dataset;
 use crate::nn::Init;
 use crate::stage::{About, Stage};
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 /// An encoder as it was initialised: the lower control of every comparison.
 pub struct Random;
@@ -23,9 +23,7 @@ impl Stage for Random {
 
     fn run(common: Common, context: &Context) -> Result<()> {
         let data = Dataset::open(context.input("data")?)?;
-        if let Some(fault) = common.encoder.fault(data.manifest.width) {
-            bail!(fault);
-        }
+        common.encoder.check(data.manifest.width)?;
         let encoder = common.encoder.build(&mut Init::new(common.seed, &context.device));
         EncoderArtifact::new(Some(&common.encoder), &data.manifest).save(Some(&encoder), &context.output("encoder")?)
     }

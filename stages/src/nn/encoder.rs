@@ -6,6 +6,7 @@ use super::layers::{Mode, global_average_pool};
 use super::ops::float32;
 use super::resnet::{ResNet, ResNetSpec, Stem};
 use super::vit::{ViT, ViTSpec};
+use anyhow::{Result, ensure};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
@@ -83,19 +84,20 @@ impl EncoderConfig {
         ResNetSpec { width, blocks: blocks.to_vec(), bottleneck, stem }
     }
 
-    /// Why it cannot take images of this size, or cannot be built at all.
-    pub fn fault(&self, image_size: usize) -> Option<String> {
+    /// An error where it cannot take images of this size, or cannot be built at all.
+    pub fn check(&self, image_size: usize) -> Result<()> {
         if self.kind != EncoderKind::VitTiny {
-            return None;
+            return Ok(());
         }
         let (patch, width) = (self.patch as usize, self.width as usize);
-        if !image_size.is_multiple_of(patch) {
-            return Some(format!(
-                "encoder.patch is {patch} and the images have {image_size} pixels, which is no multiple of it: choose another `patch`"
-            ));
-        }
-        let unfit = !width.is_multiple_of(4 * VIT_HEADS);
-        unfit.then(|| format!("encoder.width is {width}: a vit_tiny needs a multiple of {}", 4 * VIT_HEADS))
+        ensure!(
+            image_size.is_multiple_of(patch),
+            "encoder.patch is {patch} and the images have {image_size} pixels, which is no multiple of it: choose another \
+             `patch`"
+        );
+        let unit = 4 * VIT_HEADS;
+        ensure!(width.is_multiple_of(unit), "encoder.width is {width}: a vit_tiny needs a multiple of {unit}");
+        Ok(())
     }
 
     pub fn build(&self, init: &mut Init) -> Encoder {

@@ -94,7 +94,8 @@ impl Optimiser {
         let found = gradients::collect(model, grads);
         assert_eq!(found.len(), self.params.len(), "the loss depends on every trained parameter");
         let pairs = self.params.iter().zip(found);
-        let found: Vec<_> = pairs.map(|(entry, grad)| gradients::laid_out_as(&entry.tensor, grad)).collect();
+        // libtorch's fused steps walk through the memory of parameter and gradient side by side, whatever their strides say.
+        let found: Vec<_> = pairs.map(|(entry, grad)| ops::laid_out_as(&entry.tensor, grad)).collect();
         if self.batches > 0 {
             ops::add(&self.gathered, &found);
         } else if self.config.accumulate > 1 {

@@ -2,7 +2,7 @@
 //! requests to compute on them. Every test that names this module uses some of it.
 #![allow(dead_code, reason = "each test is a crate of its own and uses a part")]
 
-use pretext_protocol::{Reply, Resources, Run};
+use pretext_protocol::{Reply, Run};
 use pretext_stages::catalog::{self, Entry};
 use pretext_stages::context::Outbox;
 use pretext_stages::data::{DatasetWriter, Manifest, Split};
@@ -104,21 +104,7 @@ fn defaults(schema: &Value) -> Value {
 
 /// A request to compute a kind in `folder`, whose parts are made here.
 pub fn request(entry: &Entry, params: Map<String, Value>, folder: &Path, inputs: &[(&str, &Path)]) -> Run {
-    let part = |name: &str| {
-        let part = folder.join(name);
-        std::fs::create_dir_all(&part).unwrap();
-        part
-    };
-    Run {
-        id: 1,
-        kind: entry.name.to_owned(),
-        params,
-        inputs: inputs.iter().map(|(port, artifact)| ((*port).to_owned(), (*artifact).to_owned())).collect(),
-        out: part("out"),
-        side: part("side"),
-        scratch: part("scratch"),
-        resume: None,
-        cache: part("cache"),
-        resources: Resources { threads: THREADS, device: "cpu".into() },
-    }
+    let mut run = Run::in_folder(entry.name, params, inputs, folder).unwrap();
+    run.resources.threads = THREADS;
+    run
 }

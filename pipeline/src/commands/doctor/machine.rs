@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 pub(super) fn findings() -> Vec<Finding> {
     let Machine { processor, cores, .. } = Machine::this();
     let memory = read_to_string("/proc/meminfo").unwrap_or_default();
-    let amount = |name| field(&memory, name).and_then(kibibytes).map_or("unknown".to_owned(), text::bytes);
+    let amount = |name| run::memory_bytes(&memory, name).map_or("unknown".to_owned(), text::bytes);
     let huge_pages = read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
     vec![
         finding("pretext", format!("{} on {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH)),
@@ -30,12 +30,6 @@ pub(super) fn findings() -> Vec<Finding> {
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let pair = |line: &'a str| line.split_once(':').filter(|(key, _)| key.trim() == name);
     text.lines().find_map(pair).map(|(_, value)| value.trim())
-}
-
-/// Bytes of `24576000 kB`.
-fn kibibytes(text: &str) -> Option<u64> {
-    let number: u64 = text.strip_suffix(" kB")?.parse().ok()?;
-    number.checked_mul(1024)
 }
 
 /// Those that matter to the speed of convolutions.
@@ -90,13 +84,6 @@ mod tests {
         let processor = "flags_of_old : avx2\nflags\t\t: fpu avx2 avx512f_not avx512_bf16\n";
         assert_eq!(instruction_sets(processor), "avx2 avx512_bf16");
         assert_eq!(instruction_sets("flags : fpu"), "neither AVX2 nor AVX-512: convolutions will be slow");
-    }
-
-    #[test]
-    fn memory_is_in_bytes() {
-        let memory = "MemTotal:       25165824 kB\nMemFree: 1 kB\n";
-        assert_eq!(field(memory, "MemTotal").and_then(kibibytes), Some(24 << 30));
-        assert_eq!(kibibytes("Avail"), None);
     }
 
     #[test]

@@ -41,6 +41,7 @@ mod staging;
 mod tests;
 mod threads;
 mod values;
+mod weighted;
 
 pub use attention::self_attention;
 pub use conv::{ConvSpec, conv2d};
@@ -51,7 +52,7 @@ pub use linear::{linear, product};
 pub use norm::{NormSpec, NormTensors, batch_norm, batch_norm_add};
 pub use optim::{AdamW, Lars, Sgd, fused_adamw, fused_sgd, lars_gradients};
 pub use precision::{bfloat16, float32, has_fast_bfloat16};
-pub use raw::{channels_last, copy, raw, tune_allocator};
+pub use raw::{channels_last, copy, laid_out_as, raw, tune_allocator};
 pub use staging::Staging;
 pub use threads::share_out;
 pub use values::{Summary, first_not_finite, read, summary};

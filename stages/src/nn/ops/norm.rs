@@ -1,6 +1,7 @@
 use super::backward::{give, parents};
 use super::ffi;
 use super::fused_norm::{self, Parameters};
+use super::raw::{laid_out_as, same_layout};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, LibTorch, backend_extension};
 use burn::tensor::Tensor;
@@ -116,7 +117,7 @@ fn forward(inputs: Inputs, residual: Option<&TchTensor>, spec: NormSpec) -> (Tch
         running_mean: &running_mean.tensor,
         running_var: &running_var.tensor,
     };
-    let alike = residual.is_none_or(|residual| spec.relu && same_memory(residual, &x.tensor));
+    let alike = residual.is_none_or(|residual| spec.relu && same_layout(residual, &x.tensor));
     let (y, [mean, invstd]) = if alike && fused_norm::fits(&x.tensor) {
         fused_norm::forward(&x.tensor, residual, &parameters, spec)
     } else {
@@ -159,10 +160,6 @@ fn by_aten(
         let _ = y.relu_();
     }
     (y, [mean, invstd])
-}
-
-fn same_memory(a: &tch::Tensor, b: &tch::Tensor) -> bool {
-    a.kind() == b.kind() && a.size() == b.size() && a.stride() == b.stride()
 }
 
 impl NormOps for LibTorch {
@@ -232,7 +229,11 @@ impl<C: CheckpointStrategy> NormOps for Autodiff<LibTorch, C> {
 fn backward(grad: TchTensor, saved: &Saved) -> ([TchTensor; 3], TchTensor) {
     let Saved { x, y, weight, save_mean, save_invstd, spec, .. } = saved;
     if fused_norm::fits(&x.tensor) && save_mean.tensor.numel() > 0 {
-        let grad = laid_out_as(&x.tensor, grad);
+        let grad = if same_layout(&x.tensor, &grad.tensor) {
+            grad
+        } else {
+            TchTensor::new(laid_out_as(&x.tensor, grad.tensor))
+        };
         let y = y.as_ref().map(|y| &y.tensor);
         // It is written to where there was a ReLU.
         let grad = if y.is_some() && !grad.can_mut() { TchTensor::new(grad.tensor.copy()) } else { grad };
@@ -255,16 +256,6 @@ fn backward(grad: TchTensor, saved: &Saved) -> ([TchTensor; 3], TchTensor) {
         None => grad,
     };
     (backward_by_aten(&grad.tensor, saved), grad)
-}
-
-/// The gradient in the memory layout of `x`.
-fn laid_out_as(x: &tch::Tensor, grad: TchTensor) -> TchTensor {
-    if same_memory(x, &grad.tensor) {
-        return grad;
-    }
-    let mut copy = x.empty_like();
-    copy.copy_(&grad.tensor);
-    TchTensor::new(copy)
 }
 
 fn backward_by_aten(grad: &tch::Tensor, saved: &Saved) -> [TchTensor; 3] {

@@ -37,6 +37,25 @@ pub fn channels_last(x: Tensor<4>) -> Tensor<4> {
     if autodiff { Tensor::from_inner(y) } else { y }
 }
 
+/// The values in the number format and memory layout of `like`, which has their shape; themselves where they lie so already.
+pub fn laid_out_as(like: &tch::Tensor, values: tch::Tensor) -> tch::Tensor {
+    if same_layout(like, &values) {
+        return values;
+    }
+    tch::no_grad(|| {
+        let mut copy = like.empty_like();
+        copy.copy_(&values);
+        copy
+    })
+}
+
+/// Whether tensors have one shape and number format, and lie alike in memory. The stride of a dimension of length 1 says
+/// nothing.
+pub(super) fn same_layout(a: &tch::Tensor, b: &tch::Tensor) -> bool {
+    let strides = || a.size().into_iter().zip(a.stride().into_iter().zip(b.stride()));
+    a.kind() == b.kind() && a.size() == b.size() && strides().all(|(n, (a, b))| n == 1 || a == b)
+}
+
 /// Keeps freed memory and asks for huge pages. A training step frees and takes the same blocks again and again, and
 /// page faults were its largest single cost (`ARCHITECTURE.md`, Speed). Call once, before the first tensor.
 pub fn tune_allocator() {

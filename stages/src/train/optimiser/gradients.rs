@@ -24,22 +24,3 @@ impl ModuleVisitor for Collect {
         }
     }
 }
-
-/// The gradient in the memory layout of its parameter.
-///
-/// libtorch's fused steps walk through the memory of parameter and gradient side by side, whatever their strides say.
-pub fn laid_out_as(param: &tch::Tensor, grad: tch::Tensor) -> tch::Tensor {
-    if same_layout(param, &grad) {
-        return grad;
-    }
-    tch::no_grad(|| {
-        let mut copy = param.empty_like();
-        copy.copy_(&grad);
-        copy
-    })
-}
-
-/// The stride of a dimension of length 1 says nothing.
-fn same_layout(a: &tch::Tensor, b: &tch::Tensor) -> bool {
-    a.size().iter().zip(a.stride().iter().zip(b.stride())).all(|(&n, (&a, b))| n == 1 || a == b)
-}
