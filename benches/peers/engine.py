@@ -1,6 +1,7 @@
-"""PyTorch's side of the engine bench: NETWORK BATCH SIZE STEPS THREADS [tuned]; a line on stdin asks for one round.
+"""PyTorch's side of the engine bench: NETWORK BATCH SIZE STEPS THREADS [tuned | flops]; a line on stdin asks for one round.
 
-`tuned`: with the allocator settings of pretext (stages/src/nn/ops/raw.rs)."""
+`tuned`: with the allocator settings of pretext (stages/src/nn/ops/raw.rs). `flops`: the answer is not a speed but the
+floating-point operations of a training step for each image."""
 import ctypes
 import os
 import sys
@@ -30,6 +31,7 @@ import torch  # noqa: E402, after the allocator is tuned
 import torchvision  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
+from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from networks import resnet  # noqa: E402
 
@@ -57,12 +59,23 @@ images = torch.randn(batch, 3, size, size).to(device, memory_format=torch.channe
 labels = torch.randint(0, 10, (batch,)).to(device)
 optimiser = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4)
 
+
+def step():
+    optimiser.zero_grad(set_to_none=True)
+    loss = F.cross_entropy(model(images), labels)
+    loss.backward()
+    optimiser.step()
+    return loss
+
+
 for _ in sys.stdin:
+    if sys.argv[6:] == ["flops"]:
+        with FlopCounterMode(display=False) as counter:
+            step()
+        print(counter.get_total_flops() / batch, flush=True)
+        continue
     started = time.perf_counter()
     for _ in range(steps):
-        optimiser.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(model(images), labels)
-        loss.backward()
-        optimiser.step()
+        loss = step()
     loss.item()  # waits for a GPU
     print(batch * steps / (time.perf_counter() - started), flush=True)

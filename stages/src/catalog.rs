@@ -19,6 +19,7 @@ pub fn entries() -> Vec<Entry> {
         entry::<augment::MultiCropViews>(),
         entry::<augment::StandardViews>(),
         entry::<augment::TrivialAugmentViews>(),
+        entry::<augment::RandAugmentViews>(),
         entry::<methods::Pixels>(),
         entry::<methods::Random>(),
         entry::<methods::Supervised>(),

@@ -1,4 +1,5 @@
-//! Training speed beside PyTorch's channels-last: forward, backward, SGD step of a classifier, in images per second.
+//! Training speed beside PyTorch's channels-last: forward, backward, SGD step of a classifier, in images per second, and the
+//! share of the machine's speed in products of matrices that this is.
 
 use anyhow::Result;
 use burn::module::Module;
@@ -72,8 +73,8 @@ pub fn run(only: &str) -> Result<Map<String, Value>> {
         device_name()
     );
     println!(
-        "{:<12} {:>10} {:>10} {:>8} {:>16} {:>8}",
-        "network", "pretext", "PyTorch", "ratio", "PyTorch tuned", "ratio"
+        "{:<12} {:>10} {:>9} {:>8} {:>10} {:>8} {:>16} {:>8}",
+        "network", "pretext", "GFLOP/s", "of peak", "PyTorch", "ratio", "PyTorch tuned", "ratio"
     );
     for case in CASES.iter().filter(|case| case.name.starts_with(only)) {
         if case.bfloat16 && !ops::has_fast_bfloat16(&device_name()) {
@@ -86,12 +87,16 @@ pub fn run(only: &str) -> Result<Map<String, Value>> {
             let arguments: Vec<&str> = [case.network].into_iter().chain(numbers.iter().map(String::as_str)).collect();
             Peer::start("engine.py", &[&arguments, settings].concat())
         };
+        let flops = start(&["flops"])?.measure()?;
         let mut peers = vec![start(&[])?];
         if case.tuned {
             peers.push(start(&["tuned"])?);
         }
         let medians = in_turns(ROUNDS, || Ok(ours.measure(case)), &mut peers)?;
-        print!("{:<12} {:>10.0}", case.name, medians.ours);
+        let (reached, peak) = (flops * medians.ours, peak(case.bfloat16)?);
+        let share = format!("{:.0} %", 100.0 * reached / peak);
+        print!("{:<12} {:>10.0} {:>9.0} {share:>8}", case.name, medians.ours, reached / 1e9);
+        figures.insert(format!("{}_share_of_peak", case.name), (reached / peak).into());
         for (Beside { theirs, ratio }, (suffix, width)) in medians.peers.iter().zip([("", 10), ("_tuned", 16)]) {
             print!(" {theirs:>width$.0} {ratio:>8.2}");
             figures.insert(format!("{}{suffix}", case.name), (*ratio).into());
@@ -99,6 +104,22 @@ pub fn run(only: &str) -> Result<Map<String, Value>> {
         println!();
     }
     Ok(figures)
+}
+
+/// Floating-point operations a second in the product of two large matrices: the most that a network could reach.
+fn peak(bfloat16: bool) -> Result<f64> {
+    const SIDE: usize = 2048;
+    const TRIES: usize = 5;
+    let device = nn::device(&device_name())?;
+    let matrix = Tensor::<2>::ones([SIDE, SIDE], &device);
+    let matrix = if bfloat16 { ops::bfloat16(matrix) } else { matrix };
+    let seconds = (0..TRIES).map(|_| {
+        let started = Instant::now();
+        // To read waits for a GPU.
+        drop(ops::product(&matrix, &matrix).narrow(0, 0, 1).into_data());
+        started.elapsed().as_secs_f64()
+    });
+    Ok(2.0 * (SIDE as f64).powi(3) / seconds.fold(f64::INFINITY, f64::min))
 }
 
 /// The processor, or what `PRETEXT_BENCH_DEVICE` names (`cuda:0`), for both sides.

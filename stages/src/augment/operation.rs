@@ -1,7 +1,7 @@
 //! Random operations, and how each draws what it does.
 
 use super::ops::{self, Crop, Size};
-use super::{Image, Rgb8, trivial};
+use super::{Image, Rgb8, space};
 use crate::random::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,11 @@ pub enum Operation {
     },
     /// One operation of fourteen, at one strength of 31 (Müller & Hutter 2021, arXiv:2103.10158: the wide space).
     TrivialAugment,
+    /// `number` such operations of a milder space, at `strength` of 30 (Cubuk et al. 2019, arXiv:1909.13719).
+    RandAugment {
+        number: usize,
+        strength: usize,
+    },
     /// Noise in place of a rectangle whose share of the area is uniform in `scale` and whose aspect is log-uniform in
     /// `ratio` (Zhong et al. 2017, arXiv:1708.04896: RE-R).
     RandomErasing {
@@ -123,7 +128,8 @@ impl Operation {
                     ops::solarize(image, threshold);
                 }
             }
-            Self::TrivialAugment => trivial::apply(image, rng),
+            Self::TrivialAugment => space::trivial_augment(image, rng),
+            Self::RandAugment { number, strength } => space::rand_augment(image, number, strength, rng),
             Self::RandomErasing { p, scale, ratio } => {
                 if rng.chance(p)
                     && let Some(area) = try_crop(image.height, image.width, scale, ratio, rng)

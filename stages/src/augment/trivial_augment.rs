@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Padded crop, flip, TrivialAugment and random erasing, for supervised training.
 pub struct TrivialAugmentViews;
 
+/// What supervised policies have in common: a padded crop, a flip, operations of colour and shape, and random erasing.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Params {
@@ -28,9 +29,10 @@ impl Default for Params {
 }
 
 impl Params {
-    fn policy(&self) -> Policy {
+    /// With `operation` between flip and erasing.
+    pub fn policy(&self, operation: Operation) -> Policy {
         let mut operations = self.standard.operations();
-        operations.push(Operation::TrivialAugment);
+        operations.push(operation);
         operations.push(Operation::RandomErasing {
             p: self.erase as f32,
             scale: self.erase_scale.map(|s| s as f32),
@@ -52,13 +54,13 @@ impl Stage for TrivialAugmentViews {
     };
 
     fn run(params: Params, context: &Context) -> Result<()> {
-        params.policy().publish(context)
+        params.policy(Operation::TrivialAugment).publish(context)
     }
 }
 
 #[cfg(test)]
 impl TrivialAugmentViews {
     pub fn default_policy() -> Policy {
-        Params::default().policy()
+        Params::default().policy(Operation::TrivialAugment)
     }
 }

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::nn::encoder::Encoder;
 use crate::stage::{About, Stage};
 use crate::train::Method;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use burn::tensor::{Tensor, TensorData};
 
 pub struct Supervised;
@@ -28,6 +28,11 @@ impl Stage for Supervised {
 
     fn run(common: Common, context: &Context) -> Result<()> {
         let inputs = Inputs::open(context, StandardViews::default_policy())?;
+        ensure!(
+            inputs.data.manifest.classes.len() > 1,
+            "the images have no labels (all are of one class), and supervised training tells classes apart: use a data set with a \
+             folder for each class, or a method that needs no labels"
+        );
         pretrain(&common, &inputs, context, |init, data| Classification {
             model: Classifier::new(init, &common.encoder, data.classes.len()),
         })
