@@ -39,6 +39,8 @@ impl Stage for KMeans {
     type Params = Params;
     const ABOUT: About = About {
         name: "eval/kmeans",
+        // 2: products by another library, which rounds otherwise.
+        version: 2,
         summary: "k-means on the features of train: do its clusters agree with the classes?",
         docs: "Euclidean, on the features as they are; k-means++ (Arthur & Vassilvitskii 2007), then Lloyd's iterations \
                until nothing changes. Labels are used to judge only: clusters are fitted on train, images of other splits \

@@ -42,6 +42,8 @@ impl Stage for LinearProbe {
     type Params = Params;
     const ABOUT: About = About {
         name: "eval/linear_probe",
+        // 2: products by another library, which rounds otherwise.
+        version: 2,
         summary: "Linear probe: multinomial logistic regression on frozen, standardised features",
         docs: "Features are standardised by the train split. Minimises mean cross entropy + l2/2 times the squared \
                weights (L-BFGS, until ten iterations lower it by less than a ten-thousandth), for each l2 in turn from the largest on; the one \

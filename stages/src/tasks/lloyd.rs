@@ -47,7 +47,7 @@ pub fn assign(x: &Tensor<2>, centres: &Tensor<2>) -> (Vec<u32>, Vec<f64>) {
     for block in blocks(x) {
         // |x - c|^2 = |x|^2 - 2 x c + |c|^2, of which the first is the same for all centres.
         let own = squared_lengths(&block).into_data().iter::<f32>().collect::<Vec<_>>();
-        let products = block.matmul(centres.clone().transpose()).mul_scalar(-2.0) + lengths.clone();
+        let products = ops::product(&block, &centres.clone().transpose()).mul_scalar(-2.0) + lengths.clone();
         ops::read(&products, |products| {
             for (row, own) in products.chunks_exact(clusters).zip(own) {
                 let nearer = |best: usize, other: usize| if row[other] < row[best] { other } else { best };
@@ -95,7 +95,7 @@ fn means(x: &Tensor<2>, nearest: &[u32], distances: &[f64], clusters: usize) -> 
             members[cluster as usize * nearest.len() + place] = 1.0;
         }
         let members = matrix(members, [clusters, nearest.len()], x);
-        let sum = members.matmul(block); // [clusters, features]
+        let sum = ops::product(&members, &block); // [clusters, features]
         sums = Some(match sums {
             Some(sums) => sums + sum,
             None => sum,

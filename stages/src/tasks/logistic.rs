@@ -3,6 +3,7 @@
 use super::feature_set::{FeatureSet, SplitFeatures};
 use super::lbfgs::{self, Limits};
 use crate::data::Split;
+use crate::nn::ops;
 use anyhow::Result;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -77,7 +78,7 @@ impl Problem {
         let log_p = log_softmax(self.logits(weights, &self.x), 0); // [class, image]
         let entropy = -f64::from((log_p.clone() * self.targets.clone()).sum().into_scalar::<f32>()) / n;
         let residual = (log_p.exp() - self.targets.clone()).div_scalar(n); // [class, image]
-        let mut gradient = doubles(residual.clone().matmul(self.x.clone()).flatten(0, 1));
+        let mut gradient = doubles(ops::product(&residual, &self.x).flatten(0, 1));
         gradient.extend(doubles(residual.sum_dim(1).flatten(0, 1)));
         let penalised = self.features * self.classes;
         let squares: f64 = weights[..penalised].iter().map(|w| w * w).sum();
@@ -92,7 +93,7 @@ impl Problem {
         let device = x.device();
         let matrix = Tensor::<2>::from_data(TensorData::new(matrix.to_vec(), [self.classes, self.features]), &device);
         let bias = Tensor::<2>::from_data(TensorData::new(bias.to_vec(), [self.classes, 1]), &device);
-        matrix.matmul(x.clone().transpose()) + bias
+        ops::product(&matrix, &x.clone().transpose()) + bias
     }
 
     /// The likeliest class of every row of `x`.
