@@ -1,4 +1,5 @@
 """Torch's side of the kNN bench: BANK QUERIES FEATURES CLASSES NEIGHBOURS THREADS; a line on stdin asks for one round."""
+import os
 import sys
 import time
 
@@ -11,16 +12,17 @@ torch.set_num_threads(threads)
 BLOCK = 1000
 TEMPERATURE = 0.1
 
+device = os.environ.get("PRETEXT_BENCH_DEVICE", "cpu")
 generator = torch.Generator().manual_seed(0)
-bank = F.normalize(torch.randn(bank_size, features, generator=generator))
-queries = F.normalize(torch.randn(queries_size, features, generator=generator))
-labels = torch.arange(bank_size) % classes
+bank = F.normalize(torch.randn(bank_size, features, generator=generator)).to(device)
+queries = F.normalize(torch.randn(queries_size, features, generator=generator)).to(device)
+labels = torch.arange(bank_size, device=device) % classes
 
 
 def predict(block):
     similarity, nearest = (block @ bank.T).topk(k, dim=1)
-    scores = torch.zeros(len(block), classes).scatter_add_(1, labels[nearest], (similarity / TEMPERATURE).exp())
-    return scores.argmax(1)
+    scores = torch.zeros(len(block), classes, device=device).scatter_add_(1, labels[nearest], (similarity / TEMPERATURE).exp())
+    return scores.argmax(1).tolist()
 
 
 for _ in sys.stdin:

@@ -1,9 +1,8 @@
 //! Every kind that trains gives the same bytes again at the same number of threads, and after it was killed and resumed.
 
-use pretext_protocol::{CHECKPOINT, Run, StageKind};
+use pretext_protocol::{CHECKPOINT, Run};
 use pretext_tests::WorkerProcess;
 use pretext_tests::trainings::{prepare, training, worker, yields};
-use std::path::Path;
 use std::time::Instant;
 
 /// Fifteen steps.
@@ -17,15 +16,24 @@ fn trainings_give_the_same_bytes_again_at_one_thread_and_at_two() {
         let mut worker = worker();
         for kind in &kinds {
             let folder = root.path().join(format!("{}-{threads}", kind.name.replace('/', "-")));
-            withstands(kind, &data, &folder, threads, &mut worker);
+            withstands(|name| training(kind, &data, &folder.join(name), EPOCHS), threads, &mut worker);
         }
+        // Other operations compute this one.
+        let simclr = kinds.iter().find(|kind| kind.name == "pretrain/simclr").unwrap();
+        let in_bfloat16 = |name: &str| {
+            let mut run = training(simclr, &data, &root.path().join(format!("bfloat16-{threads}")).join(name), EPOCHS);
+            run.params["encoder"]["kind"] = "resnet20".into();
+            run.params["precision"] = "bfloat16".into();
+            run
+        };
+        withstands(in_bfloat16, threads, &mut worker);
     }
 }
 
-/// Trains undisturbed, again, and with a kill.
-fn withstands(kind: &StageKind, data: &Path, folder: &Path, threads: usize, worker: &mut WorkerProcess) {
+/// Trains undisturbed, again, and with a kill. `training`: a request, in a folder of the given name.
+fn withstands(training: impl Fn(&str) -> Run, threads: usize, worker: &mut WorkerProcess) {
     let ask = |name: &str| {
-        let mut run = training(kind, data, &folder.join(name), EPOCHS);
+        let mut run = training(name);
         run.resources.threads = threads;
         run
     };
@@ -33,11 +41,11 @@ fn withstands(kind: &StageKind, data: &Path, folder: &Path, threads: usize, work
     worker.compute(&once);
     let expected = yields(&once);
     worker.compute(&again);
-    assert!(yields(&again) == expected, "{} gives other bytes again at {threads} threads", kind.name);
+    assert!(yields(&again) == expected, "{} gives other bytes again at {threads} threads", once.kind);
     kill_after_a_checkpoint(&killed);
     resumed.resume = Some(killed.scratch);
     worker.compute(&resumed);
-    assert!(yields(&resumed) == expected, "{} gives other bytes when resumed at {threads} threads", kind.name);
+    assert!(yields(&resumed) == expected, "{} gives other bytes when resumed at {threads} threads", once.kind);
 }
 
 /// After one that has steps behind it. A training that is too quick for that just ends.

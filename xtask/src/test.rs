@@ -26,7 +26,10 @@ pub fn run(arguments: &[&str]) -> Result<ExitCode, String> {
 
 /// The reference values, computed on a device; everything is built already.
 pub fn golden_on(device: &str) -> Result<(), String> {
-    shell::run(gpu::float32(test_command(Some("golden"))?.env("PRETEXT_GOLDEN_DEVICE", device)))
+    for filter in ["golden", "nn::ops::tests"] {
+        shell::run(gpu::float32(test_command(Some(filter))?.env("PRETEXT_GOLDEN_DEVICE", device)))?;
+    }
+    Ok(())
 }
 
 /// All of the workspace's packages, even for one test: of fewer, cargo would resolve other features and build anew.

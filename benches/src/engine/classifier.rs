@@ -123,7 +123,7 @@ fn peak(bfloat16: bool) -> Result<f64> {
 }
 
 /// The processor, or what `PRETEXT_BENCH_DEVICE` names (`cuda:0`), for both sides.
-fn device_name() -> String {
+pub fn device_name() -> String {
     std::env::var("PRETEXT_BENCH_DEVICE").unwrap_or_else(|_| "cpu".into())
 }
 

@@ -1,6 +1,7 @@
 //! kNN beside torch's products and `topk` in blocks of queries: 10,000 queries, 200 neighbours of 50,000 vectors of 512,
 //! and the weighted vote; in queries per second. Both have the vectors, of unit length, in memory when the clock starts.
 
+use crate::classifier::device_name;
 use anyhow::Result;
 use burn::tensor::{Tensor, TensorData};
 use pretext_benches::{Beside, Peer, in_turns};
@@ -54,5 +55,5 @@ pub fn run(only: &str, threads: usize) -> Result<Map<String, Value>> {
 fn vectors(count: usize, stream: u64) -> Result<Tensor<2>> {
     let mut rng = Rng::new(0, Purpose::Noise, &[stream]);
     let values: Vec<f32> = (0..count * FEATURES).map(|_| rng.normal()).collect();
-    Ok(l2_normalise(Tensor::from_data(TensorData::new(values, [count, FEATURES]), &nn::device("cpu")?)))
+    Ok(l2_normalise(Tensor::from_data(TensorData::new(values, [count, FEATURES]), &nn::device(&device_name())?)))
 }

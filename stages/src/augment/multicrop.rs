@@ -42,7 +42,7 @@ pub struct Params {
     /// probability of a grey image
     #[schemars(range(min = 0, max = 1))]
     grayscale: f64,
-    /// probability of a blur (sigma .1 to 2, a tenth of the view wide)
+    /// probability of a blur (sigma .1 to 2, a tenth of the view wide, at least 3 pixels)
     #[schemars(range(min = 0, max = 1))]
     blur: f64,
 }

@@ -119,7 +119,8 @@ impl Operation {
             }
             Self::GaussianBlur { p, sigma: [low, high] } => {
                 if rng.chance(p) {
-                    let kernel = (image.height / 10) | 1;
+                    // Of one pixel it would do nothing.
+                    let kernel = ((image.height / 10) | 1).max(3);
                     ops::gaussian_blur(image, kernel, rng.range(low, high));
                 }
             }

@@ -1,6 +1,7 @@
 //! What all `pretrain/*` kinds share: ports, parameters, and the way from a data set to a published encoder.
 
 use super::artifact::EncoderArtifact;
+use crate::augment::ops::Size;
 use crate::augment::{Loader, Policy, Precision};
 use crate::context::Context;
 use crate::data::{Dataset, Manifest, Split};
@@ -100,8 +101,12 @@ pub fn pretrain<M: Method>(
         batch <= images,
         "batch is {batch} and there are {images} training images: lower `batch` or raise the data's `train`"
     );
-    common.encoder.check(data.manifest.width)?;
-    if let Some(warning) = common.encoder.warning(data.manifest.width) {
+    // The images themselves are what is judged later.
+    let source = Size { height: data.manifest.height, width: data.manifest.width };
+    for Size { height, width } in (0..M::VIEWS).map(|view| policy.size(view, source)).chain([source]) {
+        common.encoder.check([height, width])?;
+    }
+    if let Some(warning) = common.encoder.warning([source.height, source.width]) {
         eprintln!("warning: {warning}");
     }
     if common.precision == Precision::Bfloat16 && !has_fast_bfloat16(context.device_name()) {

@@ -23,7 +23,7 @@ impl Stage for Random {
 
     fn run(common: Common, context: &Context) -> Result<()> {
         let data = Dataset::open(context.input("data")?)?;
-        common.encoder.check(data.manifest.width)?;
+        common.encoder.check([data.manifest.height, data.manifest.width])?;
         let encoder = common.encoder.build(&mut Init::new(common.seed, &context.device));
         EncoderArtifact::new(Some(&common.encoder), &data.manifest).save(Some(&encoder), &context.output("encoder")?)
     }

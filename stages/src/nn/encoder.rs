@@ -70,11 +70,11 @@ const VIT_HEADS: usize = 3;
 
 impl EncoderConfig {
     /// What is probably a mistake about this encoder on images of this size.
-    pub fn warning(&self, image_size: usize) -> Option<String> {
-        let unsuited = self.stem == StemKind::Imagenet && image_size < IMAGENET_STEM_FROM;
+    pub fn warning(&self, [height, width]: [usize; 2]) -> Option<String> {
+        let unsuited = self.stem == StemKind::Imagenet && height.min(width) < IMAGENET_STEM_FROM;
         unsuited.then(|| format!(
-            "encoder.stem is imagenet and the images have {image_size} pixels: its stride of 4 leaves little of them; \
-             write `stem: small`"
+            "encoder.stem is imagenet and the images have {height} x {width} pixels: its stride of 4 leaves little of \
+             them; write `stem: small`"
         ))
     }
 
@@ -85,18 +85,22 @@ impl EncoderConfig {
     }
 
     /// An error where it cannot take images of this size, or cannot be built at all.
-    pub fn check(&self, image_size: usize) -> Result<()> {
+    pub fn check(&self, [height, width]: [usize; 2]) -> Result<()> {
         if self.kind != EncoderKind::VitTiny {
             return Ok(());
         }
-        let (patch, width) = (self.patch as usize, self.width as usize);
+        let patch = self.patch as usize;
         ensure!(
-            image_size.is_multiple_of(patch),
-            "encoder.patch is {patch} and the images have {image_size} pixels, which is no multiple of it: choose another \
-             `patch`"
+            height.is_multiple_of(patch) && width.is_multiple_of(patch),
+            "encoder.patch is {patch} and the images or their views have {height} x {width} pixels, which are no multiples \
+             of it: choose another `patch`, or other sizes of the views"
         );
         let unit = 4 * VIT_HEADS;
-        ensure!(width.is_multiple_of(unit), "encoder.width is {width}: a vit_tiny needs a multiple of {unit}");
+        ensure!(
+            self.width.is_multiple_of(unit as u32),
+            "encoder.width is {}: a vit_tiny needs a multiple of {unit}",
+            self.width
+        );
         Ok(())
     }
 

@@ -10,6 +10,27 @@ pub fn cross_entropy(logits: Tensor<2>, classes: Tensor<1, Int>) -> Tensor<1> {
 
 /// Divides every row by its Euclidean length (at least 1e-12, as PyTorch's `normalize`).
 pub fn l2_normalise(x: Tensor<2>) -> Tensor<2> {
-    let length = x.clone().square().sum_dim(1).sqrt().clamp_min(1e-12);
+    // Clamped before the root, whose slope at 0 is infinite.
+    let length = x.clone().square().sum_dim(1).clamp_min(1e-24).sqrt();
     x / length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// torch 2.9: `normalize(torch.tensor([[0., 0.], [3., 4.]]))`, and the gradient of its product with 1, 2, 3, 4.
+    #[test]
+    fn a_row_of_zeros_has_a_finite_gradient() {
+        let device = crate::nn::device("cpu").unwrap().autodiff();
+        let x = Tensor::<2>::from_floats([[0.0, 0.0], [3.0, 4.0]], &device).require_grad();
+        let y = l2_normalise(x.clone());
+        let rows = |x: Tensor<2>| x.into_data().iter::<f64>().collect::<Vec<_>>();
+        assert_eq!(rows(y.clone().inner()), [0.0, 0.0, f64::from(0.6f32), f64::from(0.8f32)]);
+        let grads = (y * Tensor::from_floats([[1.0, 2.0], [3.0, 4.0]], &device)).sum().backward();
+        let grad = rows(x.grad(&grads).unwrap());
+        for (got, expected) in grad.iter().zip([1e12, 2e12, 0.0, 0.0]) {
+            assert!((got - expected).abs() <= 1e-6 * expected + 1e-6, "{grad:?}");
+        }
+    }
 }

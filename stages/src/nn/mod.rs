@@ -28,6 +28,7 @@ pub fn device(name: &str) -> Result<Device> {
                     devices().join(", ")
                 );
             }
+            ops::make_gpus_repeatable();
             Ok(Device::libtorch_cuda(index.parse::<usize>()?))
         }
         _ => bail!("unknown device `{name}`: expected `cpu` or `cuda:N`"),

@@ -111,3 +111,47 @@ fn positions(rows: usize, columns: usize, width: usize, device: &Device) -> Tens
     let by_column = code(columns).unsqueeze_dim::<3>(0).expand([rows, columns, width / 2]);
     Tensor::cat(vec![by_row, by_column], 2).reshape([1, rows * columns, width])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::state;
+    use crate::train::{Optimiser, OptimiserConfig};
+
+    /// Made by `generate.py` beside it, with PyTorch's own Transformer.
+    const EXPECTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vit/expected.safetensors");
+
+    #[test]
+    fn features_and_gradients_are_those_of_pytorchs_transformer() {
+        let expected = state::load(EXPECTED.as_ref()).unwrap();
+        let device = crate::nn::device("cpu").unwrap().autodiff();
+        let vit = ViT::new(&mut Init::new(0, &device), ViTSpec { patch: 4, width: 12, depth: 12, heads: 3 });
+        state::restore(&vit, &expected).unwrap();
+        let features = vit.forward(tensor::<4>(&expected["image"], &device));
+        assert_close("features", &ops::raw(&features), &expected["features"]);
+        let grads = (features * tensor::<2>(&expected["upstream"], &device)).sum().backward();
+        let mut optimiser = Optimiser::new(&vit, &OptimiserConfig::default());
+        optimiser.add(&vit, grads);
+        let mut compared = 0;
+        for (name, gradient) in optimiser.state() {
+            if let Some(expected) = expected.get(&name) {
+                assert_close(&name, &gradient, expected);
+                compared += 1;
+            }
+        }
+        assert_eq!(compared, 17, "of patches, class token, a block and the last norm");
+    }
+
+    fn tensor<const D: usize>(values: &tch::Tensor, device: &Device) -> Tensor<D> {
+        let shape: Vec<usize> = values.size().iter().map(|&n| n as usize).collect();
+        let values = Vec::<f32>::try_from(&values.flatten(0, -1)).unwrap();
+        Tensor::from_data(burn::tensor::TensorData::new(values, shape), device)
+    }
+
+    fn assert_close(name: &str, got: &tch::Tensor, expected: &tch::Tensor) {
+        assert_eq!(got.size(), expected.size(), "{name}");
+        let worst = (got - expected).abs().max().double_value(&[]);
+        // Float32 through 12 blocks.
+        assert!(worst <= 1e-4 * expected.abs().max().double_value(&[]), "{name} is off by {worst:e}");
+    }
+}

@@ -2,7 +2,7 @@
 //! of a part of the validation images. It is there to be looked at: it chooses nothing, and the trained encoder is the same
 //! without it.
 
-use super::features::{BATCH, encode};
+use super::features::{batch, encode};
 use super::knn::predict;
 use super::nearest::nearest;
 use crate::context::Context;
@@ -58,7 +58,7 @@ impl<'a> OnlineKnn<'a> {
     fn features(&self, encoder: &Encoder, split: Split, images: &[usize]) -> Option<(Tensor<2>, Vec<i32>)> {
         let (manifest, device) = (&self.data.manifest, &self.context.device);
         let mut values = vec![];
-        for images in images.chunks(BATCH) {
+        for images in images.chunks(batch(manifest.height, manifest.width)) {
             if self.context.stopping() {
                 return None;
             }

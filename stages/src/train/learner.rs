@@ -45,7 +45,8 @@ impl<'a, M: Method> Learner<'a, M> {
         loss.inner()
     }
 
-    /// [`Learner::step`], which shows everything that it computes, in the order in which it does.
+    /// [`Learner::step`], which shows views, loss, gradients and what moves, in the order in which they are computed: the
+    /// backward pass comes to the last layers first.
     pub fn watched_step(&mut self, step: usize, batch: Batch, mut show: impl FnMut(Named)) {
         let views = batch.views.iter().enumerate();
         show(views.map(|(number, view)| (format!("view {} of the images", number + 1), ops::raw(view))).collect());
@@ -55,7 +56,7 @@ impl<'a, M: Method> Learner<'a, M> {
         let gradient = |(name, tensor): (String, _)| {
             Some((format!("the gradient of {}", name.strip_prefix("gradient.")?), tensor))
         };
-        show(self.optimiser.state().into_iter().filter_map(gradient).collect());
+        show(self.optimiser.state().into_iter().rev().filter_map(gradient).collect());
         self.move_weights(step);
         show(self.tensors().into_iter().map(|(name, tensor)| (format!("{name} after the step"), tensor)).collect());
     }
@@ -107,4 +108,56 @@ impl<'a, M: Method> Learner<'a, M> {
 pub fn first_not_finite(named: Named) -> Option<String> {
     let (mut names, tensors): (Vec<_>, Vec<_>) = named.into_iter().unzip();
     ops::first_not_finite(&tensors).map(|place| names.swap_remove(place))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::Init;
+    use crate::nn::encoder::{Encoder, EncoderConfig};
+    use crate::nn::layers::{Linear, Mode};
+    use burn::module::Module;
+
+    #[derive(Module, Debug)]
+    struct Model {
+        encoder: Encoder,
+        head: Linear,
+    }
+
+    /// Its loss is finite and the gradient of its head's output is not.
+    struct Steep(Model);
+
+    impl Method for Steep {
+        type Model = Model;
+        const VIEWS: usize = 1;
+        fn model(&self) -> &Model {
+            &self.0
+        }
+        fn encoder(&self) -> &Encoder {
+            &self.0.encoder
+        }
+        fn loss(&mut self, batch: Batch) -> Tensor<1> {
+            let [view] = batch.into_views();
+            let y = self.0.head.forward(self.0.encoder.forward(view, Mode::Train));
+            (y.clone() - y.detach()).sqrt().mean()
+        }
+    }
+
+    #[test]
+    fn a_fault_of_the_backward_pass_is_named_where_it_began() {
+        let device = crate::nn::device("cpu").unwrap().autodiff();
+        let init = &mut Init::new(0, &device);
+        let encoder = EncoderConfig { width: 4, ..EncoderConfig::default() }.build(init);
+        let head = Linear::new(init, encoder.features(), 2);
+        let mut method = Steep(Model { encoder, head });
+        let config = OptimiserConfig::default();
+        let optimiser = Optimiser::new(method.model(), &config);
+        let mut learner = Learner { method: &mut method, optimiser, config: &config, total_steps: 1, warmup_steps: 0 };
+        let views = vec![Tensor::ones([2, 3, 16, 16], &device)];
+        let mut first = None;
+        learner.watched_step(0, Batch { views, labels: vec![0, 1] }, |named| {
+            first = first.take().or_else(|| first_not_finite(named));
+        });
+        assert_eq!(first.as_deref(), Some("the gradient of head.bias"));
+    }
 }

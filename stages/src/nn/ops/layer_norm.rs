@@ -29,10 +29,15 @@ pub trait LayerNormOps: Backend {
 
 /// The result and what the backward pass needs.
 fn forward(x: TchTensor, weight: TchTensor, bias: TchTensor, eps: f64) -> (TchTensor, Saved) {
-    let features = weight.tensor.size();
-    let (y, mean, inverse_sd) = x.tensor.native_layer_norm(features, Some(&weight.tensor), Some(&bias.tensor), eps);
+    let [by, and] = [&weight, &bias].map(|parameter| beside(&x.tensor, &parameter.tensor));
+    let (y, mean, inverse_sd) = x.tensor.native_layer_norm(weight.tensor.size(), Some(&by), Some(&and), eps);
     let [mean, inverse_sd] = [mean, inverse_sd].map(TchTensor::new);
     (TchTensor::new(y), Saved { x, weight, bias, mean, inverse_sd })
+}
+
+/// A parameter as libtorch takes it beside `x`: only the processor's kernel mixes bfloat16 and float32.
+fn beside(x: &tch::Tensor, parameter: &tch::Tensor) -> tch::Tensor {
+    if x.device() == tch::Device::Cpu { parameter.shallow_clone() } else { parameter.to_kind(x.kind()) }
 }
 
 #[derive(Debug, Clone)]
@@ -80,6 +85,7 @@ impl Backward<LibTorch, 3> for LayerNormBackward {
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let (grad, to) = (grads.consume::<LibTorch>(&ops.node), parents(&ops));
         let Saved { x, weight, bias, mean, inverse_sd } = ops.state;
+        let [by, and] = [&weight, &bias].map(|parameter| beside(&x.tensor, &parameter.tensor));
         let mut out = [null_mut(); 3];
         // Safety: all pointers are valid for the call, and there is room for three results, which are owned below.
         ffi::check(unsafe {
@@ -88,11 +94,13 @@ impl Backward<LibTorch, 3> for LayerNormBackward {
                 ffi::borrow(&x.tensor),
                 ffi::borrow(&mean.tensor),
                 ffi::borrow(&inverse_sd.tensor),
-                ffi::borrow(&weight.tensor),
-                ffi::borrow(&bias.tensor),
+                ffi::borrow(&by),
+                ffi::borrow(&and),
                 out.as_mut_ptr(),
             )
         });
-        give(grads, to, out.map(|raw| Some(TchTensor::new(ffi::own(raw)))));
+        let [of_x, of_weight, of_bias] = out.map(ffi::own);
+        let own = |gradient: tch::Tensor| gradient.to_kind(weight.tensor.kind());
+        give(grads, to, [of_x, own(of_weight), own(of_bias)].map(|gradient| Some(TchTensor::new(gradient))));
     }
 }

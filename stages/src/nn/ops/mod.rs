@@ -18,7 +18,8 @@
 //! | [`share_out`] | many small products beside work of our own: a thread each, in place of all threads for each product |
 //!
 //! The mechanism: a `#[backend_extension]` trait, implemented for `LibTorch` and for `Autodiff<LibTorch>`; the calls
-//! that tch does not expose are in `shim.cpp`. Everything that is libtorch's own stays in this folder.
+//! that tch does not expose are in `shim.cpp`. All calculation by libtorch's own operations stays in this folder and the optimiser;
+//! `nn/state.rs` reads and writes their memory.
 
 #![allow(deprecated, reason = "burn-tch is marked deprecated since 0.22 and pinned; only this folder names it")]
 
@@ -52,7 +53,7 @@ pub use linear::{linear, product};
 pub use norm::{NormSpec, NormTensors, batch_norm, batch_norm_add};
 pub use optim::{AdamW, Lars, Sgd, fused_adamw, fused_sgd, lars_gradients};
 pub use precision::{bfloat16, float32, has_fast_bfloat16};
-pub use raw::{channels_last, copy, laid_out_as, raw, tune_allocator};
+pub use raw::{channels_last, copy, laid_out_as, make_gpus_repeatable, raw, tune_allocator};
 pub use staging::Staging;
 pub use threads::share_out;
 pub use values::{Summary, first_not_finite, read, summary};

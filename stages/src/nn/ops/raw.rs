@@ -56,6 +56,12 @@ pub(super) fn same_layout(a: &tch::Tensor, b: &tch::Tensor) -> bool {
     a.kind() == b.kind() && a.size() == b.size() && strides().all(|(n, (a, b))| n == 1 || a == b)
 }
 
+/// Asks cuDNN for convolutions that give the same bits each time, in place of the fastest.
+pub fn make_gpus_repeatable() {
+    // Safety: it takes nothing and sets two flags.
+    ffi::check(unsafe { ffi::pretext_deterministic() });
+}
+
 /// Keeps freed memory and asks for huge pages. A training step frees and takes the same blocks again and again, and
 /// page faults were its largest single cost (`ARCHITECTURE.md`, Speed). Call once, before the first tensor.
 pub fn tune_allocator() {

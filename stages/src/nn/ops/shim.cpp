@@ -51,6 +51,13 @@ extern "C" {
 
 const char* pretext_shim_error() { return last_error.c_str(); }
 
+int pretext_deterministic() {
+  return guarded([&] {
+    at::globalContext().setDeterministicCuDNN(true);
+    at::globalContext().setBenchmarkCuDNN(false);
+  });
+}
+
 int pretext_parallel(int64_t count, void (*body)(const void*, int64_t, int64_t), const void* context) {
   return guarded([&] { at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) { body(context, begin, end); }); });
 }

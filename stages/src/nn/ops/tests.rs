@@ -1,5 +1,5 @@
-//! Every operation beside libtorch's own graph in float64, which knows nothing of our backward passes; then in bfloat16
-//! beside the same.
+//! Every operation beside libtorch's own graph in float64, which knows nothing of our backward passes; then in float32 and in
+//! bfloat16, which have other kernels, beside the same. On the processor, or where `PRETEXT_GOLDEN_DEVICE` says.
 
 use super::raw::{from_raw, raw};
 use super::*;
@@ -10,6 +10,8 @@ type Tensors = Vec<tch::Tensor>;
 
 /// Float64 sums in another order.
 const DOUBLE: f64 = 1e-11;
+/// Float32 sums of at most a few ten thousand terms.
+const SINGLE: f64 = 2e-5;
 /// Of a number in bfloat16 the ninth bit is rounded; a result is a sum of products of such numbers.
 const BFLOAT16: f64 = 2e-2;
 
@@ -18,7 +20,14 @@ fn numbers(shape: &[i64], phase: f64) -> tch::Tensor {
     let count = shape.iter().product::<i64>();
     let wave = |i: i64| 1.4 * ((i as f64 + 1.0) * 12.9898 + phase).sin();
     let values: Vec<f64> = (0..count).map(|i| (64.0 * wave(i)).round() / 64.0).collect();
-    tch::Tensor::from_slice(&values).reshape(shape)
+    tch::Tensor::from_slice(&values).reshape(shape).to_device(device())
+}
+
+fn device() -> tch::Device {
+    match std::env::var("PRETEXT_GOLDEN_DEVICE").ok().and_then(|name| name.strip_prefix("cuda:")?.parse().ok()) {
+        Some(number) => tch::Device::Cuda(number),
+        None => tch::Device::Cpu,
+    }
 }
 
 fn leaf<const D: usize>(values: &tch::Tensor) -> Tensor<D> {
@@ -63,7 +72,7 @@ fn assert_close(what: &str, got: &[tch::Tensor], expected: &[tch::Tensor], toler
     }
 }
 
-/// Once with everything in float64, once with the first input in bfloat16 and the rest in float32.
+/// Once with everything in float64, once in float32, once with the first input in bfloat16 and the rest in float32.
 fn compare(
     what: &str,
     inputs: Tensors,
@@ -72,6 +81,8 @@ fn compare(
 ) {
     let expected = by_libtorch(&inputs, reference);
     assert_close(what, &operation(&inputs), &expected, DOUBLE);
+    let singles = inputs.iter().map(|x| x.to_kind(Kind::Float)).collect::<Tensors>();
+    assert_close(&format!("{what} in float32"), &operation(&singles), &expected, SINGLE);
     let kinds = |(number, x): (usize, &tch::Tensor)| x.to_kind(if number == 0 { Kind::BFloat16 } else { Kind::Float });
     let mixed = operation(&inputs.iter().enumerate().map(kinds).collect::<Tensors>());
     assert_eq!(mixed[0].kind(), Kind::BFloat16, "{what} computes in the precision of its input");
@@ -193,30 +204,89 @@ fn attention_is_softmax_of_the_products_of_queries_and_keys() {
     );
 }
 
+/// A batch norm and what follows it.
+#[derive(Debug, Clone, Copy)]
+struct Norm {
+    shape: [i64; 4],
+    relu: bool,
+    residual: bool,
+    train: bool,
+}
+
+const MOMENTUM: f64 = 0.1;
+const EPS: f64 = 1e-5;
+
+impl Norm {
+    fn channels(&self) -> [i64; 1] {
+        [self.shape[1]]
+    }
+
+    /// Running mean and variance, before.
+    fn statistics(&self) -> [tch::Tensor; 2] {
+        [numbers(&self.channels(), 3.0), numbers(&self.channels(), 4.0).square() + 0.5]
+    }
+
+    fn by_libtorch(&self, x: &[tch::Tensor], [mean, variance]: &[tch::Tensor; 2]) -> tch::Tensor {
+        let (weight, bias) = (Some(&x[1]), Some(&x[2]));
+        let y = x[0].batch_norm(weight, bias, Some(mean), Some(variance), self.train, MOMENTUM, EPS, false);
+        let y = if self.residual { y + numbers(&self.shape, 5.0) } else { y };
+        if self.relu { y.relu() } else { y }
+    }
+
+    /// In channels-last memory, as networks have it. The running statistics are written to.
+    fn by_us(&self, x: &[tch::Tensor], statistics: &[tch::Tensor; 2]) -> Tensors {
+        let last = |x: &tch::Tensor| channels_last(leaf(x)).detach();
+        let (input, weight, bias) = (last(&x[0]).require_grad(), leaf(&x[1]), leaf(&x[2]));
+        let fast =
+            x[0].kind() == Kind::BFloat16 && x[0].device() == tch::Device::Cpu && super::channels::is_fast_here();
+        assert_eq!(super::fused_norm::fits(&raw(&input)), fast, "the passes of our own are what is tested");
+        let [running_mean, running_var] =
+            statistics.each_ref().map(|t| Tensor::from_inner(from_raw(t.shallow_clone())));
+        let norm = NormTensors { weight: weight.clone(), bias: bias.clone(), running_mean, running_var };
+        let spec = NormSpec { train: self.train, relu: self.relu, momentum: MOMENTUM, eps: EPS };
+        let y = if self.residual {
+            batch_norm_add(input.clone(), last(&numbers(&self.shape, 5.0).to_kind(x[0].kind())), norm, spec)
+        } else {
+            batch_norm(input.clone(), norm, spec)
+        };
+        ours(y, |grads| vec![grad(&input, grads), grad(&weight, grads), grad(&bias, grads)])
+    }
+}
+
 #[test]
 fn batch_norms_while_training_and_at_inference() {
-    for train in [true, false] {
-        let spec = NormSpec { train, relu: true, momentum: 0.1, eps: 1e-5 };
-        let statistics = || (numbers(&[4], 3.0), numbers(&[4], 4.0).square() + 0.5);
+    // Few channels; a number that does not divide a stretch, in more than one block; more than a stretch has.
+    let shapes = [[3, 4, 6, 6], [2, 40, 24, 24], [2, 320, 8, 8]];
+    let ends = [(false, false), (true, false), (true, true)];
+    for (shape, (relu, residual), train) in shapes
+        .into_iter()
+        .flat_map(|s| ends.into_iter().flat_map(move |end| [true, false].map(|train| (s, end, train))))
+    {
+        let norm = Norm { shape, relu, residual, train };
+        let channels = norm.channels();
+        let inputs = vec![numbers(&shape, 0.0), numbers(&channels, 1.0), numbers(&channels, 2.0)];
         compare(
-            &format!("batch_norm_add, train: {train}"),
-            vec![numbers(&[3, 4, 6, 6], 0.0), numbers(&[4], 1.0), numbers(&[4], 2.0)],
-            |x| {
-                let (mean, variance) = statistics();
-                let y =
-                    x[0].batch_norm(Some(&x[1]), Some(&x[2]), Some(&mean), Some(&variance), train, 0.1, 1e-5, false);
-                (y + numbers(&[3, 4, 6, 6], 5.0)).relu()
-            },
-            |x| {
-                let (input, weight, bias) = (leaf::<4>(&x[0]), leaf(&x[1]), leaf(&x[2]));
-                let (mean, variance) = statistics();
-                let [running_mean, running_var] =
-                    [mean, variance].map(|t| Tensor::from_inner(from_raw(t.to_kind(x[1].kind()))));
-                let residual = Tensor::from_inner(from_raw(numbers(&[3, 4, 6, 6], 5.0).to_kind(x[0].kind())));
-                let norm = NormTensors { weight: weight.clone(), bias: bias.clone(), running_mean, running_var };
-                let y = batch_norm_add(input.clone(), residual, norm, spec);
-                ours(y, |grads| vec![grad(&input, grads), grad(&weight, grads), grad(&bias, grads)])
-            },
+            &format!("{norm:?}"),
+            inputs,
+            |x| norm.by_libtorch(x, &norm.statistics()),
+            |x| norm.by_us(x, &norm.statistics().map(|t| t.to_kind(x[1].kind()))),
         );
+    }
+}
+
+#[test]
+fn running_statistics_follow_those_of_the_batches() {
+    let norm = Norm { shape: [2, 40, 24, 24], relu: true, residual: false, train: true };
+    let channels = norm.channels();
+    let inputs = [numbers(&norm.shape, 0.0), numbers(&channels, 1.0), numbers(&channels, 2.0)];
+    let expected = norm.statistics();
+    let _ = norm.by_libtorch(&inputs, &expected);
+    for kind in [Kind::Double, Kind::Float, Kind::BFloat16] {
+        let rest = if kind == Kind::Double { kind } else { Kind::Float };
+        let got = norm.statistics().map(|t| t.to_kind(rest));
+        let inputs: Tensors = inputs.iter().zip([kind, rest, rest]).map(|(x, kind)| x.to_kind(kind)).collect();
+        norm.by_us(&inputs, &got);
+        // The numbers are exact in bfloat16, and sums are not in it.
+        assert_close(&format!("running statistics of {kind:?}"), &got, &expected, SINGLE);
     }
 }
