@@ -9,6 +9,7 @@ use super::Init;
 use super::layers::{Conv2d, LayerNorm, Linear};
 use super::ops;
 use burn::module::{Module, Param};
+use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Int, Tensor};
 
 /// What tells one from another.
@@ -52,7 +53,7 @@ impl Block {
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let attended = ops::self_attention(self.qkv.forward(self.norm1.forward(x.clone())), self.heads);
         let x = x + self.proj.forward(attended);
-        let hidden = ops::gelu(self.fc1.forward(self.norm2.forward(x.clone())));
+        let hidden = gelu(self.fc1.forward(self.norm2.forward(x.clone())));
         x + self.fc2.forward(hidden)
     }
 }

@@ -173,35 +173,24 @@ fn layer_norms() {
 }
 
 #[test]
-fn gelus() {
-    // 0.5 x (1 + erf(x / sqrt 2)), in libtorch's elementary operations.
-    compare(
-        "gelu",
-        vec![numbers(&[4, 9], 0.0)],
-        |x| (&x[0] * 0.5) * ((&x[0] / 2f64.sqrt()).erf() + 1.0),
-        |x| {
-            let input = leaf::<2>(&x[0]);
-            ours(gelu(input.clone()), |grads| vec![grad(&input, grads)])
-        },
-    );
-}
-
-#[test]
 fn attention_is_softmax_of_the_products_of_queries_and_keys() {
     const HEADS: i64 = 2;
-    compare(
-        "self_attention",
-        vec![numbers(&[3, 7, 3 * HEADS * 8], 0.0)],
-        |x| {
-            let part = |n| x[0].narrow(2, n * HEADS * 8, HEADS * 8).reshape([3, 7, HEADS, 8]).transpose(1, 2);
-            let weights = (part(0).matmul(&part(1).transpose(2, 3)) / 8f64.sqrt()).softmax(-1, None::<Kind>);
-            weights.matmul(&part(2)).transpose(1, 2).reshape([3, 7, HEADS * 8])
-        },
-        |x| {
-            let qkv = leaf::<3>(&x[0]);
-            ours(self_attention(qkv.clone(), HEADS as usize), |grads| vec![grad(&qkv, grads)])
-        },
-    );
+    // Few tokens, and so many that libtorch's kernel is taken on a processor too.
+    for tokens in [7, super::attention::FEW + 1] {
+        compare(
+            &format!("self_attention of {tokens}"),
+            vec![numbers(&[3, tokens, 3 * HEADS * 8], 0.0)],
+            |x| {
+                let part = |n| x[0].narrow(2, n * HEADS * 8, HEADS * 8).reshape([3, tokens, HEADS, 8]).transpose(1, 2);
+                let weights = (part(0).matmul(&part(1).transpose(2, 3)) / 8f64.sqrt()).softmax(-1, None::<Kind>);
+                weights.matmul(&part(2)).transpose(1, 2).reshape([3, tokens, HEADS * 8])
+            },
+            |x| {
+                let qkv = leaf::<3>(&x[0]);
+                ours(self_attention(qkv.clone(), HEADS as usize), |grads| vec![grad(&qkv, grads)])
+            },
+        );
+    }
 }
 
 /// A batch norm and what follows it.
