@@ -57,17 +57,3 @@ fn data_without_classes_is_not_judged() {
     let folder = train(&entry, &data, root.path().join("unlabelled"), 5);
     assert!(std::fs::read_to_string(folder.join("side/curve.csv")).unwrap().starts_with("epoch,loss\n"));
 }
-
-#[test]
-fn supervised_training_refuses_data_without_classes() {
-    let root = tempfile::tempdir().unwrap();
-    let data = root.path().join("data");
-    tiny::write_dataset(&data);
-    tiny::change_manifest(&data, |manifest| manifest.classes.truncate(1));
-    let entry = tiny::trained_kinds().into_iter().find(|entry| entry.name == "pretrain/supervised").unwrap();
-    let params = tiny::small_params(&entry, EPOCHS, BATCH);
-    let run = tiny::request(&entry, params, &root.path().join("attempt"), &[("data", &data)]);
-    let context = Context::new(&run, &tiny::Nobody, &|| false).unwrap();
-    let error = (entry.run)(&run.params, &context).unwrap_err().to_string();
-    assert!(error.contains("the images have no labels") && error.contains("a folder for each class"), "{error}");
-}

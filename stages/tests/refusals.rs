@@ -1,0 +1,44 @@
+//! What a training cannot be made with ends it before it begins, with a sentence that says what to do.
+
+mod tiny;
+
+use pretext_stages::context::Context;
+use serde_json::{Map, Value, json};
+use std::fs;
+use std::path::Path;
+
+/// What a kind says of the tiny data set in `root`, to parameters that `change` has changed.
+fn refused(kind: &str, root: &Path, inputs: &[(&str, &Path)], change: impl FnOnce(&mut Map<String, Value>)) -> String {
+    let entry = tiny::trained_kinds().into_iter().find(|entry| entry.name == kind).unwrap();
+    let mut params = tiny::small_params(&entry, 1, 32);
+    change(&mut params);
+    let run = tiny::request(&entry, params, &root.join("attempt"), inputs);
+    let context = Context::new(&run, &tiny::Nobody, &|| false).unwrap();
+    (entry.run)(&run.params, &context).unwrap_err().to_string()
+}
+
+#[test]
+fn supervised_training_refuses_data_without_classes() {
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("data");
+    tiny::write_dataset(&data);
+    tiny::change_manifest(&data, |manifest| manifest.classes.truncate(1));
+    let error = refused("pretrain/supervised", root.path(), &[("data", &data)], |_| ());
+    assert!(error.contains("the images have no labels") && error.contains("a folder for each class"), "{error}");
+}
+
+#[test]
+fn patches_that_do_not_divide_a_view_are_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let (data, views) = (root.path().join("data"), root.path().join("views"));
+    tiny::write_dataset(&data);
+    fs::create_dir(&views).unwrap();
+    // Of two views the second.
+    let crop = json!({ "op": "random_resized_crop", "scale": [0.2, 1.0], "ratio": [0.75, 1.5], "size": 10 });
+    fs::write(views.join("policy.json"), json!({ "views": [[], [crop]] }).to_string()).unwrap();
+    let vit = |params: &mut Map<String, Value>| {
+        params.insert("encoder".into(), json!({ "kind": "vit_tiny", "width": 12, "patch": 4 }));
+    };
+    let error = refused("pretrain/simclr", root.path(), &[("data", &data), ("views", &views)], vit);
+    assert!(error.starts_with("encoder.patch is 4 and the images or their views have 10 x 10 pixels"), "{error}");
+}
