@@ -1,5 +1,5 @@
 """lightly's side of the methods bench: METHOD FOLDER BATCH THREADS; a line on stdin asks for one epoch, of which the images a
-second are printed. FOLDER has train.images, bytes [image, row, column, channel] of 32x32 pixels. `memory_tree` of the bench
+second are printed. FOLDER has train.images, bytes [image, row, column, channel] of 32x32 pixels. `tree` of memory.rs of the bench
 looks at this process and its loader's."""
 import copy
 import sys

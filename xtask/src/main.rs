@@ -32,7 +32,7 @@ cargo xtask COMMAND
   gpu                     on a machine with a GPU: set up, and test and measure on it what a processor cannot show
   help                    this page
 
-Everything is kept inside the repository (.libtorch, .python, target) and cargo's own folders.";
+Everything is kept inside the repository (.libtorch, .python, .pretext, out, target) and cargo's own folders.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -17,9 +17,9 @@ mod scratch;
 mod simclr;
 mod space;
 mod standard;
+mod sum_of_rows;
 mod trivial_augment;
 mod vectorised;
-mod weighted;
 
 pub use byol::ByolViews;
 pub use image::{Image, Rgb8};

@@ -36,7 +36,7 @@ pub enum Operation {
     Grayscale {
         p: f32,
     },
-    /// The kernel covers a tenth of the image.
+    /// The kernel covers a tenth of the image, at least 3 pixels.
     GaussianBlur {
         p: f32,
         sigma: [f32; 2],

@@ -29,7 +29,7 @@ impl<M: Module> Ema<M> {
         Self { network, averaged, followed }
     }
 
-    /// The averaged network. Its checkpoint is [`state::named`], and [`state::restore`] goes on from there.
+    /// The averaged network. Its checkpoint is [`state::named`], by [`super::Method::kept`].
     pub fn network(&self) -> &M {
         &self.network
     }

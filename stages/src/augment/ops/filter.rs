@@ -1,7 +1,7 @@
 //! Blurring and sharpening.
 
+use crate::augment::sum_of_rows::sum_of_rows;
 use crate::augment::vectorised::{unit, vectorised};
-use crate::augment::weighted::sum_of_rows;
 use crate::augment::{Image, scratch};
 
 /// Gaussian blur of `kernel` taps (odd), edges reflected without repeating the edge pixel.

@@ -2,8 +2,8 @@
 
 use super::Crop;
 use crate::augment::normalise::Normaliser;
+use crate::augment::sum_of_rows::{Sample, sum_of_rows};
 use crate::augment::vectorised::vectorised;
-use crate::augment::weighted::{Sample, sum_of_rows};
 use crate::augment::{Image, Rgb8, scratch};
 use std::cell::RefCell;
 

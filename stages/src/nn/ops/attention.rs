@@ -10,7 +10,7 @@ use burn_tch::TchTensor;
 use std::ptr::null_mut;
 
 /// Up to so many tokens the matrix of all pairs is held on a processor: it is small, and libtorch's kernel that does without
-/// it is slower: in bfloat16 a training of ViT-tiny on 65 tokens takes nearly twice as long with it (LOG.md).
+/// it is slower: in bfloat16 blocks of ViT-tiny on 65 tokens take 1.8 times as long with it (LOG.md).
 pub(super) const FEW: i64 = 128;
 
 /// Self-attention of several heads, `softmax(q k^T / sqrt(dim)) v` (Vaswani et al. 2017, arXiv:1706.03762, eq. 1). Of many

@@ -5,9 +5,9 @@
 //! | --- | --- |
 //! | [`conv2d`] | Burn's backward of a convolution is two forward convolutions; ATen's `convolution_backward` is one call to oneDNN. The narrow ResNet trains twice as fast |
 //! | [`batch_norm`], [`batch_norm_add`] | one pass forward and one backward in place of Burn's dozen operations; ReLU and the residual's addition in place. In bfloat16 passes of our own, which make the narrow ResNet 4 % faster; in float32 these were no faster than ATen's |
-//! | [`linear`], [`product`] | libtorch multiplies float32 by MKL, which does 112 GFLOP/s a core here where oneDNN does 240: ViT-tiny trains 1.6 times as fast, the linear probe's products take 1.2 to 3.2 times less; gradients lie in memory as weights do |
-//! | [`self_attention`] | of many tokens it never holds the matrix of all pairs: with 1,040 a block of ViT-tiny takes a quarter of the memory and four fifths of the time; the kernel is libtorch's, and so is the choice of it |
-//! | [`layer_norm`] | one operation each way in place of Burn's eight: a block of ViT-tiny takes 2 to 9 % less time and 18 % less memory |
+//! | [`linear`], [`product`] | libtorch multiplies float32 by MKL, which does 112 GFLOP/s a core here where oneDNN does 240: ViT-tiny trains 1.6 times as fast, the linear probe's products are 1.2 to 3.2 times as fast; gradients lie in memory as weights do |
+//! | [`self_attention`] | of many tokens it never holds the matrix of all pairs: with 1,040 blocks of ViT-tiny take a quarter of the memory and four fifths of the time, by a kernel of libtorch's choice. Up to 128 on a processor, products are faster |
+//! | [`layer_norm`] | one operation each way in place of Burn's eight: blocks of ViT-tiny take 5 to 8 % less time and a sixth less memory |
 //! | [`channels_last`] | the memory format that oneDNN convolves fastest; ATen keeps it once weights and input have it |
 //! | [`bfloat16`], [`float32`] | an operation computes in the precision of its input, parameters stay float32 |
 //! | [`fused_sgd`], [`fused_adamw`] | one pass over all parameters, in place |

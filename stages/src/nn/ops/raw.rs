@@ -62,8 +62,8 @@ pub fn make_gpus_repeatable() {
     ffi::check(unsafe { ffi::pretext_deterministic() });
 }
 
-/// Keeps freed memory and asks for huge pages. A training step frees and takes the same blocks again and again, and
-/// page faults were its largest single cost (`ARCHITECTURE.md`, Speed). Call once, before the first tensor.
+/// Keeps freed memory and asks for huge pages: a training step frees and takes the same blocks again and again
+/// (`ARCHITECTURE.md`, Speed). Call once, before the first tensor.
 pub fn tune_allocator() {
     const RESERVE: usize = 2 << 30;
     const HUGE: usize = 2 << 20;
