@@ -4,7 +4,7 @@ use crate::ids::NodeId;
 use crate::text::count;
 
 /// The stage's name with the axes on which all of them have the same place, and how many they are:
-/// `pretrain[method=slow] x3`.
+/// `pretrain[method=pixels] x3`.
 pub fn common_name<'a, A: AsRef<str> + PartialEq + Clone + 'a>(
     stage: &str,
     mut places: impl Iterator<Item = &'a [(A, A)]>,
@@ -23,8 +23,8 @@ pub fn common_name<'a, A: AsRef<str> + PartialEq + Clone + 'a>(
     format!("{stage}{places}{times}")
 }
 
-/// A node, or all nodes of a stage that have the given places: `probe`, `probe[method=slow]`,
-/// `probe[seed=0,method=slow]`.
+/// A node, or all nodes of a stage that have the given places: `probe`, `probe[method=pixels]`,
+/// `probe[seed=0,method=pixels]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodePattern {
     text: String,
@@ -35,7 +35,7 @@ pub struct NodePattern {
 impl NodePattern {
     /// Reads a name as [`NodeId`] is written, in which axes may be missing and stand in any order.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no name of a stage: expected probe, or 'probe[method=slow,seed=0]'");
+        let wrong = || format!("`{text}` is no name of a stage: expected probe, or 'probe[method=pixels,seed=0]'");
         let (stage, places) = split(text).ok_or_else(wrong)?;
         if stage.is_empty() {
             return Err(wrong());
@@ -84,10 +84,10 @@ mod tests {
 
     #[test]
     fn a_common_name_has_what_is_common() {
-        let place = |seed| [("method", "slow"), ("seed", seed)];
+        let place = |seed| [("method", "pixels"), ("seed", seed)];
         let (one, other) = (place("0"), place("1"));
-        assert_eq!(common_name("probe", [&one[..]].into_iter()), "probe[method=slow,seed=0]");
-        assert_eq!(common_name("probe", [&one[..], &other].into_iter()), "probe[method=slow] x2");
+        assert_eq!(common_name("probe", [&one[..]].into_iter()), "probe[method=pixels,seed=0]");
+        assert_eq!(common_name("probe", [&one[..], &other].into_iter()), "probe[method=pixels] x2");
         assert_eq!(common_name("photos", [&[] as &[(&str, &str)]].into_iter()), "photos");
     }
 }

@@ -198,12 +198,12 @@ mod tests {
 
     #[test]
     fn the_closing_says_what_came_of_it() {
-        let failed = vec![(NodeId("pretrain[method=slow]".into()), "loss became NaN\nmore".into())];
+        let failed = vec![(NodeId("pretrain[method=pixels]".into()), "loss became NaN\nmore".into())];
         let summary = Summary { computed: 12, reused: 3, failed, skipped: 2, seconds: 221.0, ..Summary::default() };
         let summary = Summary { saved_seconds: 300.0, ..summary };
         assert_eq!(
             closing(&summary),
-            "failed: pretrain[method=slow]: loss became NaN (log: pretext logs 'pretrain[method=slow]')\n\
+            "failed: pretrain[method=pixels]: loss became NaN (log: pretext logs 'pretrain[method=pixels]')\n\
              12 computed, 3 reused (saved 5 min), 1 failed, 2 skipped · 3 min 41 s"
         );
         let failed = (0..1022).map(|seed| (NodeId(format!("probe[seed={seed}]")), "it hangs".into())).collect();
