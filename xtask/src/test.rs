@@ -24,7 +24,7 @@ pub fn run(arguments: &[&str]) -> Result<ExitCode, String> {
     Ok(code)
 }
 
-/// The reference values, computed on a device; everything is built already.
+/// The reference values and our operations, computed on a device; everything is built already.
 pub fn golden_on(device: &str) -> Result<(), String> {
     for filter in ["golden", "nn::ops::tests"] {
         shell::run(gpu::float32(test_command(Some(filter))?.env("PRETEXT_GOLDEN_DEVICE", device)))?;

@@ -4,7 +4,8 @@ use serde_json::Value;
 /// What a worker can do.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Catalogue {
-    /// What the numbers depend on beside kinds and parameters (`libtorch 2.9, float32 unless a stage says otherwise`). Counts in every key.
+    /// What the numbers depend on beside kinds and parameters (`libtorch 2.9, float32 unless a stage says otherwise`).
+    /// Counts in every key.
     pub numerics: String,
     pub kinds: Vec<StageKind>,
 }

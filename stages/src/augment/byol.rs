@@ -24,8 +24,8 @@ pub struct Params {
     /// probability of a grey image
     #[schemars(range(min = 0, max = 1))]
     grayscale: f64,
-    /// probability of a blur (sigma .1 to 2, a tenth of the image wide, at least 3 pixels) of the first and of the second view; published
-    /// results on CIFAR-10 have none
+    /// probability of a blur (sigma .1 to 2, a tenth of the image wide, at least 3 pixels) of the first and of the second
+    /// view; published results on CIFAR-10 have none
     #[schemars(length(equal = 2), inner(range(min = 0, max = 1)))]
     blur: [f64; 2],
     /// probability of solarisation of the first and of the second view

@@ -89,7 +89,8 @@ impl Stage for MultiCropViews {
         name: "augment/multicrop",
         summary: "Multi-crop: a few large crops and many small ones (Caron et al. 2020, arXiv:2006.09882, sec. 3.3)",
         docs: "Defaults are SwAV's but for the sizes, which are for images of 32 pixels. A method that uses two views takes \
-               the first two; none takes more yet, so that no small crop is used. A picture of what the policy does lies beside the result as views.png.",
+               the first two; none takes more yet, so that no small crop is used. A picture of what the policy does lies \
+               beside the result as views.png.",
         gives: &[OutputAbout { name: "views", type_: "views", doc: "the policy" }],
         ..About::NONE
     };

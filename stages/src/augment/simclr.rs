@@ -27,7 +27,8 @@ pub struct Params {
     /// probability of a grey image
     #[schemars(range(min = 0, max = 1))]
     grayscale: f64,
-    /// probability of a blur (sigma .1 to 2, a tenth of the image wide, at least 3 pixels); the paper leaves it out on CIFAR-10
+    /// probability of a blur (sigma .1 to 2, a tenth of the image wide, at least 3 pixels); the paper leaves it out on
+    /// CIFAR-10
     #[schemars(range(min = 0, max = 1))]
     blur: f64,
 }

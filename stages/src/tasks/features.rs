@@ -46,10 +46,10 @@ impl Stage for Features {
         let encoder = EncoderArtifact::open(context.input("encoder")?, &context.device)?;
         let total: usize = Split::ALL.iter().map(|&split| data.len(split)).sum();
         let mut meter = context.meter("encode", total as u64, "images");
+        let batch = batch(data.manifest.height, data.manifest.width);
         let (mut splits, mut done) = (BTreeMap::new(), 0);
         for split in Split::ALL {
             let mut values = Vec::new();
-            let batch = batch(data.manifest.height, data.manifest.width);
             for start in (0..data.len(split)).step_by(batch) {
                 context.check_stop()?;
                 let images: Vec<usize> = (start..(start + batch).min(data.len(split))).collect();

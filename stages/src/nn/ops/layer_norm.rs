@@ -29,8 +29,8 @@ pub trait LayerNormOps: Backend {
 
 /// The result and what the backward pass needs.
 fn forward(x: TchTensor, weight: TchTensor, bias: TchTensor, eps: f64) -> (TchTensor, Saved) {
-    let [by, and] = [&weight, &bias].map(|parameter| beside(&x.tensor, &parameter.tensor));
-    let (y, mean, inverse_sd) = x.tensor.native_layer_norm(weight.tensor.size(), Some(&by), Some(&and), eps);
+    let [scale, shift] = [&weight, &bias].map(|parameter| beside(&x.tensor, &parameter.tensor));
+    let (y, mean, inverse_sd) = x.tensor.native_layer_norm(weight.tensor.size(), Some(&scale), Some(&shift), eps);
     let [mean, inverse_sd] = [mean, inverse_sd].map(TchTensor::new);
     (TchTensor::new(y), Saved { x, weight, bias, mean, inverse_sd })
 }
@@ -85,7 +85,7 @@ impl Backward<LibTorch, 3> for LayerNormBackward {
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let (grad, to) = (grads.consume::<LibTorch>(&ops.node), parents(&ops));
         let Saved { x, weight, bias, mean, inverse_sd } = ops.state;
-        let [by, and] = [&weight, &bias].map(|parameter| beside(&x.tensor, &parameter.tensor));
+        let [scale, shift] = [&weight, &bias].map(|parameter| beside(&x.tensor, &parameter.tensor));
         let mut out = [null_mut(); 3];
         // Safety: all pointers are valid for the call, and there is room for three results, which are owned below.
         ffi::check(unsafe {
@@ -94,8 +94,8 @@ impl Backward<LibTorch, 3> for LayerNormBackward {
                 ffi::borrow(&x.tensor),
                 ffi::borrow(&mean.tensor),
                 ffi::borrow(&inverse_sd.tensor),
-                ffi::borrow(&by),
-                ffi::borrow(&and),
+                ffi::borrow(&scale),
+                ffi::borrow(&shift),
                 out.as_mut_ptr(),
             )
         });

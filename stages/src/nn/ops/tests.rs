@@ -24,10 +24,9 @@ fn numbers(shape: &[i64], phase: f64) -> tch::Tensor {
 }
 
 fn device() -> tch::Device {
-    match std::env::var("PRETEXT_GOLDEN_DEVICE").ok().and_then(|name| name.strip_prefix("cuda:")?.parse().ok()) {
-        Some(number) => tch::Device::Cuda(number),
-        None => tch::Device::Cpu,
-    }
+    let name = std::env::var("PRETEXT_GOLDEN_DEVICE").unwrap_or_else(|_| "cpu".into());
+    let device = crate::nn::device(&name).expect("the device that was asked for");
+    raw(&Tensor::<1>::zeros([1], &device)).device()
 }
 
 fn leaf<const D: usize>(values: &tch::Tensor) -> Tensor<D> {
