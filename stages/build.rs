@@ -9,7 +9,6 @@ fn main() {
     println!("cargo:rerun-if-changed={shim}");
     println!("cargo:rustc-link-arg=-Wl,-rpath,{lib}");
     link_cuda(Path::new(&lib));
-    println!("cargo:rustc-env=PRETEXT_LIBTORCH={}", version(&include));
     if Path::new(shim).exists() {
         cc::Build::new()
             .cpp(true)
@@ -33,11 +32,4 @@ fn link_cuda(lib: &Path) {
         println!("cargo:rustc-cfg=cuda");
         println!("cargo:rustc-link-arg=-Wl,--no-as-needed,-ltorch_cuda,--as-needed");
     }
-}
-
-/// What the headers say: `#define TORCH_VERSION "2.9.0"`, with the text on the next line.
-fn version(include: &Path) -> String {
-    let header = std::fs::read_to_string(include.join("torch/csrc/api/include/torch/version.h")).unwrap_or_default();
-    let definition = header.split_once("#define TORCH_VERSION ").map_or("", |(_, rest)| rest);
-    definition.split('"').nth(1).unwrap_or("of unknown version").to_owned()
 }

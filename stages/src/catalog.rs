@@ -1,14 +1,12 @@
 //! Every stage kind, one line each.
 
 use crate::context::Context;
+use crate::nn::ops::libtorch_version;
 use crate::stage::{Stage, describe};
 use crate::{augment, data, methods, tasks};
 use anyhow::{Context as _, Result};
 use pretext_protocol::{Catalogue, StageKind};
 use serde_json::{Map, Value};
-
-/// What the numbers depend on beside kinds and parameters.
-const NUMERICS: &str = "libtorch 2.9, float32 unless a stage says otherwise";
 
 pub fn entries() -> Vec<Entry> {
     vec![
@@ -57,5 +55,10 @@ pub fn find(kind: &str) -> Option<Entry> {
 }
 
 pub fn catalogue() -> Catalogue {
-    Catalogue { numerics: NUMERICS.into(), kinds: entries().into_iter().map(|entry| (entry.kind)()).collect() }
+    Catalogue { numerics: numerics(), kinds: entries().into_iter().map(|entry| (entry.kind)()).collect() }
+}
+
+/// What the numbers of kinds that touch tensors depend on beside their parameters.
+fn numerics() -> String {
+    format!("libtorch {}, float32 unless a stage says otherwise", libtorch_version())
 }

@@ -147,6 +147,11 @@ impl<'a> Context<'a> {
         self.outbox.send(&Reply::Measure { id: self.request.id, measurement });
     }
 
+    /// What a person should know of the result: shown when the stage is done, and kept beside it. Counts nowhere.
+    pub fn note(&self, text: &str) {
+        self.outbox.send(&Reply::Note { id: self.request.id, text: text.into() });
+    }
+
     pub fn cost(&self, change: impl FnOnce(&mut Cost)) {
         change(&mut self.cost.lock().unwrap_or_else(PoisonError::into_inner));
     }

@@ -9,7 +9,7 @@ pub fn findings(offline: bool) -> Vec<Finding> {
     let parts =
         if cfg!(cuda) { "for processors and GPUs" } else { "for processors; `cargo xtask setup --cuda` for GPUs" };
     let mut findings = vec![
-        finding("libtorch", format!("{} {parts}", env!("PRETEXT_LIBTORCH"))),
+        finding("libtorch", format!("{} {parts}", nn::ops::libtorch_version())),
         finding("devices", nn::devices().join(", ")),
         finding("allocator", "glibc's malloc, told to keep freed pages and to ask for huge ones".to_owned()),
     ];

@@ -91,6 +91,7 @@ pub fn describe<S: Stage>() -> StageKind {
             .map(|out| Output { name: owned(out.name), type_: owned(out.type_), doc: owned(out.doc) })
             .collect(),
         params: schema::<S::Params>(about.unused),
+        numerics: (!computes_on_tensors(&about)).then(String::new),
         gpu: gpu(&about),
         measures: about
             .measures
@@ -106,10 +107,14 @@ pub fn describe<S: Stage>() -> StageKind {
     }
 }
 
-/// What takes the yield of another stage computes on tensors; what does not makes images or policies, and a GPU would be
-/// idle meanwhile.
+/// What takes the yield of another stage does; what does not makes images or policies, for which it does not matter which
+/// libtorch there is, and a GPU would be idle.
+fn computes_on_tensors(about: &About) -> bool {
+    about.needs.iter().any(|port| port.used)
+}
+
 fn gpu(about: &About) -> Gpu {
-    match about.needs.iter().any(|port| port.used) {
+    match computes_on_tensors(about) {
         false => Gpu::Unused,
         true if cfg!(cuda) => Gpu::Used,
         true => Gpu::Missing,

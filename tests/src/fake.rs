@@ -67,6 +67,7 @@ fn kind(name: &str, summary: &str, params: &[&str]) -> StageKind {
         gives: vec![Output { name: "value".to_owned(), type_: "number".to_owned(), doc: String::new() }],
         params: json!({ "type": "object", "properties": properties }),
         measures: vec![measure("value", &["validation", "test"]), measure("digits", &[])],
+        numerics: None,
         gpu: if name == "slow" { Gpu::Used } else { Gpu::Unused },
     }
 }

@@ -202,5 +202,6 @@ pub fn provenance(attempts: u32) -> Provenance {
         threads: 1,
         device: "cpu".into(),
         machine: Machine::this().clone(),
+        notes: vec![],
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Catalogue {
     /// What the numbers depend on beside kinds and parameters (`libtorch 2.9, float32 unless a stage says otherwise`).
-    /// Counts in every key.
+    /// Counts in the keys of all kinds that say nothing else.
     pub numerics: String,
     pub kinds: Vec<StageKind>,
 }
@@ -40,6 +40,10 @@ pub struct StageKind {
     pub params: Value,
     #[serde(default)]
     pub measures: Vec<Measure>,
+    /// What its numbers depend on beside its parameters, where that is not what the catalogue says: empty for a kind that
+    /// touches no tensor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numerics: Option<String>,
     /// What a GPU is to it: where a recipe says nothing else, it is given one if there is one.
     #[serde(default, skip_serializing_if = "Gpu::is_unused")]
     pub gpu: Gpu,

@@ -118,6 +118,12 @@ pub enum Reply {
         #[serde(flatten)]
         measurement: Measurement,
     },
+    /// What a person should know of the result and its numbers do not say: what a folder was taken for. Shown when the stage
+    /// is done, and kept beside the result; counts nowhere.
+    Note {
+        id: u64,
+        text: String,
+    },
     /// The stage is alive though it has nothing to show. Sent at least every [`HEARTBEAT_SECONDS`].
     Heartbeat {
         id: u64,

@@ -47,11 +47,10 @@ fn page(planned: &Planned, index: NodeIndex) -> Result<String> {
         section(&mut text, "measurements", measurements(node, result));
         section(&mut text, "artifacts", artifacts(planned.view.store(), result)?);
         section(&mut text, "side files", files(&planned.view.store().result_folder(key).join("side"), "")?);
-        section(
-            &mut text,
-            "provenance",
-            planned.view.store().provenance(key).as_ref().map(provenance).unwrap_or_default(),
-        );
+        let made = planned.view.store().provenance(key);
+        let notes = made.iter().flat_map(|made| &made.notes).flat_map(|note| note.lines());
+        section(&mut text, "notes", notes.map(|line| (line.to_owned(), String::new())).collect());
+        section(&mut text, "provenance", made.as_ref().map(provenance).unwrap_or_default());
     }
     if let Status::Hit { key, .. } | Status::Run { key, .. } = status {
         section(&mut text, "key", vec![(key.to_string(), String::new())]);

@@ -55,6 +55,7 @@ pub fn kind() -> StageKind {
             }
         }),
         measures: vec![],
+        numerics: None,
         gpu: Gpu::Unused,
     }
 }

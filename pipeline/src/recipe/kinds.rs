@@ -31,27 +31,32 @@ pub struct Kinds<'a> {
     catalogue: &'a Catalogue,
     /// Those of other workers, and those that were asked for.
     found: HashMap<String, Arc<Kind>>,
-    numerics: Arc<str>,
+}
+
+/// What the numbers of a kind depend on: its own word, or else the catalogue's.
+fn numerics(kind: &StageKind, catalogue: Option<&Catalogue>) -> Arc<str> {
+    kind.numerics.as_deref().or(catalogue.map(|catalogue| catalogue.numerics.as_str())).unwrap_or_default().into()
 }
 
 impl<'a> Kinds<'a> {
     pub fn new(catalogue: &'a Catalogue, workers: &[Allowed]) -> Self {
         let mut found = HashMap::from([(command::KIND.to_owned(), Arc::new(command::undeclared()))]);
         for Allowed { worker, catalogue } in workers {
-            let numerics: Arc<str> = catalogue.as_ref().map_or("".into(), |known| known.numerics.as_str().into());
             for name in &worker.kinds {
                 let known = catalogue.as_ref().and_then(|catalogue| catalogue.kind(name)).cloned();
+                let is_checked = known.is_some();
+                let stage = known.unwrap_or_else(|| StageKind { name: name.clone(), ..StageKind::default() });
                 let kind = Kind {
-                    is_checked: known.is_some(),
-                    stage: Arc::new(known.unwrap_or_else(|| StageKind { name: name.clone(), ..StageKind::default() })),
-                    numerics: numerics.clone(),
+                    is_checked,
+                    numerics: numerics(&stage, catalogue.as_ref()),
+                    stage: Arc::new(stage),
                     worker: WorkerName::Foreign(worker.name.clone()),
                     code: worker.code.clone(),
                 };
                 found.insert(name.clone(), Arc::new(kind));
             }
         }
-        Self { catalogue, found, numerics: catalogue.numerics.as_str().into() }
+        Self { catalogue, found }
     }
 
     /// The kind that a value names.
@@ -70,7 +75,7 @@ impl<'a> Kinds<'a> {
         };
         let kind = Arc::new(Kind {
             stage: Arc::new(stage.clone()),
-            numerics: self.numerics.clone(),
+            numerics: numerics(stage, Some(self.catalogue)),
             worker: WorkerName::Stages,
             code: Arc::default(),
             is_checked: true,

@@ -114,8 +114,8 @@ impl Computation {
         self.put_back(worker, &conclusion);
         match conclusion? {
             Conclusion::Stopped => Ok(Computed::Stopped),
-            Conclusion::Done { measurements, cost } => {
-                let provenance = self.provenance(attempt, cost, started, version);
+            Conclusion::Done { measurements, notes, cost } => {
+                let provenance = self.provenance(attempt, cost, notes, started, version);
                 let durability = Durability::worth(provenance.seconds);
                 let (result, _held) = self.publishable(attempt, measurements, durability)?;
                 self.store.publish_result(attempt, &self.job.canonical, &result, &provenance, self.job.replaces)?;
@@ -159,7 +159,14 @@ impl Computation {
         Ok((StageResult { key: self.job.key, artifacts, measurements }, holds))
     }
 
-    fn provenance(&self, attempt: &Attempt, cost: Cost, started: Instant, worker_version: String) -> Provenance {
+    fn provenance(
+        &self,
+        attempt: &Attempt,
+        cost: Cost,
+        notes: Vec<String>,
+        started: Instant,
+        worker_version: String,
+    ) -> Provenance {
         Provenance {
             node: self.job.node.id.clone(),
             recipe: self.job.recipe.clone(),
@@ -175,6 +182,7 @@ impl Computation {
             threads: self.terms.threads,
             device: self.terms.device.clone(),
             machine: Machine::this().clone(),
+            notes,
         }
     }
 }

@@ -15,7 +15,7 @@ pub enum Line {
 /// How a stage ended that did not fail.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Conclusion {
-    Done { measurements: Vec<Measurement>, cost: Cost },
+    Done { measurements: Vec<Measurement>, notes: Vec<String>, cost: Cost },
     Stopped,
 }
 
@@ -37,6 +37,7 @@ pub enum Heard {
 pub struct Dialogue {
     id: u64,
     measurements: Vec<Measurement>,
+    notes: Vec<String>,
 }
 
 /// A reply may be so long, and the garbage that is shown of a longer line is short anyway.
@@ -45,7 +46,7 @@ const LONGEST_REPLY: u64 = 64 << 20;
 impl Dialogue {
     /// About the stage that was sent with this number.
     pub fn about(id: u64) -> Self {
-        Self { id, measurements: vec![] }
+        Self { id, measurements: vec![], notes: vec![] }
     }
 
     pub fn hear(&mut self, reply: Reply) -> Heard {
@@ -59,8 +60,13 @@ impl Dialogue {
                 self.measurements.push(measurement);
                 Heard::Nothing
             }
+            Reply::Note { id: about, text } if about == id => {
+                self.notes.push(text);
+                Heard::Nothing
+            }
             Reply::Done { id: about, cost } if about == id => {
-                Heard::Ended(Conclusion::Done { measurements: std::mem::take(&mut self.measurements), cost })
+                let (measurements, notes) = (std::mem::take(&mut self.measurements), std::mem::take(&mut self.notes));
+                Heard::Ended(Conclusion::Done { measurements, notes, cost })
             }
             Reply::Stopped { id: about } if about == id => Heard::Ended(Conclusion::Stopped),
             Reply::Failed { id: about, error } if about == id => Heard::Failed(error),

@@ -62,9 +62,9 @@ fn tell(update: &Update) {
         Update::Progress { node, progress } => {
             trace!(target: TARGET, event = "progress", node = &*node.0, progress = ?Json(progress));
         }
-        Update::Done { node, key, seconds, measurements, canonical: _ } => {
-            let (key, measurements) = (Json(key), Json(measurements));
-            info!(target: TARGET, event = "done", node = &*node.id.0, ?key, seconds, ?measurements);
+        Update::Done { node, key, seconds, measurements, notes, canonical: _ } => {
+            let (key, measurements, notes) = (Json(key), Json(measurements), Json(notes));
+            info!(target: TARGET, event = "done", node = &*node.id.0, ?key, seconds, ?measurements, ?notes);
         }
         Update::Stopped { node, saved } => info!(target: TARGET, event = "stopped", node = &*node.0, saved),
         Update::Retried { node, seconds, error, left } => {

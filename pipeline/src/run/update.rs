@@ -55,6 +55,7 @@ pub enum Update<'a> {
         /// All attempts that contributed together.
         seconds: f64,
         measurements: &'a [Measurement],
+        notes: &'a [String],
         #[serde(skip)]
         canonical: &'a Canonical,
     },

@@ -36,6 +36,9 @@ pub struct Provenance {
     pub threads: usize,
     pub device: String,
     pub machine: Machine,
+    /// What the stage had to say of it: what a folder was taken for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -72,6 +72,7 @@ fn provenance(attempts: u32) -> Provenance {
         threads: 1,
         device: "cpu".into(),
         machine: Machine::this().clone(),
+        notes: vec![],
     }
 }
 

@@ -18,7 +18,7 @@ fn every_update_is_a_line_with_its_own_fields() {
         Update::Reused { node: &id, key },
         Update::HeldElsewhere { node: &id, holder: "process 1 on box" },
         Update::Started { node: &id, key, attempt: 2, resumed: true, again: Some("lacks a file") },
-        Update::Done { node: &node, key, seconds: 2.0, measurements: &measurements, canonical: &canonical },
+        Update::Done { node: &node, key, seconds: 2.0, measurements: &measurements, notes: &[], canonical: &canonical },
         Update::Stopped { node: &id, saved: false },
         Update::Retried { node: &id, seconds: 0.5, error: "no", left: 2 },
         Update::Failed { node: &id, key: Some(key), seconds: 0.25, error: "no \"way\"\n" },

@@ -31,7 +31,8 @@ impl Scheduler<'_> {
         self.summary.reused -= usize::from(matches!(self.board.outcome(index), NodeOutcome::Reused(_)));
         self.estimates.add(index, provenance.seconds);
         let (key, measurements, seconds) = (result.key, &result.measurements, provenance.seconds);
-        self.tell(&Update::Done { node, key, seconds, measurements, canonical });
+        let notes = &provenance.notes;
+        self.tell(&Update::Done { node, key, seconds, measurements, notes, canonical });
         // So that it stands in the index, and the next plan need not open its files.
         self.view.look_up(&key);
         let freed = self.board.settle(index, NodeOutcome::Computed(result));

@@ -31,7 +31,14 @@ pub(in crate::run) fn node(id: &NodeId) -> Node {
 pub(super) fn done(screen: &mut dyn Observer, id: &NodeId, seconds: f64) {
     let node = node(id);
     let canonical = &canonical(&node, Default::default());
-    screen.on(&Update::Done { node: &node, key: Key(Digest::of(b"")), seconds, measurements: &[], canonical });
+    screen.on(&Update::Done {
+        node: &node,
+        key: Key(Digest::of(b"")),
+        seconds,
+        measurements: &[],
+        notes: &[],
+        canonical,
+    });
 }
 
 #[test]
@@ -39,8 +46,14 @@ fn short_stages_of_a_large_sweep_scroll_by_at_a_bounded_rate() {
     let id = NodeId("probe".into());
     let node = node(&id);
     let canonical = &canonical(&node, Default::default());
-    let update =
-        |seconds| Update::Done { node: &node, key: Key(Digest::of(b"")), seconds, measurements: &[], canonical };
+    let update = |seconds| Update::Done {
+        node: &node,
+        key: Key(Digest::of(b"")),
+        seconds,
+        measurements: &[],
+        notes: &[],
+        canonical,
+    };
     let shown = |to_run, every, seconds| {
         let mut sweep = Sweep::new(every);
         sweep.lines(&planned(to_run));

@@ -18,10 +18,11 @@ pub(super) fn lines(update: &Update) -> Option<String> {
         Update::Planned { .. } => header(update)?,
         Update::HeldElsewhere { node, holder } => row(node, &format!("waits for {holder}, which computes it")),
         Update::Started { node, again: Some(why), .. } => row(node, &format!("is computed again: {why}")),
-        Update::Done { node, seconds, measurements, .. } => {
+        Update::Done { node, seconds, measurements, notes, .. } => {
             let mut text = format!("done in {}", text::duration(*seconds));
             figures_of(node, measurements).iter().for_each(|figure| text.push_str(&format!("   {figure}")));
-            row(&node.id, &text)
+            let notes = notes.iter().flat_map(|note| note.lines());
+            row(&node.id, &text) + &notes.map(|line| format!("\n    {line}")).collect::<String>()
         }
         Update::Failed { node, seconds, error, .. } => failure(node, *seconds, error, &log_hint(node)),
         Update::Retried { node, seconds, error, left } => {

@@ -221,6 +221,7 @@ fn provenance(id: &NodeId, kind: &str, seconds: f64) -> Provenance {
         peak_rss_bytes: Some(900_000_000),
         threads: 2,
         device: "cpu".to_owned(),
+        notes: vec![],
         machine: Machine { host: "box".to_owned(), processor: "Xeon".to_owned(), cores: 2 },
     }
 }

@@ -8,6 +8,8 @@ pub type Raw = *mut C_tensor;
 unsafe extern "C" {
     fn pretext_shim_error() -> *const c_char;
     pub fn pretext_deterministic() -> c_int;
+    /// libtorch's own, in its C interface: major, minor and patch in the upper three bytes.
+    pub fn aoti_torch_abi_version() -> u64;
     /// Calls `body` with parts of `0..count` that together are all of it, on libtorch's threads.
     pub fn pretext_parallel(count: i64, body: extern "C" fn(*const c_void, i64, i64), context: *const c_void) -> c_int;
     pub fn pretext_channels_last(x: Raw, out: *mut Raw) -> c_int;

@@ -56,6 +56,13 @@ pub(super) fn same_layout(a: &tch::Tensor, b: &tch::Tensor) -> bool {
     a.kind() == b.kind() && a.size() == b.size() && strides().all(|(n, (a, b))| n == 1 || a == b)
 }
 
+/// The version of the libtorch that was loaded, whatever this was built with: `2.9.0`.
+pub fn libtorch_version() -> String {
+    // Safety: it reads a constant.
+    let [major, minor, patch, ..] = unsafe { ffi::aoti_torch_abi_version() }.to_be_bytes();
+    format!("{major}.{minor}.{patch}")
+}
+
 /// Asks cuDNN for convolutions that give the same bits each time, in place of the fastest.
 pub fn make_gpus_repeatable() {
     // Safety: it takes nothing and sets two flags.
