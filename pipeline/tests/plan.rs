@@ -182,6 +182,7 @@ fn a_key_is_what_it_always_was() {
         numerics: "libtorch 2.9.0, float32".into(),
         params: [("l2".into(), json!([0.1, 1e-7])), ("net".into(), json!({ "width": 8 }))].into(),
         inputs,
+        command: vec![],
         code: BTreeMap::new(),
     };
     assert_eq!(canonical.key().to_string(), "92a767006a3f10389ff89359f834a2a153f78cc3c37dc7925cfd235a829d0295");

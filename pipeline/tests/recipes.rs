@@ -381,7 +381,7 @@ fn commands_and_workers_of_others_are_stages_too() {
     let digest = pretext::ids::Digest::of(b"print(1)");
 
     let command = node("fewer");
-    assert_eq!((&command.worker, &command.code["count.py"]), (&WorkerName::Command, &digest));
+    assert_eq!((&command.worker, &command.program.code["count.py"].digest), (&WorkerName::Command, &digest));
     let keyed = serde_json::to_string(&command.keyed_params.to_map()).unwrap();
     assert_eq!(
         keyed,
@@ -394,7 +394,7 @@ fn commands_and_workers_of_others_are_stages_too() {
         (mine.worker.clone(), &*mine.numerics, mine.is_checked),
         (WorkerName::Foreign("mine".into()), "numpy", true)
     );
-    assert_eq!((&mine.code["count.py"], &mine.params["batch"]), (&digest, &128.into()));
+    assert_eq!((&mine.program.code["count.py"].digest, &mine.params["batch"]), (&digest, &128.into()));
     let yours = node("yours");
     assert_eq!((yours.is_checked, &*yours.numerics, yours.kind.gives.len()), (false, "", 0));
     assert_eq!(yours.params["what"], serde_json::json!([0, "x"]));

@@ -105,7 +105,7 @@ impl GraphSpec {
                     keep: !spec.is_dropped,
                 },
                 worker: Default::default(),
-                code: Default::default(),
+                program: Default::default(),
                 is_checked: true,
                 numerics: catalogue.numerics.as_str().into(),
             });

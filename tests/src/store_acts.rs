@@ -98,8 +98,8 @@ pub fn fast_folder() -> TempDir {
 
 /// What is computed: always the same.
 pub fn canonical() -> Canonical {
-    let (params, inputs, code) = Default::default();
-    Canonical { kind: "fake/slow".into(), version: 1, numerics: "none".into(), params, inputs, code }
+    let (params, inputs, command, code) = Default::default();
+    Canonical { kind: "fake/slow".into(), version: 1, numerics: "none".into(), params, inputs, command, code }
 }
 
 pub fn lease(store: &Store) -> Lease {

@@ -64,7 +64,7 @@ fn config_place() -> Option<PathBuf> {
 pub(super) fn refuse_unless(is_allowed: bool, recipe: &Recipe) -> Result<()> {
     let mut programs = String::new();
     for worker in &recipe.workers {
-        let _ = write!(programs, "\n    worker `{}`: {}", worker.name, worker.command.join(" "));
+        let _ = write!(programs, "\n    worker `{}`: {}", worker.name, worker.program.command.join(" "));
     }
     let mut told = BTreeSet::new();
     let commands = recipe.graph.node_weights().filter(|node| node.worker == WorkerName::Command);

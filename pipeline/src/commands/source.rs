@@ -67,11 +67,11 @@ fn asked(worker: &ForeignWorker, store: &Store) -> Result<Catalogue> {
 }
 
 fn spec(worker: &ForeignWorker) -> Result<WorkerSpec> {
-    let (program, arguments) = worker.command.split_first().context("a worker's command has a program")?;
+    let (program, arguments) = worker.program.command.split_first().context("a worker's command has a program")?;
     let folder = std::path::absolute(&worker.folder).context("cannot find the recipe's folder")?;
     // A name without `/` is looked for in PATH, as a shell does.
     let program = if program.contains('/') { folder.join(program) } else { program.into() };
-    Ok(WorkerSpec { arguments: arguments.to_vec(), folder: Some(folder), ..WorkerSpec::new(program) })
+    Ok(WorkerSpec::new(program).started_with(arguments.to_vec(), folder))
 }
 
 /// A recipe against a store.

@@ -1,6 +1,6 @@
 //! Canonical forms and keys of nodes whose inputs are known.
 
-use super::{Canonical, Graph, Node, Params, Status};
+use super::{Canonical, CodeFile, Graph, Node, Params, Status};
 use crate::ids::{Digest, Key};
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
@@ -16,7 +16,8 @@ pub fn canonical(node: &Node, inputs: BTreeMap<String, Digest>) -> Canonical {
         numerics: node.numerics.to_string(),
         params: BTreeMap::from(&node.keyed_params),
         inputs,
-        code: BTreeMap::clone(&node.code),
+        command: node.program.command.clone(),
+        code: node.program.digests(),
     }
 }
 
@@ -73,7 +74,8 @@ impl<'a> Keyer<'a> {
             numerics: &node.numerics,
             params: &node.keyed_params,
             inputs: Inputs(&self.inputs),
-            code: &node.code,
+            command: &node.program.command,
+            code: &node.program.code,
         };
         serde_json::to_writer(&mut self.json, &form).expect("plain data serialises");
         Key(Digest::of(&self.json))
@@ -92,8 +94,10 @@ struct Borrowed<'a> {
     numerics: &'a str,
     params: &'a Params,
     inputs: Inputs<'a>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    command: &'a [String],
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    code: &'a BTreeMap<String, Digest>,
+    code: &'a BTreeMap<String, CodeFile>,
 }
 
 struct Inputs<'a>(&'a [(&'a str, Digest)]);

@@ -1,9 +1,10 @@
-use super::{Device, Params};
+use super::{Device, Params, Program};
 use crate::ids::{Digest, Key, NodeId};
 use pretext_protocol::StageKind;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,10 +30,32 @@ pub struct Node {
     pub resources: NodeResources,
     pub policy: Policy,
     pub worker: WorkerName,
-    /// Files of a foreign worker or a command that count in the key: path as the recipe writes it, digest.
-    pub code: Arc<BTreeMap<String, Digest>>,
+    /// What is started where a program of the recipe's own computes it.
+    pub program: Arc<Program>,
     /// False for a stage of a worker that nobody has allowed yet: of its kind only the name is known.
     pub is_checked: bool,
+}
+
+impl Node {
+    /// The parameters that are paths and count, each with where it is and the digest of what lay there when the recipe was
+    /// read.
+    pub fn paths(&self) -> Vec<(String, PathBuf, Digest)> {
+        let mut found = vec![];
+        for (name, property) in self.kind.params["properties"].as_object().into_iter().flatten() {
+            collect_paths(property, name, &self.params[name], &self.keyed_params[name], &mut found);
+        }
+        found
+    }
+}
+
+fn collect_paths(schema: &Value, name: &str, given: &Value, keyed: &Value, found: &mut Vec<(String, PathBuf, Digest)>) {
+    for (inner, property) in schema["properties"].as_object().into_iter().flatten() {
+        collect_paths(property, &format!("{name}.{inner}"), &given[inner], &keyed[inner], found);
+    }
+    let digest = keyed.as_str().and_then(|digest| digest.parse().ok());
+    if let (true, Some(place), Some(digest)) = (schema["x-path"] == true, given.as_str(), digest) {
+        found.push((name.to_owned(), PathBuf::from(place), digest));
+    }
 }
 
 /// What is reserved for a stage. None of it counts in a key.
@@ -123,7 +146,10 @@ pub struct Canonical {
     pub params: BTreeMap<String, Value>,
     /// Content digest of the artifact on each used port.
     pub inputs: BTreeMap<String, Digest>,
-    /// Digests of the files that count ([`Node::code`]).
+    /// Of a recipe's own worker ([`Program::command`]).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// Digests of the files that count ([`Program::code`]).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub code: BTreeMap<String, Digest>,
 }

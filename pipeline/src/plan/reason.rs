@@ -46,6 +46,11 @@ pub enum Reason {
         from: String,
         to: String,
     },
+    /// Of a worker that the recipe names.
+    Command {
+        from: Vec<String>,
+        to: Vec<String>,
+    },
     /// A file that the recipe names under `code:`.
     Code {
         path: String,
@@ -87,6 +92,9 @@ pub fn differences(before: &Canonical, now: &Canonical) -> Vec<Reason> {
     }
     let pairs = changed(&before.inputs, &now.inputs);
     reasons.extend(pairs.into_iter().map(|(port, from, to)| Reason::Input { port, from, to }));
+    if before.command != now.command {
+        reasons.push(Reason::Command { from: before.command.clone(), to: now.command.clone() });
+    }
     let pairs = changed(&before.code, &now.code);
     reasons.extend(pairs.into_iter().map(|(path, from, to)| Reason::Code { path, from, to }));
     reasons

@@ -22,6 +22,7 @@ pub fn words(reason: &Reason, kind: Option<&StageKind>) -> Words {
         Reason::Damaged { damage } => return ("its result is damaged".into(), Some(format!(": {damage}"))),
         Reason::Input { port, from, to } => return (format!("input `{port}` changed"), Some(change(from, to))),
         Reason::Code { path, from, to } => return (format!("{path} changed"), Some(change(from, to))),
+        Reason::Command { from, to } => format!("command {} -> {}", command(from), command(to)),
         Reason::NeverRan => "never ran".into(),
         Reason::Failed => "failed".into(),
         Reason::CutOff => "was stopped before its end".into(),
@@ -36,6 +37,11 @@ pub fn words(reason: &Reason, kind: Option<&StageKind>) -> Words {
         Reason::Numerics { from, to } => format!("numerics {from} -> {to}"),
     };
     (plain, None)
+}
+
+/// `[python3, w.py, --fp16]`
+fn command(words: &[String]) -> String {
+    format!("[{}]", words.join(", "))
 }
 
 /// Reasons as one sentence.

@@ -8,7 +8,7 @@ use super::sources::Sources;
 use super::stages::RawStage;
 use super::tree::{Content, Name, Tree};
 use super::with::{Entry, entries};
-use crate::plan::WorkerName;
+use crate::plan::{Program, WorkerName};
 use pretext_protocol::{Gpu, Measure, Output, Port, StageKind};
 use serde_json::json;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ pub fn undeclared() -> Kind {
         stage: Arc::new(kind()),
         numerics: "".into(),
         worker: WorkerName::Command,
-        code: Arc::default(),
+        program: Arc::default(),
         is_checked: true,
     }
 }
@@ -85,11 +85,14 @@ pub fn declared(stage: &RawStage, scope: &Scope, sources: &Sources, problems: &m
     stage_kind.needs = ports.map(|name| port(&name.text)).collect();
     stage_kind.gives = outputs.as_ref().map(|tree| gives(tree, problems)).unwrap_or_default();
     stage_kind.measures = measures.as_ref().map(measured).unwrap_or_default();
+    let code = code::digests(files.as_ref(), sources, problems);
+    let mut unlisted = vec![];
     for run in found.iter().filter(|entry| entry.name.text == "run").flat_map(|entry| &entry.layers) {
         check_run(run, &stage_kind, problems);
+        unlisted.extend(code::unlisted(words(run.text().unwrap_or_default()), sources.folder(&run.span), &code));
     }
-    let code = code::digests(files.as_ref(), sources, problems);
-    Kind { stage: Arc::new(stage_kind), code: Arc::new(code), ..undeclared() }
+    let program = Program { command: vec![], code, unlisted };
+    Kind { stage: Arc::new(stage_kind), program: Arc::new(program), ..undeclared() }
 }
 
 /// The value of a parameter that is the same for all instances.
@@ -184,6 +187,17 @@ fn check_run(run: &Tree, kind: &StageKind, problems: &mut Vec<Problem>) {
             problems.push(Problem::new(run.span.clone(), title, label));
         }
     }
+}
+
+/// The words of a command that may name files which it reads: none that it writes to.
+fn words(command: &str) -> impl Iterator<Item = &str> {
+    let parts =
+        command.split(|c: char| c.is_whitespace() || "'\"`;|&()<={}".contains(c)).filter(|part| !part.is_empty());
+    let mut is_target = false;
+    parts.filter(move |part| {
+        let was_target = std::mem::replace(&mut is_target, part.ends_with('>'));
+        !was_target && !part.contains(['$', '>'])
+    })
 }
 
 /// `data` of `$IN_data` and `${IN_data}`.

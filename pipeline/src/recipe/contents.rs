@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -22,13 +23,25 @@ pub struct Contents {
 struct Entry {
     /// From the path on; empty where the path is a file itself, whose name is no part of it.
     name: PathBuf,
-    size: u64,
-    modified_ns: u64,
+    stamp: Stamp,
     digest: Digest,
 }
 
+/// What a file looks like from outside. An archive that is unpacked over another brings sizes and times with it, so that
+/// these alone do not tell; who writes to a file cannot choose its inode and when that changed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Stamp {
+    size: u64,
+    modified_ns: u64,
+    changed_ns: u64,
+    inode: u64,
+}
+
 /// A file may be written twice within one tick of its clock: what was changed so shortly before it was read is read again.
+/// Of the time that a writer may set, on disks of cameras too.
 const TICK: Duration = Duration::from_secs(2);
+/// Of the kernel's own time.
+const KERNEL_TICK: Duration = Duration::from_millis(100);
 /// Deeper than any data set: a link that leads to a folder above itself.
 const DEEPEST: usize = 64;
 
@@ -39,13 +52,21 @@ impl Contents {
         let mut found = vec![];
         walk(path, PathBuf::new(), &fs::metadata(path)?, 0, &mut found)?;
         found.sort_by(|(a, ..), (b, ..)| a.cmp(b));
-        let entry = |(name, size, modified_ns): (PathBuf, u64, u64)| {
-            let known = earlier.and_then(|earlier| earlier.still(&name, size, modified_ns));
+        let entry = |(name, stamp): (PathBuf, Stamp)| {
+            let known = earlier.and_then(|earlier| earlier.still(&name, stamp));
             let file = if name.as_os_str().is_empty() { path.to_owned() } else { path.join(&name) };
             let digest = known.map_or_else(|| digest(&file), Ok)?;
-            Ok(Entry { name, size, modified_ns, digest })
+            Ok(Entry { name, stamp, digest })
         };
         Ok(Self { taken_ns, files: found.into_par_iter().map(entry).collect::<io::Result<_>>()? })
+    }
+
+    /// The digest of the one file that lies at the path itself, as it counts alone.
+    pub fn only(&self) -> Digest {
+        match self.files.as_slice() {
+            [Entry { name, digest, .. }] if name.as_os_str().is_empty() => *digest,
+            _ => self.digest(),
+        }
     }
 
     /// Of names and contents; sizes and times do not count.
@@ -63,14 +84,44 @@ impl Contents {
         earlier.is_none_or(|earlier| earlier.files != self.files || earlier.has_fresh())
     }
 
-    fn still(&self, name: &Path, size: u64, modified_ns: u64) -> Option<Digest> {
+    /// What has happened since an earlier look, of the first file of which something has: `cat/1.png was changed`. Writing the
+    /// same bytes again counts: others may have been there in between.
+    pub fn change_since(&self, earlier: &Self) -> Option<String> {
+        let named = |entry: &Entry| match entry.name.as_os_str().is_empty() {
+            true => "it".to_owned(),
+            false => entry.name.display().to_string(),
+        };
+        let (mut before, mut now) = (earlier.files.iter().peekable(), self.files.iter().peekable());
+        loop {
+            match (before.peek(), now.peek()) {
+                (None, None) => return None,
+                (Some(gone), other) if other.is_none_or(|other| gone.name < other.name) => {
+                    return Some(format!("{} was removed", named(gone)));
+                }
+                (Some(old), Some(new)) if old.name == new.name => {
+                    let was_written = (old.stamp.size, old.stamp.modified_ns, old.stamp.inode)
+                        != (new.stamp.size, new.stamp.modified_ns, new.stamp.inode);
+                    if old.digest != new.digest || was_written {
+                        let again = if old.digest == new.digest { " and changed back" } else { "" };
+                        return Some(format!("{} was changed{again}", named(new)));
+                    }
+                    (before.next(), now.next());
+                }
+                (_, Some(new)) => return Some(format!("{} is new", named(new))),
+                (Some(_), None) => unreachable!("what has nothing beside it was removed"),
+            }
+        }
+    }
+
+    fn still(&self, name: &Path, stamp: Stamp) -> Option<Digest> {
         let place = self.files.binary_search_by(|entry| entry.name.as_path().cmp(name)).ok()?;
         let entry = &self.files[place];
-        (entry.size == size && entry.modified_ns == modified_ns && !self.is_fresh(entry)).then_some(entry.digest)
+        (entry.stamp == stamp && !self.is_fresh(entry)).then_some(entry.digest)
     }
 
     fn is_fresh(&self, entry: &Entry) -> bool {
-        entry.modified_ns.saturating_add(TICK.as_nanos() as u64) >= self.taken_ns
+        let is_close = |moment: u64, tick: Duration| moment.saturating_add(tick.as_nanos() as u64) >= self.taken_ns;
+        is_close(entry.stamp.modified_ns, TICK) || is_close(entry.stamp.changed_ns, KERNEL_TICK)
     }
 
     fn has_fresh(&self) -> bool {
@@ -78,15 +129,9 @@ impl Contents {
     }
 }
 
-fn walk(
-    path: &Path,
-    name: PathBuf,
-    at: &Metadata,
-    depth: usize,
-    found: &mut Vec<(PathBuf, u64, u64)>,
-) -> io::Result<()> {
+fn walk(path: &Path, name: PathBuf, at: &Metadata, depth: usize, found: &mut Vec<(PathBuf, Stamp)>) -> io::Result<()> {
     if at.is_file() {
-        found.push((name, at.len(), nanoseconds(at.modified()?)));
+        found.push((name, Stamp::of(at)?));
         return Ok(());
     }
     if !at.is_dir() || depth > DEEPEST {
@@ -104,6 +149,13 @@ fn walk(
         walk(&path, name.join(entry.file_name()), &at, depth + 1, found)?;
     }
     Ok(())
+}
+
+impl Stamp {
+    fn of(at: &Metadata) -> io::Result<Self> {
+        let changed_ns = at.ctime() as u64 * 1_000_000_000 + at.ctime_nsec() as u64;
+        Ok(Self { size: at.len(), modified_ns: nanoseconds(at.modified()?), changed_ns, inode: at.ino() })
+    }
 }
 
 /// Reads a file. It is not mapped into memory: one that somebody makes shorter meanwhile would end the process.
@@ -152,27 +204,67 @@ mod tests {
         assert_eq!(of_file("1.png"), two, "the name of the path itself is no part of what lies there");
     }
 
+    /// A look as it would be some time after the files were written.
+    fn look_later(path: &Path, earlier: Option<&Contents>) -> Contents {
+        let mut contents = Contents::read(path, earlier).unwrap();
+        contents.taken_ns += 10 * TICK.as_nanos() as u64;
+        contents
+    }
+
     #[test]
     fn only_what_has_changed_is_read_again() {
         let place = tempfile::tempdir().unwrap();
-        let (old, new) = (place.path().join("a"), place.path().join("b"));
-        fs::write(&old, "one").unwrap();
-        fs::write(&new, "two").unwrap();
-        set_age(&old, 60);
-        let modified = fs::metadata(&old).unwrap().modified().unwrap();
+        let file = place.path().join("a");
+        fs::write(&file, "one").unwrap();
+        let mut before = look_later(place.path(), None);
+        // What is kept for a file shows whether it was read.
+        let kept = Digest::of(b"kept");
+        before.files[0].digest = kept;
+        let digest = |earlier: &Contents| Contents::read(place.path(), Some(earlier)).unwrap().files[0].digest;
+        assert_eq!(digest(&before), kept, "what is old is not read again");
+        let young = Contents { taken_ns: before.files[0].stamp.changed_ns, ..before.clone() };
+        assert_ne!(digest(&young), kept, "it may have been written to in the same moment");
+        assert!(!before.is_news_to(Some(&before)) && before.is_news_to(Some(&young)));
+    }
+
+    #[test]
+    fn a_file_of_the_same_size_and_time_is_another() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("a");
+        let modified = SystemTime::now() - Duration::from_secs(1000);
+        let write = |text: &str| {
+            fs::write(&file, text).unwrap();
+            fs::File::options().append(true).open(&file).unwrap().set_modified(modified).unwrap();
+        };
+        write("one");
+        let before = look_later(place.path(), None);
+        // The kernel's clock goes by ticks.
+        std::thread::sleep(Duration::from_millis(20));
+        write("eno");
+        let after = Contents::read(place.path(), Some(&before)).unwrap();
+        assert_ne!(after.digest(), before.digest());
+        assert_eq!(after.change_since(&before).unwrap(), "a was changed");
+    }
+
+    #[test]
+    fn what_has_happened_since_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(place.path().join(name), text).unwrap();
+        write("b", "one");
         let before = Contents::read(place.path(), None).unwrap();
-        // Size and time are as before, so that only a second reading would show it.
-        fs::write(&old, "eno").unwrap();
-        fs::File::options().append(true).open(&old).unwrap().set_modified(modified).unwrap();
-        let again = Contents::read(place.path(), Some(&before)).unwrap();
-        assert_eq!(again.digest(), before.digest(), "what is old is not read again");
-        assert!(again.is_news_to(Some(&before)), "`b` was too young to be trusted");
-        set_age(&new, 60);
-        let settled = Contents::read(place.path(), Some(&again)).unwrap();
-        let later = Contents::read(place.path(), Some(&settled)).unwrap();
-        assert!(!later.is_news_to(Some(&settled)));
-        fs::write(&old, "three").unwrap();
-        assert_ne!(Contents::read(place.path(), Some(&settled)).unwrap().digest(), before.digest());
+        let change = || Contents::read(place.path(), None).unwrap().change_since(&before);
+        assert_eq!(change(), None);
+        write("a", "");
+        assert_eq!(change().unwrap(), "a is new");
+        fs::remove_file(place.path().join("a")).unwrap();
+        write("c", "");
+        assert_eq!(change().unwrap(), "c is new");
+        fs::remove_file(place.path().join("c")).unwrap();
+        write("new", "one");
+        fs::rename(place.path().join("new"), place.path().join("b")).unwrap();
+        assert_eq!(change().unwrap(), "b was changed and changed back");
+        fs::remove_file(place.path().join("b")).unwrap();
+        assert_eq!(change().unwrap(), "b was removed");
     }
 
     #[test]

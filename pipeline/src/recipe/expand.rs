@@ -92,7 +92,7 @@ impl Expansion<'_> {
         let (params, keyed_params) = template.params(&scope, self.paths, self.problems);
         let edges = edges?;
         let axes = self.labels(place);
-        let Kind { stage: kind, numerics, worker, code, is_checked } = &*template.kind;
+        let Kind { stage: kind, numerics, worker, program, is_checked } = &*template.kind;
         let node = self.graph.add_node(Node {
             id: node_id(&stage.name.text, &axes),
             stage: stage.name.text.clone(),
@@ -104,7 +104,7 @@ impl Expansion<'_> {
             resources: stage.resources.for_kind(kind.gpu, stage.has_device),
             policy: stage.policy.clone(),
             worker: worker.clone(),
-            code: code.clone(),
+            program: program.clone(),
             is_checked: *is_checked,
         });
         for (source, edge) in edges {

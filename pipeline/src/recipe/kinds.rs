@@ -4,10 +4,9 @@ use super::command;
 use super::problem::{Problem, nearest};
 use super::tree::Tree;
 use super::workers::Allowed;
-use crate::ids::Digest;
-use crate::plan::WorkerName;
+use crate::plan::{Program, WorkerName};
 use pretext_protocol::{Catalogue, StageKind};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A kind with what the nodes of it share.
@@ -16,7 +15,7 @@ pub struct Kind {
     pub stage: Arc<StageKind>,
     pub numerics: Arc<str>,
     pub worker: WorkerName,
-    pub code: Arc<BTreeMap<String, Digest>>,
+    pub program: Arc<Program>,
     /// False where only the name is known.
     pub is_checked: bool,
 }
@@ -51,7 +50,7 @@ impl<'a> Kinds<'a> {
                     numerics: numerics(&stage, catalogue.as_ref()),
                     stage: Arc::new(stage),
                     worker: WorkerName::Foreign(worker.name.clone()),
-                    code: worker.code.clone(),
+                    program: worker.program.clone(),
                 };
                 found.insert(name.clone(), Arc::new(kind));
             }
@@ -77,7 +76,7 @@ impl<'a> Kinds<'a> {
             stage: Arc::new(stage.clone()),
             numerics: numerics(stage, Some(self.catalogue)),
             worker: WorkerName::Stages,
-            code: Arc::default(),
+            program: Arc::default(),
             is_checked: true,
         });
         self.found.insert(name.to_owned(), kind.clone());

@@ -46,12 +46,11 @@ pub use problem::{Problem, RecipeErrors, nearest};
 pub use tables::*;
 
 use crate::ids::Digest;
-use crate::plan::Graph;
+use crate::plan::{Graph, Program};
 use anyhow::Context;
 use paths::Paths;
 use pretext_protocol::Catalogue;
 use sources::Sources;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -77,14 +76,12 @@ pub struct Recipe {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ForeignWorker {
     pub name: Arc<str>,
-    /// Program and arguments.
-    pub command: Vec<String>,
+    /// Its command, and what counts in the keys of its stages.
+    pub program: Arc<Program>,
     /// The recipe's folder, where it is started.
     pub folder: PathBuf,
     /// Its kinds, as the recipe lists them.
     pub kinds: Vec<String>,
-    /// Files that count in the keys of its stages: path as the recipe writes it, digest.
-    pub code: Arc<BTreeMap<String, Digest>>,
 }
 
 /// Gives the catalogue of a worker that a recipe names, or nothing where no person has allowed it yet.

@@ -7,6 +7,7 @@ use super::raw::{known_names, map, plain_name};
 use super::sources::Sources;
 use super::tree::{Content, Name, Tree};
 use super::{Foreign, ForeignWorker};
+use crate::plan::Program;
 use pretext_protocol::Catalogue;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -56,12 +57,14 @@ impl Reader<'_> {
             return None;
         }
         let text = |tree: &&Tree| tree.text().unwrap_or_default().to_owned();
+        let folder = started_in(self.sources.folder(&command.first()?.span));
+        let command: Vec<String> = command.iter().map(text).collect();
+        let unlisted = code::unlisted(command.iter().map(String::as_str), &folder, &code);
         let worker = ForeignWorker {
             name: Arc::from(name.text.as_str()),
-            folder: started_in(self.sources.folder(&command.first()?.span)),
-            command: command.iter().map(text).collect(),
+            program: Arc::new(Program { command, code, unlisted }),
             kinds: kinds.iter().map(text).collect(),
-            code: Arc::new(code),
+            folder,
         };
         let catalogue = (self.foreign)(&worker).unwrap_or_else(|error| {
             let title = format!("worker `{}` does not say what it can do", name.text);

@@ -4,6 +4,7 @@ use super::dialogue::Conclusion;
 use super::pool::{Pool, Terms};
 use super::process::Process;
 use super::publish;
+use super::watch::Watch;
 use super::worker::{Failure, Worker};
 use super::{End, Event, Job};
 use crate::store::{
@@ -102,7 +103,8 @@ impl Computation {
         let started = Instant::now();
         let log = attempt.create_log()?;
         let request = self.request(attempt)?;
-        let mut worker = self.pool.take(&self.terms, &self.job.node.numerics)?;
+        let watch = Watch::begin(&self.job, &self.store)?;
+        let mut worker = self.pool.take(&self.terms, &self.job.node)?;
         if !self.control.attach(worker.process()) {
             return Ok(Computed::Stopped);
         }
@@ -115,6 +117,7 @@ impl Computation {
         match conclusion? {
             Conclusion::Stopped => Ok(Computed::Stopped),
             Conclusion::Done { measurements, notes, cost } => {
+                watch.end(&self.store)?;
                 let provenance = self.provenance(attempt, cost, notes, started, version);
                 let durability = Durability::worth(provenance.seconds);
                 let (result, _held) = self.publishable(attempt, measurements, durability)?;

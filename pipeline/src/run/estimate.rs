@@ -100,7 +100,7 @@ mod tests {
             resources: NodeResources { threads, memory_bytes: vec![0], seconds, ..NodeResources::default() },
             policy: Default::default(),
             worker: Default::default(),
-            code: Default::default(),
+            program: Default::default(),
             is_checked: true,
             numerics: Default::default(),
         }

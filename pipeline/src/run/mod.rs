@@ -23,6 +23,7 @@ mod slots;
 mod spawn;
 mod stop;
 mod update;
+mod watch;
 mod work;
 mod worker;
 

@@ -1,7 +1,8 @@
 //! Workers that wait for their next stage.
 
 use super::worker::{Failure, Worker, WorkerSpec};
-use crate::plan::WorkerName;
+use crate::plan::{Node, WorkerName};
+use pretext_protocol::Catalogue;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -33,6 +34,12 @@ pub(super) enum NoWorker {
          is asked anew, and the same command again"
     )]
     OtherNumerics { name: String, found: String, planned: String },
+    #[error(
+        "the worker {name} has {found} of {kind}, and this run was planned for version {planned}: run the same command again"
+    )]
+    OtherVersion { name: String, kind: String, found: String, planned: u32 },
+    #[error("the worker {0} was replaced since this run was planned: run the same command again")]
+    Replaced(String),
     #[error("nobody said how to start {0:?}")]
     Unknown(WorkerName),
 }
@@ -42,8 +49,8 @@ impl Pool {
         Self { specs, limit, idle: Mutex::default() }
     }
 
-    /// One that waits, or a new one. `planned`: the numerics that stand in the keys.
-    pub(super) fn take(&self, terms: &Terms, planned: &str) -> Result<Worker, NoWorker> {
+    /// One that waits, or a new one, that computes a node as its key says.
+    pub(super) fn take(&self, terms: &Terms, node: &Node) -> Result<Worker, NoWorker> {
         while let Some(worker) = self.pop(terms) {
             if worker.process().is_alive() {
                 return Ok(worker);
@@ -51,12 +58,12 @@ impl Pool {
         }
         let spec = self.specs.get(&terms.worker).ok_or_else(|| NoWorker::Unknown(terms.worker.clone()))?;
         let mut worker = Worker::start(spec, terms.threads)?;
-        // The plan may stand on a kept catalogue, and libtorch may have been replaced beneath the worker's file.
-        let found = worker.describe()?.numerics;
-        if found == planned {
-            return Ok(worker);
+        let catalogue = worker.describe()?;
+        // A process computes by the file that it was started from, whatever becomes of that later.
+        if spec.is_replaced() {
+            return Err(NoWorker::Replaced(spec.name()));
         }
-        Err(NoWorker::OtherNumerics { name: spec.name(), found, planned: planned.to_owned() })
+        check(spec, &catalogue, node).map(|()| worker)
     }
 
     /// Takes back a worker that can compute another stage.
@@ -77,5 +84,24 @@ impl Pool {
 
     fn lock(&self) -> MutexGuard<'_, Vec<(Terms, Worker)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The plan may stand on a kept catalogue, and libtorch may have been replaced beneath the worker's file.
+fn check(spec: &WorkerSpec, catalogue: &Catalogue, node: &Node) -> Result<(), NoWorker> {
+    // What a command is, the recipe says.
+    if node.worker == WorkerName::Command {
+        return Ok(());
+    }
+    let (name, planned) = (spec.name(), &node.kind);
+    let found = catalogue.kind(&planned.name);
+    if found.is_none_or(|found| found.version != planned.version) {
+        let found = found.map_or("nothing".to_owned(), |found| format!("version {}", found.version));
+        return Err(NoWorker::OtherVersion { name, kind: planned.name.clone(), found, planned: planned.version });
+    }
+    let found = found.and_then(|kind| kind.numerics.as_ref()).unwrap_or(&catalogue.numerics);
+    match **found == *node.numerics {
+        true => Ok(()),
+        false => Err(NoWorker::OtherNumerics { name, found: found.clone(), planned: node.numerics.to_string() }),
     }
 }

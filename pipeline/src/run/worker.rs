@@ -7,7 +7,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use pretext_protocol::{Catalogue, Finding, HEARTBEAT_SECONDS, PROTOCOL, Progress, Reply, Request, Run};
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,26 +27,58 @@ pub struct WorkerSpec {
     pub death_signal: i32,
     /// Without a sign of life for so long, it is taken to hang.
     pub silence: Duration,
+    /// Its file as it was when the run was planned; none of what is looked for in PATH.
+    file: Option<FileLook>,
+}
+
+/// A file from outside.
+#[derive(Debug, Clone, PartialEq)]
+struct FileLook {
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
 }
 
 impl WorkerSpec {
     /// A program that ends at once with `pretext`.
     pub fn new(program: PathBuf) -> Self {
         let (arguments, folder, death_signal) = (vec![], None, libc::SIGKILL);
-        Self { program, arguments, folder, death_signal, silence: SILENCE }
+        let file = FileLook::at(&program);
+        Self { program, arguments, folder, death_signal, silence: SILENCE, file }
+    }
+
+    /// With arguments, in a folder.
+    pub fn started_with(self, arguments: Vec<String>, folder: PathBuf) -> Self {
+        Self { arguments, folder: Some(folder), ..self }
+    }
+
+    /// Whether its file is no longer the one that it was.
+    pub(super) fn is_replaced(&self) -> bool {
+        FileLook::at(&self.program) != self.file
     }
 
     /// `pretext` itself, which runs shell commands in `folder` and ends with all that they have started.
     pub fn commands(folder: PathBuf) -> io::Result<Self> {
-        let arguments = vec![super::command_worker::WORD.to_owned()];
-        let (program, folder, death_signal) = (std::env::current_exe()?, Some(folder), libc::SIGTERM);
-        Ok(Self { program, arguments, folder, death_signal, silence: SILENCE })
+        let program = Self::new(std::env::current_exe()?);
+        Ok(Self {
+            death_signal: libc::SIGTERM,
+            ..program.started_with(vec![super::command_worker::WORD.to_owned()], folder)
+        })
     }
 
     /// The program and its arguments, as people would type it.
     pub fn name(&self) -> String {
         let words = std::iter::once(self.program.display().to_string()).chain(self.arguments.iter().cloned());
         words.collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl FileLook {
+    /// None of a name without `/`, which is looked for in PATH, and of what is not there.
+    fn at(program: &Path) -> Option<Self> {
+        let has_place = program.components().count() > 1;
+        let found = std::fs::metadata(program).ok().filter(|_| has_place)?;
+        Some(Self { inode: found.ino(), size: found.size(), modified: (found.mtime(), found.mtime_nsec()) })
     }
 }
 

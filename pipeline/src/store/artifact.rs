@@ -74,12 +74,12 @@ impl Store {
         files::read_json(&self.manifest_place(digest))
     }
 
-    /// Keeps artifacts from being dropped while they are read. None when one of them has been.
+    /// Keeps artifacts from being dropped while they are read. None when one of them has been, or is not whole.
     pub fn hold<'a>(&self, digests: impl IntoIterator<Item = &'a Digest>) -> Result<Option<Hold>> {
         let mut manifests = Vec::new();
         for digest in digests {
             let Some(manifest) = self.lock_manifest(digest, File::try_lock_shared)? else { return Ok(None) };
-            if !self.artifact(digest).is_dir() {
+            if self.artifact_state(digest) != ArtifactState::Whole {
                 return Ok(None);
             }
             manifests.push(manifest);

@@ -34,8 +34,8 @@ impl Store {
 
     fn foreign_place(&self, worker: &ForeignWorker) -> PathBuf {
         let version = env!("CARGO_PKG_VERSION");
-        let ForeignWorker { command, folder, code, .. } = worker;
-        let identity = format!("{version}\0{command:?}\0{}\0{code:?}", folder.display());
+        let ForeignWorker { program, folder, .. } = worker;
+        let identity = format!("{version}\0{:?}\0{}\0{:?}", program.command, folder.display(), program.digests());
         self.root.join("workers").join(Digest::of(identity.as_bytes()).to_string()).with_extension("json")
     }
 

@@ -87,6 +87,19 @@ impl Manifest {
     }
 }
 
+impl Manifest {
+    /// The files that hold something else and do not show it by size and time.
+    pub fn hidden_damages<'a>(&'a self, folder: &'a Path) -> impl Iterator<Item = &'a str> {
+        let hides = move |entry: &&Entry| {
+            let now = fs::symlink_metadata(folder.join(&entry.path));
+            let looks_whole = |now: Metadata| entry.damage(folder, &now, Look::Glance).is_none();
+            let is_damaged = |now: &Metadata| entry.damage(folder, now, Look::Full(&AtomicU64::new(0))).is_some();
+            now.is_ok_and(|now| now.is_file() && is_damaged(&now) && looks_whole(now))
+        };
+        self.files.iter().filter(hides).map(|entry| entry.path.as_str())
+    }
+}
+
 impl Entry {
     fn damage(&self, folder: &Path, now: &Metadata, look: Look<'_>) -> Option<String> {
         let Self { path, size, .. } = self;
@@ -141,7 +154,7 @@ fn file_digest(place: &Path, counter: &AtomicU64) -> Result<Digest> {
 }
 
 /// Every file below a folder, and every empty folder (with a `/` behind its path), sorted by path.
-fn list(folder: &Path) -> Result<Vec<(String, Metadata)>> {
+pub(super) fn list(folder: &Path) -> Result<Vec<(String, Metadata)>> {
     let mut found = Vec::new();
     list_into(&mut found, folder, "")?;
     found.sort_by(|(one, _), (other, _)| one.cmp(other));

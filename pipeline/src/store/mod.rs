@@ -35,6 +35,7 @@ mod remedy;
 mod results;
 mod run_records;
 mod runs;
+mod sighting;
 #[cfg(test)]
 mod tests;
 mod uses;
@@ -52,6 +53,7 @@ pub use records::*;
 pub use remedy::FREE_SPACE;
 pub use run_records::*;
 pub use runs::RunFolder;
+pub use sighting::Sighting;
 pub use uses::Use;
 pub use verify::{Damage, Damaged, Reading, Verified};
 pub use view::View;

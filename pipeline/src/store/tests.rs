@@ -52,8 +52,8 @@ impl Fixture {
 }
 
 fn canonical(kind: &str) -> Canonical {
-    let (params, inputs, code) = Default::default();
-    Canonical { kind: kind.into(), version: 1, numerics: "none".into(), params, inputs, code }
+    let (params, inputs, command, code) = Default::default();
+    Canonical { kind: kind.into(), version: 1, numerics: "none".into(), params, inputs, command, code }
 }
 
 fn provenance(attempts: u32) -> Provenance {

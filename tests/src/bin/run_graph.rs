@@ -24,7 +24,8 @@ fn run(store: &Path, worker: &Path, graph: &Path, silence: Duration) -> Result<E
     let store = Store::open(store)?;
     let text = std::fs::read_to_string(graph).with_context(|| format!("cannot read {}", graph.display()))?;
     let graph = serde_json::from_str::<GraphSpec>(&text)?.graph();
-    let worker = WorkerSpec { silence, ..WorkerSpec::new(worker.to_owned()) };
+    let mut worker = WorkerSpec::new(worker.to_owned());
+    worker.silence = silence;
     let settings = LocalSettings { workers: [(WorkerName::Stages, worker)].into(), threads: 2, gpus: vec![] };
     let (path, digest, wishes) = ("test.yaml", Digest::of(b""), &Wishes::default());
     let outcome =

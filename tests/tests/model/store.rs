@@ -14,8 +14,8 @@ pub const KEYS: usize = 3;
 pub const TEXTS: usize = 3;
 
 pub fn canonical(number: usize) -> Canonical {
-    let (params, inputs, code) = Default::default();
-    Canonical { kind: format!("fake/{number}"), version: 1, numerics: "none".into(), params, inputs, code }
+    let (params, inputs, command, code) = Default::default();
+    Canonical { kind: format!("fake/{number}"), version: 1, numerics: "none".into(), params, inputs, command, code }
 }
 
 /// An artifact holds one text in two files.

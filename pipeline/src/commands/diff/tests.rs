@@ -27,6 +27,7 @@ fn node(name: &str, kind: &str, epochs: u64, input: &str, accuracy: Option<f64>)
         numerics: "float32".into(),
         params: [("epochs".to_owned(), json!(epochs))].into(),
         inputs: [("data".to_owned(), Digest::of(input.as_bytes()))].into(),
+        command: Default::default(),
         code: Default::default(),
     };
     let measurement = |value| Measurement { name: "accuracy".into(), split: "test".into(), value };

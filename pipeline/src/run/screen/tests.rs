@@ -22,7 +22,7 @@ pub(in crate::run) fn node(id: &NodeId) -> Node {
         resources: NodeResources { threads: 1, memory_bytes: vec![0], ..NodeResources::default() },
         policy: Default::default(),
         worker: Default::default(),
-        code: Default::default(),
+        program: Default::default(),
         is_checked: true,
         numerics: Default::default(),
     }

@@ -94,7 +94,7 @@ impl Sample {
             resources: NodeResources { threads: 2, memory_bytes: vec![1 << 30], ..NodeResources::default() },
             policy: Default::default(),
             worker: Default::default(),
-            code: Default::default(),
+            program: Default::default(),
             is_checked: true,
             numerics: Default::default(),
         };
