@@ -102,6 +102,11 @@ fn print(text: &[u8]) -> Result<()> {
     print_with(|out| out.write_all(text))
 }
 
+/// Says something beside what was asked for, on standard error; of a terminal that has gone away nobody reads.
+fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// [`print`] of what is too long to be held in memory.
 fn print_with(write: impl FnOnce(&mut BufWriter<StdoutLock>) -> std::io::Result<()>) -> Result<()> {
     let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());

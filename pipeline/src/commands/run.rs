@@ -1,6 +1,6 @@
 use super::source::Source;
 use super::{device, permission, print, tabulate::tabulate, target};
-use crate::plan::Device;
+use crate::plan::{self, Device};
 use crate::recipe::Recipe;
 use crate::run::{LocalSettings, Wishes, Work, execute, gpus};
 use crate::store::View;
@@ -59,6 +59,9 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode> {
     device::refuse_unless_there(&recipe, &wishes, &view, &settings.gpus)?;
     let (graph, digest) = (&recipe.graph, recipe.digest);
     let work = Work { graph, recipe: &recipe.name, path: &recipe.path, digest, wishes: &wishes };
+    for note in plan::unlisted(graph) {
+        super::tell(&format!("note: {note}"));
+    }
     let outcome = execute(&work, &view, settings)?;
     if !outcome.summary.interrupted && !recipe.tables.is_empty() {
         let tables = tabulate(&recipe, &outcome, &store, &args.out, args.publish)?;

@@ -26,7 +26,7 @@ pub use known::{Known, Lookup};
 pub(crate) use names::split;
 pub use names::{NodePattern, common_name};
 pub use node::*;
-pub use notes::notes;
+pub use notes::{notes, unlisted};
 pub use params::Params;
 pub use program::{CodeFile, Program};
 pub use reason::{Reason, differences};

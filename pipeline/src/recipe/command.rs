@@ -24,12 +24,19 @@ pub fn kind() -> StageKind {
     let names = json!({ "type": "string" });
     StageKind {
         name: KIND.to_owned(),
-        version: 1,
+        version: 2,
         summary: "A shell command with declared inputs and outputs".to_owned(),
-        docs: "The command runs in the recipe's folder, in a shell. Every name under `needs` is a port that takes an \
+        docs: "The command runs in the recipe's folder, by bash with -euo pipefail: it fails where one of its \
+               commands fails, within a pipe too, and where a variable is not set. Every name under `needs` is a port that takes an \
                artifact of any type: the stage's output of the port's name or of that type, or its only one. Its folder is \
                in $IN_NAME, and $OUT_NAME is the folder in which output NAME is to be written. `$(...)` is the recipe's, so \
-               that the shell's is to be written with backquotes. Measurements are written as JSON lines to the file $MEASURES: {\"name\": \"accuracy\", \"split\": \"test\", \"value\": 0.9}.\n\n\
+               that the shell's is to be written with backquotes. Measurements are written as JSON lines to the file $MEASURES: {\"name\": \"accuracy\", \"split\": \"test\", \"value\": 0.9}. \
+               What is declared must be there at the end: an output in which there is nothing, or a measurement that was not \
+               written, fails the stage.\n\n\
+               $SIDE takes pictures and curves, $SCRATCH what it needs in between, $THREADS and $DEVICE say what it may use. \
+               What it keeps in the folder $SCRATCH/checkpoint is in $RESUME when the stage was interrupted and goes on; \
+               otherwise $RESUME is empty. It is told to stop by SIGTERM and has 8 seconds. What it leaves running in the \
+               background is ended with it.\n\n\
                It is started only where a person has allowed commands, and it should give the same for the same inputs, \
                byte for byte: its result is kept by what it was given."
             .to_owned(),
@@ -40,6 +47,10 @@ pub fn kind() -> StageKind {
             "required": ["run"],
             "properties": {
                 "run": { "type": "string", "description": "the command: python3 count.py --in $IN_data --out $OUT_counts" },
+                "shell": {
+                    "type": "string", "default": "bash -euo pipefail",
+                    "description": "what runs the command: a program that takes it behind -c, or as a file where it is long"
+                },
                 "outputs": {
                     "type": "object", "additionalProperties": names, "default": {},
                     "description": "the type of each output: { counts: dataset }"

@@ -47,6 +47,12 @@ impl AllLeavings {
         drop(all);
         drop(removed);
     }
+
+    /// Removes what there is.
+    pub(super) fn remove(&self) {
+        let all = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(all);
+    }
 }
 
 /// What a computation came to before it is told to anyone.
@@ -157,8 +163,9 @@ impl Computation {
         durability: Durability,
     ) -> Result<(StageResult, Vec<Hold>)> {
         let kind = &self.job.node.kind;
+        let outputs = publish::outputs(kind, attempt)?;
         let measurements = publish::checked_measurements(kind, measurements)?;
-        let (artifacts, holds) = publish::outputs(&self.store, kind, attempt, durability)?;
+        let (artifacts, holds) = publish::artifacts(&self.store, outputs, durability)?;
         Ok((StageResult { key: self.job.key, artifacts, measurements }, holds))
     }
 

@@ -1,7 +1,7 @@
 //! Computations in progress: one process has a key at a time, and each attempt a folder of its own.
 
 use super::error::{IoContext, Result};
-use super::place::is_at;
+use super::place::{Locked, is_at};
 use super::{Store, fault, files};
 use crate::ids::Key;
 use pretext_protocol::CHECKPOINT;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct Lease {
     folder: PathBuf,
-    _lock: File,
+    _lock: Locked,
 }
 
 /// What is left of the attempts at a key that has its result. Removed when this is dropped.
@@ -107,7 +107,7 @@ impl Store {
                     let holder = format!("process {} on {}", std::process::id(), super::Machine::this().host);
                     let written = fault::step().and_then(|()| file.set_len(0));
                     written.and_then(|()| file.write_all(holder.as_bytes())).doing("write", &place)?;
-                    return Ok(Some(Lease { folder, _lock: file }));
+                    return Ok(Some(Lease { folder, _lock: Locked(file) }));
                 }
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(error).doing("lock", &place),

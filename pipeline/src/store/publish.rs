@@ -1,10 +1,11 @@
 //! From a folder that a worker has written to an artifact.
 
+use super::Store;
 use super::artifact::{ArtifactState, Hold, LOCK_SHARED};
 use super::error::{IoContext, Result, StoreError};
 use super::files::{self, Durability, Renamed};
 use super::manifest::{Look, Manifest};
-use super::{Store, place::is_at};
+use super::place::{Locked, is_at};
 use crate::ids::Digest;
 use std::fs::{self, File};
 use std::path::Path;
@@ -39,14 +40,14 @@ impl Store {
         let manifest = staging.join("manifest.json");
         let manifest =
             File::open(&manifest).and_then(|file| file.lock_shared().map(|()| file)).doing("lock", &manifest)?;
-        let own = Hold { _manifests: vec![manifest] };
+        let own = Hold { _manifests: vec![Locked(manifest)] };
         loop {
             if files::rename_folder(staging, &place, durability)? == Renamed::Done {
                 return Ok(own);
             }
             let manifest = self.lock_manifest(digest, LOCK_SHARED)?;
             if manifest.is_some() && self.artifact_state(digest) == ArtifactState::Whole {
-                return Ok(Hold { _manifests: manifest.into_iter().collect() }); // another process was faster
+                return Ok(Hold { _manifests: manifest.into_iter().map(Locked).collect() }); // another process was faster
             }
             let _taking = self.lock_places()?;
             let state = self.artifact_state(digest);
@@ -54,7 +55,7 @@ impl Store {
                 continue; // no longer so
             }
             let hold = match manifest.filter(|manifest| is_at(manifest, &self.manifest_place(digest))) {
-                Some(manifest) if self.mend(digest, staging)? => Hold { _manifests: vec![manifest] },
+                Some(manifest) if self.mend(digest, staging)? => Hold { _manifests: vec![Locked(manifest)] },
                 _ => {
                     files::exchange(staging, &place).doing("replace", &place)?;
                     own
