@@ -1,5 +1,6 @@
 use super::source::Source;
-use super::{device, permission, print, tabulate::tabulate, target};
+use super::tabulate::{Folders, Results, tabulate};
+use super::{device, permission, print, target};
 use crate::plan::{self, Device};
 use crate::recipe::Recipe;
 use crate::run::{LocalSettings, Wishes, Work, execute, gpus};
@@ -55,6 +56,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode> {
     }
     permission::refuse_unless(args.source.permission.is_given(&args.recipe)?, &recipe)?;
     let (wishes, settings) = (args.wishes(&recipe)?, args.settings(&recipe)?);
+    let folders = Folders::of(&recipe, &args.source, &args.out, args.publish)?;
     let view = View::new(&store, &recipe.name);
     device::refuse_unless_there(&recipe, &wishes, &view, &settings.gpus)?;
     let (graph, digest) = (&recipe.graph, recipe.digest);
@@ -64,7 +66,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode> {
     }
     let outcome = execute(&work, &view, settings)?;
     if !outcome.summary.interrupted && !recipe.tables.is_empty() {
-        let tables = tabulate(&recipe, &outcome, &store, &args.out, args.publish)?;
+        let tables = tabulate(&recipe, &Results::of_run(&recipe, &outcome.nodes), &store, &folders)?;
         print(format!("\n{tables}").as_bytes())?;
     }
     Ok(ExitCode::from(outcome.summary.exit_code()))

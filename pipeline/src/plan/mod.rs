@@ -13,6 +13,7 @@ mod notes;
 mod params;
 mod program;
 mod reason;
+mod rebuilt;
 mod text;
 mod words;
 
@@ -30,5 +31,6 @@ pub use notes::{notes, unlisted};
 pub use params::Params;
 pub use program::{CodeFile, Program};
 pub use reason::{Reason, differences};
+pub use rebuilt::rebuilt;
 pub use text::{Counts, text};
 pub use words::{ago, sentence, words};

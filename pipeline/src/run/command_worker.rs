@@ -42,7 +42,7 @@ pub fn serve() -> Result<()> {
             Request::Hello { .. } => say(&Reply::Hello {
                 protocol: PROTOCOL,
                 worker: "pretext command-worker".to_owned(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
+                version: crate::BUILD.to_owned(),
             }),
             Request::Describe => say(&Reply::Catalogue(Catalogue::default())),
             Request::Doctor { .. } => say(&Reply::Doctor { findings: vec![] }),

@@ -180,7 +180,7 @@ impl Computation {
         Provenance {
             node: self.job.node.id.clone(),
             recipe: self.job.recipe.clone(),
-            pretext_version: env!("CARGO_PKG_VERSION").to_owned(),
+            pretext_version: crate::BUILD.to_owned(),
             worker_version,
             finished: text::rfc3339(SystemTime::now()),
             seconds: started.elapsed().as_secs_f64() + cost.seconds_before_resume,
