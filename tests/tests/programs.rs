@@ -231,3 +231,35 @@ fn an_undisturbed_run_leaves_no_attempt() {
         assert!(left.is_empty(), "{left:?}");
     }
 }
+
+/// Hours of computing are not lost because of something that a person can mend.
+#[test]
+fn what_is_done_and_cannot_be_published_is_kept_until_it_can() {
+    let place = place_with(
+        &command("touch begun-$(ls | wc -l); echo x > $OUT_text/x; ln -s /nowhere/y $OUT_text/y", "")
+            .replace("$(ls | wc -l)", "`ls | wc -l`"),
+    );
+    let begun = || {
+        fs::read_dir(place.path())
+            .unwrap()
+            .flatten()
+            .filter(|f| f.file_name().to_string_lossy().starts_with("begun"))
+            .count()
+    };
+    let run = || place.ran(&["run", "programs.yaml", "--allow-commands"]);
+    for _ in 0..2 {
+        let (output, _, err) = run();
+        assert_eq!((output.status.code(), begun()), (Some(1), 1), "{err}");
+        assert!(
+            err.contains("it is done and cannot be published") && err.contains("y is a link to /nowhere/y"),
+            "{err}"
+        );
+    }
+    let keys = fs::read_dir(place.path().join(".pretext/attempts")).unwrap().flatten();
+    let attempts = keys.flat_map(|key| fs::read_dir(key.path()).unwrap().flatten());
+    let out = attempts.map(|attempt| attempt.path().join("out/text")).find(|out| out.exists()).unwrap();
+    fs::remove_file(out.join("y")).unwrap();
+    let (output, _, err) = run();
+    assert!(output.status.success() && begun() == 1, "{err}");
+    assert_eq!(place.artifact("programs.yaml", "line", "x"), "x\n");
+}

@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn what_is_no_json_is_an_error_of_the_line_as_it_is() {
         let error = from_line::<Measurement>(br#"{"name": NotANumber}"#).unwrap_err().to_string();
-        assert!(error.contains("column 11"), "{error}");
+        assert!(error.contains("column 10"), "{error}");
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub struct Summary {
     pub not_run: usize,
     pub interrupted: bool,
     /// By which signal.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub signal: Option<i32>,
     pub seconds: f64,
     /// The share of time in which the processor had work, ours or others', of all cores together.
