@@ -160,7 +160,7 @@ impl Stamp {
 }
 
 fn leads_nowhere(path: &Path) -> bool {
-    path.is_symlink() && !path.exists()
+    path.is_symlink() && fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Reads a file. It is not mapped into memory: one that somebody makes shorter meanwhile would end the process.
