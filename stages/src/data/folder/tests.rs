@@ -1,7 +1,9 @@
 use super::*;
 use crate::data::Dataset;
-use image::Rgb;
+use image::{Rgb, RgbImage};
 use pretext_protocol::{Reply, Resources, Run};
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::sync::Mutex;
 
 /// A picture of one colour with a border that a central square cuts off.
@@ -15,8 +17,35 @@ fn paint(path: &Path, colour: u8, width: u32, height: u32) {
         .unwrap();
 }
 
+/// What a run yields.
+struct Made {
+    data: Dataset,
+    /// Of the artifact.
+    summary: String,
+    note: String,
+}
+
+impl std::ops::Deref for Made {
+    type Target = Dataset;
+
+    fn deref(&self) -> &Dataset {
+        &self.data
+    }
+}
+
+/// Keeps notes.
+struct Notes(Mutex<Vec<String>>);
+
+impl crate::context::Outbox for Notes {
+    fn send(&self, reply: &Reply) {
+        if let Reply::Note { text, .. } = reply {
+            self.0.lock().unwrap().push(text.clone());
+        }
+    }
+}
+
 /// Runs the stage on `root`, beside which it writes.
-fn folder(root: &Path, change: impl Fn(&mut Params)) -> Result<Dataset> {
+fn folder(root: &Path, change: impl Fn(&mut Params)) -> Result<Made> {
     let mut params = Params { path: root.to_owned(), size: 16, ..Params::default() };
     change(&mut params);
     let place = tempfile::tempdir().unwrap();
@@ -33,16 +62,25 @@ fn folder(root: &Path, change: impl Fn(&mut Params)) -> Result<Dataset> {
         cache: part("cache"),
         resources: Resources { threads: 1, device: "cpu".into() },
     };
-    struct Nobody(Mutex<()>);
-    impl crate::context::Outbox for Nobody {
-        fn send(&self, _: &Reply) {
-            drop(self.0.lock());
-        }
-    }
-    let nobody = Nobody(Mutex::new(()));
-    Folder::run(params, &Context::new(&run, &nobody, &|| false)?)?;
+    let notes = Notes(Mutex::new(vec![]));
+    Folder::run(params, &Context::new(&run, &notes, &|| false)?)?;
     assert!(!part("out/dataset/decoded").exists());
-    Dataset::open(&part("out/dataset"))
+    let summary = std::fs::read_to_string(part("out/dataset/summary.txt"))?;
+    assert!(!summary.contains(root.to_str().unwrap()), "{summary}");
+    let [note] = &notes.0.into_inner().unwrap()[..] else { panic!("there is one note") };
+    Ok(Made { data: Dataset::open(&part("out/dataset"))?, summary, note: note.clone() })
+}
+
+/// What it says.
+fn refused(root: &Path, change: impl Fn(&mut Params)) -> String {
+    format!("{:#}", folder(root, change).err().expect("it is refused"))
+}
+
+/// Of each split that there is, the images of each class.
+fn counts(data: &Dataset) -> Vec<Vec<usize>> {
+    let of_class = |split, class| data.labels(split).iter().filter(|&&label| label == class as i32).count();
+    let classes = data.manifest.classes.len();
+    data.manifest.images.keys().map(|&split| (0..classes).map(|class| of_class(split, class)).collect()).collect()
 }
 
 /// 20 images of class `dark` and 10 of class `light`, whose colours are their numbers.
@@ -70,11 +108,8 @@ fn classes_are_folders_and_every_split_has_its_share_of_each() {
     unbalanced(place.path());
     let data = folder(place.path(), |_| {}).unwrap();
     assert_eq!(data.manifest.classes, ["dark", "light"]);
-    let of_class = |split, class| data.labels(split).iter().filter(|&&label| label == class).count();
     // A fifth for the test, of the rest a tenth (2.4 images) for validation.
-    assert_eq!([of_class(Split::Test, 0), of_class(Split::Test, 1)], [4, 2]);
-    assert_eq!([of_class(Split::Validation, 0), of_class(Split::Validation, 1)], [1, 1]);
-    assert_eq!([of_class(Split::Train, 0), of_class(Split::Train, 1)], [15, 7]);
+    assert_eq!(counts(&data), [[15, 7], [1, 1], [4, 2]]);
     let all: Vec<u8> = Split::ALL.iter().flat_map(|&split| colours(&data, split)).collect();
     let distinct: std::collections::BTreeSet<u8> = all.iter().copied().collect();
     assert_eq!((all.len(), distinct.len()), (30, 30), "each image is in one split");
@@ -84,25 +119,66 @@ fn classes_are_folders_and_every_split_has_its_share_of_each() {
     assert_eq!(colours(&fewer, Split::Test), colours(&data, Split::Test), "the test split depends on neither");
     let other = folder(place.path(), |params| params.seed = 1).unwrap();
     assert_ne!(colours(&other, Split::Test), colours(&data, Split::Test));
-    let error = format!("{:#}", folder(place.path(), |params| params.train = Some(99)).unwrap_err());
+    let error = refused(place.path(), |params| params.train = Some(99));
     assert_eq!(error, "cannot draw the train split: 99 images were asked for and there are 22");
+    let error = refused(place.path(), |params| params.train = Some(1));
+    assert!(error.ends_with(": 1 images were asked for and there are 2 classes, each of which needs one"), "{error}");
 }
 
 #[test]
 fn folders_of_splits_are_the_splits() {
     let place = tempfile::tempdir().unwrap();
-    unbalanced(&place.path().join("train"));
-    paint(&place.path().join("test/light/a.png"), 77, 16, 16);
-    paint(&place.path().join("val/dark/a.png"), 78, 16, 16);
-    let data = folder(place.path(), |_| {}).unwrap();
+    let root = place.path();
+    unbalanced(&root.join("Training"));
+    paint(&root.join("TEST/light/a.png"), 77, 16, 16);
+    paint(&root.join("val/dark/a.png"), 78, 16, 16);
+    let data = folder(root, |_| {}).unwrap();
     assert_eq!(Split::ALL.map(|split| data.len(split)), [30, 1, 1]);
     assert_eq!([colours(&data, Split::Validation), colours(&data, Split::Test)], [[78], [77]]);
-    paint(&place.path().join("test/grey/a.png"), 100, 16, 16);
-    let error = folder(place.path(), |_| {}).unwrap_err().to_string();
-    assert!(error.ends_with("test/grey/a.png: there is no image of class `grey` to train on"), "{error}");
-    std::fs::rename(place.path().join("test/grey"), place.path().join("grey")).unwrap();
-    let error = folder(place.path(), |_| {}).unwrap_err().to_string();
-    assert!(error.contains("grey/a.png lies beside folders of splits: "), "{error}");
+    assert!(data.summary.contains("\ntrain is `Training`, validation is `val`, test is `TEST`\n"), "{}", data.summary);
+    assert!(data.summary.ends_with("\nno image of 1 of 2 classes in the test split: dark\n"), "{}", data.summary);
+    paint(&root.join("TEST/grey/a.png"), 100, 16, 16);
+    let error = refused(root, |_| {});
+    assert!(error.contains("TEST/grey/a.png: there is no image of class `grey` to train on: add some "), "{error}");
+    std::fs::rename(root.join("TEST/grey"), root.join("grey")).unwrap();
+    let error = refused(root, |_| {});
+    assert!(error.contains("`TEST`, `Training`, `val` are named like splits, and `grey` is not"), "{error}");
+    let data = folder(root, |params| params.splits = Splits::Classes).unwrap();
+    assert_eq!(data.manifest.classes, ["TEST", "Training", "grey", "val"]);
+}
+
+#[test]
+fn a_class_may_be_called_train() {
+    let place = tempfile::tempdir().unwrap();
+    for (class, name) in ["car", "train", "truck"].into_iter().enumerate() {
+        (0..10).for_each(|number| paint(&place.path().join(format!("{name}/{number}.png")), 10 * class as u8, 16, 16));
+    }
+    let data = folder(place.path(), |_| {}).unwrap();
+    assert_eq!(data.manifest.classes, ["car", "train", "truck"]);
+    assert_eq!(Split::ALL.iter().map(|&split| data.len(split)).sum::<usize>(), 30);
+    assert!(data.note.contains("\n`train` is taken as a class, since "), "{}", data.note);
+    assert!(
+        refused(place.path(), |params| params.splits = Splits::Folders).contains("`car` is not named like a split")
+    );
+}
+
+/// A long tail: nothing can be learned of a class that is only tested.
+#[test]
+fn the_only_picture_of_a_class_is_trained_on() {
+    let place = tempfile::tempdir().unwrap();
+    for (class, count) in [10, 10, 1, 1, 1].into_iter().enumerate() {
+        (0..count).for_each(|number| paint(&place.path().join(format!("{class}/{number}.png")), number, 16, 16));
+    }
+    for seed in 0..20 {
+        let data = folder(place.path(), |params| params.seed = seed).unwrap();
+        assert_eq!(counts(&data), [[6, 7, 1, 1, 1], [1, 1, 0, 0, 0], [3, 2, 0, 0, 0]]);
+    }
+    let data = folder(place.path(), |params| params.train = Some(5)).unwrap();
+    assert_eq!(counts(&data)[0], [1; 5]);
+    assert!(data.note.ends_with("\nno image of 3 of 5 classes in the test split: 2, 3, 4"), "{}", data.note);
+    ["0", "1"].iter().for_each(|class| std::fs::remove_dir_all(place.path().join(class)).unwrap());
+    let error = refused(place.path(), |_| {});
+    assert!(error.starts_with("there is no image for the test split: 3 are left, and of each class one "), "{error}");
 }
 
 #[test]
@@ -114,21 +190,141 @@ fn images_without_folders_have_no_labels() {
     let data = folder(place.path(), |_| {}).unwrap();
     assert_eq!(data.manifest.classes, ["unlabelled"]);
     assert_eq!(Split::ALL.map(|split| data.len(split)), [7, 1, 2]);
+    let all = folder(place.path(), |params| params.test = 0.0).unwrap();
+    assert_eq!(counts(&all), [[9], [1]]);
+    assert!(
+        all.note.contains("\ntrain is the folder, validation is drawn from it, there is no test split, "),
+        "{}",
+        all.note
+    );
     paint(&place.path().join("class/a.png"), 9, 16, 16);
-    let error = folder(place.path(), |_| {}).unwrap_err().to_string();
+    let error = refused(place.path(), |_| {});
     assert!(error.contains("0.png lies beside folders of classes: move it into the one of its class"), "{error}");
 }
 
 #[test]
 fn damaged_files_are_named_or_left_out() {
     let place = tempfile::tempdir().unwrap();
-    unbalanced(place.path());
+    let root = place.path();
+    unbalanced(root);
     for number in 0..12 {
-        std::fs::write(place.path().join(format!("dark/{number:02}.png")), "torn").unwrap();
+        std::fs::write(root.join(format!("dark/{number:02}.png")), "torn").unwrap();
     }
-    let error = folder(place.path(), |_| {}).unwrap_err().to_string();
-    assert!(error.starts_with("12 of 30 files cannot be decoded: mend or remove them, or say `skip_damaged: true`\n"));
-    assert!(error.contains("dark/00.png: ") && error.ends_with("\n    and 2 more"), "{error}");
-    let data = folder(place.path(), |params| params.skip_damaged = true).unwrap();
-    assert_eq!(Split::ALL.iter().map(|&split| data.len(split)).sum::<usize>(), 18);
+    let error = refused(root, |_| {});
+    assert!(
+        error.starts_with("12 of 30 pictures beneath ") && error.contains("or say `skip_damaged: true`"),
+        "{error}"
+    );
+    assert!(error.contains("\n    dark/00.png: it begins as no picture does") && error.ends_with("\n    and 2 more"));
+    let data = folder(root, |params| params.skip_damaged = true).unwrap();
+    assert!(data.summary.contains("\nleft out, since they cannot be read: 12 .png\n"), "{}", data.summary);
+    assert!(data.summary.contains("\nleft out: dark/11.png: it begins as no picture does"), "{}", data.summary);
+    assert!(!data.note.contains("dark/11.png"), "{}", data.note);
+    (0..12).for_each(|number| std::fs::remove_file(root.join(format!("dark/{number:02}.png"))).unwrap());
+    let without = folder(root, |_| {}).unwrap();
+    for split in Split::ALL {
+        assert_eq!(colours(&data, split), colours(&without, split), "as if they had not been there");
+    }
+}
+
+#[test]
+fn a_class_of_which_little_is_whole_is_trained_on_and_one_without_is_an_error() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path();
+    unbalanced(root);
+    (1..20).for_each(|number| std::fs::write(root.join(format!("dark/{number:02}.png")), "torn").unwrap());
+    let data = folder(root, |params| params.skip_damaged = true).unwrap();
+    assert_eq!(counts(&data), [[1, 7], [0, 1], [0, 2]]);
+    std::fs::write(root.join("dark/00.png"), "torn").unwrap();
+    let error = refused(root, |params| params.skip_damaged = true);
+    let expected = "no file of class `dark` can be read (20 .png; dark/00.png: it begins as no picture does";
+    assert!(error.contains(expected) && error.contains("or move the folder away"), "{error}");
+}
+
+#[test]
+fn pictures_that_are_not_read_do_not_vanish() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path();
+    unbalanced(root);
+    std::fs::write(root.join("labels.csv"), "").unwrap();
+    std::fs::write(root.join("dark/Thumbs.db"), "").unwrap();
+    std::fs::write(root.join("dark/phone.HEIC"), "").unwrap();
+    let error = refused(root, |_| {});
+    assert!(error.starts_with("1 of 31 pictures beneath "), "{error}");
+    assert!(error.ends_with("\n    dark/phone.HEIC: no .heic files are read: convert it to JPEG or PNG"), "{error}");
+    let data = folder(root, |params| params.skip_damaged = true).unwrap();
+    assert!(data.note.contains("\nleft out, since they cannot be read: 1 .heic\n"), "{}", data.note);
+    assert!(data.note.ends_with("\npassed over, since they are no pictures: 1 .csv, 1 .db"), "{}", data.note);
+    std::fs::create_dir(root.join("boxes")).unwrap();
+    std::fs::write(root.join("boxes/a.xml"), "").unwrap();
+    let data = folder(root, |params| params.skip_damaged = true).unwrap();
+    assert!(data.note.ends_with("\nno picture lies in `boxes` (1 .xml)"), "{}", data.note);
+    std::fs::create_dir(root.join("scans")).unwrap();
+    std::fs::write(root.join("scans/a.dcm"), "").unwrap();
+    let error = refused(root, |params| params.skip_damaged = true);
+    assert!(error.contains("no file of class `scans` can be read (1 .dcm; scans/a.dcm: no .dcm files are"), "{error}");
+}
+
+#[test]
+fn a_split_does_not_vanish() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path();
+    unbalanced(&root.join("train"));
+    std::fs::create_dir_all(root.join("test/dark")).unwrap();
+    std::fs::write(root.join("test/dark/a.png"), "torn").unwrap();
+    let error = refused(root, |params| params.skip_damaged = true);
+    assert!(error.contains("no file of the folder `test` can be read (1 .png; test/dark/a.png: "), "{error}");
+}
+
+#[test]
+fn links_are_followed_and_one_to_nowhere_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    let (root, elsewhere) = (place.path().join("images"), place.path().join("elsewhere"));
+    unbalanced(&elsewhere);
+    std::fs::create_dir_all(root.join("abnormal")).unwrap();
+    symlink(elsewhere.join("dark"), root.join("normal")).unwrap();
+    for number in 0..10 {
+        symlink(elsewhere.join(format!("light/deep/{number}.png")), root.join(format!("abnormal/{number}.png")))
+            .unwrap();
+    }
+    let data = folder(&root, |_| {}).unwrap();
+    assert_eq!(
+        (&data.manifest.classes[..], counts(&data)[0].clone()),
+        (&["abnormal".into(), "normal".into()][..], vec![7, 15])
+    );
+    symlink("/nowhere/x.png", root.join("abnormal/gone.png")).unwrap();
+    let error = refused(&root, |_| {});
+    assert!(error.ends_with("\n    abnormal/gone.png: a link to what is not there"), "{error}");
+    let without = folder(&root, |params| params.skip_damaged = true).unwrap();
+    assert_eq!(counts(&without), counts(&data));
+    symlink("/nowhere/class", root.join("lost")).unwrap();
+    let error = refused(&root, |params| params.skip_damaged = true);
+    assert!(
+        error.contains("no file of class `lost` can be read (1 without an ending; lost: a link to what is "),
+        "{error}"
+    );
+}
+
+#[test]
+fn pictures_lie_as_their_cameras_noted() {
+    let place = tempfile::tempdir().unwrap();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/turned");
+    for class in ["a", "b"] {
+        std::fs::create_dir(place.path().join(class)).unwrap();
+        for value in 1..=8 {
+            let name = format!("{value}.png");
+            std::fs::copy(fixtures.join(&name), place.path().join(class).join(&name)).unwrap();
+        }
+    }
+    let distinct = |data: &Dataset| {
+        let images =
+            Split::ALL.into_iter().flat_map(|split| (0..data.len(split)).map(move |image| data.image(split, image)));
+        images.collect::<std::collections::BTreeSet<_>>().len()
+    };
+    let turned = folder(place.path(), |_| {}).unwrap();
+    assert_eq!(distinct(&turned), 8, "the same picture in eight ways");
+    assert!(turned.note.contains("\nturned as their cameras noted: 14"), "{}", turned.note);
+    let lying = folder(place.path(), |params| params.exif = false).unwrap();
+    assert_eq!(distinct(&lying), 1);
+    assert!(!lying.note.contains("turned"), "{}", lying.note);
 }
