@@ -126,8 +126,6 @@ impl Stage for Folder {
 
 /// The files of each split by their numbers.
 fn chosen(tree: &Tree, params: &Params) -> Result<BTreeMap<Split, Vec<usize>>> {
-    let (classes, seed) = (tree.classes.len(), params.seed);
-    let labels = |files: &[usize]| -> Vec<i32> { files.iter().map(|&file| tree.files[file].label).collect() };
     let mut left = tree.of(Split::Train);
     let mut images = BTreeMap::new();
     for (split, draw) in [
@@ -138,30 +136,37 @@ fn chosen(tree: &Tree, params: &Params) -> Result<BTreeMap<Split, Vec<usize>>> {
         if tree.has(split) {
             let own = tree.of(split);
             let draw = if matches!(draw, Draw::Share(_)) { Draw::Count(own.len()) } else { draw };
-            let (drawn, _) = split::hold_out(&labels(&own), classes, draw, 0, seed).with_context(cannot)?;
-            images.insert(split, pick(&own, &drawn));
-            continue;
+            let (drawn, _) = hold_out(tree, &own, draw, 0, params.seed).with_context(cannot)?;
+            images.insert(split, drawn);
+        } else if !matches!(draw, Draw::Share(0.0)) {
+            let (drawn, rest) = hold_out(tree, &left, draw, 1, params.seed).with_context(cannot)?;
+            ensure!(
+                !drawn.is_empty(),
+                "there is no image for the {} split: of {} that are left, one of each class is trained on; add some, or \
+                 lower `test`",
+                split.name(),
+                left.len()
+            );
+            images.insert(split, drawn);
+            left = rest;
         }
-        if matches!(draw, Draw::Share(0.0)) {
-            continue;
-        }
-        let (drawn, rest) = split::hold_out(&labels(&left), classes, draw, 1, seed).with_context(cannot)?;
-        ensure!(
-            !drawn.is_empty(),
-            "there is no image for the {} split: {} {} left, and of each class one is trained on; add some, or lower `test`",
-            split.name(),
-            left.len(),
-            if left.len() == 1 { "is" } else { "are" }
-        );
-        images.insert(split, pick(&left, &drawn));
-        left = pick(&left, &rest);
     }
     if let Some(count) = params.train {
-        let kept = split::keep(&labels(&left), classes, count as usize, seed);
+        let kept = split::keep(&labels(tree, &left), tree.classes.len(), count as usize, params.seed);
         left = pick(&left, &kept.context("cannot draw the train split")?);
     }
     images.insert(Split::Train, left);
     Ok(images)
+}
+
+/// Those of the files that are drawn, and the rest, in which at least `kept` of each class stay.
+fn hold_out(tree: &Tree, files: &[usize], draw: Draw, kept: usize, seed: u64) -> Result<(Vec<usize>, Vec<usize>)> {
+    let (drawn, rest) = split::hold_out(&labels(tree, files), tree.classes.len(), draw, kept, seed)?;
+    Ok((pick(files, &drawn), pick(files, &rest)))
+}
+
+fn labels(tree: &Tree, files: &[usize]) -> Vec<i32> {
+    files.iter().map(|&file| tree.files[file].label).collect()
 }
 
 fn pick(files: &[usize], places: &[usize]) -> Vec<usize> {

@@ -4,11 +4,11 @@
 mod jpeg;
 mod list;
 
-pub use list::{ENDINGS, Listing, NOWHERE, by_ending, ending, list};
+pub use list::{ENDINGS, Listing, by_ending, ending, list};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 use std::io::Cursor;
 use std::path::Path;
 
@@ -39,9 +39,6 @@ const MOST_BYTES: u64 = 512 << 20;
 /// animation the first frame, of several pages the first. With `turns`, a picture is turned and mirrored as its EXIF
 /// orientation says (of a TIFF, its own). One that ends early is an error.
 pub fn read(file: &Path, turns: bool) -> Result<Picture> {
-    if list::leads_nowhere(file) {
-        bail!(NOWHERE);
-    }
     pixels(&std::fs::read(file).context("it cannot be read")?, turns)
 }
 
@@ -66,18 +63,33 @@ fn decoded(bytes: &[u8]) -> Result<(DynamicImage, Orientation)> {
         ImageFormat::WebP => check_length(bytes)?,
         format => ensure!(is_read(format), "it is {format:?}, which is not read: convert it to JPEG or PNG"),
     }
-    let mut decoder = reader.into_decoder()?;
-    check_size(decoder.total_bytes(), decoder.dimensions())?;
-    let orientation = match format {
-        ImageFormat::Png => exif_of_png(bytes).map_or(Orientation::NoTransforms, oriented),
-        ImageFormat::WebP => decoder.exif_metadata()?.map_or(Orientation::NoTransforms, |exif| oriented(&exif)),
-        _ => decoder.orientation()?,
-    };
-    let image = DynamicImage::from_decoder(decoder)?;
+    let (image, orientation) = decoded_as(format, reader, bytes)?;
     if matches!(image, DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_)) {
         bail!("it holds floating-point numbers, which do not say what is white: convert it to 8 or 16 bits");
     }
     Ok((image, orientation))
+}
+
+fn decoded_as(
+    format: ImageFormat,
+    reader: ImageReader<Cursor<&[u8]>>,
+    bytes: &[u8],
+) -> Result<(DynamicImage, Orientation)> {
+    let fault = |error| match error {
+        ImageError::Unsupported(error) => anyhow!("its kind of {format:?} is not read: convert it to PNG ({error})"),
+        error => anyhow!("it is damaged or ends early: {error}"),
+    };
+    let mut decoder = reader.into_decoder().map_err(fault)?;
+    check_size(decoder.total_bytes(), decoder.dimensions())?;
+    let orientation = match format {
+        ImageFormat::Png => exif_of_png(bytes).map_or(Orientation::NoTransforms, oriented),
+        ImageFormat::WebP => {
+            let exif = decoder.exif_metadata().map_err(fault)?;
+            exif.map_or(Orientation::NoTransforms, |exif| oriented(&exif))
+        }
+        _ => decoder.orientation().map_err(fault)?,
+    };
+    Ok((DynamicImage::from_decoder(decoder).map_err(fault)?, orientation))
 }
 
 fn check_size(bytes: u64, (width, height): (u32, u32)) -> Result<()> {

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// The class of images that have none.
 const UNLABELLED: &str = "unlabelled";
+/// Of a link.
+const NOWHERE: &str = "a link to what is not there";
 
 #[derive(Debug)]
 pub struct Tree {
@@ -51,7 +53,7 @@ impl Tree {
             |path: &PathBuf| format!("no .{} files are read: convert it to JPEG or PNG", pictures::ending(path));
         let mut found: Vec<(PathBuf, Option<String>)> = pictures.into_iter().map(|path| (path, None)).collect();
         found.extend(unread.into_iter().map(|path| (path.clone(), Some(not_read(&path)))));
-        found.extend(dangling.into_iter().map(|path| (path, Some(pictures::NOWHERE.to_owned()))));
+        found.extend(dangling.into_iter().map(|path| (path, Some(NOWHERE.to_owned()))));
         found.sort();
         let folders: BTreeSet<Folders> = found.iter().map(folders).collect();
         let layout = Layout::of(root, &folders, wanted)?;
@@ -107,45 +109,44 @@ impl Tree {
 
     /// That no class and no split has vanished, and that all classes can be learned.
     pub fn check(&self) -> Result<()> {
-        for (label, class) in self.classes.iter().enumerate() {
-            self.check_some(&format!("class `{class}`"), |file| file.label == label as i32)?;
-        }
-        if let Layout::Splits(splits) = &self.layout {
-            for (name, split) in splits {
-                self.check_some(&format!("the folder `{name}`"), |file| file.split == *split)?;
+        let labels = |numbers: Vec<usize>| numbers.into_iter().map(|number| self.files[number].label).collect();
+        let trained: BTreeSet<i32> = labels(self.of(Split::Train));
+        let whole: BTreeSet<i32> = Split::ALL.into_iter().flat_map(|split| labels(self.of(split))).collect();
+        for (class, label) in self.classes.iter().zip(0..) {
+            ensure!(whole.contains(&label), self.lost(&format!("class `{class}`"), |file| file.label == label));
+            if !trained.contains(&label) {
+                let file = self.files.iter().find(|file| file.label == label && file.fault.is_none());
+                bail!(
+                    "{}: there is no image of class `{class}` to train on: add some to the folder of the train split, or move \
+                     this one's folder away",
+                    self.root.join(&file.expect("one is whole").path).display()
+                );
             }
         }
-        let trained: BTreeSet<i32> = self.of(Split::Train).iter().map(|&number| self.files[number].label).collect();
-        let untrained = self.files.iter().find(|file| file.fault.is_none() && !trained.contains(&file.label));
-        if let Some(Labelled { path, label, .. }) = untrained {
-            let (path, class) = (self.root.join(path), &self.classes[*label as usize]);
-            bail!(
-                "{}: there is no image of class `{class}` to train on: add some to the folder of the train split, or move \
-                 this one's folder away",
-                path.display()
-            );
+        let Layout::Splits(splits) = &self.layout else { return Ok(()) };
+        for (name, split) in splits {
+            let is_there = !self.of(*split).is_empty();
+            ensure!(is_there, self.lost(&format!("the folder `{name}`"), |file| file.split == *split));
         }
         Ok(())
     }
 
-    fn check_some(&self, what: &str, belongs: impl Fn(&Labelled) -> bool) -> Result<()> {
+    /// What to say of that of which nothing is left.
+    fn lost(&self, what: &str, belongs: impl Fn(&Labelled) -> bool) -> String {
         let all: Vec<&Labelled> = self.files.iter().filter(|file| belongs(file)).collect();
-        if let Some(first) = all.first().filter(|_| all.iter().all(|file| file.fault.is_some())) {
-            bail!(
-                "{}: no file of {what} can be read ({}; {}: {}): mend or convert them, or move the folder away",
-                self.root.display(),
-                pictures::by_ending(all.iter().map(|file| file.path.as_path())),
-                first.path.display(),
-                first.fault.as_deref().unwrap_or_default()
-            );
-        }
-        Ok(())
+        format!(
+            "{}: no file of {what} can be read ({}; {}: {}): mend or convert them, or move the folder away",
+            self.root.display(),
+            pictures::by_ending(all.iter().map(|file| file.path.as_path())),
+            all[0].path.display(),
+            all[0].fault.as_deref().unwrap_or_default()
+        )
     }
 }
 
 /// The folders that a picture lies in. A link to nowhere without an ending may have been one itself.
 fn folders((path, fault): &(PathBuf, Option<String>)) -> Folders {
-    let may_be_a_folder = fault.as_deref() == Some(pictures::NOWHERE) && pictures::ending(path).is_empty();
+    let may_be_a_folder = fault.as_deref() == Some(NOWHERE) && pictures::ending(path).is_empty();
     let inside = if may_be_a_folder { Some(path.as_path()) } else { path.parent() };
     inside.into_iter().flat_map(Path::iter).map(|name| name.to_string_lossy().into_owned()).collect()
 }

@@ -54,18 +54,19 @@ fn walk(root: &Path, inside: &Path, above: &mut Vec<PathBuf>, found: &mut Listin
     }
     above.push(real);
     for entry in folder.read_dir().with_context(cannot_read)? {
-        let name = entry.with_context(cannot_read)?.file_name();
+        let entry = entry.with_context(cannot_read)?;
+        let (name, kind) = (entry.file_name(), entry.file_type().with_context(cannot_read)?);
         if name.as_encoded_bytes().starts_with(b".") {
             continue;
         }
         let (path, inside) = (folder.join(&name), inside.join(&name));
-        if path.is_dir() {
+        if kind.is_dir() || kind.is_symlink() && path.is_dir() {
             walk(root, &inside, above, found)?;
             continue;
         }
         let ending = ending(&inside);
         let is_read = ENDINGS.contains(&ending.as_str());
-        let list = if leads_nowhere(&path) && (is_read || ending.is_empty()) {
+        let list = if kind.is_symlink() && !path.exists() && (is_read || ending.is_empty()) {
             &mut found.dangling
         } else if is_read || ending.is_empty() && begins_as_picture(&path) {
             &mut found.pictures
@@ -86,13 +87,6 @@ fn begins_as_picture(path: &Path) -> bool {
     let read = File::open(path).and_then(|file| file.take(16).read_to_end(&mut start));
     let format = read.ok().and_then(|_| image::guess_format(&start).ok());
     format.is_some_and(|format| is_read(format) && format != ImageFormat::Pnm)
-}
-
-/// Of a link that does.
-pub const NOWHERE: &str = "a link to what is not there";
-
-pub fn leads_nowhere(path: &Path) -> bool {
-    path.is_symlink() && !path.exists()
 }
 
 /// What a file's name ends in, in small letters and without the point; of a compressed file the last two: `nii.gz`.

@@ -154,17 +154,21 @@ fn pictures_are_listed_by_path_and_the_rest_is_told() {
 fn faults_say_what_is_wrong() {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name);
-    std::os::unix::fs::symlink("nowhere", place("link.png")).unwrap();
     std::fs::write(place("text.png"), "no picture").unwrap();
     std::fs::write(place("empty.png"), "").unwrap();
     std::fs::write(place("icon.png"), [0, 0, 1, 0, 1, 0]).unwrap();
     image::Rgb32FImage::new(2, 2).save(place("float.tiff")).unwrap();
+    let place_of = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/kinds").join(name);
+    let cut = |name: &str| std::fs::read(place_of(name)).map(|bytes| bytes[..bytes.len() / 2].to_vec()).unwrap();
+    std::fs::write(place("cut.png"), cut("alpha.png")).unwrap();
+    std::fs::write(place("cut.webp"), cut("lossy.webp")).unwrap();
     for (name, fault) in [
-        ("link.png", "a link to what is not there"),
         ("text.png", "it begins as no picture does that is read: JPEG, PNG, "),
         ("empty.png", "it is empty"),
         ("icon.png", "it is Ico, which is not read: convert it to JPEG or PNG"),
         ("float.tiff", "it holds floating-point numbers, "),
+        ("cut.png", "it is damaged or ends early: "),
+        ("cut.webp", "it ends early"),
         ("gone.png", "it cannot be read: No such file"),
     ] {
         let found = format!("{:#}", read(&place(name), true).unwrap_err());
