@@ -2,7 +2,10 @@
 
 mod tiny;
 
+use pretext_stages::catalog;
 use pretext_stages::context::Context;
+use pretext_stages::data::Split;
+use pretext_stages::tasks::{FeatureSet, SplitFeatures};
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::Path;
@@ -41,4 +44,24 @@ fn patches_that_do_not_divide_a_view_are_refused() {
     };
     let error = refused("pretrain/simclr", root.path(), &[("data", &data), ("views", &views)], vit);
     assert!(error.starts_with("encoder.patch is 4 and the images or their views have 10 x 10 pixels"), "{error}");
+}
+
+/// A data set to train on only has none to judge by.
+#[test]
+fn evaluations_refuse_features_without_a_test_split() {
+    let root = tempfile::tempdir().unwrap();
+    let features = root.path().join("features");
+    fs::create_dir(&features).unwrap();
+    let some = SplitFeatures { values: vec![0.5; 8], labels: vec![0, 1, 0, 1] };
+    let splits = [(Split::Train, some.clone()), (Split::Validation, some)].into();
+    FeatureSet { features: 2, classes: 2, splits }.save(&features).unwrap();
+    let evaluations: Vec<_> = catalog::entries().into_iter().filter(|entry| entry.name.starts_with("eval/")).collect();
+    assert!(evaluations.len() >= 3);
+    for entry in evaluations {
+        let folder = root.path().join(entry.name);
+        let run = tiny::request(&entry, tiny::small_params(&entry, 1, 2), &folder, &[("features", &features)]);
+        let context = Context::new(&run, &tiny::Nobody, &|| false).unwrap();
+        let error = (entry.run)(&run.params, &context).unwrap_err().to_string();
+        assert!(error.starts_with("these features have no image of the test split, "), "{}: {error}", entry.name);
+    }
 }

@@ -36,7 +36,8 @@ pub fn write_photographs(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let mut writer = DatasetWriter::new(folder.to_owned(), manifest, &source);
     writer.split(Split::Train, &(0..IMAGES).collect::<Vec<_>>())?;
-    writer.finish()
+    writer.finish()?;
+    Ok(())
 }
 
 /// For each line of standard input an epoch of the method, whose images a second are printed.

@@ -1,7 +1,7 @@
 //! JPEG files on all cores: decoded, two views of each, in batches of tensors.
 
 use crate::{MEAN, SD, simclr};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use pretext_stages::augment::{Image, Normaliser, Place, Policy, Rgb8};
 use pretext_stages::data::pictures;
 use pretext_stages::nn::{self, ops::Staging};
@@ -14,7 +14,7 @@ const BATCH: usize = 128;
 
 /// A round's views per second: once through all files.
 pub fn measure(folder: &Path) -> Result<impl FnMut() -> Result<f64> + 'static> {
-    let files = pictures::list(folder)?;
+    let files: Vec<PathBuf> = pictures::list(folder)?.pictures.iter().map(|file| folder.join(file)).collect();
     let (policy, device) = (simclr(SIDE, 0.5), nn::device("cpu")?);
     let mut epoch = 0;
     Ok(move || {
@@ -36,7 +36,7 @@ fn fill(files: &[PathBuf], policy: &Policy, (epoch, first): (usize, usize), [a, 
     let normaliser = Normaliser::new(&MEAN, &SD);
     let views = a.par_chunks_mut(VIEW).zip(b.par_chunks_mut(VIEW)).zip(files).enumerate();
     views.try_for_each_init(Image::default, |image, (number, ((a, b), file))| {
-        let picture = pictures::decode(file)?;
+        let picture = pictures::read(file, true).with_context(|| file.display().to_string())?;
         let source = Rgb8::new(&picture.rgb, picture.height, picture.width);
         for (view, to) in [a, b].into_iter().enumerate() {
             policy.apply(source, Place { seed: 0, epoch, image: first + number, view }, image);

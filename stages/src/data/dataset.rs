@@ -6,8 +6,7 @@ use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -89,62 +88,6 @@ impl Dataset {
     }
 }
 
-/// Writes the artifact.
-pub struct DatasetWriter<'a> {
-    folder: PathBuf,
-    /// Its `images`, `mean` and `sd` are filled in here.
-    manifest: Manifest,
-    /// Image number to its pixels and label.
-    source: &'a dyn Fn(usize) -> (&'a [u8], i32),
-}
-
-impl<'a> DatasetWriter<'a> {
-    pub fn new(folder: PathBuf, manifest: Manifest, source: &'a dyn Fn(usize) -> (&'a [u8], i32)) -> Self {
-        Self { folder, manifest, source }
-    }
-
-    pub fn split(&mut self, split: Split, images: &[usize]) -> Result<()> {
-        let file = |kind: &str| -> Result<BufWriter<File>> {
-            let path = self.folder.join(format!("{}.{kind}", split.name()));
-            Ok(BufWriter::new(File::create(&path).with_context(|| format!("cannot create {}", path.display()))?))
-        };
-        let (mut pixels, mut labels) = (file("images")?, file("labels")?);
-        for &image in images {
-            let (bytes, label) = (self.source)(image);
-            pixels.write_all(bytes)?;
-            labels.write_all(&label.to_le_bytes())?;
-        }
-        pixels.flush()?;
-        labels.flush()?;
-        self.manifest.images.insert(split, images.len());
-        if split == Split::Train {
-            (self.manifest.mean, self.manifest.sd) = self.channel_moments(images);
-        }
-        Ok(())
-    }
-
-    fn channel_moments(&self, images: &[usize]) -> (Vec<f32>, Vec<f32>) {
-        let channels = self.manifest.channels;
-        let (mut sum, mut squares) = (vec![0u64; channels], vec![0u64; channels]);
-        for &image in images {
-            for pixel in (self.source)(image).0.chunks_exact(channels) {
-                for (channel, &value) in pixel.iter().enumerate() {
-                    sum[channel] += u64::from(value);
-                    squares[channel] += u64::from(value) * u64::from(value);
-                }
-            }
-        }
-        let n = (images.len() * self.manifest.height * self.manifest.width) as f64;
-        let mean: Vec<f64> = sum.iter().map(|&s| s as f64 / n / 255.0).collect();
-        let sd = squares.iter().zip(&mean).map(|(&s, m)| (s as f64 / n / 255.0 / 255.0 - m * m).max(0.0).sqrt() as f32);
-        (mean.iter().map(|&m| m as f32).collect(), sd.collect())
-    }
-
-    pub fn finish(self) -> Result<()> {
-        write_json(&self.folder.join("manifest.json"), &self.manifest)
-    }
-}
-
 pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     serde_json::from_str(&text).with_context(|| format!("{} does not hold what is expected", path.display()))
@@ -160,42 +103,4 @@ pub fn read_i32(path: &Path, count: usize) -> Result<Vec<i32>> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     ensure!(bytes.len() == 4 * count, "{} has {} bytes, expected {}", path.display(), bytes.len(), 4 * count);
     Ok(bytes.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What workers of a sweep share of a data set is the system's page cache: none has images of its own.
-    #[test]
-    fn images_are_read_where_they_lie() {
-        let folder = tempfile::tempdir().unwrap();
-        let pixels: Vec<u8> = (0..=255).cycle().take(40 * 8 * 8 * 3).collect();
-        let source = |image: usize| (&pixels[image * 192..(image + 1) * 192], 0);
-        let manifest = Manifest {
-            name: "grey".into(),
-            height: 8,
-            width: 8,
-            channels: 3,
-            classes: vec!["all".into()],
-            images: BTreeMap::new(),
-            mean: vec![],
-            sd: vec![],
-        };
-        let mut writer = DatasetWriter::new(folder.path().to_owned(), manifest, &source);
-        writer.split(Split::Train, &(0..40).collect::<Vec<_>>()).unwrap();
-        writer.finish().unwrap();
-
-        let data = Dataset::open(folder.path()).unwrap();
-        assert_eq!(data.image(Split::Train, 39), source(39).0);
-        let place = data.image(Split::Train, 39).as_ptr() as usize;
-        let file = folder.path().join("train.images").display().to_string();
-        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-        let map = maps.lines().find(|line| line.ends_with(&file)).expect("the file is mapped into memory");
-        let (range, rest) = map.split_once(' ').unwrap();
-        let (start, end) = range.split_once('-').unwrap();
-        let number = |text: &str| usize::from_str_radix(text, 16).unwrap();
-        assert!((number(start)..number(end)).contains(&place), "{map}");
-        assert!(rest.starts_with("r--s "), "read only and shared with who else has it open: {map}");
-    }
 }

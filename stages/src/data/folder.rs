@@ -1,25 +1,26 @@
 //! A folder of one's own photographs as a data set.
 
+mod decoded;
+mod layout;
+mod report;
+mod spelling;
 mod tree;
 
-use super::dataset::{DatasetWriter, Manifest, Split};
-use super::pictures;
+use super::dataset::{Manifest, Split};
 use super::split::{self, Draw};
+use super::writer::DatasetWriter;
 use crate::context::Context;
 use crate::stage::{About, OutputAbout, Stage};
 use anyhow::{Context as _, Result, bail, ensure};
-use image::RgbImage;
-use image::imageops::{FilterType, crop_imm, resize};
-use memmap2::{Mmap, MmapMut};
-use rayon::prelude::*;
+use decoded::Decoded;
+use layout::Splits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use tree::Tree;
 
-/// A folder of JPEG and PNG files, of one sub-folder for each class or without labels.
+/// A folder of pictures, of one sub-folder for each class or without labels.
 pub struct Folder;
 
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -31,27 +32,42 @@ pub struct Params {
     /// width and height of the data set's images
     #[schemars(range(min = 8, max = 1024), extend("x-unit" = "pixels"))]
     size: u32,
-    /// images to train on, of each class in proportion; all that are left where it is null
+    /// what the folders at the top are: `classes`, `folders` of splits, or, by `auto`, what their names say
+    splits: Splits,
+    /// images to train on, of each class in proportion and at least one; all that are left where it is null
     #[schemars(range(min = 1), extend("x-unit" = "images"))]
     train: Option<u32>,
     /// images held out to choose settings on, of each class in proportion; where it is null, all of their own folder, or a
     /// tenth of what the test split leaves
     #[schemars(range(min = 1), extend("x-unit" = "images"))]
     validation: Option<u32>,
-    /// share of each class that is the test split, where that has no folder of its own
+    /// share of each class that is the test split, where that has no folder of its own; with 0 there is none, and the data set
+    /// is one to train on only
     #[schemars(range(min = 0.0, max = 0.9), extend("x-unit" = "fraction"))]
     test: f64,
     /// of the draw of the splits
     #[schemars(range(min = 0))]
     seed: u64,
-    /// leave out files that cannot be decoded, in place of ending with their names
+    /// turn and mirror pictures as the camera noted in their EXIF data (of a TIFF, in its own)
+    exif: bool,
+    /// leave out pictures that are damaged or of a format that is not read, and links to what is not there, in place of ending
+    /// with their names
     skip_damaged: bool,
 }
 
 impl Default for Params {
     fn default() -> Self {
-        let (train, validation, skip_damaged) = (None, None, false);
-        Self { path: PathBuf::new(), size: 64, train, validation, test: 0.2, seed: 0, skip_damaged }
+        Self {
+            path: PathBuf::new(),
+            size: 64,
+            splits: Splits::Auto,
+            train: None,
+            validation: None,
+            test: 0.2,
+            seed: 0,
+            exif: true,
+            skip_damaged: false,
+        }
     }
 }
 
@@ -59,137 +75,127 @@ impl Stage for Folder {
     type Params = Params;
     const ABOUT: About = About {
         name: "data/folder",
-        summary: "A folder of one's own JPEG and PNG files, a sub-folder for each class",
+        // 2: other draws, pictures turned as EXIF says, a summary.
+        version: 2,
+        summary: "A folder of one's own pictures, a sub-folder for each class",
         docs: "The layout of torchvision's ImageFolder: the folders at the top are the classes, and whatever lies beneath \
-               one is of its class. Where they are called train, val (or valid, validation) and test, those are the splits \
-               and the classes lie within; what has no folder is drawn from train: the same share of every class, by the \
-               seed. Images beside each other without a folder have no labels: an encoder can be trained on them, and \
-               evaluations refuse them.\n\n\
-               Of each image the largest central square is taken and made smaller or larger (bilinear, antialiased). Files \
-               and folders whose names begin with a dot are passed over.",
+               one is of its class. Where they are named like splits (train, training; val, valid, validation, dev; test, \
+               testing, eval; in any case, also train_images or test1), those are the splits and the classes lie within; what \
+               has no folder is drawn from train: the same share of every class, by the seed. Of each class at least one \
+               image is trained on. Images beside each other without a folder have no labels: an encoder can be trained on \
+               them, and evaluations refuse them.\n\n\
+               JPEG, PNG, BMP, GIF, TIFF, WebP, PPM, PGM and PBM are read, and one that ends early is damaged. Pictures of \
+               other formats end the stage, other files are passed over. Of each image the largest central square is taken \
+               and made smaller or larger (bilinear, antialiased); of an animation the first frame, of several pages the \
+               first; 16 bits become 8, and alpha is dropped. Links are followed. Files and folders whose names begin with a \
+               dot are passed over.\n\n\
+               `summary.txt` says what the folder was taken for: classes and splits, what was left out and why.",
         gives: &[OutputAbout { name: "dataset", type_: "dataset", doc: "train, validation and test split" }],
         ..About::NONE
     };
 
     fn run(params: Params, context: &Context) -> Result<()> {
-        let tree = Tree::read(&params.path)?;
-        let images = chosen(&tree, &params)?;
-        let files: Vec<&Path> = images.values().flatten().map(|&number| tree.files[number].path.as_path()).collect();
+        let mut tree = Tree::read(&params.path, params.splits)?;
+        refuse(&tree, params.skip_damaged)?;
         let folder = context.output("dataset")?;
-        let decoded = folder.join("decoded");
-        let damaged = decode_all(&files, &decoded, params.size as usize, context)?;
-        refuse(&damaged, &files, params.skip_damaged)?;
-        write(&tree, images, &damaged, &decoded, params.size as usize, folder)?;
-        std::fs::remove_file(&decoded).with_context(|| format!("cannot remove {}", decoded.display()))
+        let mut decoded = Decoded::create(folder.join("decoded"), params.size)?;
+        // Again without those that turn out to be damaged, so that the splits are as if they were not there.
+        let images = loop {
+            let images = chosen(&tree, &params)?;
+            let new = images.values().flatten().filter(|number| !decoded.has(**number));
+            let new: Vec<(usize, PathBuf)> = new.map(|&number| (number, tree.place(number))).collect();
+            let faults = decoded.add(&new, params.exif, context)?;
+            if faults.is_empty() {
+                break images;
+            }
+            faults.into_iter().for_each(|(number, fault)| tree.files[number].fault = Some(fault));
+            refuse(&tree, params.skip_damaged)?;
+            tree.check()?;
+        };
+        tree.faulty().iter().for_each(|(path, fault)| eprintln!("left out: {}: {fault}", path.display()));
+        let summary = report::summary(&tree, &images, &decoded, &params);
+        let squares = decoded.into_squares()?;
+        let source = |number: usize| (squares.of(number), tree.files[number].label);
+        let mut writer = DatasetWriter::new(folder.clone(), manifest(&tree, params.size as usize), &source);
+        for (split, numbers) in &images {
+            writer.split(*split, numbers)?;
+        }
+        summary.publish(&writer.finish()?, &folder, context)
     }
 }
 
 /// The files of each split by their numbers.
 fn chosen(tree: &Tree, params: &Params) -> Result<BTreeMap<Split, Vec<usize>>> {
-    let (classes, seed) = (tree.classes.len(), params.seed);
     let mut left = tree.of(Split::Train);
     let mut images = BTreeMap::new();
-    for (split, count) in [
+    for (split, draw) in [
         (Split::Test, Draw::Share(params.test)),
         (Split::Validation, params.validation.map_or(Draw::Share(0.1), |count| Draw::Count(count as usize))),
-        (Split::Train, params.train.map_or(Draw::Share(1.0), |count| Draw::Count(count as usize))),
     ] {
-        let labels = |files: &[usize]| -> Vec<i32> { files.iter().map(|&file| tree.files[file].label).collect() };
-        let drawn = if split != Split::Train && tree.has(split) {
+        let cannot = || format!("cannot draw the {} split", split.name());
+        if tree.has(split) {
             let own = tree.of(split);
-            let count = if matches!(count, Draw::Share(_)) { Draw::Share(1.0) } else { count };
-            split::proportional(&labels(&own), classes, count, seed).map(|(drawn, _)| pick(&own, &drawn))
-        } else {
-            split::proportional(&labels(&left), classes, count, seed).map(|(drawn, rest)| {
-                let picked = pick(&left, &drawn);
-                left = pick(&left, &rest);
-                picked
-            })
-        };
-        let drawn = drawn.with_context(|| format!("cannot draw the {} split", split.name()))?;
-        ensure!(!drawn.is_empty(), "there is no image for the {} split: more images are needed", split.name());
-        images.insert(split, drawn);
+            let draw = if matches!(draw, Draw::Share(_)) { Draw::Count(own.len()) } else { draw };
+            let (drawn, _) = hold_out(tree, &own, draw, 0, params.seed).with_context(cannot)?;
+            images.insert(split, drawn);
+        } else if !matches!(draw, Draw::Share(0.0)) {
+            let (drawn, rest) = hold_out(tree, &left, draw, 1, params.seed).with_context(cannot)?;
+            ensure!(
+                !drawn.is_empty(),
+                "there is no image for the {} split: of {} that are left, one of each class is trained on; add some, or \
+                 lower `test`",
+                split.name(),
+                left.len()
+            );
+            images.insert(split, drawn);
+            left = rest;
+        }
     }
+    if let Some(count) = params.train {
+        let kept = split::keep(&labels(tree, &left), tree.classes.len(), count as usize, params.seed);
+        left = pick(&left, &kept.context("cannot draw the train split")?);
+    }
+    images.insert(Split::Train, left);
     Ok(images)
+}
+
+/// Those of the files that are drawn, and the rest, in which at least `kept` of each class stay.
+fn hold_out(tree: &Tree, files: &[usize], draw: Draw, kept: usize, seed: u64) -> Result<(Vec<usize>, Vec<usize>)> {
+    let (drawn, rest) = split::hold_out(&labels(tree, files), tree.classes.len(), draw, kept, seed)?;
+    Ok((pick(files, &drawn), pick(files, &rest)))
+}
+
+fn labels(tree: &Tree, files: &[usize]) -> Vec<i32> {
+    files.iter().map(|&file| tree.files[file].label).collect()
 }
 
 fn pick(files: &[usize], places: &[usize]) -> Vec<usize> {
     places.iter().map(|&place| files[place]).collect()
 }
 
-/// So many files are decoded between two looks at the clock.
-const BLOCK: usize = 256;
-
-/// Writes the images one behind the other into a file, `[size, size, 3]` each, and returns the numbers of those that
-/// cannot be decoded, with the reason. Through the page cache, so that it takes no memory of ours.
-fn decode_all(files: &[&Path], to: &Path, size: usize, context: &Context) -> Result<BTreeMap<usize, anyhow::Error>> {
-    let bytes = size * size * 3;
-    let file = File::options().read(true).write(true).create_new(true).open(to);
-    let file = file.with_context(|| format!("cannot create {}", to.display()))?;
-    file.set_len((files.len() * bytes) as u64).with_context(|| format!("cannot write {}", to.display()))?;
-    // Safety: the file was made here, and nobody else knows it.
-    let mut pixels = unsafe { MmapMut::map_mut(&file) }?;
-    let mut meter = context.meter("decode", files.len() as u64, "images");
-    let mut damaged = BTreeMap::new();
-    for (block, (pixels, files)) in pixels.chunks_mut(BLOCK * bytes).zip(files.chunks(BLOCK)).enumerate() {
-        context.check_stop()?;
-        let errors = pixels.par_chunks_mut(bytes).zip(files).enumerate().filter_map(|(number, (pixels, file))| {
-            let square = square(file, size as u32).map(|square| pixels.copy_from_slice(&square));
-            square.err().map(|error| (block * BLOCK + number, error))
-        });
-        damaged.extend(errors.collect::<Vec<_>>());
-        meter.at((block * BLOCK + files.len()) as u64, &[]);
-    }
-    Ok(damaged)
-}
-
-/// The largest central square of a picture, `[size, size, 3]`.
-fn square(file: &Path, size: u32) -> Result<Vec<u8>> {
-    let picture = pictures::decode(file)?;
-    let (width, height) = (picture.width as u32, picture.height as u32);
-    let side = width.min(height);
-    ensure!(side > 0, "{} has no pixels", file.display());
-    let whole = RgbImage::from_raw(width, height, picture.rgb).context("a picture has three values a pixel")?;
-    let middle = crop_imm(&whole, (width - side) / 2, (height - side) / 2, side, side).to_image();
-    if side == size {
-        return Ok(middle.into_raw());
-    }
-    Ok(resize(&middle, size, size, FilterType::Triangle).into_raw())
-}
-
-/// Ends with the names of the damaged files, or notes them in the log.
-fn refuse(damaged: &BTreeMap<usize, anyhow::Error>, files: &[&Path], skips: bool) -> Result<()> {
+/// Ends with the names of the files that cannot be read, unless they are to be left out.
+fn refuse(tree: &Tree, skips: bool) -> Result<()> {
     const NAMED: usize = 10;
-    if skips || damaged.is_empty() {
-        damaged.values().for_each(|error| eprintln!("left out: {error:#}"));
+    let faulty = tree.faulty();
+    if skips || faulty.is_empty() {
         return Ok(());
     }
-    let named: Vec<String> = damaged.values().take(NAMED).map(|error| format!("\n    {error:#}")).collect();
-    let more = damaged.len().saturating_sub(NAMED);
+    let named: Vec<String> =
+        faulty.iter().take(NAMED).map(|(path, fault)| format!("\n    {}: {fault}", path.display())).collect();
+    let more = faulty.len().saturating_sub(NAMED);
     bail!(
-        "{} of {} files cannot be decoded: mend or remove them, or say `skip_damaged: true`{}{}",
-        damaged.len(),
-        files.len(),
+        "{} of {} pictures beneath {} cannot be read: mend, convert or remove them, or say `skip_damaged: true` to leave them \
+         out{}{}",
+        faulty.len(),
+        tree.files.len(),
+        tree.root.display(),
         named.concat(),
         if more > 0 { format!("\n    and {more} more") } else { String::new() }
     )
 }
 
-/// The artifact, of what was decoded in the order of the splits.
-fn write(
-    tree: &Tree,
-    images: BTreeMap<Split, Vec<usize>>,
-    damaged: &BTreeMap<usize, anyhow::Error>,
-    decoded: &Path,
-    size: usize,
-    folder: PathBuf,
-) -> Result<()> {
-    let bytes = size * size * 3;
-    // Safety: the file was written by this stage, which has ended doing so.
-    let pixels = unsafe { Mmap::map(&File::open(decoded)?) }?;
-    let labels: Vec<i32> = images.values().flatten().map(|&number| tree.files[number].label).collect();
-    let source = |place: usize| (&pixels[place * bytes..(place + 1) * bytes], labels[place]);
-    let manifest = Manifest {
+fn manifest(tree: &Tree, size: usize) -> Manifest {
+    Manifest {
         // Not the folder's: the same files under another name are the same data set.
         name: "folder".into(),
         height: size,
@@ -199,17 +205,7 @@ fn write(
         images: BTreeMap::new(),
         mean: vec![],
         sd: vec![],
-    };
-    let mut writer = DatasetWriter::new(folder, manifest, &source);
-    let mut first = 0;
-    for (split, numbers) in images {
-        let places = first..first + numbers.len();
-        first = places.end;
-        let whole: Vec<usize> = places.filter(|place| !damaged.contains_key(place)).collect();
-        ensure!(!whole.is_empty(), "no file of the {} split can be decoded", split.name());
-        writer.split(split, &whole)?;
     }
-    writer.finish()
 }
 
 #[cfg(test)]

@@ -6,11 +6,14 @@ mod folder;
 pub mod pictures;
 mod sources;
 mod split;
+mod summary;
+mod writer;
 
 pub use cifar10::Cifar10;
-pub use dataset::{Dataset, DatasetWriter, Manifest, Split, read_i32, read_json, write_json};
+pub use dataset::{Dataset, Manifest, Split, read_i32, read_json, write_json};
 pub use folder::Folder;
 pub use sources::Source;
+pub use writer::DatasetWriter;
 
 /// The kinds that fetch their data, and from where, in the order in which it is tried.
 pub const FETCHED: [(&str, &[Source]); 1] = [("data/cifar10", &cifar10::SOURCES)];

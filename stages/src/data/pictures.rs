@@ -1,10 +1,16 @@
-//! JPEG and PNG files: which there are beneath a folder, and their pixels. What a file is tells its content, as its name
-//! may be wrong.
+//! Picture files: which there are beneath a folder, and their pixels, the right way up. What a file is tells its content, as
+//! its name may be wrong.
 
-use anyhow::{Context, Result, bail, ensure};
-use image::{ImageFormat, ImageReader};
+mod jpeg;
+mod list;
+
+pub use list::{ENDINGS, Listing, by_ending, ending, list};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 use std::io::Cursor;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A decoded picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,145 +19,115 @@ pub struct Picture {
     pub width: usize,
     /// `[height, width, 3]`
     pub rgb: Vec<u8>,
+    /// Whether it lay otherwise in its file, and was turned as that asks for.
+    pub is_turned: bool,
 }
 
-/// Endings of the files that are listed, in any case.
-const ENDINGS: [&str; 3] = ["jpg", "jpeg", "png"];
+fn is_read(format: ImageFormat) -> bool {
+    use ImageFormat::{Bmp, Gif, Jpeg, Png, Pnm, Tiff, WebP};
+    matches!(format, Jpeg | Png | Bmp | Gif | Tiff | WebP | Pnm)
+}
 
-/// Every JPEG and PNG file beneath `root`, at any depth, ordered by path. Links are followed, as by torchvision's
-/// `ImageFolder`; names that begin with a dot are passed over.
-pub fn list(root: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = vec![];
-    walk(root, &mut vec![], &mut found)?;
+/// The same in words.
+const FORMATS: &str = "JPEG, PNG, BMP, GIF, TIFF, WebP, PPM, PGM and PBM";
+
+/// A decoded picture may have so many bytes; a damaged file may ask for any number.
+const MOST_BYTES: u64 = 512 << 20;
+
+/// The pixels of a file, as 8-bit red, green and blue; errors do not name the file. Grey is repeated, a palette looked up, CMYK
+/// converted, 16 bits rounded to 8; alpha is dropped and what it hid shows, as with torchvision's `default_loader`. Of an
+/// animation the first frame, of several pages the first. With `turns`, a picture is turned and mirrored as its EXIF
+/// orientation says (of a TIFF, its own). One that ends early is an error.
+pub fn read(file: &Path, turns: bool) -> Result<Picture> {
+    pixels(&std::fs::read(file).context("it cannot be read")?, turns)
+}
+
+fn pixels(bytes: &[u8], turns: bool) -> Result<Picture> {
+    let (mut image, orientation) = decoded(bytes)?;
+    let is_turned = turns && orientation != Orientation::NoTransforms;
+    if is_turned {
+        image.apply_orientation(orientation);
+    }
+    let image = image.into_rgb8();
+    ensure!(image.width() > 0 && image.height() > 0, "it has no pixels");
+    Ok(Picture { height: image.height() as usize, width: image.width() as usize, rgb: image.into_raw(), is_turned })
+}
+
+/// A picture as it lies in its file, and how it is to be turned.
+fn decoded(bytes: &[u8]) -> Result<(DynamicImage, Orientation)> {
+    ensure!(!bytes.is_empty(), "it is empty");
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+    let Some(format) = reader.format() else { bail!("it begins as no picture does that is read: {FORMATS}") };
+    match format {
+        ImageFormat::Jpeg => return jpeg::decode(bytes),
+        ImageFormat::WebP => check_length(bytes)?,
+        format => ensure!(is_read(format), "it is {format:?}, which is not read: convert it to JPEG or PNG"),
+    }
+    let (image, orientation) = decoded_as(format, reader, bytes)?;
+    if matches!(image, DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_)) {
+        bail!("it holds floating-point numbers, which do not say what is white: convert it to 8 or 16 bits");
+    }
+    Ok((image, orientation))
+}
+
+fn decoded_as(
+    format: ImageFormat,
+    reader: ImageReader<Cursor<&[u8]>>,
+    bytes: &[u8],
+) -> Result<(DynamicImage, Orientation)> {
+    let fault = |error| match error {
+        ImageError::Unsupported(error) => anyhow!("its kind of {format:?} is not read: convert it to PNG ({error})"),
+        error => anyhow!("it is damaged or ends early: {error}"),
+    };
+    let mut decoder = reader.into_decoder().map_err(fault)?;
+    check_size(decoder.total_bytes(), decoder.dimensions())?;
+    let orientation = match format {
+        ImageFormat::Png => exif_of_png(bytes).map_or(Orientation::NoTransforms, oriented),
+        ImageFormat::WebP => {
+            let exif = decoder.exif_metadata().map_err(fault)?;
+            exif.map_or(Orientation::NoTransforms, |exif| oriented(&exif))
+        }
+        _ => decoder.orientation().map_err(fault)?,
+    };
+    Ok((DynamicImage::from_decoder(decoder).map_err(fault)?, orientation))
+}
+
+fn check_size(bytes: u64, (width, height): (u32, u32)) -> Result<()> {
     ensure!(
-        !found.is_empty(),
-        "no picture beneath {}: expected files that end in .{}",
-        root.display(),
-        ENDINGS.join(", .")
+        bytes <= MOST_BYTES,
+        "it has {width} x {height} pixels, more than {} MiB: make it smaller",
+        MOST_BYTES >> 20
     );
-    found.sort();
-    Ok(found)
-}
-
-/// `above`: the folders that this one lies in, without links.
-fn walk(folder: &Path, above: &mut Vec<PathBuf>, found: &mut Vec<PathBuf>) -> Result<()> {
-    let cannot_read = || format!("cannot read the folder {}", folder.display());
-    let real = folder.canonicalize().with_context(cannot_read)?;
-    if above.contains(&real) {
-        bail!("{} is a link to a folder that it lies in: remove it", folder.display());
-    }
-    above.push(real);
-    for entry in folder.read_dir().with_context(cannot_read)? {
-        let path = entry.with_context(cannot_read)?.path();
-        if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")) {
-            continue;
-        }
-        if path.is_dir() {
-            walk(&path, above, found)?;
-        } else if path.extension().is_some_and(|end| ENDINGS.iter().any(|known| end.eq_ignore_ascii_case(known))) {
-            found.push(path);
-        }
-    }
-    above.pop();
     Ok(())
 }
 
-/// The pixels of a JPEG or PNG file, as 8-bit red, green and blue. Grey is repeated, a palette looked up, CMYK
-/// converted, 16 bits rounded to 8; alpha is dropped and what it hid shows, and a turn that EXIF asks for is not made,
-/// both as torchvision's `default_loader`.
-pub fn decode(path: &Path) -> Result<Picture> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    pixels(bytes).with_context(|| format!("cannot decode {}", path.display()))
+/// A WebP file says how long it is. The decoder does without the end of a picture.
+fn check_length(bytes: &[u8]) -> Result<()> {
+    let said = bytes
+        .get(4..8)
+        .and_then(|said| said.try_into().ok())
+        .map_or(u64::MAX, |said| u64::from(u32::from_le_bytes(said)));
+    ensure!(bytes.len() as u64 >= said.saturating_add(8), "it ends early");
+    Ok(())
 }
 
-fn pixels(bytes: Vec<u8>) -> Result<Picture> {
-    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-    match reader.format() {
-        Some(ImageFormat::Jpeg | ImageFormat::Png) => {}
-        Some(other) => bail!("it is {other:?}; expected JPEG or PNG: convert it"),
-        None => bail!("it begins as no picture does; expected JPEG or PNG"),
+/// The EXIF data of a PNG file. The decoder does not see what stands behind the pixels, where ImageMagick writes it.
+fn exif_of_png(bytes: &[u8]) -> Option<&[u8]> {
+    let mut rest = bytes.get(8..)?;
+    loop {
+        let length = u32::from_be_bytes(rest.get(..4)?.try_into().ok()?) as usize;
+        match rest.get(4..8)? {
+            b"eXIf" => return rest.get(8..8 + length),
+            _ => rest = rest.get(length.checked_add(12)?..)?,
+        }
     }
-    let image = reader.decode()?.into_rgb8();
-    Ok(Picture { height: image.height() as usize, width: image.width() as usize, rgb: image.into_raw() })
+}
+
+/// What EXIF data says of how a picture is to be turned; what says nothing sensible says nothing.
+fn oriented(exif: &[u8]) -> Orientation {
+    let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
+    Orientation::from_exif_chunk(exif).unwrap_or(Orientation::NoTransforms)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use image::{DynamicImage, GrayImage, Rgb, RgbImage, Rgba, RgbaImage};
-
-    fn ramp() -> RgbImage {
-        RgbImage::from_fn(32, 16, |x, y| Rgb([8 * x as u8, 16 * y as u8, 100]))
-    }
-
-    #[test]
-    fn every_kind_of_png_becomes_the_same_eight_bit_colours() {
-        let folder = tempfile::tempdir().unwrap();
-        let decoded = |name: &str, image: DynamicImage| {
-            let path = folder.path().join(name);
-            image.save(&path).unwrap();
-            decode(&path).unwrap()
-        };
-        let plain = decoded("plain.png", ramp().into());
-        assert_eq!((plain.height, plain.width, &plain.rgb), (16, 32, ramp().as_raw()));
-        let hidden = RgbaImage::from_fn(32, 16, |x, y| {
-            let Rgb([r, g, b]) = *ramp().get_pixel(x, y);
-            Rgba([r, g, b, 0])
-        });
-        assert_eq!(decoded("alpha.png", hidden.into()), plain);
-        assert_eq!(decoded("deep.png", DynamicImage::from(ramp()).into_rgb16().into()), plain);
-        let grey = decoded("grey.png", GrayImage::from_fn(2, 1, |x, _| image::Luma([7 + x as u8])).into());
-        assert_eq!(grey.rgb, [7, 7, 7, 8, 8, 8]);
-    }
-
-    /// `tests/pictures/generate.py` makes them.
-    #[test]
-    fn files_of_every_kind_are_decoded_as_by_pillow() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures");
-        let files = list(&folder).unwrap();
-        assert_eq!(files.len(), 10);
-        for file in files {
-            let picture = decode(&file).unwrap();
-            let name = file.file_name().unwrap().to_str().unwrap();
-            assert_eq!((picture.height, picture.width), (30, 40), "{name}");
-            let expected = std::fs::read(folder.join(format!("{name}.rgb"))).unwrap();
-            let worst = picture.rgb.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
-            // Decoders of JPEG round otherwise, and interpolate otherwise where colours have half the resolution.
-            let allowed = match name {
-                "halved.jpg" => 6,
-                _ if name.ends_with(".jpg") => 2,
-                _ => 0,
-            };
-            assert!(worst <= allowed, "{name} is off by {worst}, of 255");
-        }
-    }
-
-    #[test]
-    fn a_jpeg_under_another_name_is_decoded() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("picture.png");
-        ramp().save_with_format(&path, ImageFormat::Jpeg).unwrap();
-        let picture = decode(&path).unwrap();
-        assert_eq!((picture.height, picture.width), (16, 32));
-        // The ramp is smooth, so that JPEG loses little of it.
-        let worst = picture.rgb.iter().zip(ramp().as_raw()).map(|(a, b)| a.abs_diff(*b)).max();
-        assert!(worst < Some(16), "off by {worst:?}");
-    }
-
-    #[test]
-    fn pictures_are_listed_by_path_and_faults_name_the_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
-        std::fs::create_dir_all(root.join("b/deep")).unwrap();
-        for name in ["b/deep/1.JPG", "b/0.png", "a.jpeg", "notes.txt", ".hidden.png"] {
-            std::fs::write(root.join(name), "no picture").unwrap();
-        }
-        let names = ["a.jpeg", "b/0.png", "b/deep/1.JPG"].map(|name| root.join(name));
-        assert_eq!(list(root).unwrap(), names);
-        let fault = format!("{:#}", decode(&names[1]).unwrap_err());
-        assert!(fault.contains("b/0.png: it begins as no picture does"), "{fault}");
-        std::os::unix::fs::symlink(root, root.join("b/up")).unwrap();
-        let fault = format!("{:#}", list(root).unwrap_err());
-        assert!(fault.contains("b/up is a link to a folder that it lies in"), "{fault}");
-    }
-}
+mod tests;

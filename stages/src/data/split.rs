@@ -1,7 +1,8 @@
-//! Which images of the official training split are trained on and which are held out.
+//! Which images are trained on and which are held out.
 
 use crate::random::{Purpose, Rng};
 use anyhow::{Result, ensure};
+use std::collections::BTreeSet;
 
 /// Numbers of images, ascending.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,23 +50,36 @@ pub fn stratified(
 #[derive(Debug, Clone, Copy)]
 pub enum Draw {
     Count(usize),
-    /// Of all, rounded.
+    /// Of all, rounded; one at least, and as many as can be.
     Share(f64),
 }
 
-/// Draws images of each class in proportion to how many there are, a remainder by the largest fractions. Returns the places
-/// of the drawn ones and of the rest, both ascending.
-pub fn proportional(labels: &[i32], classes: usize, draw: Draw, seed: u64) -> Result<(Vec<usize>, Vec<usize>)> {
-    let count = match draw {
-        Draw::Count(count) => count,
-        Draw::Share(share) => (share * labels.len() as f64).round() as usize,
-    };
-    ensure!(count <= labels.len(), "{count} images were asked for and there are {}", labels.len());
+/// Draws images of each class in proportion to how many there are, a remainder by the largest fractions, and leaves `kept` of
+/// each class. Returns the places of the drawn ones and of the rest, both ascending.
+pub fn hold_out(
+    labels: &[i32],
+    classes: usize,
+    draw: Draw,
+    kept: usize,
+    seed: u64,
+) -> Result<(Vec<usize>, Vec<usize>)> {
     let mut members: Vec<Vec<usize>> = vec![vec![]; classes];
     labels.iter().enumerate().for_each(|(place, &label)| members[label as usize].push(place));
-    let sizes: Vec<usize> = members.iter().map(Vec::len).collect();
+    let free: Vec<usize> = members.iter().map(|members| members.len().saturating_sub(kept)).collect();
+    let (all, most) = (labels.len(), free.iter().sum::<usize>());
+    let count = match draw {
+        Draw::Count(count) => count,
+        Draw::Share(0.0) => 0,
+        Draw::Share(share) => ((share * all as f64).round() as usize).max(1).min(most),
+    };
+    let stays = if most < all {
+        format!(", of which {} have to stay: {kept} of each class", all - most)
+    } else {
+        String::new()
+    };
+    ensure!(count <= most, "{count} images were asked for and there are {all}{stays}");
     let (mut drawn, mut rest) = (vec![], vec![]);
-    for (class, (members, share)) in members.iter_mut().zip(apportioned(count, &sizes)).enumerate() {
+    for (class, (members, share)) in members.iter_mut().zip(apportioned(count, &free)).enumerate() {
         Rng::new(seed, Purpose::Split, &[class as u64]).shuffle(members);
         drawn.extend(&members[..share]);
         rest.extend(&members[share..]);
@@ -73,6 +87,14 @@ pub fn proportional(labels: &[i32], classes: usize, draw: Draw, seed: u64) -> Re
     drawn.sort_unstable();
     rest.sort_unstable();
     Ok((drawn, rest))
+}
+
+/// `count` images to train on: the others are drawn, and one of each class stays.
+pub fn keep(labels: &[i32], classes: usize, count: usize, seed: u64) -> Result<Vec<usize>> {
+    let (all, least) = (labels.len(), labels.iter().collect::<BTreeSet<_>>().len());
+    ensure!(count <= all, "{count} images were asked for and there are {all}");
+    ensure!(count >= least, "{count} images were asked for and there are {least} classes, each of which needs one");
+    Ok(hold_out(labels, classes, Draw::Count(all - count), 1, seed)?.1)
 }
 
 /// `total` divided in proportion to sizes, of which it is not more than the sum: the largest remainders are rounded up, of
@@ -98,13 +120,47 @@ mod tests {
         assert_eq!(apportioned(7, &[3, 3, 1]), [3, 3, 1]);
         assert_eq!(apportioned(0, &[0, 0]), [0, 0]);
         let labels: Vec<i32> = (0..90).map(|i| i32::from(i % 3 == 0)).collect();
-        let (drawn, rest) = proportional(&labels, 2, Draw::Share(0.1), 5).unwrap();
+        let (drawn, rest) = hold_out(&labels, 2, Draw::Share(0.1), 1, 5).unwrap();
         assert_eq!(drawn.iter().filter(|&&place| labels[place] == 1).count(), 3);
         let mut all = [drawn, rest].concat();
         all.sort_unstable();
         assert_eq!(all, (0..90).collect::<Vec<_>>());
-        let error = proportional(&labels, 2, Draw::Count(91), 5).unwrap_err().to_string();
+        let error = hold_out(&labels, 2, Draw::Count(91), 0, 5).unwrap_err().to_string();
         assert_eq!(error, "91 images were asked for and there are 90");
+    }
+
+    /// Images of each class that are drawn, and that are left.
+    fn counts(sizes: &[usize], draw: Draw) -> [Vec<usize>; 2] {
+        let labels: Vec<i32> = sizes.iter().zip(0..).flat_map(|(&size, class)| vec![class; size]).collect();
+        let (drawn, rest) = hold_out(&labels, sizes.len(), draw, 1, 0).unwrap();
+        [drawn, rest].map(|places| {
+            let count = |class| places.iter().filter(|&&place| labels[place] == class as i32).count();
+            (0..sizes.len()).map(count).collect()
+        })
+    }
+
+    #[test]
+    fn one_image_of_each_class_stays() {
+        assert_eq!(counts(&[10, 10, 1, 1, 1], Draw::Share(0.2)), [vec![3, 2, 0, 0, 0], vec![7, 8, 1, 1, 1]]);
+        assert_eq!(counts(&[2, 2, 2], Draw::Share(0.9)), [vec![1, 1, 1], vec![1, 1, 1]]);
+        assert_eq!(counts(&[4], Draw::Share(0.1)), [vec![1], vec![3]], "one at least");
+        assert_eq!(counts(&[4], Draw::Share(0.0)), [vec![0], vec![4]]);
+        assert_eq!(counts(&[1, 1], Draw::Share(0.5)), [vec![0, 0], vec![1, 1]]);
+        let error = hold_out(&[0, 0, 1], 2, Draw::Count(2), 1, 0).unwrap_err().to_string();
+        assert_eq!(error, "2 images were asked for and there are 3, of which 2 have to stay: 1 of each class");
+    }
+
+    #[test]
+    fn of_every_class_something_is_trained_on() {
+        let labels: Vec<i32> = (0..100).map(|i| [0, 0, 0, 0, 0, 0, 0, 1, 1, 2][i % 10] + i32::from(i == 9)).collect();
+        let class_of = |places: &[usize], class| places.iter().filter(|&&place| labels[place] == class).count();
+        let kept = keep(&labels, 4, 4, 1).unwrap();
+        assert_eq!([0, 1, 2, 3].map(|class| class_of(&kept, class)), [1, 1, 1, 1]);
+        let more = keep(&labels, 4, 50, 1).unwrap();
+        assert!(kept.iter().all(|place| more.contains(place)), "a smaller split is part of a larger one");
+        assert_eq!([0, 1, 2, 3].map(|class| class_of(&more, class)), [34, 10, 5, 1]);
+        let error = keep(&labels, 4, 3, 1).unwrap_err().to_string();
+        assert_eq!(error, "3 images were asked for and there are 4 classes, each of which needs one");
     }
 
     fn labels() -> Vec<i32> {

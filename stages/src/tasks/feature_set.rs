@@ -46,6 +46,7 @@ impl FeatureSet {
         write_json(&folder.join("manifest.json"), &Manifest { features: self.features, classes: self.classes, images })
     }
 
+    /// For an evaluation: with labels, and images of every split.
     pub fn open(folder: &Path) -> Result<Self> {
         let manifest: Manifest = read_json(&folder.join("manifest.json"))?;
         let splits = manifest.images.iter().map(|(&split, &count)| {
@@ -70,6 +71,15 @@ impl FeatureSet {
             "the images of these features have no labels (all are of one class), and an evaluation tells classes apart: \
              use a data set with a folder for each class"
         );
+        for split in Split::ALL {
+            let images = manifest.images.get(&split).copied().unwrap_or(0);
+            ensure!(
+                images > 0,
+                "these features have no image of the {} split, and an evaluation judges by it: make them of a data set that has \
+                 one (data/folder has where `test` is above 0)",
+                split.name()
+            );
+        }
         Ok(Self { features: manifest.features, classes: manifest.classes, splits: splits.collect::<Result<_>>()? })
     }
 

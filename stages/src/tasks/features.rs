@@ -48,7 +48,7 @@ impl Stage for Features {
         let mut meter = context.meter("encode", total as u64, "images");
         let batch = batch(data.manifest.height, data.manifest.width);
         let (mut splits, mut done) = (BTreeMap::new(), 0);
-        for split in Split::ALL {
+        for split in Split::ALL.into_iter().filter(|&split| data.len(split) > 0) {
             let mut values = Vec::new();
             for start in (0..data.len(split)).step_by(batch) {
                 context.check_stop()?;

@@ -38,7 +38,12 @@ pub fn pieces(size: u32) -> Vec<(Vec<u8>, i32)> {
 
 /// A `dataset` artifact of 217 images: 160 to train on, the rest held out.
 pub fn write_dataset(folder: &Path) {
-    let pieces: &'static [_] = Box::leak(pieces(SIZE).into_boxed_slice());
+    write_dataset_of(folder, pieces(SIZE));
+}
+
+/// The same of as many other images.
+pub fn write_dataset_of(folder: &Path, pieces: Vec<(Vec<u8>, i32)>) {
+    let pieces: &'static [_] = Box::leak(pieces.into_boxed_slice());
     let source = |image: usize| (pieces[image].0.as_slice(), pieces[image].1);
     let manifest = Manifest {
         name: "pieces".into(),

@@ -1,7 +1,10 @@
+mod faults;
+
 use super::*;
 use crate::data::Dataset;
-use image::Rgb;
+use image::{Rgb, RgbImage};
 use pretext_protocol::{Reply, Resources, Run};
+use std::path::Path;
 use std::sync::Mutex;
 
 /// A picture of one colour with a border that a central square cuts off.
@@ -15,8 +18,35 @@ fn paint(path: &Path, colour: u8, width: u32, height: u32) {
         .unwrap();
 }
 
+/// What a run yields.
+struct Made {
+    data: Dataset,
+    /// Of the artifact.
+    summary: String,
+    note: String,
+}
+
+impl std::ops::Deref for Made {
+    type Target = Dataset;
+
+    fn deref(&self) -> &Dataset {
+        &self.data
+    }
+}
+
+/// Keeps notes.
+struct Notes(Mutex<Vec<String>>);
+
+impl crate::context::Outbox for Notes {
+    fn send(&self, reply: &Reply) {
+        if let Reply::Note { text, .. } = reply {
+            self.0.lock().unwrap().push(text.clone());
+        }
+    }
+}
+
 /// Runs the stage on `root`, beside which it writes.
-fn folder(root: &Path, change: impl Fn(&mut Params)) -> Result<Dataset> {
+fn folder(root: &Path, change: impl Fn(&mut Params)) -> Result<Made> {
     let mut params = Params { path: root.to_owned(), size: 16, ..Params::default() };
     change(&mut params);
     let place = tempfile::tempdir().unwrap();
@@ -33,16 +63,25 @@ fn folder(root: &Path, change: impl Fn(&mut Params)) -> Result<Dataset> {
         cache: part("cache"),
         resources: Resources { threads: 1, device: "cpu".into() },
     };
-    struct Nobody(Mutex<()>);
-    impl crate::context::Outbox for Nobody {
-        fn send(&self, _: &Reply) {
-            drop(self.0.lock());
-        }
-    }
-    let nobody = Nobody(Mutex::new(()));
-    Folder::run(params, &Context::new(&run, &nobody, &|| false)?)?;
+    let notes = Notes(Mutex::new(vec![]));
+    Folder::run(params, &Context::new(&run, &notes, &|| false)?)?;
     assert!(!part("out/dataset/decoded").exists());
-    Dataset::open(&part("out/dataset"))
+    let summary = std::fs::read_to_string(part("out/dataset/summary.txt"))?;
+    assert!(!summary.contains(root.to_str().unwrap()), "{summary}");
+    let [note] = &notes.0.into_inner().unwrap()[..] else { panic!("there is one note") };
+    Ok(Made { data: Dataset::open(&part("out/dataset"))?, summary, note: note.clone() })
+}
+
+/// What it says.
+fn refused(root: &Path, change: impl Fn(&mut Params)) -> String {
+    format!("{:#}", folder(root, change).err().expect("it is refused"))
+}
+
+/// Of each split that there is, the images of each class.
+fn counts(data: &Dataset) -> Vec<Vec<usize>> {
+    let of_class = |split, class| data.labels(split).iter().filter(|&&label| label == class as i32).count();
+    let classes = data.manifest.classes.len();
+    data.manifest.images.keys().map(|&split| (0..classes).map(|class| of_class(split, class)).collect()).collect()
 }
 
 /// 20 images of class `dark` and 10 of class `light`, whose colours are their numbers.
@@ -70,11 +109,8 @@ fn classes_are_folders_and_every_split_has_its_share_of_each() {
     unbalanced(place.path());
     let data = folder(place.path(), |_| {}).unwrap();
     assert_eq!(data.manifest.classes, ["dark", "light"]);
-    let of_class = |split, class| data.labels(split).iter().filter(|&&label| label == class).count();
     // A fifth for the test, of the rest a tenth (2.4 images) for validation.
-    assert_eq!([of_class(Split::Test, 0), of_class(Split::Test, 1)], [4, 2]);
-    assert_eq!([of_class(Split::Validation, 0), of_class(Split::Validation, 1)], [1, 1]);
-    assert_eq!([of_class(Split::Train, 0), of_class(Split::Train, 1)], [15, 7]);
+    assert_eq!(counts(&data), [[15, 7], [1, 1], [4, 2]]);
     let all: Vec<u8> = Split::ALL.iter().flat_map(|&split| colours(&data, split)).collect();
     let distinct: std::collections::BTreeSet<u8> = all.iter().copied().collect();
     assert_eq!((all.len(), distinct.len()), (30, 30), "each image is in one split");
@@ -84,25 +120,69 @@ fn classes_are_folders_and_every_split_has_its_share_of_each() {
     assert_eq!(colours(&fewer, Split::Test), colours(&data, Split::Test), "the test split depends on neither");
     let other = folder(place.path(), |params| params.seed = 1).unwrap();
     assert_ne!(colours(&other, Split::Test), colours(&data, Split::Test));
-    let error = format!("{:#}", folder(place.path(), |params| params.train = Some(99)).unwrap_err());
+    let error = refused(place.path(), |params| params.train = Some(99));
     assert_eq!(error, "cannot draw the train split: 99 images were asked for and there are 22");
+    let error = refused(place.path(), |params| params.train = Some(1));
+    assert!(error.ends_with(": 1 images were asked for and there are 2 classes, each of which needs one"), "{error}");
 }
 
 #[test]
 fn folders_of_splits_are_the_splits() {
     let place = tempfile::tempdir().unwrap();
-    unbalanced(&place.path().join("train"));
-    paint(&place.path().join("test/light/a.png"), 77, 16, 16);
-    paint(&place.path().join("val/dark/a.png"), 78, 16, 16);
-    let data = folder(place.path(), |_| {}).unwrap();
+    let root = place.path();
+    unbalanced(&root.join("Training"));
+    paint(&root.join("TEST/light/a.png"), 77, 16, 16);
+    paint(&root.join("val/dark/a.png"), 78, 16, 16);
+    let data = folder(root, |_| {}).unwrap();
     assert_eq!(Split::ALL.map(|split| data.len(split)), [30, 1, 1]);
     assert_eq!([colours(&data, Split::Validation), colours(&data, Split::Test)], [[78], [77]]);
-    paint(&place.path().join("test/grey/a.png"), 100, 16, 16);
-    let error = folder(place.path(), |_| {}).unwrap_err().to_string();
-    assert!(error.ends_with("test/grey/a.png: there is no image of class `grey` to train on"), "{error}");
-    std::fs::rename(place.path().join("test/grey"), place.path().join("grey")).unwrap();
-    let error = folder(place.path(), |_| {}).unwrap_err().to_string();
-    assert!(error.contains("grey/a.png lies beside folders of splits: "), "{error}");
+    assert!(data.summary.contains("\ntrain is `Training`, validation is `val`, test is `TEST`\n"), "{}", data.summary);
+    assert!(data.summary.ends_with("\nno image of 1 of 2 classes in the test split: dark\n"), "{}", data.summary);
+    paint(&root.join("TEST/grey/a.png"), 100, 16, 16);
+    let error = refused(root, |_| {});
+    assert!(error.contains("TEST/grey/a.png: there is no image of class `grey` to train on: add some "), "{error}");
+    std::fs::rename(root.join("TEST/grey"), root.join("grey")).unwrap();
+    let error = refused(root, |_| {});
+    assert!(error.contains("`TEST`, `Training`, `val` are named like splits, and `grey` is not"), "{error}");
+    let data = folder(root, |params| params.splits = Splits::Classes).unwrap();
+    assert_eq!(data.manifest.classes, ["TEST", "Training", "grey", "val"]);
+}
+
+#[test]
+fn a_class_may_be_called_train() {
+    let place = tempfile::tempdir().unwrap();
+    for (class, name) in ["car", "train", "truck"].into_iter().enumerate() {
+        (0..10).for_each(|number| paint(&place.path().join(format!("{name}/{number}.png")), 10 * class as u8, 16, 16));
+    }
+    let data = folder(place.path(), |_| {}).unwrap();
+    assert_eq!(data.manifest.classes, ["car", "train", "truck"]);
+    assert_eq!(Split::ALL.iter().map(|&split| data.len(split)).sum::<usize>(), 30);
+    assert!(data.note.contains("\n`train` is taken as a class, since "), "{}", data.note);
+    assert!(
+        refused(place.path(), |params| params.splits = Splits::Folders).contains("`car` is not named like a split")
+    );
+}
+
+/// A long tail: nothing can be learned of a class that is only tested.
+#[test]
+fn the_only_picture_of_a_class_is_trained_on() {
+    let place = tempfile::tempdir().unwrap();
+    for (class, count) in [10, 10, 1, 1, 1].into_iter().enumerate() {
+        (0..count).for_each(|number| paint(&place.path().join(format!("{class}/{number}.png")), number, 16, 16));
+    }
+    for seed in 0..20 {
+        let data = folder(place.path(), |params| params.seed = seed).unwrap();
+        assert_eq!(counts(&data), [[6, 7, 1, 1, 1], [1, 1, 0, 0, 0], [3, 2, 0, 0, 0]]);
+    }
+    let data = folder(place.path(), |params| params.train = Some(5)).unwrap();
+    assert_eq!(counts(&data)[0], [1; 5]);
+    assert!(data.note.ends_with("\nno image of 3 of 5 classes in the test split: 2, 3, 4"), "{}", data.note);
+    ["0", "1"].iter().for_each(|class| std::fs::remove_dir_all(place.path().join(class)).unwrap());
+    let error = refused(place.path(), |_| {});
+    assert!(
+        error.starts_with("there is no image for the test split: of 3 that are left, one of each class "),
+        "{error}"
+    );
 }
 
 #[test]
@@ -114,21 +194,38 @@ fn images_without_folders_have_no_labels() {
     let data = folder(place.path(), |_| {}).unwrap();
     assert_eq!(data.manifest.classes, ["unlabelled"]);
     assert_eq!(Split::ALL.map(|split| data.len(split)), [7, 1, 2]);
+    let all = folder(place.path(), |params| params.test = 0.0).unwrap();
+    assert_eq!(counts(&all), [[9], [1]]);
+    assert!(
+        all.note.contains("\ntrain is the folder, validation is drawn from it, there is no test split, "),
+        "{}",
+        all.note
+    );
     paint(&place.path().join("class/a.png"), 9, 16, 16);
-    let error = folder(place.path(), |_| {}).unwrap_err().to_string();
+    let error = refused(place.path(), |_| {});
     assert!(error.contains("0.png lies beside folders of classes: move it into the one of its class"), "{error}");
 }
 
 #[test]
-fn damaged_files_are_named_or_left_out() {
+fn pictures_lie_as_their_cameras_noted() {
     let place = tempfile::tempdir().unwrap();
-    unbalanced(place.path());
-    for number in 0..12 {
-        std::fs::write(place.path().join(format!("dark/{number:02}.png")), "torn").unwrap();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/turned");
+    for class in ["a", "b"] {
+        std::fs::create_dir(place.path().join(class)).unwrap();
+        for value in 1..=8 {
+            let name = format!("{value}.png");
+            std::fs::copy(fixtures.join(&name), place.path().join(class).join(&name)).unwrap();
+        }
     }
-    let error = folder(place.path(), |_| {}).unwrap_err().to_string();
-    assert!(error.starts_with("12 of 30 files cannot be decoded: mend or remove them, or say `skip_damaged: true`\n"));
-    assert!(error.contains("dark/00.png: ") && error.ends_with("\n    and 2 more"), "{error}");
-    let data = folder(place.path(), |params| params.skip_damaged = true).unwrap();
-    assert_eq!(Split::ALL.iter().map(|&split| data.len(split)).sum::<usize>(), 18);
+    let distinct = |data: &Dataset| {
+        let images =
+            Split::ALL.into_iter().flat_map(|split| (0..data.len(split)).map(move |image| data.image(split, image)));
+        images.collect::<std::collections::BTreeSet<_>>().len()
+    };
+    let turned = folder(place.path(), |_| {}).unwrap();
+    assert_eq!(distinct(&turned), 8, "the same picture in eight ways");
+    assert!(turned.note.contains("\nturned as their cameras noted: 14"), "{}", turned.note);
+    let lying = folder(place.path(), |params| params.exif = false).unwrap();
+    assert_eq!(distinct(&lying), 1);
+    assert!(!lying.note.contains("turned"), "{}", lying.note);
 }

@@ -1,101 +1,152 @@
 //! Which files a folder has, of which class and which split.
 
 use super::super::dataset::Split;
-use super::super::pictures;
+use super::super::pictures::{self, Listing};
+use super::layout::{Folders, Layout, Splits};
 use anyhow::{Result, bail, ensure};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The class of images that have none.
 const UNLABELLED: &str = "unlabelled";
-
-/// What folders of splits are called.
-const NAMES: [(&str, Split); 5] = [
-    ("train", Split::Train),
-    ("val", Split::Validation),
-    ("valid", Split::Validation),
-    ("validation", Split::Validation),
-    ("test", Split::Test),
-];
+/// Of a link.
+const NOWHERE: &str = "a link to what is not there";
 
 #[derive(Debug)]
 pub struct Tree {
+    pub root: PathBuf,
+    pub layout: Layout,
     /// In the order of their names.
     pub classes: Vec<String>,
-    /// In the order of their paths.
+    /// All that are pictures by their names, in the order of their paths.
     pub files: Vec<Labelled>,
+    /// Files that are none.
+    pub others: Vec<PathBuf>,
 }
 
 #[derive(Debug)]
 pub struct Labelled {
+    /// From the root on.
     pub path: PathBuf,
     pub split: Split,
     /// The number of its class.
     pub label: i32,
+    /// Why it cannot be read, as far as that is known.
+    pub fault: Option<String>,
 }
 
 impl Tree {
-    pub fn read(root: &Path) -> Result<Self> {
-        let files = pictures::list(root)?;
-        let has_splits = root.join("train").is_dir();
-        let mut found = vec![];
-        for path in files {
-            let Some((split, class)) = place(root, &path, has_splits) else {
-                bail!(
-                    "{} lies beside folders of splits: move it into one of them; they are train, val and test",
-                    path.display()
-                )
-            };
-            found.push((path, split, class));
-        }
-        let classes: BTreeSet<&Option<String>> = found.iter().map(|(.., class)| class).collect();
-        if classes.len() > 1
-            && let Some((path, ..)) = found.iter().find(|(.., class)| class.is_none())
-        {
-            bail!("{} lies beside folders of classes: move it into the one of its class", path.display());
-        }
-        let classes: Vec<String> =
-            classes.into_iter().map(|class| class.clone().unwrap_or_else(|| UNLABELLED.to_owned())).collect();
-        let labelled = |(path, split, class): (PathBuf, Split, Option<String>)| {
-            let name = class.as_deref().unwrap_or(UNLABELLED);
-            let label = classes.iter().position(|class| class == name).expect("it is among the classes") as i32;
-            Labelled { path, split, label }
-        };
-        let tree = Self { files: found.into_iter().map(labelled).collect(), classes };
+    pub fn read(root: &Path, wanted: Splits) -> Result<Self> {
+        let Listing { pictures, unread, dangling, others } = pictures::list(root)?;
+        ensure!(
+            !pictures.is_empty(),
+            "no picture beneath {}: expected files that end in .{}{}",
+            root.display(),
+            pictures::ENDINGS.join(", ."),
+            if unread.is_empty() {
+                String::new()
+            } else {
+                format!("; found {}", pictures::by_ending(unread.iter().map(PathBuf::as_path)))
+            }
+        );
+        let not_read =
+            |path: &PathBuf| format!("no .{} files are read: convert it to JPEG or PNG", pictures::ending(path));
+        let mut found: Vec<(PathBuf, Option<String>)> = pictures.into_iter().map(|path| (path, None)).collect();
+        found.extend(unread.into_iter().map(|path| (path.clone(), Some(not_read(&path)))));
+        found.extend(dangling.into_iter().map(|path| (path, Some(NOWHERE.to_owned()))));
+        found.sort();
+        let folders: BTreeSet<Folders> = found.iter().map(folders).collect();
+        let layout = Layout::of(root, &folders, wanted)?;
+        let mut tree = Self { root: root.to_owned(), layout, classes: vec![], files: vec![], others };
+        tree.label(found)?;
         tree.check()?;
         Ok(tree)
     }
 
+    fn label(&mut self, found: Vec<(PathBuf, Option<String>)>) -> Result<()> {
+        let places: Vec<_> = found.iter().map(|file| self.layout.place(&folders(file))).collect();
+        let classes: BTreeSet<&Option<String>> = places.iter().map(|(_, class)| class).collect();
+        let without = places.iter().position(|(_, class)| class.is_none());
+        if let Some(without) = without
+            && classes.len() > 1
+        {
+            bail!(
+                "{} lies beside folders of classes: move it into the one of its class, or away",
+                self.root.join(&found[without].0).display()
+            );
+        }
+        let classes: Vec<&Option<String>> = classes.into_iter().collect();
+        let labels: Vec<usize> =
+            places.iter().map(|(_, class)| classes.binary_search(&class).expect("it is among the classes")).collect();
+        self.classes = classes.into_iter().map(|class| class.clone().unwrap_or_else(|| UNLABELLED.into())).collect();
+        let labelled = found.into_iter().zip(&places).zip(labels);
+        self.files = labelled
+            .map(|(((path, fault), (split, _)), label)| Labelled { path, split: *split, label: label as i32, fault })
+            .collect();
+        Ok(())
+    }
+
+    /// Where a file lies.
+    pub fn place(&self, number: usize) -> PathBuf {
+        self.root.join(&self.files[number].path)
+    }
+
     /// The numbers of a split's files.
     pub fn of(&self, split: Split) -> Vec<usize> {
-        (0..self.files.len()).filter(|&number| self.files[number].split == split).collect()
+        let is_there = |file: &Labelled| file.split == split && file.fault.is_none();
+        (0..self.files.len()).filter(|&number| is_there(&self.files[number])).collect()
     }
 
-    /// Whether a split has a folder of its own, with something in it.
+    /// Whether a split has a folder of its own.
     pub fn has(&self, split: Split) -> bool {
-        self.files.iter().any(|file| file.split == split)
+        matches!(&self.layout, Layout::Splits(splits) if splits.values().any(|known| *known == split))
     }
 
-    fn check(&self) -> Result<()> {
-        let trained: BTreeSet<i32> = self.of(Split::Train).iter().map(|&number| self.files[number].label).collect();
-        for Labelled { path, label, .. } in &self.files {
-            let class = &self.classes[*label as usize];
-            ensure!(trained.contains(label), "{}: there is no image of class `{class}` to train on", path.display());
+    /// Files that cannot be read.
+    pub fn faulty(&self) -> Vec<(&Path, &str)> {
+        self.files.iter().filter_map(|file| Some((file.path.as_path(), file.fault.as_deref()?))).collect()
+    }
+
+    /// That no class and no split has vanished, and that all classes can be learned.
+    pub fn check(&self) -> Result<()> {
+        let labels = |numbers: Vec<usize>| numbers.into_iter().map(|number| self.files[number].label).collect();
+        let trained: BTreeSet<i32> = labels(self.of(Split::Train));
+        let whole: BTreeSet<i32> = Split::ALL.into_iter().flat_map(|split| labels(self.of(split))).collect();
+        for (class, label) in self.classes.iter().zip(0..) {
+            ensure!(whole.contains(&label), self.lost(&format!("class `{class}`"), |file| file.label == label));
+            if !trained.contains(&label) {
+                let file = self.files.iter().find(|file| file.label == label && file.fault.is_none());
+                bail!(
+                    "{}: there is no image of class `{class}` to train on: add some to the folder of the train split, or move \
+                     this one's folder away",
+                    self.root.join(&file.expect("one is whole").path).display()
+                );
+            }
+        }
+        let Layout::Splits(splits) = &self.layout else { return Ok(()) };
+        for (name, split) in splits {
+            let is_there = !self.of(*split).is_empty();
+            ensure!(is_there, self.lost(&format!("the folder `{name}`"), |file| file.split == *split));
         }
         Ok(())
     }
+
+    /// What to say of that of which nothing is left.
+    fn lost(&self, what: &str, belongs: impl Fn(&Labelled) -> bool) -> String {
+        let all: Vec<&Labelled> = self.files.iter().filter(|file| belongs(file)).collect();
+        format!(
+            "{}: no file of {what} can be read ({}; {}: {}): mend or convert them, or move the folder away",
+            self.root.display(),
+            pictures::by_ending(all.iter().map(|file| file.path.as_path())),
+            all[0].path.display(),
+            all[0].fault.as_deref().unwrap_or_default()
+        )
+    }
 }
 
-/// Split and class by the folders that a file lies in. None where it is in none of the splits.
-fn place(root: &Path, path: &Path, has_splits: bool) -> Option<(Split, Option<String>)> {
-    let inside = path.strip_prefix(root).unwrap_or(path).parent()?;
-    let mut folders = inside.iter().map(|name| name.to_string_lossy().into_owned());
-    let split = match has_splits {
-        false => Split::Train,
-        true => {
-            let name = folders.next()?;
-            NAMES.iter().find(|(known, _)| *known == name)?.1
-        }
-    };
-    Some((split, folders.next()))
+/// The folders that a picture lies in. A link to nowhere without an ending may have been one itself.
+fn folders((path, fault): &(PathBuf, Option<String>)) -> Folders {
+    let may_be_a_folder = fault.as_deref() == Some(NOWHERE) && pictures::ending(path).is_empty();
+    let inside = if may_be_a_folder { Some(path.as_path()) } else { path.parent() };
+    inside.into_iter().flat_map(Path::iter).map(|name| name.to_string_lossy().into_owned()).collect()
 }

@@ -1,0 +1,80 @@
+//! What a folder was taken for.
+
+use super::super::dataset::Split;
+use super::super::pictures;
+use super::super::summary::Summary;
+use super::Params;
+use super::decoded::Decoded;
+use super::layout::Layout;
+use super::tree::Tree;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+pub fn summary(tree: &Tree, images: &BTreeMap<Split, Vec<usize>>, decoded: &Decoded, params: &Params) -> Summary {
+    let total: usize = images.values().map(Vec::len).sum();
+    let of = match tree.classes.len() {
+        1 => "without labels: all are of one class".to_owned(),
+        classes => format!("in {classes} classes"),
+    };
+    let mut remarks = vec![splits(tree, images)];
+    if let Layout::ClassNamedAsSplit(name) = &tree.layout {
+        remarks.push(format!("`{name}` is taken as a class, since no folder beside it is named like a split"));
+    }
+    let turned = images.values().flatten().filter(|number| decoded.turned.contains(number)).count();
+    if turned > 0 {
+        remarks.push(format!("turned as their cameras noted: {turned}"));
+    }
+    let faulty = tree.faulty();
+    if !faulty.is_empty() {
+        let kinds = pictures::by_ending(faulty.iter().map(|(path, _)| *path));
+        remarks.push(format!("left out, since they cannot be read: {kinds}"));
+    }
+    if !tree.others.is_empty() {
+        let kinds = pictures::by_ending(tree.others.iter().map(PathBuf::as_path));
+        remarks.push(format!("passed over, since they are no pictures: {kinds}"));
+    }
+    remarks.extend(no_classes(tree));
+    let unused = tree.files.len() - faulty.len() - total;
+    if unused > 0 {
+        remarks.push(format!("not drawn: {unused}"));
+    }
+    let details = faulty.iter().map(|(path, fault)| format!("left out: {}: {fault}", path.display())).collect();
+    Summary { title: format!("{total} images of {size} x {size} pixels {of}", size = params.size), remarks, details }
+}
+
+/// Folders that stand where classes do and have no picture.
+fn no_classes(tree: &Tree) -> Option<String> {
+    const NAMED: usize = 3;
+    let depth = if matches!(tree.layout, Layout::Splits(_)) { 2 } else { 1 };
+    let top = |path: &Path| -> PathBuf { path.parent().into_iter().flat_map(Path::iter).take(depth).collect() };
+    let classes: BTreeSet<PathBuf> = tree.files.iter().map(|file| top(&file.path)).collect();
+    let mut folders: BTreeMap<PathBuf, Vec<&Path>> = BTreeMap::new();
+    for path in &tree.others {
+        let folder = top(path);
+        if !classes.iter().any(|class| class.starts_with(&folder)) {
+            folders.entry(folder).or_default().push(path);
+        }
+    }
+    let mut named: Vec<String> = folders
+        .iter()
+        .take(NAMED)
+        .map(|(folder, files)| format!("`{}` ({})", folder.display(), pictures::by_ending(files.iter().copied())))
+        .collect();
+    named.extend((folders.len() > NAMED).then(|| format!("{} more", folders.len() - NAMED)));
+    (!named.is_empty()).then(|| format!("no picture lies in {}", named.join(", ")))
+}
+
+/// Where each split comes from.
+fn splits(tree: &Tree, images: &BTreeMap<Split, Vec<usize>>) -> String {
+    let folder = |split: Split| match &tree.layout {
+        Layout::Splits(splits) => splits.iter().find(|(_, known)| **known == split).map(|(name, _)| name),
+        _ => None,
+    };
+    let from = |split: Split| match (folder(split), images.contains_key(&split)) {
+        (Some(name), _) => format!("{} is `{name}`", split.name()),
+        (None, true) => format!("{} is drawn from it", split.name()),
+        (None, false) => format!("there is no {} split, by which evaluations judge", split.name()),
+    };
+    let train = folder(Split::Train).map_or("train is the folder".to_owned(), |name| format!("train is `{name}`"));
+    format!("{train}, {}, {}", from(Split::Validation), from(Split::Test))
+}

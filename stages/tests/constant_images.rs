@@ -1,0 +1,68 @@
+//! Images in which nothing varies: a channel that is the same everywhere (fluorescence, of which one colour is empty) says
+//! nothing and becomes 0, and no stage makes a number of it that is none.
+
+mod tiny;
+
+use pretext_protocol::{Measurement, Reply};
+use pretext_stages::catalog::{self, Entry};
+use pretext_stages::context::{Context, Outbox};
+use serde_json::{Map, Value};
+use std::path::Path;
+use std::sync::Mutex;
+
+struct Measured(Mutex<Vec<Measurement>>);
+
+impl Outbox for Measured {
+    fn send(&self, reply: &Reply) {
+        if let Reply::Measure { measurement, .. } = reply {
+            self.0.lock().unwrap().push(measurement.clone());
+        }
+    }
+}
+
+fn run(entry: &Entry, params: Map<String, Value>, folder: &Path, inputs: &[(&str, &Path)]) -> Vec<Measurement> {
+    let run = tiny::request(entry, params, folder, inputs);
+    let measured = Measured(Mutex::default());
+    let context = Context::new(&run, &measured, &|| false).unwrap();
+    (entry.run)(&run.params, &context).unwrap_or_else(|error| panic!("{}: {error:#}", entry.name));
+    measured.0.into_inner().unwrap()
+}
+
+/// Trains every kind on a data set of which nothing but `pixel` is left, and judges what it has learned.
+fn judge_all(pixel: fn([u8; 3]) -> [u8; 3]) {
+    tch::set_num_threads(tiny::THREADS as i32);
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("data");
+    let pieces = tiny::pieces(tiny::SIZE).into_iter().map(|(values, label)| {
+        let pixels = values.as_chunks::<3>().0.iter();
+        (pixels.flat_map(|value| pixel(*value)).collect(), label)
+    });
+    tiny::write_dataset_of(&data, pieces.collect());
+    let entries = catalog::entries();
+    let named = |name: &str| entries.iter().find(|entry| entry.name == name).unwrap();
+    for entry in entries.iter().filter(|entry| entry.name.starts_with("pretrain/")) {
+        let place = root.path().join(entry.name);
+        run(entry, tiny::small_params(entry, 1, 32), &place, &[("data", &data)]);
+        let [encoder, features] = [place.join("out/encoder"), place.join("features")];
+        run(named("features"), Map::new(), &features, &[("data", &data), ("encoder", &encoder)]);
+        let features = features.join("out/features");
+        for task in entries.iter().filter(|entry| entry.name.starts_with("eval/")) {
+            let place = place.join(task.name);
+            let measured = run(task, tiny::small_params(task, 1, 32), &place, &[("features", &features)]);
+            assert!(!measured.is_empty());
+            for Measurement { name, split, value } in measured {
+                assert!(value.is_finite(), "{}, {}: {name} ({split}) is {value}", entry.name, task.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_channel_that_never_changes_makes_no_nan() {
+    judge_all(|[red, green, _]| [red, green, 0]);
+}
+
+#[test]
+fn images_of_one_value_make_no_nan() {
+    judge_all(|_| [77; 3]);
+}
