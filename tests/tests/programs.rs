@@ -129,6 +129,29 @@ fn what_is_allowed_runs_and_its_code_counts() {
     assert!(err.contains("config.yaml should hold `allow_commands: [FOLDER]` and nothing else"), "{err}");
 }
 
+/// `--only` finds labels as they are written too, or as the one equal number.
+#[test]
+fn values_of_the_environment_and_of_axes_reach_a_command_as_they_were_written() {
+    let recipe = "name: programs\nenv: { A: none, B: 3.10, C: none, D: none }\naxes: { rate: [1e-3, 0.10] }\nstages:\n  \
+                  line: { use: tool/command, with: { outputs: { text: $(env.D) }, \
+                  run: 'echo \"$(env.A)|$(env.B)|$(env.C)|$(rate)\" > $OUT_text/line.txt' } }\n";
+    let place = Place::new(recipe);
+    let run = |only: &str| {
+        let mut command = place.command(&["run", "programs.yaml", "--allow-commands", "--only", only]);
+        command.env("A", " 144e16 ").env("C", "").env("D", "007").output().unwrap()
+    };
+    for only in ["line[rate=1e-3]", "line[rate=.1]"] {
+        assert!(run(only).status.success(), "{only}");
+    }
+    let read = |node: &str| {
+        let mut command = place.command(&["path", "programs.yaml", node]);
+        let folder = command.env("A", " 144e16 ").env("C", "").env("D", "007").output().unwrap().stdout;
+        fs::read_to_string(Path::new(String::from_utf8(folder).unwrap().trim_end()).join("line.txt")).unwrap()
+    };
+    assert_eq!(read("line[rate=0.001]"), " 144e16 |3.10||1e-3\n");
+    assert_eq!(read("line[rate=0.10]"), " 144e16 |3.10||0.10\n");
+}
+
 /// A recipe of one command.
 fn command(run: &str, further: &str) -> String {
     format!(

@@ -3,8 +3,8 @@
 use super::axes::Axis;
 use super::problem::{Problem, nearest};
 use super::raw::Raw;
+use super::scalar::Scalar;
 use super::tree::{Content, Span, Tree};
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// One `$(...)` in a text.
@@ -43,7 +43,7 @@ fn references(text: &str) -> Result<Vec<Reference<'_>>, String> {
 /// The axes that a tree names, with the places where it does.
 pub fn axes_named(tree: &Tree, found: &mut Vec<(String, Span)>) {
     match &tree.content {
-        Content::Scalar(Value::String(text)) => {
+        Content::Scalar(Scalar::Text(text)) => {
             for reference in references(text).unwrap_or_default() {
                 if reference.head != ENV {
                     found.push((reference.head.to_owned(), tree.span.clone()));
@@ -59,7 +59,7 @@ pub fn axes_named(tree: &Tree, found: &mut Vec<(String, Span)>) {
 /// Complains of an expression where values are declared: it would stand for itself.
 pub fn refuse_expressions(tree: &Tree, problems: &mut Vec<Problem>) {
     match &tree.content {
-        Content::Scalar(Value::String(text)) if text.contains("$(") => {
+        Content::Scalar(Scalar::Text(text)) if text.contains("$(") => {
             let title = format!("an expression where values are declared: `{text}`");
             problems.push(Problem::new(tree.span.clone(), title, "only stages have expressions; write the value"));
         }
@@ -95,7 +95,7 @@ impl<'a> Scope<'a> {
     /// place where that was written.
     pub fn resolve(&self, tree: &Tree, problems: &mut Vec<Problem>) -> Tree {
         let content = match &tree.content {
-            Content::Scalar(Value::String(text)) => {
+            Content::Scalar(Scalar::Text(text)) => {
                 return self.resolve_text(text, tree).unwrap_or_else(|problem| {
                     problems.push(problem);
                     Tree { span: tree.span.clone(), content: Content::Broken }
@@ -125,15 +125,14 @@ impl<'a> Scope<'a> {
             from = reference.range.end;
         }
         result.push_str(&text[from..]);
-        Ok(Tree { span: tree.span.clone(), content: Content::Scalar(Value::String(result)) })
+        Ok(Tree { span: tree.span.clone(), content: Content::Scalar(Scalar::Text(result)) })
     }
 
     /// What an expression stands for amid a text.
     fn part(&self, reference: &Reference, tree: &Tree) -> Result<String, Problem> {
         let value = self.value(reference, tree)?;
         match &value.content {
-            Content::Scalar(Value::String(part)) => Ok(part.clone()),
-            Content::Scalar(part) => Ok(part.to_string()),
+            Content::Scalar(part) => Ok(part.written().to_owned()),
             _ => {
                 let path: Vec<&str> = [reference.head].into_iter().chain(reference.fields.iter().copied()).collect();
                 let path = path.join(".");

@@ -1,6 +1,6 @@
 //! YAML -> a checked recipe. Every mistake is found at once and carries its place in the file.
 //!
-//! [`load`] reads the texts into one tree with positions (`sources`, `yaml`, `tree`, `extends`), checks sections and names
+//! [`load`] reads the texts into one tree with positions (`sources`, `yaml`, `tree`, `scalar`, `extends`), checks sections and names
 //! (`raw`, `stages`, `axes`, `zips`, `exclusions`, `inclusions`, `resources`, `policy`, `workers`), lets axes propagate along
 //! edges (`spread`, `cycles`, `combinations`), makes a node of each combination with its ports and parameters checked
 //! (`expand`, `kinds`, `command`, `with`, `expression`, `edges`, `schema`, `paths`), and resolves the tables (`table_specs`,
@@ -27,6 +27,7 @@ mod problem;
 mod quantity;
 mod raw;
 mod resources;
+mod scalar;
 pub mod schema;
 mod sources;
 mod spread;
@@ -43,6 +44,7 @@ pub use contents::Contents;
 pub use json_schema::json_schema;
 pub use paths::DigestAt;
 pub use problem::{Problem, RecipeErrors, nearest};
+pub(crate) use scalar::spelling_of_number;
 pub use tables::*;
 
 use crate::ids::Digest;
