@@ -172,6 +172,27 @@ fn a_command_that_fails_or_takes_too_long_says_so() {
     assert!(err.contains("it took longer than its `timeout` of 1.0 s and was ended"), "{err}");
 }
 
+/// Whatever its length, which the kernel limits for an argument.
+#[test]
+fn a_command_may_be_a_long_script_with_substitutions_of_the_shells_own() {
+    for lines in [0, 3000] {
+        let script = "        # a comment of some length, as there are many in a long script\n".repeat(lines);
+        let run = format!(
+            "|\n{script}        greeting=$$(echo hello | tr a-z A-Z)\n        false || code=$?\n        \
+                           echo \"$greeting $$((code + $(two)))\" > $OUT_text/line.txt\n"
+        );
+        let recipe = format!(
+            "name: programs\naxes: {{ two: [2] }}\nstages:\n  line:\n    use: tool/command\n    with:\n      \
+                              outputs: {{ text: text }}\n      run: {run}"
+        );
+        let place = Place::new(&recipe);
+        place.out(&["run", "programs.yaml", "--allow-commands"]);
+        let folder = place.out(&["path", "programs.yaml", "line"]);
+        let line = fs::read_to_string(Path::new(folder.trim_end()).join("line.txt")).unwrap();
+        assert_eq!(line, "HELLO 3\n", "{lines} lines");
+    }
+}
+
 /// What a command has started is ended with `pretext`, however that ends.
 #[test]
 fn nothing_of_a_command_outlives_pretext() {

@@ -1,8 +1,8 @@
 //! What is varied.
 
-use super::expression::refuse_expressions;
 use super::problem::Problem;
 use super::raw::plain_name;
+use super::references::declared;
 use super::scalar::{Scalar, spelling_of_number};
 use super::tree::{Content, Name, Tree};
 use std::collections::HashMap;
@@ -82,12 +82,12 @@ impl Axis {
     }
 
     pub(super) fn add(&mut self, item: &Tree, problems: &mut Vec<Problem>) {
-        let before = problems.len();
-        refuse_expressions(item, problems);
-        let is_wrong = problems.len() > before;
+        let plain = declared(item, problems);
         let mut wrong = |title: String, label: &str| problems.push(Problem::new(item.span.clone(), title, label));
         let axis = &self.name.text;
-        match label(item) {
+        // A value that has an expression, which was told, has its name all the same.
+        let label = label(&plain).or_else(|| label(item));
+        match label {
             None => wrong(
                 format!("{} is a value of axis `{axis}`", item.describe()),
                 "a number, a text, or a map with a `name`: { name: simclr, with: { ... } }",
@@ -105,8 +105,7 @@ impl Axis {
                 if let Some(spelling) = spelling {
                     self.respelt.entry(spelling).or_default().push(self.values.len());
                 }
-                let content = if is_wrong { Content::Broken } else { item.content.clone() };
-                self.values.push(AxisValue { label, tree: Tree { span: item.span.clone(), content } });
+                self.values.push(AxisValue { label, tree: plain });
             }
         }
     }

@@ -3,7 +3,8 @@
 //! [`load`] reads the texts into one tree with positions (`sources`, `yaml`, `tree`, `scalar`, `extends`), checks sections and names
 //! (`raw`, `stages`, `axes`, `zips`, `exclusions`, `inclusions`, `resources`, `policy`, `workers`), lets axes propagate along
 //! edges (`spread`, `cycles`, `combinations`), makes a node of each combination with its ports and parameters checked
-//! (`expand`, `kinds`, `command`, `with`, `expression`, `edges`, `schema`, `paths`), and resolves the tables (`table_specs`,
+//! (`expand`, `kinds`, `command`, `with`, `references`, `expression`, `edges`, `schema`,
+//! `paths`), and resolves the tables (`table_specs`,
 //! `columns`).
 
 mod axes;
@@ -26,6 +27,7 @@ mod policy;
 mod problem;
 mod quantity;
 mod raw;
+mod references;
 mod resources;
 mod scalar;
 pub mod schema;

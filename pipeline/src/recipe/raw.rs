@@ -3,8 +3,8 @@
 use super::axes::{self, Axis};
 use super::combinations::Place;
 use super::exclusions::Exclusions;
-use super::expression::refuse_expressions;
 use super::problem::{Problem, nearest};
+use super::references::declared;
 use super::scalar::Scalar;
 use super::stages::{self, Otherwise, RawStage};
 use super::tree::{Content, Name, Tree};
@@ -140,7 +140,7 @@ fn environment(tree: Option<&Tree>, problems: &mut Vec<Problem>) -> BTreeMap<Str
     let mut values = BTreeMap::new();
     for (name, default) in entries {
         plain_name(&name, "a variable", problems);
-        refuse_expressions(&default, problems);
+        let default = declared(&default, problems);
         let value = match std::env::var(&name.text) {
             Ok(text) => Tree { span: default.span, content: Content::Scalar(Scalar::Environment(text)) },
             Err(VarError::NotPresent) => default,

@@ -103,7 +103,12 @@ fn obey(run: &Run, stopping: &AtomicBool) -> Result<bool> {
 fn start(run: &Run, measurements: &std::path::Path) -> Result<Child> {
     let text = run.params.get("run").and_then(Value::as_str).context("`run` is missing")?;
     let mut command = Command::new("/bin/sh");
-    command.args(["-e", "-c", text]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .arg("-e")
+        .args(script(text, &run.scratch)?)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     for (port, folder) in &run.inputs {
         command.env(format!("IN_{port}"), folder);
     }
@@ -115,6 +120,19 @@ fn start(run: &Run, measurements: &std::path::Path) -> Result<Child> {
     command.env("SIDE", &run.side).env("SCRATCH", &run.scratch).env("MEASURES", measurements);
     command.env("THREADS", run.resources.threads.to_string()).env("DEVICE", &run.resources.device);
     command.spawn().context("cannot start /bin/sh")
+}
+
+/// The kernel takes no argument that is longer (`MAX_ARG_STRLEN`, the zero behind it included).
+const LONGEST_ARGUMENT: usize = 128 << 10;
+
+/// How the shell is given a command: by itself, or a long one by a file.
+fn script(text: &str, scratch: &std::path::Path) -> Result<Vec<std::ffi::OsString>> {
+    if text.len() < LONGEST_ARGUMENT {
+        return Ok(vec!["-c".into(), text.into()]);
+    }
+    let place = scratch.join("command.sh");
+    fs::write(&place, text).with_context(|| format!("cannot write {}", place.display()))?;
+    Ok(vec![place.into()])
 }
 
 /// None when it was told to stop before the command ended.
