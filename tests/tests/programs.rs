@@ -89,6 +89,29 @@ fn what_is_allowed_runs_and_its_code_counts() {
     assert!(err.contains("config.yaml should hold `allow_commands: [FOLDER]` and nothing else"), "{err}");
 }
 
+/// `--only` finds labels as they are written too, or as the one equal number.
+#[test]
+fn values_of_the_environment_and_of_axes_reach_a_command_as_they_were_written() {
+    let recipe = "name: programs\nenv: { A: none, B: 3.10, C: none, D: none }\naxes: { rate: [1e-3, 0.10] }\nstages:\n  \
+                  line: { use: tool/command, with: { outputs: { text: $(env.D) }, \
+                  run: 'echo \"$(env.A)|$(env.B)|$(env.C)|$(rate)\" > $OUT_text/line.txt' } }\n";
+    let place = Place::new(recipe);
+    let run = |only: &str| {
+        let mut command = place.command(&["run", "programs.yaml", "--allow-commands", "--only", only]);
+        command.env("A", " 144e16 ").env("C", "").env("D", "007").output().unwrap()
+    };
+    for only in ["line[rate=1e-3]", "line[rate=.1]"] {
+        assert!(run(only).status.success(), "{only}");
+    }
+    let read = |node: &str| {
+        let mut command = place.command(&["path", "programs.yaml", node]);
+        let folder = command.env("A", " 144e16 ").env("C", "").env("D", "007").output().unwrap().stdout;
+        fs::read_to_string(Path::new(String::from_utf8(folder).unwrap().trim_end()).join("line.txt")).unwrap()
+    };
+    assert_eq!(read("line[rate=0.001]"), " 144e16 |3.10||1e-3\n");
+    assert_eq!(read("line[rate=0.10]"), " 144e16 |3.10||0.10\n");
+}
+
 /// A recipe of one command.
 fn command(run: &str, further: &str) -> String {
     format!(
@@ -107,6 +130,27 @@ fn a_command_that_fails_or_takes_too_long_says_so() {
     let place = place_with(&command("sleep 60", "    timeout: 1s\n"));
     let (_, _, err) = place.ran(&["run", "programs.yaml", "--allow-commands"]);
     assert!(err.contains("it took longer than its `timeout` of 1.0 s and was ended"), "{err}");
+}
+
+/// Whatever its length, which the kernel limits for an argument.
+#[test]
+fn a_command_may_be_a_long_script_with_substitutions_of_the_shells_own() {
+    for lines in [0, 3000] {
+        let script = "        # a comment of some length, as there are many in a long script\n".repeat(lines);
+        let run = format!(
+            "|\n{script}        greeting=$$(echo hello | tr a-z A-Z)\n        false || code=$?\n        \
+                           echo \"$greeting $$((code + $(two)))\" > $OUT_text/line.txt\n"
+        );
+        let recipe = format!(
+            "name: programs\naxes: {{ two: [2] }}\nstages:\n  line:\n    use: tool/command\n    with:\n      \
+                              outputs: {{ text: text }}\n      run: {run}"
+        );
+        let place = Place::new(&recipe);
+        place.out(&["run", "programs.yaml", "--allow-commands"]);
+        let folder = place.out(&["path", "programs.yaml", "line"]);
+        let line = fs::read_to_string(Path::new(folder.trim_end()).join("line.txt")).unwrap();
+        assert_eq!(line, "HELLO 3\n", "{lines} lines");
+    }
 }
 
 /// What a command has started is ended with `pretext`, however that ends.
