@@ -8,5 +8,6 @@ pub mod recipe;
 pub mod run;
 pub mod store;
 pub mod table;
+pub mod terminal;
 pub mod text;
 pub mod trace;

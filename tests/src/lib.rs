@@ -6,6 +6,7 @@ mod graph;
 mod lab;
 mod processes;
 mod store_acts;
+mod terminal;
 pub mod trainings;
 mod worker;
 
@@ -13,4 +14,5 @@ pub use graph::{GraphSpec, NodeSpec};
 pub use lab::{Lab, Ran};
 pub use processes::{is_running, signal, wait_at_most, wait_until};
 pub use store_acts::*;
+pub use terminal::in_terminal;
 pub use worker::WorkerProcess;

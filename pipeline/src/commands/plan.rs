@@ -1,5 +1,5 @@
 use super::source::{Planned, Source};
-use super::{print, print_with};
+use super::{print, print_for_programs};
 use crate::plan;
 use anyhow::Result;
 use clap::Args;
@@ -21,8 +21,8 @@ pub(super) struct PlanArgs {
 pub(super) fn plan(args: &PlanArgs) -> Result<ExitCode> {
     let Planned { recipe, statuses, .. } = &Planned::load(&args.recipe, &args.source)?;
     match args.json {
-        true => print_with(|out| plan::write_json(out, &recipe.name, &recipe.graph, statuses))?,
-        false => print(plan::text(&recipe.name, &recipe.graph, statuses, SystemTime::now()).as_bytes())?,
+        true => print_for_programs(|mut out| plan::write_json(&mut out, &recipe.name, &recipe.graph, statuses))?,
+        false => print(&plan::text(&recipe.name, &recipe.graph, statuses, SystemTime::now()))?,
     }
     Ok(ExitCode::SUCCESS)
 }

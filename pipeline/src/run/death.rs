@@ -1,16 +1,15 @@
 //! What a worker that has ended can still tell.
 
-use std::collections::VecDeque;
+use super::last_words::LastWords;
+use super::log_file::{LIMITS, LogFile};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::{Mutex, PoisonError};
 
 const LAST_WORDS: usize = 20;
-/// More than this nobody reads, and a worker that complains without end must not fill the disk.
-const LONGEST_LOG: u64 = 64 << 20;
-const LONGEST_LINE: usize = 64 << 10;
+const AT_ONCE: usize = 64 << 10;
 
 /// How a process ended, with the likely cause where there is one.
 pub(super) fn manner(status: ExitStatus) -> String {
@@ -33,68 +32,57 @@ pub(super) fn manner(status: ExitStatus) -> String {
 }
 
 /// A worker's standard error: it goes to the log of the stage that runs, and its end is remembered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Log {
     inner: Mutex<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
-    file: Option<File>,
-    written: u64,
-    last: VecDeque<String>,
+    file: Option<LogFile>,
+    last: LastWords,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { inner: Mutex::new(Inner { file: None, last: LastWords::new(LAST_WORDS) }) }
+    }
 }
 
 impl Log {
-    /// From now on lines go to `file`, and earlier ones are forgotten.
+    /// From now on all goes to `file`, and what came before is forgotten.
     pub(super) fn turn_to(&self, file: File) {
-        *self.lock() = Inner { file: Some(file), ..Inner::default() };
+        *self.lock() = Inner { file: Some(LogFile::new(file, LIMITS)), last: LastWords::new(LAST_WORDS) };
     }
 
-    /// Reads until the worker closes its standard error.
-    pub(super) fn follow(&self, stream: impl Read) {
-        let mut reader = BufReader::new(stream);
-        let mut line = Vec::new();
+    /// Reads until the worker closes its standard error. What is there is passed on at once: a line that has no end yet is of
+    /// the stage that runs now.
+    pub(super) fn follow(&self, mut stream: impl Read) {
+        let mut bytes = vec![0; AT_ONCE];
         loop {
-            line.clear();
-            // A line without an end must not fill memory.
-            match reader.by_ref().take(LONGEST_LINE as u64).read_until(b'\n', &mut line) {
+            match stream.read(&mut bytes) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Ok(0) | Err(_) => return,
-                Ok(_) => self.push(&line),
+                Ok(read) => self.push(&bytes[..read]),
             }
         }
     }
 
-    fn push(&self, line: &[u8]) {
+    fn push(&self, bytes: &[u8]) {
         let mut inner = self.lock();
-        inner.written += line.len() as u64;
-        let is_too_long = inner.written > LONGEST_LOG;
-        if let Some(file) = &mut inner.file {
-            // A full disk shows where the stage itself writes.
-            let _ = match is_too_long {
-                false => file.write_all(line),
-                true => {
-                    writeln!(file, "\npretext: the log ends here, at {} MiB; the worker wrote on", LONGEST_LOG >> 20)
-                }
-            };
-        }
-        if is_too_long {
+        // A full disk shows where the stage itself writes.
+        if inner.file.as_mut().is_some_and(|file| file.write(bytes).is_err()) {
             inner.file = None;
         }
-        if inner.last.len() == LAST_WORDS {
-            inner.last.pop_front();
-        }
-        let text = String::from_utf8_lossy(line);
-        inner.last.push_back(text.trim_end().chars().take(300).collect());
+        inner.last.push(bytes);
     }
 
     /// The last lines, each indented, behind a line that introduces them.
     pub(super) fn last_words(&self) -> String {
-        let inner = self.lock();
-        let lines: Vec<&str> = inner.last.iter().map(String::as_str).filter(|line| !line.is_empty()).collect();
-        match lines.as_slice() {
-            [] => "\nit left no last words".to_owned(),
-            lines => format!("\nits last words:\n    {}", lines.join("\n    ")),
+        let lines = self.lock().last.lines();
+        match lines.is_empty() {
+            true => "\nit left no last words".to_owned(),
+            false => format!("\nits last words:\n    {}", lines.join("\n    ")),
         }
     }
 
