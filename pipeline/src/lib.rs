@@ -11,5 +11,6 @@ pub mod recipe;
 pub mod run;
 pub mod store;
 pub mod table;
+pub mod terminal;
 pub mod text;
 pub mod trace;

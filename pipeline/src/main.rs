@@ -1,15 +1,16 @@
 use clap::Parser;
 use pretext::commands::Cli;
 use pretext::recipe::RecipeErrors;
-use std::io::{IsTerminal, Write};
+use pretext::terminal;
+use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     pretext::trace::start();
     Cli::parse().obey().unwrap_or_else(|error| {
         let text = match error.downcast_ref::<RecipeErrors>() {
-            Some(mistakes) => mistakes.render(std::io::stderr().is_terminal()),
-            None => format!("error: {error:#}"),
+            Some(mistakes) => mistakes.render(terminal::wants_colours(&std::io::stderr())),
+            None => terminal::harmless(&format!("error: {error:#}")).into_owned(),
         };
         // Of a terminal that has gone away nobody reads.
         let _ = writeln!(std::io::stderr(), "{text}");

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
-        _ if seconds < 9.95 => format!("{seconds:.1} s"),
+        _ if seconds < 9.95 => without_minus_zero(format!("{seconds:.1}")) + " s",
         0..=119 => format!("{whole} s"),
         120..=599 => format!("{} min {:02} s", whole / 60, whole % 60),
         600..=5399 => format!("{} min", (whole + 30) / 60),
@@ -40,9 +40,30 @@ pub fn count(number: u64) -> String {
     grouped
 }
 
-/// `1 stage`, `2 stages`
+/// `1 stage`, `2 stages`, `3 axes`
 pub fn counted(number: usize, noun: &str) -> String {
-    format!("{} {noun}{}", count(number as u64), if number == 1 { "" } else { "s" })
+    format!("{} {}", count(number as u64), if number == 1 { noun.to_owned() } else { plural(noun) })
+}
+
+/// `seeds` of `seed`, `categories` of `category`, `losses` of `loss`.
+pub fn plural(noun: &str) -> String {
+    if let Some(stem) = noun.strip_suffix("is") {
+        return format!("{stem}es");
+    }
+    let vowel_and_y = ["ay", "ey", "oy", "uy"].iter().any(|end| noun.ends_with(end));
+    match noun.strip_suffix('y') {
+        Some(stem) if !vowel_and_y => format!("{stem}ies"),
+        _ if ["s", "x", "z", "ch", "sh"].iter().any(|end| noun.ends_with(end)) => format!("{noun}es"),
+        _ => format!("{noun}s"),
+    }
+}
+
+/// A number so rounded that it is zero has no sign.
+pub fn without_minus_zero(number: String) -> String {
+    match number.strip_prefix('-') {
+        Some(rest) if rest.chars().all(|c| matches!(c, '0' | '.')) => rest.to_owned(),
+        _ => number,
+    }
 }
 
 /// Four significant digits at most: `4.812`, `0.0001`, `1,142`.
@@ -53,14 +74,15 @@ pub fn figure(value: f64) -> String {
     }
     let digits = if size == 0.0 { 0 } else { (3 - size.log10().floor() as i32).clamp(0, 8) as usize };
     let fixed = format!("{value:.digits$}");
-    if fixed.contains('.') { fixed.trim_end_matches('0').trim_end_matches('.').to_owned() } else { fixed }
+    let short = if fixed.contains('.') { fixed.trim_end_matches('0').trim_end_matches('.') } else { &fixed };
+    without_minus_zero(short.to_owned())
 }
 
 /// A measurement in its unit (see [`pretext_protocol::Measure::unit`]): `58.3 %`, `41 s`, `4.812`.
 pub fn measured(value: f64, unit: &str) -> String {
     match unit {
         _ if !value.is_finite() => "not a finite number".to_owned(),
-        "fraction" => format!("{:.1} %", value * 100.0),
+        "fraction" => without_minus_zero(format!("{:.1}", value * 100.0)) + " %",
         "seconds" => duration(value),
         _ => figure(value),
     }
@@ -122,6 +144,7 @@ mod tests {
     fn durations_lose_digits_as_they_grow() {
         let shown: Vec<String> = [0.04, 9.9, 41.2, 119.0, 221.0, 2280.0, 4180.0, 7000.0].map(duration).into();
         assert_eq!(shown, ["0.0 s", "9.9 s", "41 s", "119 s", "3 min 41 s", "38 min", "70 min", "1 h 57 min"]);
+        assert_eq!(duration(-0.01), "0.0 s");
         assert_eq!([0.2, 61.0, 230.0, 7000.0].map(rough_duration), ["1 s", "61 s", "4 min", "1 h 57 min"]);
     }
 
@@ -131,8 +154,17 @@ mod tests {
             [0.0, 4.8123, 0.00012, -3.0, 1142.4, 12.5].map(figure),
             ["0", "4.812", "0.00012", "-3", "1,142", "12.5"]
         );
+        assert_eq!([-0.0, -1e-12, -0.004].map(figure), ["0", "0", "-0.004"]);
+        assert_eq!([-0.0, -0.0004, -0.0005].map(|value| measured(value, "fraction")), ["0.0 %", "0.0 %", "-0.1 %"]);
         assert_eq!([7, 999, 1000, 50_000, 1_234_567].map(count), ["7", "999", "1,000", "50,000", "1,234,567"]);
         assert_eq!([12, 4 << 30, 1536].map(bytes), ["12 B", "4.0 GiB", "1.5 KiB"]);
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        let shown = [(1, "stage"), (2, "stage"), (1, "axis"), (0, "axis"), (3, "category"), (3, "loss"), (2, "day")];
+        let expected = ["1 stage", "2 stages", "1 axis", "0 axes", "3 categories", "3 losses", "2 days"];
+        assert_eq!(shown.map(|(number, noun)| counted(number, noun)), expected);
     }
 
     #[test]

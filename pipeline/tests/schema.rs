@@ -13,7 +13,7 @@ fn accepts(root: &Value, schema: &Value, value: &Value) -> bool {
     let Some(words) = schema.as_object() else { return schema != &Value::Bool(false) };
     let all = |schemas: &Value, value: &Value| schemas.as_array().unwrap().iter().all(|one| accepts(root, one, value));
     words.iter().all(|(word, said)| match word.as_str() {
-        "$schema" | "$defs" | "title" | "description" | "default" | "then" => true,
+        "$schema" | "$defs" | "title" | "description" | "default" | "examples" | "then" => true,
         "$ref" => accepts(root, root.pointer(said.as_str().unwrap().trim_start_matches('#')).unwrap(), value),
         "type" => match said {
             Value::Array(types) => types.iter().any(|type_| is_of(type_, value)),

@@ -7,6 +7,7 @@ mod lab;
 mod place;
 mod processes;
 mod store_acts;
+mod terminal;
 pub mod trainings;
 mod worker;
 
@@ -15,4 +16,5 @@ pub use lab::{Lab, Ran};
 pub use place::Place;
 pub use processes::{is_running, signal, wait_at_most, wait_until};
 pub use store_acts::*;
+pub use terminal::in_terminal;
 pub use worker::WorkerProcess;

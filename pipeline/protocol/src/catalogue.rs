@@ -32,7 +32,7 @@ pub struct StageKind {
     /// JSON Schema (an object with `properties`) of its parameters: types, bounds, defaults, descriptions.
     /// Only `type` (boolean, integer, number, string, array, object, or a pair with `null`), `enum`, `const`, `items`,
     /// `minItems`, `maxItems`, `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`, `properties`,
-    /// `required`, `default` and `description` occur, and the extensions `x-unit` (text), `x-unused` (true for a
+    /// `required`, `default`, `examples` and `description` occur, and the extensions `x-unit` (text), `x-unused` (true for a
     /// parameter of the family that this kind accepts and ignores: it does not count in the key), `x-path` (true for a text
     /// that is a path: relative to the recipe's file; the worker is given it absolute, and what lies there counts) and
     /// `x-unkeyed` (true for one that changes progress and side files but no output and no measurement: it does not count

@@ -2,7 +2,7 @@ mod compare;
 mod text;
 
 use super::places::StorePlace;
-use super::{print, print_with};
+use super::{print, print_for_programs};
 use crate::store::{RunRecord, Store};
 use crate::text::counted;
 use anyhow::{Result, anyhow, bail};
@@ -30,11 +30,11 @@ pub(super) fn diff(args: &DiffArgs) -> Result<ExitCode> {
     let (before, now) = (ended(&store, from)?, ended(&store, to)?);
     let comparison = Comparison::of(from, to, &before, &now);
     match args.json {
-        true => print_with(|out| {
+        true => print_for_programs(|out| {
             serde_json::to_writer_pretty(&mut *out, &comparison)?;
-            std::io::Write::write_all(out, b"\n")
+            out.write_all(b"\n")
         })?,
-        false => print(text::text(&comparison).as_bytes())?,
+        false => print(&text::text(&comparison))?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -22,17 +22,17 @@ pub(super) struct DoctorArgs {
 
 /// What there is to compute with, each with what to type where it is not as it should be. Fails where no worker answers.
 pub(super) fn doctor(args: &DoctorArgs) -> Result<ExitCode> {
-    print(lines(&machine::findings()).as_bytes())?;
-    print(lines(&store(&args.places.store_root())).as_bytes())?;
+    print(&lines(&machine::findings()))?;
+    print(&lines(&store(&args.places.store_root())))?;
     let spec = match args.places.worker() {
         Ok(spec) => spec,
         Err(error) => {
-            print(lines(&[finding("worker", format!("{error:#}"))]).as_bytes())?;
+            print(&lines(&[finding("worker", format!("{error:#}"))]))?;
             return Ok(ExitCode::FAILURE);
         }
     };
     let (findings, code) = worker(&spec, args.offline);
-    print(lines(&findings).as_bytes())?;
+    print(&lines(&findings))?;
     Ok(code)
 }
 

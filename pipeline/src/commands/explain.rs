@@ -31,7 +31,7 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<ExitCode> {
     let (planned, nodes) = target::find_few(&args.words, &args.source)?;
     let runs = Runs { store: planned.view.store(), read: RefCell::default() };
     let pages: Vec<String> = nodes.iter().map(|index| page(&planned, &runs, *index)).collect();
-    print(pages.join("\n").as_bytes())?;
+    print(&pages.join("\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

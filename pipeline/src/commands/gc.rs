@@ -45,11 +45,11 @@ pub(super) fn gc(args: &GcArgs) -> Result<ExitCode> {
     };
     let now = text::now();
     let plan = store.plan_gc(&wishes, now)?;
-    print(listing(&plan, args.to, now).as_bytes())?;
+    print(&listing(&plan, args.to, now))?;
     if args.delete {
-        print(closing(&store.collect(&plan)?).as_bytes())?;
+        print(&closing(&store.collect(&plan)?))?;
     } else if !plan.is_empty() {
-        print(b"nothing was removed: the same command with --delete removes it\n")?;
+        print("nothing was removed: the same command with --delete removes it\n")?;
     }
     Ok(ExitCode::SUCCESS)
 }

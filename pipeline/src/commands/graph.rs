@@ -38,7 +38,7 @@ enum Format {
 }
 
 pub(super) fn graph(args: &GraphArgs) -> Result<ExitCode> {
-    let store = args.source.store()?;
+    let store = args.source.look()?;
     let recipe = args.source.recipe(&args.recipe, &store)?;
     let statuses = args.status.then(|| plan::evaluate(&recipe.graph, &View::new(&store, &recipe.name)));
     let drawing = Drawing::of(&recipe.name, &recipe.graph, statuses.as_deref(), args.unfold);
@@ -47,6 +47,6 @@ pub(super) fn graph(args: &GraphArgs) -> Result<ExitCode> {
         Format::Mermaid => drawing.mermaid(),
         Format::Dot => drawing.dot(),
     };
-    print(text.as_bytes())?;
+    print(&text)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -26,7 +26,7 @@ pub(super) fn init(args: &InitArgs) -> Result<ExitCode> {
         other => other.with_context(|| format!("cannot write {path}"))?,
     };
     file.write_all(text(&args.file).as_bytes()).with_context(|| format!("cannot write {path}"))?;
-    print(format!("wrote {path}; `pretext plan {path}` says what it would compute\n").as_bytes())?;
+    print(&format!("wrote {path}; `pretext plan {path}` says what it would compute\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,12 +1,14 @@
 use super::places::StorePlace;
-use super::{print, target};
+use super::{print, print_with, target};
 use crate::plan::NodePattern;
 use crate::recipe::nearest;
 use crate::store::{LatestNode, Store};
+use crate::terminal;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{IsTerminal, Write, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -34,10 +36,14 @@ pub(super) fn logs(args: &LogsArgs) -> Result<ExitCode> {
     records.truncate(args.last);
     for record in &records {
         if records.len() > 1 {
-            print(format!("==> {} <==\n", record.node).as_bytes())?;
+            print(&format!("==> {} <==\n", record.node))?;
         }
         let log = latest_log(&store, record)?;
-        print(&fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?)?;
+        let log = fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
+        match stdout().is_terminal() {
+            true => print(&terminal::all_settled(&String::from_utf8_lossy(&log)))?,
+            false => print_with(|out| out.write_all(&log))?,
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

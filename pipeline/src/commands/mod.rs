@@ -24,9 +24,10 @@ mod target;
 mod verify;
 
 use crate::run::command_worker;
+use crate::terminal;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use std::io::{BufWriter, ErrorKind, StdoutLock, Write};
+use std::io::{BufWriter, ErrorKind, IsTerminal, StdoutLock, Write};
 use std::process::ExitCode;
 
 /// Experiments in unsupervised and self-supervised learning for vision, from a recipe to a table.
@@ -101,17 +102,27 @@ impl Cli {
     }
 }
 
-/// Writes to standard output. A reader that has had enough (`| head`) is no error.
-fn print(text: &[u8]) -> Result<()> {
-    print_with(|out| out.write_all(text))
+/// Writes to standard output what people read, without what would steer their terminal.
+fn print(text: &str) -> Result<()> {
+    print_with(|out| out.write_all(terminal::harmless(text).as_bytes()))
 }
 
 /// Says something beside what was asked for, on standard error; of a terminal that has gone away nobody reads.
 fn tell(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", terminal::harmless(text));
 }
 
-/// [`print`] of what is too long to be held in memory.
+/// Writes what other programs read, as it is; of what goes to a terminal all is seen.
+fn print_for_programs(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+    if !std::io::stdout().is_terminal() {
+        return print_with(|out| write(out));
+    }
+    let mut bytes = vec![];
+    write(&mut bytes)?;
+    print_with(|out| out.write_all(terminal::visible(&String::from_utf8_lossy(&bytes)).as_bytes()))
+}
+
+/// A reader that has had enough (`| head`) is no error.
 fn print_with(write: impl FnOnce(&mut BufWriter<StdoutLock>) -> std::io::Result<()>) -> Result<()> {
     let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
     match write(&mut out).and_then(|()| out.flush()) {

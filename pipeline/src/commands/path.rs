@@ -1,5 +1,5 @@
 use super::source::Source;
-use super::{print, target};
+use super::{print_for_programs, target};
 use crate::plan::{Status, sentence};
 use crate::recipe::nearest;
 use anyhow::{Result, bail};
@@ -53,6 +53,6 @@ pub(super) fn path(args: &PathArgs) -> Result<ExitCode> {
             text += &format!("{}\n", folder.display());
         }
     }
-    print(text.as_bytes())?;
+    print_for_programs(|out| out.write_all(text.as_bytes()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,10 +2,12 @@
 
 use crate::plan::WorkerName;
 use crate::recipe::Recipe;
+use crate::terminal::visible;
+use crate::text::counted;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Deserialize;
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::fs;
 use std::io::ErrorKind;
@@ -60,20 +62,52 @@ fn config_place() -> Option<PathBuf> {
     Some(folder.join("pretext/config.yaml"))
 }
 
+/// So many commands of one stage are listed, where they differ between its instances.
+const MOST_OF_A_STAGE: usize = 20;
+
+/// The commands of each stage, each once.
+fn commands(recipe: &Recipe) -> Vec<(&str, Vec<&str>)> {
+    let mut stages: Vec<(&str, Vec<&str>)> = vec![];
+    let mut known = HashSet::new();
+    for node in recipe.graph.node_weights().filter(|node| node.worker == WorkerName::Command) {
+        let command = node.params.get("run").and_then(|run| run.as_str()).unwrap_or_default();
+        if !known.insert((&node.stage, command)) {
+            continue;
+        }
+        match stages.iter_mut().find(|(stage, _)| *stage == node.stage) {
+            Some((_, commands)) => commands.push(command),
+            None => stages.push((&node.stage, vec![command])),
+        }
+    }
+    stages
+}
+
 /// Refuses to run a recipe that starts programs, and lists them, unless that is allowed.
 pub(super) fn refuse_unless(is_allowed: bool, recipe: &Recipe) -> Result<()> {
+    if is_allowed {
+        return Ok(());
+    }
     let mut programs = String::new();
     for worker in &recipe.workers {
-        let _ = write!(programs, "\n    worker `{}`: {}", worker.name, worker.program.command.join(" "));
+        let _ = write!(programs, "\n    worker `{}`: {}", worker.name, visible(&worker.program.command.join(" ")));
     }
-    let mut told = BTreeSet::new();
-    let commands = recipe.graph.node_weights().filter(|node| node.worker == WorkerName::Command);
-    for node in commands.filter(|node| told.insert(&node.stage)) {
-        let command = node.params.get("run").and_then(|run| run.as_str()).unwrap_or_default();
-        // All of it, since the next lines may be the ones that matter.
-        let _ = write!(programs, "\n    stage `{}`: {}", node.stage, command.trim().replace('\n', "\n        "));
+    for (stage, commands) in commands(recipe) {
+        for command in commands.iter().take(MOST_OF_A_STAGE) {
+            // All of it, since the next lines may be the ones that matter; and nothing that a terminal would hide.
+            let command = visible(command.trim()).replace('\n', "\n        ");
+            let _ = write!(programs, "\n    stage `{stage}`: {command}");
+        }
+        let more = commands.len().saturating_sub(MOST_OF_A_STAGE);
+        if more > 0 {
+            let more = counted(more, "further command");
+            let _ = write!(
+                programs,
+                "\n    stage `{stage}`: {more}, which `pretext show {} '{stage}[...]'` shows",
+                recipe.path
+            );
+        }
     }
-    if is_allowed || programs.is_empty() {
+    if programs.is_empty() {
         return Ok(());
     }
     let config = config_place().map_or("your configuration".to_owned(), |place| place.display().to_string());

@@ -45,6 +45,11 @@ impl Places {
         Ok(Store::open(&self.store.root())?)
     }
 
+    /// The store, which is not created where it is only looked at.
+    pub(super) fn look(&self) -> Result<Store> {
+        Ok(Store::open_if_there(&self.store.root())?)
+    }
+
     /// Where the store is or would be.
     pub(super) fn store_root(&self) -> PathBuf {
         self.store.root()

@@ -67,7 +67,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode> {
     let outcome = execute(&work, &view, settings)?;
     if !outcome.summary.interrupted && !recipe.tables.is_empty() {
         let tables = tabulate(&recipe, &Results::of_run(&recipe, &outcome.nodes), &store, &folders)?;
-        print(format!("\n{tables}").as_bytes())?;
+        print(&format!("\n{tables}"))?;
     }
     Ok(ExitCode::from(outcome.summary.exit_code()))
 }

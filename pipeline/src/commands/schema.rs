@@ -1,5 +1,5 @@
 use super::places::Places;
-use super::print;
+use super::print_for_programs;
 use crate::recipe;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -19,11 +19,11 @@ pub(super) struct SchemaArgs {
 }
 
 pub(super) fn schema(args: &SchemaArgs) -> Result<ExitCode> {
-    let catalogue = args.places.catalogue(&args.places.store()?)?;
+    let catalogue = args.places.catalogue(&args.places.look()?)?;
     let text = format!("{:#}\n", recipe::json_schema(&catalogue));
     match &args.out {
         Some(path) => std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?,
-        None => print(text.as_bytes())?,
+        None => print_for_programs(|out| out.write_all(text.as_bytes()))?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,7 +2,7 @@ use super::source::{Planned, Source};
 use super::{print, target};
 use crate::plan::{Node, Status, sentence};
 use crate::recipe::schema;
-use crate::store::{Provenance, StageResult, Store};
+use crate::store::{Machine, Provenance, StageResult, Store};
 use crate::text;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -28,7 +28,7 @@ pub(super) struct ShowArgs {
 pub(super) fn show(args: &ShowArgs) -> Result<ExitCode> {
     let (planned, nodes) = target::find_few(&args.words, &args.source)?;
     let pages: Vec<String> = nodes.iter().map(|index| page(&planned, *index)).collect::<Result<_>>()?;
-    print(pages.join("\n").as_bytes())?;
+    print(&pages.join("\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -159,13 +159,17 @@ fn files(folder: &Path, prefix: &str) -> Result<Vec<(String, String)>> {
     Ok(rows)
 }
 
+fn machine(Machine { host, processor, cores }: &Machine) -> String {
+    format!("{host}, {processor}, {}", text::counted(*cores, "core"))
+}
+
 fn provenance(made: &Provenance) -> Vec<(String, String)> {
     let row = |name: &str, value: String| (name.to_owned(), value);
     let mut rows = vec![
         row("computed for", format!("{} of {}", made.node, made.recipe)),
         row("finished", made.finished.clone()),
         row("took", format!("{}, {}", text::duration(made.seconds), text::counted(made.attempts as usize, "attempt"))),
-        row("machine", format!("{}, {}, {} cores", made.machine.host, made.machine.processor, made.machine.cores)),
+        row("machine", machine(&made.machine)),
         row("device", format!("{}, {}", made.device, text::counted(made.threads, "thread"))),
         row("versions", format!("pretext {}, worker {}", made.pretext_version, made.worker_version)),
     ];

@@ -34,6 +34,10 @@ impl Source {
         &self.set
     }
 
+    pub(super) fn look(&self) -> Result<Store> {
+        self.places.look()
+    }
+
     /// Reads and checks a recipe. The programs that it names are started only where that is allowed, to ask what they can do;
     /// what one said before is remembered.
     pub(super) fn recipe(&self, path: &Path, store: &Store) -> Result<Recipe> {
@@ -91,7 +95,7 @@ pub(super) struct Planned {
 impl Planned {
     /// Reads a recipe and finds out what would become of its nodes.
     pub(super) fn load(path: &Path, source: &Source) -> Result<Self> {
-        let store = source.store()?;
+        let store = source.look()?;
         let recipe = source.recipe(path, &store)?;
         let view = View::new(&store, &recipe.name);
         let statuses = plan::evaluate(&recipe.graph, &view);

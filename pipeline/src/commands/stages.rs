@@ -17,7 +17,7 @@ pub(super) struct StagesArgs {
 }
 
 pub(super) fn stages(args: &StagesArgs) -> Result<ExitCode> {
-    let mut catalogue = args.places.catalogue(&args.places.store()?)?;
+    let mut catalogue = args.places.catalogue(&args.places.look()?)?;
     catalogue.kinds.push(command::kind());
     let text = match &args.kind {
         None => listing(&catalogue),
@@ -29,7 +29,7 @@ pub(super) fn stages(args: &StagesArgs) -> Result<ExitCode> {
             }
         },
     };
-    print(text.as_bytes())?;
+    print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,12 +2,13 @@ mod text;
 
 use super::diff::one_of;
 use super::places::StorePlace;
-use super::print;
+use super::{print, print_for_programs, print_with};
 use crate::store::{RunRecord, RunStatus, Store};
+use crate::terminal;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use std::io::{IsTerminal, stdout};
+use std::io::{Write, stdout};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
@@ -48,13 +49,16 @@ pub(super) fn status(args: &StatusArgs) -> Result<ExitCode> {
     loop {
         let seen = look(&store, args)?;
         if args.json {
-            print(format!("{}\n", serde_json::to_string_pretty(&seen)?).as_bytes())?;
+            let json = serde_json::to_string_pretty(&seen)?;
+            print_for_programs(|out| writeln!(out, "{json}"))?;
             return Ok(ExitCode::SUCCESS);
         }
         let goes_on = args.watch && seen.iter().any(|run| run.alive);
-        // Home, and what is below it wiped away: without the flicker of an empty screen.
-        let clear = if args.watch && stdout().is_terminal() { "\x1b[H\x1b[J" } else { "" };
-        print(format!("{clear}{}", text::text(&seen, args.run.is_some(), SystemTime::now())).as_bytes())?;
+        if args.watch && terminal::can_draw(&stdout()) {
+            // Home, and what is below it wiped away: without the flicker of an empty screen.
+            print_with(|out| out.write_all(b"\x1b[H\x1b[J"))?;
+        }
+        print(&text::text(&seen, args.run.is_some(), SystemTime::now()))?;
         if !goes_on {
             return Ok(ExitCode::SUCCESS);
         }

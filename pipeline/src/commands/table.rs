@@ -28,6 +28,6 @@ pub(super) fn table(args: &TableArgs) -> Result<ExitCode> {
     }
     let folders = Folders::of(recipe, &args.source, &args.out, args.publish)?;
     let results = Results::of_store(recipe, statuses, view.store())?;
-    print(tabulate(recipe, &results, view.store(), &folders)?.as_bytes())?;
+    print(&tabulate(recipe, &results, view.store(), &folders)?)?;
     Ok(ExitCode::SUCCESS)
 }

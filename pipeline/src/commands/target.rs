@@ -44,7 +44,7 @@ pub(super) fn find(recipe: Option<&str>, pattern: &NodePattern, source: &Source)
     let path = match recipe {
         Some(path) => PathBuf::from(path),
         None => {
-            let store = source.store()?;
+            let store = source.look()?;
             // Most often the store lies where the runs were started, and the question may come from elsewhere.
             let beside = store.root().parent().unwrap_or(store.root());
             recipe_with(&store.latest_nodes()?, &store.runs()?, pattern, beside)?

@@ -46,7 +46,7 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<ExitCode> {
     }
     out.push_str(&summary(&verified));
     out.push_str(&advice(&store, &verified, &uses, args.repair));
-    print(out.as_bytes())?;
+    print(&out)?;
     Ok(if verified.damages.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -3,7 +3,7 @@
 use super::evaluate::Status;
 use super::words::{Words, ago, words};
 use super::{Graph, Node};
-use crate::text::count;
+use crate::text::{count, counted};
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::time::SystemTime;
@@ -19,7 +19,7 @@ const LINES_OF_A_STAGE: usize = 20;
 pub fn text(recipe: &str, graph: &Graph, statuses: &[Status], now: SystemTime) -> String {
     let groups = groups(graph, statuses);
     let counts = Counts::of(statuses);
-    let mut text = format!("{recipe}: {} stages · {counts}\n", count(statuses.len() as u64));
+    let mut text = format!("{recipe}: {} · {counts}\n", counted(statuses.len(), "stage"));
     let width = groups.iter().map(|group| group.word.len()).max().unwrap_or_default().max(NARROWEST);
     let mut lines_of: HashMap<&str, usize> = HashMap::new();
     let mut left_out: Vec<(&str, usize)> = vec![];

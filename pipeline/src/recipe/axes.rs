@@ -4,7 +4,8 @@ use super::problem::Problem;
 use super::raw::plain_name;
 use super::references::declared;
 use super::scalar::{Scalar, spelling_of_number};
-use super::tree::{Content, Name, Tree};
+use super::tree::{Content, LONGEST_NAME, Name, Tree};
+use crate::terminal::is_foul;
 use std::collections::HashMap;
 
 /// Something that is varied.
@@ -94,7 +95,11 @@ impl Axis {
             ),
             Some(label) if !fits_node_names(&label) => wrong(
                 format!("axis `{axis}` has the value `{label}`, which the names of nodes cannot hold"),
-                "without commas, brackets and line breaks; or give it a name: { name: NAME, value: ... }",
+                "without commas, brackets, line breaks and what is not seen; or give it a name: { name: NAME, value: ... }",
+            ),
+            Some(label) if label.len() > LONGEST_NAME => wrong(
+                format!("a value of axis `{axis}` has {} bytes, and names of nodes are made of it", label.len()),
+                "200 are enough; give it a name: { name: NAME, value: ... }",
             ),
             Some(label) if self.numbers.contains_key(&label) => {
                 wrong(format!("axis `{axis}` has `{label}` twice"), "keep one of them");
@@ -137,7 +142,7 @@ fn is_number(tree: &Tree) -> bool {
     named_by(tree).is_some_and(|scalar| scalar.value().is_number())
 }
 
-/// Whether `probe[method=LABEL,seed=0]` reads one way only.
+/// Whether `probe[method=LABEL,seed=0]` reads one way only, and as it is.
 fn fits_node_names(label: &str) -> bool {
-    !label.is_empty() && label.trim() == label && !label.contains(|c: char| ",[]".contains(c) || c.is_control())
+    !label.is_empty() && label.trim() == label && !label.contains(|c: char| ",[]\n".contains(c) || is_foul(c))
 }

@@ -4,6 +4,7 @@ use super::code;
 use super::expression::Scope;
 use super::kinds::Kind;
 use super::problem::{Problem, nearest, nearest_name};
+use super::raw::not_too_long;
 use super::references::part;
 use super::sources::Sources;
 use super::stages::RawStage;
@@ -54,15 +55,16 @@ pub fn kind() -> StageKind {
                     "description": "what runs the command: a program that takes it behind -c, or as a file where it is long"
                 },
                 "outputs": {
-                    "type": "object", "additionalProperties": names, "default": {},
+                    "type": "object", "additionalProperties": names, "default": {}, "examples": [{ "counts": "dataset" }],
                     "description": "the type of each output: { counts: dataset }"
                 },
                 MEASURES: {
                     "type": "object", "additionalProperties": { "type": "array", "items": names }, "default": {},
+                    "examples": [{ "accuracy": ["validation", "test"] }],
                     "description": "measurements, as a list or with their splits: { accuracy: [validation, test] }"
                 },
                 CODE: {
-                    "type": "array", "items": names, "default": [],
+                    "type": "array", "items": names, "default": [], "examples": [["count.py"]],
                     "description": "files whose content counts, relative to the recipe's folder: [count.py]"
                 }
             }
@@ -224,6 +226,7 @@ fn variables<'a>(text: &'a str, prefix: &'a str) -> impl Iterator<Item = (&'a st
 }
 
 fn shell_name(name: &Name, what: &str, problems: &mut Vec<Problem>) {
+    not_too_long(name, what, problems);
     if name.text.is_empty() || !name.text.chars().all(is_of_shell) {
         let title = format!("`{}` is not a name for {what}", name.text);
         let label = "letters a-z, digits and _: a shell knows it as a variable";

@@ -84,8 +84,8 @@ fn over_what_it_extends(
     let path = sources.folder(&found.span).join(name);
     let mut wrong = |title: String, label: String| problems.push(Problem::new(found.span.clone(), title, label));
     if let Some(first) = chain.iter().position(|earlier| *earlier == real(&path)) {
-        let circle = chain[first..].iter().chain([&chain[first]]).map(|path| file_name(path));
-        let title = format!("recipes extend each other in a circle: {}", circle.collect::<Vec<_>>().join(" extends "));
+        let cycle = chain[first..].iter().chain([&chain[first]]).map(|path| file_name(path));
+        let title = format!("recipes extend each other in a cycle: {}", cycle.collect::<Vec<_>>().join(" extends "));
         wrong(title, "one of them must stand alone".into());
         return None;
     }

@@ -2,6 +2,7 @@
 
 use super::sources::Sources;
 use super::tree::{Span, Tree, shifted};
+use crate::terminal::{visible, visible_but_colours};
 use crate::text::count;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use std::fmt::{self, Write};
@@ -127,9 +128,12 @@ impl RecipeErrors {
         let mut text = String::new();
         for problem in self.problems.iter().take(MOST_SHOWN) {
             let (source, span) = self.sources.place(&problem.span);
-            let annotation = AnnotationKind::Primary.span(first_line(&span, &source.text)).label(&*problem.label);
-            let snippet = Snippet::source(&source.text).path(&source.name).annotation(annotation);
-            text += &renderer.render(&[Level::ERROR.primary_title(&*problem.title).element(snippet)]);
+            let (title, label, name) = (visible(&problem.title), visible(&problem.label), visible(&source.name));
+            let annotation = AnnotationKind::Primary.span(first_line(&span, &source.text)).label(&*label);
+            let snippet = Snippet::source(&source.text).path(&*name).annotation(annotation);
+            let shown = renderer.render(&[Level::ERROR.primary_title(&*title).element(snippet)]);
+            // Of the source the renderer itself leaves no escapes.
+            text += &visible_but_colours(&shown);
             text.push('\n');
         }
         let count = self.problems.len();

@@ -7,7 +7,7 @@ use super::problem::{Problem, nearest};
 use super::references::declared;
 use super::scalar::Scalar;
 use super::stages::{self, Otherwise, RawStage};
-use super::tree::{Content, Name, Tree};
+use super::tree::{Content, LONGEST_NAME, Name, Tree};
 use super::{inclusions, policy, resources, zips};
 use crate::plan::{NodeResources, Policy};
 use std::collections::{BTreeMap, HashMap};
@@ -114,9 +114,19 @@ pub fn known_names(tree: &Tree, names: &[&str], what: &str, problems: &mut Vec<P
 
 /// Complains of a name that expressions, node names or file names cannot hold.
 pub fn plain_name(name: &Name, what: &str, problems: &mut Vec<Problem>) {
+    not_too_long(name, what, problems);
     if !name.is_plain() {
         let title = format!("`{}` is not a name for {what}", name.text);
         problems.push(Problem::new(name.span.clone(), title, "a name has letters, digits, - and _"));
+    }
+}
+
+/// Complains of a name that is longer than a file's may be.
+pub fn not_too_long(name: &Name, what: &str, problems: &mut Vec<Problem>) {
+    if name.text.len() > LONGEST_NAME {
+        let title = format!("the name of {what} has {} bytes", name.text.len());
+        let label = format!("at most {LONGEST_NAME}: files are called by it");
+        problems.push(Problem::new(name.span.clone(), title, label));
     }
 }
 
@@ -127,6 +137,7 @@ fn recipe_name(tree: &Tree, problems: &mut Vec<Problem>) -> String {
         return String::new();
     };
     let name = Name { text: found.text().unwrap_or_default().to_owned(), span: found.span.clone() };
+    not_too_long(&name, "the recipe", problems);
     if !name.is_plain() {
         let label = "a text of letters, digits, - and _: its tables go to a folder of this name";
         problems.push(Problem::wrong_value("the recipe's name", found, label));

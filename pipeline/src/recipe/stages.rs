@@ -1,6 +1,6 @@
 //! `stages:` as they are written.
 
-use super::problem::{Problem, nearest, nearest_name};
+use super::problem::{Problem, nearest};
 use super::raw::{known_names, map, plain_name};
 use super::tree::{Content, Name, Span, Tree};
 use super::{policy, resources};
@@ -70,11 +70,12 @@ fn stage(name: &Name, tree: &Tree, otherwise: &Otherwise, whole: &[&str], proble
     }
 }
 
-/// `whole`: stages that one without `use` may be meant to change.
+/// `whole`: the stages that one without `use` may be meant to change, where the recipe changes another one.
 fn without_use(name: &Name, tree: &Tree, whole: &[&str]) -> Problem {
-    if nearest_name(&name.text, whole).is_some() {
-        let title = format!("there is no stage `{}` to change", name.text);
-        return Problem::new(name.span.clone(), title, nearest(&name.text, whole.iter().copied()));
+    if !whole.is_empty() {
+        let near = nearest(&name.text, whole.iter().copied());
+        let label = if near.ends_with('?') { near } else { format!("{near}; a new one needs `use: KIND`") };
+        return Problem::new(name.span.clone(), format!("unknown stage `{}`", name.text), label);
     }
     match tree.entries() {
         None => Problem::wrong_value(&format!("stage `{}`", name.text), tree, "a map: { use: KIND }"),

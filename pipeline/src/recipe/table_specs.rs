@@ -56,6 +56,9 @@ impl Reader<'_> {
             self.problems.push(Problem::new(self.name.span.clone(), title, label));
         }
         if tree.get("rows").is_none() {
+            if self.is_unknown() {
+                return None;
+            }
             self.lacks("`rows`", "add `rows: AXIS`");
         }
         self.rows = self.axes(tree.get("rows"));
@@ -74,6 +77,20 @@ impl Reader<'_> {
         let labels = axes.map(|axis| (axis.name.text.clone(), axis.labels().map(String::from).collect())).collect();
         let rows = std::mem::take(&mut self.rows);
         Some(TableSpec { name: self.name.text.clone(), title, rows, over, columns, labels })
+    }
+
+    /// Whether it is meant to change a table that there is not, which is told.
+    fn is_unknown(&mut self) -> bool {
+        let others = self.raw.tables.iter().filter(|(_, tree)| tree.get("rows").is_some());
+        let others: Vec<&str> = others.map(|(name, _)| name.text.as_str()).collect();
+        let is_unknown = self.raw.is_changed && !others.is_empty();
+        if is_unknown {
+            let near = nearest(&self.name.text, others);
+            let label = if near.ends_with('?') { near } else { format!("{near}; a new one needs `rows`") };
+            let title = format!("unknown table `{}`", self.name.text);
+            self.problems.push(Problem::new(self.name.span.clone(), title, label));
+        }
+        is_unknown
     }
 
     /// One axis or a list of them.

@@ -30,6 +30,9 @@ pub struct Name {
     pub span: Span,
 }
 
+/// A file's name has at most 255 bytes, of which some are for what stands around a name: an ending, a time.
+pub const LONGEST_NAME: usize = 200;
+
 impl Name {
     /// Whether expressions, node names and file names can hold it.
     pub fn is_plain(&self) -> bool {

@@ -6,12 +6,12 @@
 //! `{"name": "accuracy", "split": "test", "value": 0.9}`; `THREADS` and `DEVICE` say what it may use. What it prints goes to the
 //! log. What it saves in the folder `$SCRATCH/checkpoint` is in `$RESUME` when the stage goes on; it is told to stop by SIGTERM.
 
+use super::last_words::LastWords;
 use anyhow::{Context, Result, bail, ensure};
 use pretext_protocol::{
     CHECKPOINT, Catalogue, Cost, HEARTBEAT_SECONDS, Measurement, PROTOCOL, Reply, Request, Run, from_line, requests,
 };
 use serde_json::Value;
-use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -72,7 +72,7 @@ fn answer(run: &Run, stopping: &AtomicBool) -> Reply {
 fn obey(run: &Run, stopping: &AtomicBool) -> Result<bool> {
     let measurements = run.scratch.join("measures.jsonl");
     let mut child = start(run, &measurements)?;
-    let last_words = Arc::new(Mutex::new(VecDeque::new()));
+    let last_words = Arc::new(Mutex::new(LastWords::new(LAST_WORDS)));
     let pipes: [Option<Box<dyn Read + Send>>; 2] =
         [child.stdout.take().map(|out| Box::new(out) as _), child.stderr.take().map(|err| Box::new(err) as _)];
     let readers = pipes.into_iter().flatten().map(|pipe| {
@@ -89,7 +89,7 @@ fn obey(run: &Run, stopping: &AtomicBool) -> Result<bool> {
         return Ok(false);
     }
     if !status.success() {
-        let lines = last_words.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = last_words.lock().unwrap_or_else(PoisonError::into_inner).lines();
         let lines: String = lines.iter().map(|line| format!("\n    {line}")).collect();
         bail!("the command {}{}{lines}", super::death::manner(status), if lines.is_empty() { "" } else { ":" });
     }
@@ -184,16 +184,12 @@ fn end_children() -> Result<()> {
 }
 
 /// Passes on what the command prints, to the log, and remembers the end of it.
-fn forward(pipe: impl Read, last_words: &Mutex<VecDeque<String>>) {
+fn forward(pipe: impl Read, last_words: &Mutex<LastWords>) {
     let mut reader = BufReader::new(pipe);
     let mut line = Vec::new();
     while reader.by_ref().take(1 << 16).read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
         let _ = std::io::stderr().lock().write_all(&line);
-        let mut last = last_words.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.len() == LAST_WORDS {
-            last.pop_front();
-        }
-        last.push_back(String::from_utf8_lossy(&line).trim_end().chars().take(300).collect());
+        last_words.lock().unwrap_or_else(PoisonError::into_inner).push(&line);
         line.clear();
     }
 }

@@ -16,7 +16,7 @@ use anyhow::Result;
 use crossbeam_channel::Sender;
 use pretext_protocol::{CHECKPOINT, Measurement, Request, Resources, Run};
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -229,8 +229,11 @@ fn with_advice(error: String) -> String {
 
 /// So that `pretext logs` tells the whole story: the error's first line, since last words are in the log already. That it cannot be written is not worth a second error.
 fn note_in_log(attempt: &Attempt, error: &str) {
-    if let Ok(mut log) = File::options().append(true).open(attempt.log()) {
-        let _ = writeln!(log, "pretext: {}", error.lines().next().unwrap_or_default());
+    if let Ok(mut log) = File::options().append(true).read(true).open(attempt.log()) {
+        let mut last = [0];
+        let is_in_line = log.seek(SeekFrom::End(-1)).and_then(|_| log.read_exact(&mut last)).is_ok() && last != *b"\n";
+        let start = if is_in_line { "\n" } else { "" };
+        let _ = writeln!(log, "{start}pretext: {}", error.lines().next().unwrap_or_default());
     }
 }
 

@@ -1,15 +1,13 @@
 //! What a worker that has ended can still tell.
 
-use std::collections::VecDeque;
+use super::last_words::LastWords;
+use super::log_file::{LIMITS, LogFile};
 use std::fs::File;
-use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::{Mutex, PoisonError};
 
 const LAST_WORDS: usize = 20;
-/// More than this nobody reads, and a worker that complains without end must not fill the disk.
-const LONGEST_LOG: u64 = 64 << 20;
 
 /// How a process ended, with the likely cause where there is one.
 pub(super) fn manner(status: ExitStatus) -> String {
@@ -32,55 +30,45 @@ pub(super) fn manner(status: ExitStatus) -> String {
 }
 
 /// A worker's standard error: it goes to the log of the stage that runs, and its end is remembered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Log {
     inner: Mutex<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
-    file: Option<File>,
-    written: u64,
-    last: VecDeque<String>,
+    file: Option<LogFile>,
+    last: LastWords,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { inner: Mutex::new(Inner { file: None, last: LastWords::new(LAST_WORDS) }) }
+    }
 }
 
 impl Log {
-    /// From now on lines go to `file`, and earlier ones are forgotten.
+    /// From now on all goes to `file`, and what came before is forgotten.
     pub(super) fn turn_to(&self, file: File) {
-        *self.lock() = Inner { file: Some(file), ..Inner::default() };
+        *self.lock() = Inner { file: Some(LogFile::new(file, LIMITS)), last: LastWords::new(LAST_WORDS) };
     }
 
-    /// Adds a line, or the beginning of one that is long or has no end.
-    pub(super) fn push(&self, line: &[u8]) {
+    /// Adds what it wrote, at once: a line that has no end yet is of the stage that runs now.
+    pub(super) fn push(&self, bytes: &[u8]) {
         let mut inner = self.lock();
-        inner.written += line.len() as u64;
-        let is_too_long = inner.written > LONGEST_LOG;
-        if let Some(file) = &mut inner.file {
-            // A full disk shows where the stage itself writes.
-            let _ = match is_too_long {
-                false => file.write_all(line),
-                true => {
-                    writeln!(file, "\npretext: the log ends here, at {} MiB; the worker wrote on", LONGEST_LOG >> 20)
-                }
-            };
-        }
-        if is_too_long {
+        // A full disk shows where the stage itself writes.
+        if inner.file.as_mut().is_some_and(|file| file.write(bytes).is_err()) {
             inner.file = None;
         }
-        if inner.last.len() == LAST_WORDS {
-            inner.last.pop_front();
-        }
-        let text = String::from_utf8_lossy(line);
-        inner.last.push_back(text.trim_end().chars().take(300).collect());
+        inner.last.push(bytes);
     }
 
     /// The last lines, each indented, behind a line that introduces them.
     pub(super) fn last_words(&self) -> String {
-        let inner = self.lock();
-        let lines: Vec<&str> = inner.last.iter().map(String::as_str).filter(|line| !line.is_empty()).collect();
-        match lines.as_slice() {
-            [] => "\nit left no last words".to_owned(),
-            lines => format!("\nits last words:\n    {}", lines.join("\n    ")),
+        let lines = self.lock().last.lines();
+        match lines.is_empty() {
+            true => "\nit left no last words".to_owned(),
+            false => format!("\nits last words:\n    {}", lines.join("\n    ")),
         }
     }
 

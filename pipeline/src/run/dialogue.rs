@@ -1,6 +1,7 @@
 //! What a worker says, and what it means for the stage that it computes. Knows nothing of processes, so that it can be held
 //! against whatever bytes somebody makes up.
 
+use crate::terminal::{beginning, harmless};
 use pretext_protocol::{Cost, Measurement, Progress, Reply};
 use std::io::{BufRead, BufReader, Read};
 
@@ -55,13 +56,13 @@ impl Dialogue {
             // Signs of life about another stage are those of a thread that has not noticed its end.
             Reply::Heartbeat { .. } => Heard::Nothing,
             Reply::Progress(progress) if progress.id != id => Heard::Nothing,
-            Reply::Progress(progress) => Heard::Progress(progress),
+            Reply::Progress(progress) => Heard::Progress(harmless_progress(progress)),
             Reply::Measure { id: about, measurement } if about == id => {
                 self.measurements.push(measurement);
                 Heard::Nothing
             }
             Reply::Note { id: about, text } if about == id => {
-                self.notes.push(text);
+                self.notes.push(harmless(&text).into_owned());
                 Heard::Nothing
             }
             Reply::Done { id: about, cost } if about == id => {
@@ -69,7 +70,7 @@ impl Dialogue {
                 Heard::Ended(Conclusion::Done { measurements, notes, cost })
             }
             Reply::Stopped { id: about } if about == id => Heard::Ended(Conclusion::Stopped),
-            Reply::Failed { id: about, error } if about == id => Heard::Failed(error),
+            Reply::Failed { id: about, error } if about == id => Heard::Failed(harmless(&error).into_owned()),
             other => Heard::Unexpected(other),
         }
     }
@@ -95,10 +96,14 @@ pub fn read_lines(stream: impl Read, mut on: impl FnMut(Line) -> bool) {
     }
 }
 
-/// The beginning of a line.
+/// What is shown of a line that is no reply.
 pub(super) fn excerpt(line: &str) -> String {
-    const SHOWN: usize = 120;
-    let line = line.trim_end();
-    let start: String = line.chars().take(SHOWN).collect();
-    if start.len() < line.len() { format!("{start}...") } else { start }
+    beginning(line, 120)
+}
+
+/// What is said of the stage's progress stands on one line of a terminal.
+fn harmless_progress(progress: Progress) -> Progress {
+    let word = |text: String| if text.contains(char::is_control) { beginning(&text, 80) } else { text };
+    let values = progress.values.into_iter().map(|(name, value)| (word(name), value)).collect();
+    Progress { phase: word(progress.phase), unit: word(progress.unit), values, ..progress }
 }

@@ -6,8 +6,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::process::ChildStderr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A line that is longer is cut into pieces: one without an end must not fill memory.
-const LONGEST_LINE: usize = 64 << 10;
+const AT_ONCE: usize = 64 << 10;
 
 /// Reads what comes. A thread of its own does, and whoever needs to know that all that was written has been read.
 #[derive(Debug)]
@@ -21,8 +20,6 @@ pub(super) struct LogPipe {
 struct Inner {
     pipe: ChildStderr,
     log: Arc<Log>,
-    /// The beginning of a line whose end has not come.
-    begun: Vec<u8>,
 }
 
 impl LogPipe {
@@ -33,7 +30,7 @@ impl LogPipe {
             let flags = libc::fcntl(file, libc::F_GETFL);
             libc::fcntl(file, libc::F_SETFL, flags | libc::O_NONBLOCK);
         }
-        Arc::new(Self { inner: Mutex::new(Inner { pipe, log, begun: vec![] }), file })
+        Arc::new(Self { inner: Mutex::new(Inner { pipe, log }), file })
     }
 
     /// Reads until the worker, and all that has its standard error open, closes it.
@@ -42,29 +39,20 @@ impl LogPipe {
             let mut wanted = libc::pollfd { fd: self.file, events: libc::POLLIN, revents: 0 };
             // SAFETY: the call looks at the one entry that it is given. The file stays open while this value lives.
             unsafe { libc::poll(&raw mut wanted, 1, -1) };
-            if self.take_all() {
+            if self.drain() {
                 return;
             }
         }
     }
 
-    /// Has all that was written until now go to the log, the beginning of a line too: what comes later is of another stage.
-    pub(super) fn drain(&self) {
-        self.take_all();
-        self.lock().flush();
-    }
-
-    /// Takes what there is. True at the end.
-    fn take_all(&self) -> bool {
-        let mut buffer = [0; 16 << 10];
+    /// Has all that was written until now go to the log: what comes later is of another stage. True at the end.
+    pub(super) fn drain(&self) -> bool {
+        let mut buffer = vec![0; AT_ONCE];
         let mut inner = self.lock();
         loop {
             match inner.pipe.read(&mut buffer) {
-                Ok(0) => {
-                    inner.flush();
-                    return true;
-                }
-                Ok(read) => inner.push(&buffer[..read]),
+                Ok(0) => return true,
+                Ok(read) => inner.log.push(&buffer[..read]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return error.kind() != ErrorKind::WouldBlock,
             }
@@ -73,24 +61,6 @@ impl LogPipe {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Inner {
-    fn push(&mut self, bytes: &[u8]) {
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            self.begun.extend_from_slice(piece);
-            if piece.ends_with(b"\n") || self.begun.len() >= LONGEST_LINE {
-                self.flush();
-            }
-        }
-    }
-
-    fn flush(&mut self) {
-        if !self.begun.is_empty() {
-            self.log.push(&self.begun);
-            self.begun.clear();
-        }
     }
 }
 

@@ -19,7 +19,7 @@ impl Store {
 
     /// Keeps a catalogue until its worker's file changes.
     pub fn keep_catalogue(&self, worker: &Path, catalogue: &Catalogue) -> Result<()> {
-        files::write_json(&self.catalogue_place(worker)?, catalogue, Durability::Quick)
+        self.keep(&self.catalogue_place(worker)?, catalogue)
     }
 
     /// What a worker that a recipe names said that it can do, if its command and its code are the same as then.
@@ -29,7 +29,12 @@ impl Store {
 
     /// Keeps it until command or code change.
     pub fn keep_foreign_catalogue(&self, worker: &ForeignWorker, catalogue: &Catalogue) -> Result<()> {
-        files::write_json(&self.foreign_place(worker), catalogue, Durability::Quick)
+        self.keep(&self.foreign_place(worker), catalogue)
+    }
+
+    /// Nothing where there is no store: a plan makes none.
+    fn keep(&self, place: &Path, catalogue: &Catalogue) -> Result<()> {
+        if Self::is_at(&self.root) { files::write_json(place, catalogue, Durability::Quick) } else { Ok(()) }
     }
 
     fn foreign_place(&self, worker: &ForeignWorker) -> PathBuf {

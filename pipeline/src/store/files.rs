@@ -132,9 +132,10 @@ pub(super) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     }
 }
 
-/// A file that grows while others may read it already.
+/// A new file that grows while others may read it already.
 pub(super) fn create_file(place: &Path) -> Result<File> {
-    fault::step().and_then(|()| File::create(place)).doing("create", place)
+    let create = || File::options().read(true).append(true).create_new(true).open(place);
+    fault::step().and_then(|()| create()).doing("create", place)
 }
 
 pub(super) fn remove_file(place: &Path) -> io::Result<()> {

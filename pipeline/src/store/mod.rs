@@ -84,6 +84,14 @@ impl Store {
         Ok(store)
     }
 
+    /// The store in `root`, to be looked at. Where there is none, one in which nothing is, and nothing is kept in it.
+    pub fn open_if_there(root: &Path) -> Result<Self> {
+        match Self::is_at(root) {
+            true => Self::open(root),
+            false => Ok(Self { root: std::path::absolute(root).doing("find", root)? }),
+        }
+    }
+
     /// Whether there is a store in a folder.
     pub fn is_at(root: &Path) -> bool {
         root.join(FORMAT_FILE).exists()

@@ -22,7 +22,7 @@ impl Store {
         let earlier = fs::read(&kept).ok().and_then(|bytes| rmp_serde::from_slice::<Contents>(&bytes).ok());
         let contents =
             Contents::read(path, earlier.as_ref()).with_context(|| format!("cannot read {}", path.display()))?;
-        if contents.is_news_to(earlier.as_ref()) {
+        if contents.is_news_to(earlier.as_ref()) && Self::is_at(&self.root) {
             let bytes = rmp_serde::to_vec(&contents).context("cannot write down what lies there")?;
             // Only a cache: where the store cannot be written all is read the next time too.
             let _ = files::write_whole(&kept, &bytes, Durability::Quick);

@@ -5,6 +5,7 @@ use super::nodes::{combinations, stands_for, with_upstream};
 use crate::plan::{Graph, Node};
 use crate::recipe::TableSpec;
 use crate::store::{Machine, Provenance};
+use crate::text;
 use petgraph::graph::NodeIndex;
 use std::collections::BTreeSet;
 
@@ -97,5 +98,5 @@ fn device(name: &str) -> String {
 }
 
 fn machine(Machine { host, processor, cores }: &Machine) -> String {
-    format!("{host}: {processor}, {cores} {}", if *cores == 1 { "core" } else { "cores" })
+    format!("{host}: {processor}, {}", text::counted(*cores, "core"))
 }

@@ -99,7 +99,8 @@ fn text(name: &str, values: impl Iterator<Item = Option<String>>) -> Column {
 }
 
 fn number(name: &str, values: impl Iterator<Item = Option<f64>>) -> Column {
-    Column::new(name.into(), values.collect::<Vec<_>>())
+    // There is no minus zero: it would be written with its sign.
+    Column::new(name.into(), values.map(|value| value.map(|value| value + 0.0)).collect::<Vec<_>>())
 }
 
 fn count(name: &str, values: impl Iterator<Item = Option<u64>>) -> Column {

@@ -4,6 +4,7 @@ use super::build::{Row, Table};
 use super::grid::{Align, GridColumn, lines};
 use super::settings::Settings;
 use super::{RecipeInfo, numbers, wording};
+use crate::terminal::harmless;
 
 pub(super) fn page(recipe: &RecipeInfo, table: &Table) -> String {
     let title = format!("# {}", table.title.as_ref().unwrap_or(&table.name));
@@ -12,7 +13,9 @@ pub(super) fn page(recipe: &RecipeInfo, table: &Table) -> String {
     let settings: Vec<String> = table.settings.iter().map(settings).collect();
     let lists = [list("Missing", &table.gaps), list("Notes", &notes), list("Settings", &settings)];
     let blocks = [title, source, wording::heading(table), grid(table)].into_iter().chain(lists);
-    blocks.filter(|block| !block.is_empty()).collect::<Vec<_>>().join("\n\n") + "\n"
+    let page = blocks.filter(|block| !block.is_empty()).collect::<Vec<_>>().join("\n\n") + "\n";
+    // It is read on terminals too.
+    harmless(&page).into_owned()
 }
 
 /// A list under its title, since two lists in a row would run together; nothing when it is empty.

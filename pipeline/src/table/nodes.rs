@@ -4,7 +4,7 @@ use super::Outcome;
 use crate::plan::{Graph, Node};
 use crate::recipe::{Column, TableSpec};
 use petgraph::graph::NodeIndex;
-use petgraph::visit::{Dfs, EdgeFiltered, Reversed};
+use petgraph::visit::{Bfs, EdgeFiltered, Reversed};
 
 /// Axis and label, for some axes.
 pub(super) type Place = Vec<(String, String)>;
@@ -33,12 +33,10 @@ pub(super) fn of_cell(outcome: &Outcome, row: &[(String, String)], column: &Colu
     graph.node_indices().filter(|&index| counts(&graph[index])).collect()
 }
 
-/// A node and all that it stands on, over the connections that are used, in the order of the graph.
+/// A node and all that it stands on, over the connections that are used, the nearest first.
 pub(super) fn with_upstream(graph: &Graph, start: NodeIndex) -> Vec<NodeIndex> {
     let used = EdgeFiltered::from_fn(graph, |edge| edge.weight().used);
     let towards_data = Reversed(&used);
-    let mut search = Dfs::new(towards_data, start);
-    let mut found: Vec<NodeIndex> = std::iter::from_fn(|| search.next(towards_data)).collect();
-    found.sort();
-    found
+    let mut search = Bfs::new(towards_data, start);
+    std::iter::from_fn(|| search.next(towards_data)).collect()
 }

@@ -2,6 +2,7 @@
 
 use super::build::Table;
 use super::cells::Summary;
+use crate::text;
 
 /// The parts of one cell, so that a column can be aligned on them.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,17 +66,13 @@ impl Digits {
     }
 
     fn show(&self, value: f64) -> String {
-        let text = format!("{:.*}", self.decimals, value * self.factor);
-        match text.strip_prefix('-') {
-            Some(rest) if rest.chars().all(|c| matches!(c, '0' | '.')) => rest.to_owned(),
-            _ => text,
-        }
+        text::without_minus_zero(format!("{:.*}", self.decimals, value * self.factor))
     }
 }
 
 /// A number as short as it can be read back.
 pub(super) fn plain(value: f64) -> String {
-    value.to_string()
+    text::without_minus_zero(value.to_string())
 }
 
 /// 0 s, 4.2 s, 41 s, 12 min, 1.4 h

@@ -1,6 +1,7 @@
 //! The words around the numbers.
 
 use super::build::{Head, Row, Table};
+use crate::text;
 use std::collections::BTreeMap;
 
 /// A row's name where it must be one text.
@@ -47,21 +48,25 @@ fn subject(head: &Head) -> String {
 
 /// mean ± sd of 3 seeds
 fn spread(table: &Table) -> Option<String> {
-    let counted = match (&table.over[..], table.n) {
-        ([], _) => return None,
-        ([axis], 1) => format!("1 {axis}"),
-        ([axis], n) if axis.ends_with('s') => format!("{n} {axis}"),
-        ([axis], n) => format!("{n} {axis}s"),
-        (axes, n) => format!("{n} runs over {}", axes.join(" and ")),
+    let counted = match &table.over[..] {
+        [] => return None,
+        [axis] => text::counted(table.n, one_of(axis)),
+        axes => format!("{} over {}", text::counted(table.n, "run"), axes.join(" and ")),
     };
     Some(if table.n > 1 { format!("mean ± sd of {counted}") } else { counted })
+}
+
+/// A value of an axis: one of `seeds` is a seed.
+fn one_of(axis: &str) -> &str {
+    let is_one = ["ss", "us", "is"].iter().any(|end| axis.ends_with(end));
+    axis.strip_suffix('s').filter(|stem| !is_one && !stem.is_empty()).unwrap_or(axis)
 }
 
 /// What a cost is the cost of.
 pub(super) fn one_run(over: &[String]) -> String {
     match over {
         [] => String::new(),
-        [axis] => format!(" of one {axis}"),
+        [axis] => format!(" of one {}", one_of(axis)),
         _ => " of one run".to_owned(),
     }
 }
@@ -91,4 +96,20 @@ fn devices(rows: &[Row]) -> Option<String> {
     let one_device = by_devices.len() < 2 && rows.iter().all(|row| row.cost.devices.len() < 2);
     let groups = by_devices.iter().map(|(devices, rows)| format!("{} on {devices}", rows.join(", ")));
     (!one_device).then(|| format!("computed on different devices: {}", groups.collect::<Vec<_>>().join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_axis_is_counted_by_its_values_however_it_is_called() {
+        let counted = |axis, number| text::counted(number, one_of(axis));
+        assert_eq!([counted("seed", 1), counted("seed", 3)], ["1 seed", "3 seeds"]);
+        assert_eq!([counted("seeds", 1), counted("seeds", 3)], ["1 seed", "3 seeds"]);
+        assert_eq!(
+            [counted("loss", 1), counted("loss", 2), counted("category", 2)],
+            ["1 loss", "2 losses", "2 categories"]
+        );
+    }
 }

@@ -23,8 +23,9 @@ pub(super) fn text(comparison: &Comparison) -> String {
         (false, _) => format!("{} -> {}", named(from), named(to)),
     };
     let _ = writeln!(text, "recipe: {recipes}");
-    let alike = counted(*same, "stage");
-    let _ = writeln!(text, "{alike} alike, {} differ, {} added, {} removed", changed.len(), added.len(), removed.len());
+    let (alike, differ) = (counted(*same, "stage"), if changed.len() == 1 { "differs" } else { "differ" });
+    let _ =
+        writeln!(text, "{alike} alike, {} {differ}, {} added, {} removed", changed.len(), added.len(), removed.len());
     lines(&mut text, "only in the second", grouped(added.iter().map(|node| (*node, String::new()))));
     lines(&mut text, "only in the first", grouped(removed.iter().map(|node| (*node, String::new()))));
     let outcomes = changed.iter().filter_map(|c| c.outcome.map(|[from, to]| (c.node, format!("{from} -> {to}"))));
@@ -101,7 +102,8 @@ fn table(text: &mut String, mut rows: Vec<(&NodeId, &Moved)>) {
         row(text, &node.0, moved.from, moved.to, moved.difference);
     }
     if number > SHOWN {
-        let _ = writeln!(text, "  and {} that differ less", number - SHOWN);
+        let differ = if number - SHOWN == 1 { "differs" } else { "differ" };
+        let _ = writeln!(text, "  and {} that {differ} less", number - SHOWN);
     }
     let both: Vec<(f64, f64)> = rows.iter().filter_map(|(_, moved)| moved.from.zip(moved.to)).collect();
     if both.len() > 1 {

@@ -73,7 +73,8 @@ fn running(live: &RunStatus, now: f64) -> String {
         text += format!("    {:32}  {since}  {percent}{}", stage.node.0, pace(&progress)).trim_end();
         text.push('\n');
     }
-    text += &more(live.running.len(), SHOWN, "further stages run");
+    let further = live.running.len().saturating_sub(SHOWN);
+    text += &more(live.running.len(), SHOWN, if further == 1 { "further stage runs" } else { "further stages run" });
     text + &failures(&live.failed, SHOWN)
 }
 

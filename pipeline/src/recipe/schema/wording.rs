@@ -1,21 +1,35 @@
 //! A parameter's schema as people read it.
 
 use super::{allows_null, type_name};
+use crate::text::plural;
 use serde_json::Value;
 
-/// `float, 0 < t, default 0.5`, in words: type, bounds, unit, default.
+/// `number > 0, default 0.5`: type, bounds, unit, default; of lists and maps an example.
 pub fn describe(schema: &Value) -> String {
-    let mut parts = vec![shape(schema)];
-    if let Some(default) = schema.get("default").filter(|default| !default.is_null()) {
-        parts.push(format!("default {}", plain(default)));
+    let shape = shape(schema);
+    let has_items = |value: &&Value| match value {
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(entries) => !entries.is_empty(),
+        _ => false,
+    };
+    if matches!(type_name(schema), "array" | "object") {
+        let example = [&schema["examples"][0], &schema["default"]].into_iter().find(has_items);
+        return format!("a {shape}{}", example.map_or(String::new(), |example| format!(": {}", plain(example))));
     }
-    parts.join(", ")
+    let default = schema.get("default").filter(|default| !default.is_null());
+    default.map_or(shape.clone(), |default| format!("{shape}, default {}", plain(default)))
 }
 
-/// `integer >= 1`, `one of sgd, adamw`, `a list of 2 numbers`.
+/// `integer >= 1`, `one of sgd, adamw`, `list of 2 numbers`.
 pub fn shape(schema: &Value) -> String {
+    let text = words(schema, false);
+    if allows_null(schema) { text + " or null" } else { text }
+}
+
+/// `many`: of several, as `numbers > 0`.
+fn words(schema: &Value, many: bool) -> String {
     if schema["properties"].is_object() {
-        return "map".into();
+        return if many { "maps" } else { "map" }.into();
     }
     if let Some(choices) = schema["enum"].as_array() {
         return format!("one of {}", choices.iter().map(plain).collect::<Vec<_>>().join(", "));
@@ -23,36 +37,43 @@ pub fn shape(schema: &Value) -> String {
     if let Some(only) = schema.get("const") {
         return format!("only {}", plain(only));
     }
-    let mut text = match type_name(schema) {
-        "array" => {
-            let items = shape(&schema["items"]);
-            match (schema["minItems"].as_u64(), schema["maxItems"].as_u64()) {
-                (Some(min), Some(max)) if min == max => format!("list of {min}: {items}"),
-                (Some(min), Some(max)) => format!("list of {min} to {max}: {items}"),
-                (Some(min), None) => format!("list of at least {min}: {items}"),
-                (None, Some(max)) => format!("list of at most {max}: {items}"),
-                (None, None) => format!("list: {items}"),
-            }
-        }
-        "object" => format!("map of names, to each a {}", shape(&schema["additionalProperties"])),
-        other => other.to_owned(),
+    let noun = match type_name(schema) {
+        "array" => "list",
+        "object" => "map",
+        "string" => "text",
+        "boolean" if !many => return "true or false".into(),
+        other => other,
     };
+    let mut text = if many { plural(noun) } else { noun.to_owned() };
+    text += &match (type_name(schema), schema["minItems"].as_u64(), schema["maxItems"].as_u64()) {
+        ("array", Some(min), Some(max)) if min == max => format!(" of {}", counted(schema, min)),
+        ("array", Some(min), Some(max)) => format!(" of {min} to {}", counted(schema, max)),
+        ("array", Some(min), None) => format!(" of at least {}", counted(schema, min)),
+        ("array", None, Some(max)) => format!(" of at most {}", counted(schema, max)),
+        ("array", None, None) => format!(" of {}", words(&schema["items"], true)),
+        ("object", ..) => format!(" of {}", words(&schema["additionalProperties"], true)),
+        _ => String::new(),
+    };
+    text + &bounds(schema)
+}
+
+/// `2 numbers > 0`
+fn counted(list: &Value, number: u64) -> String {
+    format!("{number} {}", words(&list["items"], number != 1))
+}
+
+fn bounds(schema: &Value) -> String {
     let bound = |word: &str| schema[word].as_f64();
-    match (bound("minimum"), bound("maximum")) {
-        (Some(min), Some(max)) => text += &format!(" from {min} to {max}"),
-        (Some(min), None) => text += &format!(" >= {min}"),
-        (None, Some(max)) => text += &format!(" <= {max}"),
-        (None, None) => {}
-    }
+    let mut text = match (bound("minimum"), bound("maximum")) {
+        (Some(min), Some(max)) => format!(" from {min} to {max}"),
+        (Some(min), None) => format!(" >= {min}"),
+        (None, Some(max)) => format!(" <= {max}"),
+        (None, None) => String::new(),
+    };
     for (word, sign) in [("exclusiveMinimum", ">"), ("exclusiveMaximum", "<")] {
-        if let Some(bound) = bound(word) {
-            text += &format!(" {sign} {bound}");
-        }
+        text += &bound(word).map_or(String::new(), |bound| format!(" {sign} {bound}"));
     }
-    if let Some(unit) = schema["x-unit"].as_str() {
-        text += &format!(" {unit}");
-    }
-    if allows_null(schema) { text + " or null" } else { text }
+    text + &schema["x-unit"].as_str().map_or(String::new(), |unit| format!(" {unit}"))
 }
 
 /// A value as a recipe would write it.
@@ -67,7 +88,7 @@ pub fn plain(value: &Value) -> String {
             format!("{{ {} }}", entries.join(", "))
         }
         Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
-            Some(float) => float.to_string(),
+            Some(float) => (float + 0.0).to_string(),
             None => number.to_string(),
         },
         Value::Null => "none".to_owned(),

@@ -85,7 +85,8 @@ impl Bars {
         bar.set_position(ended as u64);
         let left = remaining_seconds.map(|left| format!("{} left", text::rough_duration(left)));
         let hidden = self.waiting.len();
-        let hidden = (hidden > 0 && self.bars.len() >= MOST).then(|| format!("{hidden} more run"));
+        let hidden = (hidden > 0 && self.bars.len() >= MOST)
+            .then(|| format!("{hidden} more {}", if hidden == 1 { "runs" } else { "run" }));
         bar.set_message(left.into_iter().chain(hidden).collect::<Vec<_>>().join("  "));
     }
 }

@@ -2,6 +2,7 @@ use super::sweep::Sweep;
 use super::wording;
 use crate::ids::NodeId;
 use crate::run::{Observer, Update};
+use crate::terminal::harmless;
 use crate::text;
 use std::collections::HashMap;
 use std::io::Write;
@@ -27,7 +28,7 @@ impl<W: Write> Lines<W> {
 
     fn line(&mut self, text: &str) {
         // Where nobody can read, nothing needs to be said.
-        let _ = writeln!(self.out, "{text}");
+        let _ = writeln!(self.out, "{}", harmless(text));
     }
 
     /// `  overall   340/1,000  12 stages/s  1 min left`, now and then.

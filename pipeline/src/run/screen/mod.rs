@@ -10,12 +10,13 @@ mod wording;
 pub(crate) use wording::{pace, percent};
 
 use super::Observer;
+use crate::terminal;
 use indicatif::ProgressDrawTarget;
-use std::io::{IsTerminal, stderr};
+use std::io::stderr;
 
-/// Bars in a terminal, plain lines elsewhere.
+/// Bars in a terminal that can draw them, plain lines elsewhere.
 pub fn screen() -> Box<dyn Observer> {
-    if stderr().is_terminal() {
+    if terminal::can_draw(&stderr()) {
         Box::new(bars::Bars::new(ProgressDrawTarget::stderr()))
     } else {
         Box::new(lines::Lines::new(stderr()))

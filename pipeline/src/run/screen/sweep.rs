@@ -1,15 +1,15 @@
 //! Of a sweep not every stage has a line.
 
-use super::wording;
+use super::wording::{self, FAILURES};
 use crate::ids::NodeId;
 use crate::run::Update;
+use crate::terminal::harmless;
 use crate::text;
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 /// Where more stages are to run, what happens to each is summed up.
 const SMALL: usize = 40;
-/// So many failures of a large sweep are shown as they happen; the others are counted at the end.
-const FAILURES: usize = 20;
 /// A stage that takes so long has lines of its own in any sweep.
 const LONG: Duration = Duration::from_secs(10);
 
@@ -20,14 +20,17 @@ pub(super) struct Sweep {
     is_large: bool,
     /// When a short stage last had one.
     last: Option<Instant>,
+    /// How often a stage has failed, tries that are followed by another included.
     failures: usize,
+    /// The failures that were shown: the end does not repeat them.
+    told: HashSet<NodeId>,
     /// Stages that were skipped for one reason, told together.
     skipped: Option<(NodeId, usize)>,
 }
 
 impl Sweep {
     pub(super) fn new(every: Option<Duration>) -> Self {
-        Self { every, is_large: false, last: None, failures: 0, skipped: None }
+        Self { every, is_large: false, last: None, failures: 0, told: HashSet::new(), skipped: None }
     }
 
     /// Whether there are more stages than a person reads of.
@@ -43,9 +46,16 @@ impl Sweep {
         if let (true, Update::Skipped { needs, .. }) = (self.is_large, update) {
             return self.skip(needs);
         }
-        let own = if self.is_shown(update) { wording::lines(update) } else { None };
+        let own = match update {
+            Update::Finished(summary) => Some(wording::closing(summary, &self.told)),
+            update if self.is_shown(update) => wording::lines(update),
+            _ => None,
+        };
+        if let (Update::Failed { node, .. }, Some(_)) = (update, &own) {
+            self.told.insert((*node).clone());
+        }
         let lines: Vec<String> = self.told_skipped().into_iter().chain(own).collect();
-        (!lines.is_empty()).then(|| lines.join("\n"))
+        (!lines.is_empty()).then(|| harmless(&lines.join("\n")).into_owned())
     }
 
     fn is_shown(&mut self, update: &Update) -> bool {

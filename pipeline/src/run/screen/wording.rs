@@ -6,11 +6,12 @@ use crate::run::Update;
 use crate::store::Summary;
 use crate::text;
 use pretext_protocol::{Measurement, Progress};
+use std::collections::HashSet;
 
 /// Names are padded to this width, so that what follows them stands in columns.
 const NAME_WIDTH: usize = 32;
-/// So many failures are listed again at the end.
-const FAILURES: usize = 20;
+/// So many failures are listed. `pretext status` has the others.
+pub(super) const FAILURES: usize = 20;
 
 /// The lines that stay on the screen. None for what only moves a bar, or is counted elsewhere.
 pub(super) fn lines(update: &Update) -> Option<String> {
@@ -37,7 +38,6 @@ pub(super) fn lines(update: &Update) -> Option<String> {
             let stages = text::counted(*running, "running stage");
             format!("stopping: {stages} asked to save what there is (Ctrl-C again ends at once)")
         }
-        Update::Finished(summary) => closing(summary),
         _ => return None,
     })
 }
@@ -58,8 +58,8 @@ pub(super) fn row(node: &dyn std::fmt::Display, text: &str) -> String {
 pub(super) fn stages_per_second(rate: f64) -> String {
     match rate {
         r if r <= 0.0 => String::new(),
-        r if r < 1.0 => format!("  {} stages/min", text::figure((r * 60.0).round().max(1.0))),
-        r => format!("  {} stages/s", text::figure(r.round())),
+        r if r < 1.0 => format!("  {}/min", text::counted((r * 60.0).round().max(1.0) as usize, "stage")),
+        r => format!("  {}/s", text::counted(r.round() as usize, "stage")),
     }
 }
 
@@ -101,8 +101,7 @@ fn header(update: &Update) -> Option<String> {
     let mut text = format!("{recipe}: {}", text::counted(*stages, "stage"));
     if !axes.is_empty() {
         let sizes: Vec<String> = axes.iter().map(|(axis, size)| format!("{axis} {size}")).collect();
-        let number = if axes.len() == 1 { "1 axis".to_owned() } else { format!("{} axes", axes.len()) };
-        text.push_str(&format!(", {number} ({})", sizes.join(", ")));
+        text.push_str(&format!(", {} ({})", text::counted(axes.len(), "axis"), sizes.join(", ")));
     }
     text.push_str(&format!(" · {} reused, {} to run", text::count(*reused as u64), text::count(*to_run as u64)));
     if let Some(seconds) = estimate_seconds.filter(|_| *to_run > 0) {
@@ -111,13 +110,16 @@ fn header(update: &Update) -> Option<String> {
     Some(text)
 }
 
-fn closing(summary: &Summary) -> String {
+/// `told`: the failures that stand on the screen already.
+pub(super) fn closing(summary: &Summary, told: &HashSet<NodeId>) -> String {
     let mut text = String::new();
-    for (node, error) in summary.failed.iter().take(FAILURES) {
+    let untold: Vec<_> = summary.failed.iter().filter(|(node, _)| !told.contains(node)).collect();
+    let shown = FAILURES.saturating_sub(told.len());
+    for (node, error) in untold.iter().take(shown) {
         let first = error.lines().next().unwrap_or_default();
         text.push_str(&format!("failed: {node}: {first} ({})\n", log_hint(node)));
     }
-    let more = summary.failed.len().saturating_sub(FAILURES);
+    let more = untold.len().saturating_sub(shown);
     if more > 0 {
         text.push_str(&format!("{} more failed: `pretext status last` lists all\n", text::count(more as u64)));
     }
@@ -202,18 +204,27 @@ mod tests {
         let failed = vec![(NodeId("pretrain[method=pixels]".into()), "loss became NaN\nmore".into())];
         let summary = Summary { computed: 12, reused: 3, failed, skipped: 2, seconds: 221.0, ..Summary::default() };
         let summary = Summary { saved_seconds: 300.0, ..summary };
+        let nothing_told = HashSet::new();
+        let figures = "12 computed, 3 reused (saved 5 min), 1 failed, 2 skipped · 3 min 41 s";
         assert_eq!(
-            closing(&summary),
-            "failed: pretrain[method=pixels]: loss became NaN (log: pretext logs 'pretrain[method=pixels]')\n\
-             12 computed, 3 reused (saved 5 min), 1 failed, 2 skipped · 3 min 41 s"
+            closing(&summary, &nothing_told),
+            format!(
+                "failed: pretrain[method=pixels]: loss became NaN (log: pretext logs 'pretrain[method=pixels]')\n{figures}"
+            )
         );
-        let failed = (0..1022).map(|seed| (NodeId(format!("probe[seed={seed}]")), "it hangs".into())).collect();
-        let many = closing(&Summary { failed, reused: 1500, ..Summary::default() });
+        assert_eq!(closing(&summary, &HashSet::from([summary.failed[0].0.clone()])), figures);
+        let probe = |seed| NodeId(format!("probe[seed={seed}]"));
+        let failed = (0..1022).map(|seed| (probe(seed), "it hangs".into())).collect();
+        let many = Summary { failed, reused: 1500, ..Summary::default() };
         let end = "1,002 more failed: `pretext status last` lists all\n0 computed, 1,500 reused, 1,022 failed · 0.0 s";
-        assert!(many.lines().count() == 22 && many.ends_with(end), "{many}");
+        let told = (0..15).map(probe).collect();
+        for (told, lines) in [(&nothing_told, 22), (&told, 7)] {
+            let text = closing(&many, told);
+            assert!(text.lines().count() == lines && text.ends_with(end), "{text}");
+        }
         let stopped = Summary { computed: 1, stopped: 2, interrupted: true, seconds: 5.0, ..Summary::default() };
         assert_eq!(
-            closing(&stopped),
+            closing(&stopped, &nothing_told),
             "1 computed, 0 reused · 5.0 s\n\
              stopped: 2 running stages saved their state; nothing is lost. Run the same command to go on."
         );
