@@ -1,7 +1,9 @@
 //! Builds the C++ shim and leaves libtorch's folder in the binaries, so that no LD_LIBRARY_PATH is needed.
-use std::path::Path;
+
+include!("../pipeline/protocol/build_id.rs");
 
 fn main() {
+    tell_build_id(&["src", "../pipeline/protocol/src", "../Cargo.lock"]);
     let lib =
         std::env::var("DEP_TCH_LIBTORCH_LIB").expect("torch-sys is a direct dependency and says where libtorch is");
     let include = Path::new(&lib).parent().expect("lib/ has a parent").join("include");

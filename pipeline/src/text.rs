@@ -59,6 +59,7 @@ pub fn figure(value: f64) -> String {
 /// A measurement in its unit (see [`pretext_protocol::Measure::unit`]): `58.3 %`, `41 s`, `4.812`.
 pub fn measured(value: f64, unit: &str) -> String {
     match unit {
+        _ if !value.is_finite() => "not a finite number".to_owned(),
         "fraction" => format!("{:.1} %", value * 100.0),
         "seconds" => duration(value),
         _ => figure(value),

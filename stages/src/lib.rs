@@ -1,6 +1,9 @@
 //! `pretext-worker`: every stage that touches a tensor. It knows nothing of recipes, keys or caches; what it is told
 //! comes through `pretext-protocol`.
 
+/// Version, and an id made from the sources: which build computed a result.
+pub const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("PRETEXT_BUILD"));
+
 pub mod augment;
 pub mod catalog;
 pub mod context;

@@ -12,7 +12,7 @@ fn main() -> anyhow::Result<()> {
             worker::serve()
         }
         ["--version"] => {
-            println!("pretext-worker {}", env!("CARGO_PKG_VERSION"));
+            println!("pretext-worker {}", pretext_stages::BUILD);
             Ok(())
         }
         ["replay", folder] => {

@@ -23,7 +23,7 @@ pub fn serve() -> Result<()> {
             Request::Hello { .. } => outbox.send(&Reply::Hello {
                 protocol: PROTOCOL,
                 worker: "pretext-worker".into(),
-                version: env!("CARGO_PKG_VERSION").into(),
+                version: crate::BUILD.into(),
             }),
             Request::Describe => outbox.send(&Reply::Catalogue(catalog::catalogue())),
             Request::Doctor { offline } => outbox.send(&Reply::Doctor { findings: doctor::findings(offline) }),

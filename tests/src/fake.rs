@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 pub fn catalogue() -> Catalogue {
     let kinds = vec![
         kind("source", "writes `value`; `noise` counts in its key and changes nothing", &["value", "noise"]),
-        reading(kind("read", "the number in the file `path`", &[])),
+        reading(kind("read", "the number in the file `path`; waits as `hold` says", &["hold"])),
         kind("add", "the sum of `a`, `b` and `plus`", &["plus"]),
         kind(
             "slow",
@@ -66,7 +66,7 @@ fn kind(name: &str, summary: &str, params: &[&str]) -> StageKind {
         needs: vec![port("a"), port("b")],
         gives: vec![Output { name: "value".to_owned(), type_: "number".to_owned(), doc: String::new() }],
         params: json!({ "type": "object", "properties": properties }),
-        measures: vec![measure("value", &["validation", "test"]), measure("digits", &[])],
+        measures: vec![measure("value", &["test"]), measure("digits", &[])],
         numerics: None,
         gpu: if name == "slow" { Gpu::Used } else { Gpu::Unused },
     }

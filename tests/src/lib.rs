@@ -4,6 +4,7 @@
 pub mod fake;
 mod graph;
 mod lab;
+mod place;
 mod processes;
 mod store_acts;
 pub mod trainings;
@@ -11,6 +12,7 @@ mod worker;
 
 pub use graph::{GraphSpec, NodeSpec};
 pub use lab::{Lab, Ran};
+pub use place::Place;
 pub use processes::{is_running, signal, wait_at_most, wait_until};
 pub use store_acts::*;
 pub use worker::WorkerProcess;

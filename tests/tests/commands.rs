@@ -77,7 +77,8 @@ fn a_misspelt_name_gets_the_nearest_one() {
     }
     assert_eq!(
         place.error(&["explain", "sums.yaml", "twice[seed=0"]),
-        "error: `twice[seed=0` is no name of a stage: expected probe, or 'probe[method=pixels,seed=0]'\n"
+        "error: `twice[seed=0` is no name of a stage: expected probe, 'probe[method=pixels,seed=0]', or 'probe[method=sim*]' \
+         for several\n"
     );
     assert_eq!(
         place.error(&["explain", "twice"]),

@@ -176,7 +176,7 @@ fn a_folder_that_may_not_be_written_is_told_with_whose_it_is() {
     if text.contains("Permission denied") && !text.contains("STORE") {
         return eprintln!("skipped: another user cannot run the programs of this build: {text}");
     }
-    let slow = lab.run_with(&with_slow(), |_, send| send(Event::Interrupt));
+    let slow = lab.run_with(&with_slow(), |_, send| send(Event::Interrupt(libc::SIGINT)));
     assert_eq!(slow.outcome.summary.reused, 1, "what is there is still found");
     let start = text.find("it could not be started: ").unwrap_or_else(|| panic!("{text}"));
     let told = text[start..].lines().next().unwrap();

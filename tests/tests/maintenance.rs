@@ -186,7 +186,7 @@ fn what_dead_processes_left_goes_and_what_the_next_attempt_needs_stays() {
     let slow = GraphSpec::default().node("slow", "slow", json!({ "steps": 30, "milliseconds": 5 }), &[]);
     let stopped = lab.run_with(&slow, |line, send| {
         if line == "progress slow 3" {
-            send(pretext::run::Event::Interrupt);
+            send(pretext::run::Event::Interrupt(libc::SIGINT));
         }
     });
     assert_eq!(stopped.story[1..], ["start slow", "stopping 1", "stop slow, saved"]);

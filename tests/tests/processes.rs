@@ -114,7 +114,7 @@ fn a_second_interruption_ends_it_at_once() {
     signal(hanging.id(), libc::SIGTERM);
     std::thread::sleep(std::time::Duration::from_millis(300));
     signal(hanging.id(), libc::SIGTERM);
-    assert_eq!(hanging.wait().unwrap().code(), Some(130));
+    assert_eq!(hanging.wait().unwrap().code(), Some(143));
     wait_until("the worker's end", || !is_running(worker));
 }
 

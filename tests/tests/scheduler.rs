@@ -284,7 +284,7 @@ fn a_stop_saves_what_runs_and_starts_nothing_more() {
     );
     let stopped = lab.run_with(&spec, |line, send| {
         if line == "progress slow 3" {
-            send(Event::Interrupt);
+            send(Event::Interrupt(libc::SIGINT));
         }
     });
     assert_eq!(stopped.story[1..], ["start slow", "stopping 1", "stop slow, saved"]);

@@ -7,8 +7,10 @@
 //! Anything that speaks this is a worker.
 
 mod catalogue;
+mod numbers;
 mod requests;
 pub use catalogue::*;
+pub use numbers::from_line;
 pub use requests::requests;
 
 use serde::{Deserialize, Serialize};
@@ -168,7 +170,7 @@ pub struct Progress {
     /// In units per second, over the last few seconds.
     pub rate: Option<f64>,
     /// Figures worth seeing while it runs: `loss`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "numbers::each_or_nan")]
     pub values: BTreeMap<String, f64>,
 }
 
@@ -179,6 +181,8 @@ pub struct Measurement {
     /// `train`, `validation`, `test`; empty where there is none (a parameter that was chosen).
     #[serde(default)]
     pub split: String,
+    /// NaN, which is `null` in JSON, where it is no finite number: a gap in tables.
+    #[serde(deserialize_with = "numbers::or_nan")]
     pub value: f64,
 }
 

@@ -65,6 +65,7 @@ fn find(records: Vec<LatestNode>, recipe: Option<&str>, pattern: &NodePattern) -
         let recipes: BTreeSet<&str> = records.iter().map(|record| record.recipe.as_str()).collect();
         bail!("no recipe `{recipe}` has run in this store; {}", nearest(recipe, recipes));
     }
+    let pattern = &target::spelt_as(pattern, records.iter().filter(of_recipe).map(|record| &record.node))?;
     let Some(first) = records.iter().filter(of_recipe).find(|record| pattern.matches(&record.node)) else {
         let of = recipe.map_or(String::new(), |recipe| format!(" of `{recipe}`"));
         let names = records.iter().filter(of_recipe).map(|record| &*record.node.0);

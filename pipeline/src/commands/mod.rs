@@ -18,6 +18,7 @@ mod show;
 mod source;
 mod stages;
 mod status;
+mod table;
 mod tabulate;
 mod target;
 mod verify;
@@ -30,7 +31,7 @@ use std::process::ExitCode;
 
 /// Experiments in unsupervised and self-supervised learning for vision, from a recipe to a table.
 #[derive(Debug, Parser)]
-#[command(name = "pretext", version, max_term_width = 100)]
+#[command(name = "pretext", version = crate::BUILD, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -40,6 +41,8 @@ pub struct Cli {
 enum Command {
     /// Compute what a recipe declares and nothing has computed yet, and write its tables
     Run(run::RunArgs),
+    /// Make a recipe's tables of what is computed so far, while it runs too
+    Table(table::TableArgs),
     /// Say what would run, and why
     Plan(plan::PlanArgs),
     /// Say of one stage whether it would run, why, and what led to that
@@ -78,6 +81,7 @@ impl Cli {
     pub fn obey(&self) -> Result<ExitCode> {
         match &self.command {
             Command::Run(args) => run::run(args),
+            Command::Table(args) => table::table(args),
             Command::Plan(args) => plan::plan(args),
             Command::Explain(args) => explain::explain(args),
             Command::Diff(args) => diff::diff(args),
@@ -100,6 +104,11 @@ impl Cli {
 /// Writes to standard output. A reader that has had enough (`| head`) is no error.
 fn print(text: &[u8]) -> Result<()> {
     print_with(|out| out.write_all(text))
+}
+
+/// Says something beside what was asked for, on standard error; of a terminal that has gone away nobody reads.
+fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// [`print`] of what is too long to be held in memory.

@@ -78,7 +78,8 @@ impl Places {
         }
         tracing::debug!(worker = %spec.program.display(), "asked for its catalogue");
         let catalogue = Worker::ask(&spec)?;
-        store.keep_catalogue(&spec.program, &catalogue)?;
+        // Only a cache: where the store cannot be written it is asked again.
+        let _ = store.keep_catalogue(&spec.program, &catalogue);
         Ok(catalogue)
     }
 }

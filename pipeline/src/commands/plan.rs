@@ -1,5 +1,6 @@
 use super::source::{Planned, Source};
 use super::{print, print_with};
+use crate::ids::Key;
 use crate::plan;
 use anyhow::Result;
 use clap::Args;
@@ -19,10 +20,15 @@ pub(super) struct PlanArgs {
 }
 
 pub(super) fn plan(args: &PlanArgs) -> Result<ExitCode> {
-    let Planned { recipe, statuses, .. } = &Planned::load(&args.recipe, &args.source)?;
+    let Planned { recipe, statuses, view } = &Planned::load(&args.recipe, &args.source)?;
     match args.json {
         true => print_with(|out| plan::write_json(out, &recipe.name, &recipe.graph, statuses))?,
-        false => print(plan::text(&recipe.name, &recipe.graph, statuses, SystemTime::now()).as_bytes())?,
+        false => {
+            let seconds = |key: &Key| Some(view.store().provenance(key)?.seconds);
+            let rebuilt = plan::rebuilt(&recipe.graph, statuses, view, seconds);
+            let rebuilt = rebuilt.map_or(String::new(), |line| format!("note: {line}\n"));
+            print((plan::text(&recipe.name, &recipe.graph, statuses, SystemTime::now()) + &rebuilt).as_bytes())?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,7 @@
 use super::source::Source;
-use super::{device, permission, print, tabulate::tabulate, target};
-use crate::plan::Device;
+use super::tabulate::{Folders, Results, tabulate};
+use super::{device, permission, print, target};
+use crate::plan::{self, Device};
 use crate::recipe::Recipe;
 use crate::run::{LocalSettings, Wishes, Work, execute, gpus};
 use crate::store::View;
@@ -55,13 +56,17 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode> {
     }
     permission::refuse_unless(args.source.permission.is_given(&args.recipe)?, &recipe)?;
     let (wishes, settings) = (args.wishes(&recipe)?, args.settings(&recipe)?);
+    let folders = Folders::of(&recipe, &args.source, &args.out, args.publish)?;
     let view = View::new(&store, &recipe.name);
     device::refuse_unless_there(&recipe, &wishes, &view, &settings.gpus)?;
     let (graph, digest) = (&recipe.graph, recipe.digest);
     let work = Work { graph, recipe: &recipe.name, path: &recipe.path, digest, wishes: &wishes };
+    for note in plan::unlisted(graph) {
+        super::tell(&format!("note: {note}"));
+    }
     let outcome = execute(&work, &view, settings)?;
     if !outcome.summary.interrupted && !recipe.tables.is_empty() {
-        let tables = tabulate(&recipe, &outcome, &store, &args.out, args.publish)?;
+        let tables = tabulate(&recipe, &Results::of_run(&recipe, &outcome.nodes), &store, &folders)?;
         print(format!("\n{tables}").as_bytes())?;
     }
     Ok(ExitCode::from(outcome.summary.exit_code()))

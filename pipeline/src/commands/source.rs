@@ -29,6 +29,11 @@ impl Source {
         self.places.store()
     }
 
+    /// What is changed for this time.
+    pub(super) fn sets(&self) -> &[String] {
+        &self.set
+    }
+
     /// Reads and checks a recipe. The programs that it names are started only where that is allowed, to ask what they can do;
     /// what one said before is remembered.
     pub(super) fn recipe(&self, path: &Path, store: &Store) -> Result<Recipe> {
@@ -62,7 +67,8 @@ fn asked(worker: &ForeignWorker, store: &Store) -> Result<Catalogue> {
     let catalogue = spec(worker).and_then(|spec| Ok(Worker::ask(&spec)?));
     let catalogue =
         catalogue.with_context(|| format!("the recipe's worker `{}` cannot say what it can do", worker.name))?;
-    store.keep_foreign_catalogue(worker, &catalogue)?;
+    // Only a cache: where the store cannot be written it is asked again.
+    let _ = store.keep_foreign_catalogue(worker, &catalogue);
     Ok(catalogue)
 }
 

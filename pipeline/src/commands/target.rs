@@ -33,6 +33,11 @@ pub(super) fn pattern(word: &str) -> Result<NodePattern> {
     NodePattern::parse(word).map_err(|message| anyhow!(message))
 }
 
+/// The pattern with its labels as some nodes have them.
+pub(super) fn spelt_as<'a>(pattern: &NodePattern, nodes: impl Iterator<Item = &'a NodeId>) -> Result<NodePattern> {
+    pattern.clone().spelt_as(nodes).map_err(|message| anyhow!(message))
+}
+
 /// Plans the recipe, and finds the nodes that are meant. Where no recipe is named, it is the one that ran in this store
 /// and has such a node.
 pub(super) fn find(recipe: Option<&str>, pattern: &NodePattern, source: &Source) -> Result<(Planned, Vec<NodeIndex>)> {
@@ -65,6 +70,7 @@ pub(super) fn find_few(words: &[String], source: &Source) -> Result<(Planned, Ve
 
 /// Every node that is meant; an error with the nearest names where there is none.
 pub(super) fn nodes(graph: &Graph, pattern: &NodePattern, recipe: &str) -> Result<Vec<NodeIndex>> {
+    let pattern = &spelt_as(pattern, graph.node_weights().map(|node| &node.id))?;
     let meant: Vec<NodeIndex> = graph.node_indices().filter(|index| pattern.matches(&graph[*index].id)).collect();
     if meant.is_empty() {
         let word = pattern.to_string();
@@ -95,6 +101,7 @@ fn recipe_with(records: &[LatestNode], runs: &[RunRecord], pattern: &NodePattern
     if records.is_empty() {
         bail!("nothing has run in this store: name the recipe's file too: RECIPE.yaml '{pattern}'");
     }
+    let pattern = &spelt_as(pattern, records.iter().map(|record| &record.node))?;
     let recipes: BTreeSet<&str> =
         records.iter().filter(|record| pattern.matches(&record.node)).map(|record| record.recipe.as_str()).collect();
     let how = format!("name its file: RECIPE.yaml '{pattern}'");

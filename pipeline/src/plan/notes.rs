@@ -1,4 +1,4 @@
-use super::{Graph, Node};
+use super::{Graph, Node, WorkerName};
 use crate::recipe::schema;
 use petgraph::Direction;
 use pretext_protocol::StageKind;
@@ -6,8 +6,29 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// What a kind accepts for its family's sake and that counts for nothing: `pretrain/pixels ignores encoder, epochs`.
+/// What a person should know of a recipe that is no mistake.
 pub fn notes(graph: &Graph) -> Vec<String> {
+    [unlisted(graph), ignored(graph)].concat()
+}
+
+/// Files that commands name and that count in no key: `line reads count.py, which is not under its `code:``.
+pub fn unlisted(graph: &Graph) -> Vec<String> {
+    let mut told: BTreeSet<(String, &str)> = BTreeSet::new();
+    for node in graph.node_weights() {
+        let whose = match &node.worker {
+            WorkerName::Foreign(name) => format!("worker `{name}`"),
+            _ => format!("stage `{}`", node.stage),
+        };
+        told.extend(node.program.unlisted.iter().map(|file| (whose.clone(), file.as_str())));
+    }
+    let note = |(whose, file)| {
+        format!("{whose} names the file {file}, which is not under its `code:`: a change of it is not noticed")
+    };
+    told.into_iter().map(note).collect()
+}
+
+/// What a kind accepts for its family's sake and that counts for nothing: `pretrain/pixels ignores encoder, epochs`.
+fn ignored(graph: &Graph) -> Vec<String> {
     // By address, since a graph shares its kinds.
     let mut of_kinds: HashMap<*const StageKind, Ignored> = HashMap::new();
     for index in graph.node_indices() {

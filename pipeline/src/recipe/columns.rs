@@ -1,5 +1,6 @@
 //! One column of a table: which measurement of which nodes, and what to hold it against.
 
+use super::axes::Axis;
 use super::exclusions::value_number;
 use super::problem::{Problem, nearest};
 use super::table_specs::Reader;
@@ -147,9 +148,9 @@ impl Reader<'_> {
     }
 
     fn reference(&mut self, row: &Name, tree: &Tree) -> Option<Reference> {
-        self.check_row(row);
+        let name = self.row(row);
         let value = match tree.get("value").map(|value| &value.content) {
-            Some(Content::Scalar(value)) => value.as_f64(),
+            Some(Content::Scalar(value)) => value.value().as_f64(),
             _ => None,
         };
         let (Some(value), Some(source)) = (value, tree.get("source").and_then(Tree::text)) else {
@@ -157,17 +158,21 @@ impl Reader<'_> {
             self.wrong(tree, format!("the reference of `{}` is not whole", row.text), label);
             return None;
         };
-        Some(Reference { row: row.text.clone(), value, source: source.to_owned() })
+        Some(Reference { row: name?, value, source: source.to_owned() })
     }
 
-    /// A row is called by its labels, one for each axis: `simclr, 0.01`.
-    fn check_row(&mut self, row: &Name) {
+    /// The name of a row, which is called by its labels, one for each axis: `simclr, 0.01`.
+    fn row(&mut self, row: &Name) -> Option<String> {
         let axes: Vec<_> =
             self.rows.iter().filter_map(|row| self.raw.axes.iter().find(|a| a.name.text == *row)).collect();
         let labels: Vec<&str> = row.text.split(", ").collect();
-        let known =
-            labels.len() == axes.len() && axes.iter().zip(&labels).all(|(axis, label)| axis.number(label).is_some());
-        if !known && !axes.is_empty() {
+        let label = |(axis, label): (&&Axis, &&str)| match axis.called(label)[..] {
+            [one] => Some(axis.values[one].label.clone()),
+            _ => None,
+        };
+        let known: Option<Vec<String>> = axes.iter().zip(&labels).map(label).collect();
+        let known = known.filter(|_| labels.len() == axes.len());
+        if known.is_none() && !axes.is_empty() {
             let label = match axes[..] {
                 [axis] => nearest(&row.text, axis.labels()),
                 _ => format!("a row is called by its labels on {}, with commas between", self.rows.join(", ")),
@@ -175,5 +180,6 @@ impl Reader<'_> {
             let title = format!("table `{}` has no row `{}`", self.name.text, row.text);
             self.problems.push(Problem::new(row.span.clone(), title, label));
         }
+        known.map(|labels| labels.join(", "))
     }
 }

@@ -4,6 +4,7 @@ use super::code;
 use super::expression::Scope;
 use super::kinds::Kind;
 use super::problem::{Problem, nearest, nearest_name};
+use super::references::part;
 use super::sources::Sources;
 use super::stages::RawStage;
 use super::tree::{Content, Name, Tree};
@@ -11,6 +12,7 @@ use super::with::{Entry, entries};
 use crate::plan::{Program, WorkerName};
 use pretext_protocol::{Gpu, Measure, Output, Port, StageKind};
 use serde_json::json;
+use std::ops::Range;
 use std::sync::Arc;
 
 const CODE: &str = "code";
@@ -24,12 +26,19 @@ pub fn kind() -> StageKind {
     let names = json!({ "type": "string" });
     StageKind {
         name: KIND.to_owned(),
-        version: 1,
+        version: 2,
         summary: "A shell command with declared inputs and outputs".to_owned(),
-        docs: "The command runs in the recipe's folder, in a shell. Every name under `needs` is a port that takes an \
+        docs: "The command runs in the recipe's folder, by bash with -euo pipefail: it fails where one of its \
+               commands fails, within a pipe too, and where a variable is not set. Every name under `needs` is a port that takes an \
                artifact of any type: the stage's output of the port's name or of that type, or its only one. Its folder is \
-               in $IN_NAME, and $OUT_NAME is the folder in which output NAME is to be written. `$(...)` is the recipe's, so \
-               that the shell's is to be written with backquotes. Measurements are written as JSON lines to the file $MEASURES: {\"name\": \"accuracy\", \"split\": \"test\", \"value\": 0.9}.\n\n\
+               in $IN_NAME, and $OUT_NAME is the folder in which output NAME is to be written. `$(...)` is the recipe's; \
+               the shell's own is written `$$(...)`: $$(date), $$((1 + 1)). Measurements are written as JSON lines to the file $MEASURES: {\"name\": \"accuracy\", \"split\": \"test\", \"value\": 0.9}. \
+               What is declared must be there at the end: an output in which there is nothing, or a measurement that was not \
+               written, fails the stage.\n\n\
+               $SIDE takes pictures and curves, $SCRATCH what it needs in between, $THREADS and $DEVICE say what it may use. \
+               What it keeps in the folder $SCRATCH/checkpoint is in $RESUME when the stage was interrupted and goes on; \
+               otherwise $RESUME is empty. It is told to stop by SIGTERM and has 8 seconds. What it leaves running in the \
+               background is ended with it.\n\n\
                It is started only where a person has allowed commands, and it should give the same for the same inputs, \
                byte for byte: its result is kept by what it was given."
             .to_owned(),
@@ -39,7 +48,11 @@ pub fn kind() -> StageKind {
             "type": "object",
             "required": ["run"],
             "properties": {
-                "run": { "type": "string", "description": "the command: python3 count.py --in $IN_data --out $OUT_counts" },
+                "run": { "type": "string", "description": "the command: python3 count.py --in $IN_data --out $OUT_counts; a $(...) of the shell's is written $$(...)" },
+                "shell": {
+                    "type": "string", "default": "bash -euo pipefail",
+                    "description": "what runs the command: a program that takes it behind -c, or as a file where it is long"
+                },
                 "outputs": {
                     "type": "object", "additionalProperties": names, "default": {},
                     "description": "the type of each output: { counts: dataset }"
@@ -178,13 +191,13 @@ fn check_run(run: &Tree, kind: &StageKind, problems: &mut Vec<Problem>) {
     let ports: Vec<&str> = kind.needs.iter().map(|port| port.name.as_str()).collect();
     let outputs: Vec<&str> = kind.gives.iter().map(|output| output.name.as_str()).collect();
     for (prefix, names, word) in [("IN_", ports, "`needs`"), ("OUT_", outputs, "`outputs`")] {
-        for name in variables(text, prefix).filter(|name| !names.contains(name)) {
+        for (name, range) in variables(text, prefix).filter(|(name, _)| !names.contains(name)) {
             let title = format!("`run` has ${prefix}{name}, and {word} has no `{name}`");
             let label = match nearest_name(name, &names) {
                 Some(near) => format!("did you mean ${prefix}{near}?"),
                 None => nearest(name, names.iter().copied()),
             };
-            problems.push(Problem::new(run.span.clone(), title, label));
+            problems.push(Problem::new(run.span.clone(), title, label).at(part(run, &range)));
         }
     }
 }
@@ -200,11 +213,13 @@ fn words(command: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// `data` of `$IN_data` and `${IN_data}`.
-fn variables<'a>(text: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a str> {
-    text.split('$').skip(1).filter_map(move |rest| {
-        let name = rest.trim_start_matches('{').strip_prefix(prefix)?;
-        Some(&name[..name.find(|c: char| !is_of_shell(c)).unwrap_or(name.len())])
+/// `data` of `$IN_data` and `${IN_data}`, and where it stands, with the dollar.
+fn variables<'a>(text: &'a str, prefix: &'a str) -> impl Iterator<Item = (&'a str, Range<usize>)> {
+    text.match_indices('$').filter_map(move |(dollar, _)| {
+        let name = text[dollar + 1..].trim_start_matches('{').strip_prefix(prefix)?;
+        let start = text.len() - name.len();
+        let name = &name[..name.find(|c: char| !is_of_shell(c)).unwrap_or(name.len())];
+        Some((name, dollar..start + name.len()))
     })
 }
 

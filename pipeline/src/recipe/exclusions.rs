@@ -66,11 +66,15 @@ fn conjunction(tree: &Tree, axes: &[Axis], problems: &mut Vec<Problem>) -> Optio
 
 /// The number of the axis' value that a recipe names outside `axes`.
 pub fn value_number(axis: &Axis, tree: &Tree, problems: &mut Vec<Problem>) -> Option<usize> {
-    let label = label(tree).unwrap_or_default();
-    let found = axis.number(&label);
-    if found.is_none() {
-        let title = format!("axis `{}` has no value {}", axis.name.text, tree.describe());
-        problems.push(Problem::new(tree.span.clone(), title, nearest(&label, axis.labels())));
+    let meant = axis.meant(tree);
+    match meant[..] {
+        [one] => return Some(one),
+        [] => {
+            let title = format!("axis `{}` has no value {}", axis.name.text, tree.describe());
+            let label = nearest(&label(tree).unwrap_or_default(), axis.labels());
+            problems.push(Problem::new(tree.span.clone(), title, label));
+        }
+        _ => problems.push(axis.ambiguous(tree, &meant)),
     }
-    found
+    None
 }

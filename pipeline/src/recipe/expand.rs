@@ -21,8 +21,6 @@ pub(super) struct Expansion<'a> {
     pub spread: &'a Spread,
     pub paths: &'a Paths<'a>,
     pub kinds: Kinds<'a>,
-    /// The names of all axes.
-    pub declared: &'a [&'a str],
     /// The nodes of each stage.
     pub nodes: Vec<Instances>,
     pub graph: Graph,
@@ -35,9 +33,7 @@ type Templates = HashMap<(String, Place), Arc<Template>>;
 /// The graph, its nodes in an order in which each comes after what it needs.
 pub fn expand(raw: &Raw, spread: &Spread, paths: &Paths, kinds: Kinds, problems: &mut Vec<Problem>) -> Graph {
     let nodes = raw.stages.iter().map(|_| Instances::default()).collect();
-    let declared: Vec<&str> = raw.axis_names().collect();
-    let mut expansion =
-        Expansion { raw, spread, paths, kinds, declared: &declared, nodes, graph: Graph::new(), problems };
+    let mut expansion = Expansion { raw, spread, paths, kinds, nodes, graph: Graph::new(), problems };
     let mut budget = Budget::default();
     for &stage in &spread.order {
         expansion.stage(stage, &mut budget);
@@ -59,7 +55,7 @@ impl Expansion<'_> {
             return;
         }
         let of_maps = axes_of_maps(stage);
-        let is_of_maps = |axis: usize| of_maps.iter().any(|(name, _)| *name == self.raw.axes[axis].name.text);
+        let is_of_maps = |axis: usize| of_maps.contains(&self.raw.axes[axis].name.text.as_str());
         let of_maps: Vec<usize> = axes.iter().copied().filter(|&axis| is_of_maps(axis)).collect();
         let mut templates = Templates::new();
         self.nodes[number] = Instances::along(self.raw, axes);
@@ -79,7 +75,7 @@ impl Expansion<'_> {
         templates: &mut Templates,
     ) -> Option<NodeIndex> {
         let (raw, stage) = (self.raw, &self.raw.stages[number]);
-        let scope = Scope::at(place, raw, self.declared, &stage.name.text);
+        let scope = Scope::at(place, raw, &stage.name.text);
         let use_ = scope.resolve(&stage.use_, self.problems);
         let kind = self.kinds.named(&use_, self.problems)?;
         let of_maps = place.iter().copied().filter(|(axis, _)| of_maps.contains(axis)).collect();

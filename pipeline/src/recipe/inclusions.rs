@@ -1,6 +1,6 @@
 //! `include`: combinations beside the crossed ones.
 
-use super::axes::{Axis, label};
+use super::axes::Axis;
 use super::combinations::Place;
 use super::problem::{Problem, nearest};
 use super::tree::{Content, Name, Tree};
@@ -48,7 +48,12 @@ fn value_number(axis: &mut Axis, tree: &Tree, problems: &mut Vec<Problem>) -> Op
         problems.push(Problem::new(tree.span.clone(), title, "one value; each combination is an entry of its own"));
         return None;
     }
-    let known = label(tree).and_then(|label| axis.number(&label));
+    let meant = axis.meant(tree);
+    if meant.len() > 1 {
+        problems.push(axis.ambiguous(tree, &meant));
+        return None;
+    }
+    let known = meant.first().copied();
     if let (Some(number), Content::Map(_)) = (known, &tree.content) {
         let existing = &axis.values[number];
         if !existing.tree.says_the_same(tree) {
@@ -60,7 +65,7 @@ fn value_number(axis: &mut Axis, tree: &Tree, problems: &mut Vec<Problem>) -> Op
     if known.is_none() {
         axis.add(tree, problems);
     }
-    known.or_else(|| axis.number(&label(tree)?))
+    known.or_else(|| axis.meant(tree).first().copied())
 }
 
 /// What would be the partner of a value that the list beside it does not have?

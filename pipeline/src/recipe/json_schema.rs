@@ -29,14 +29,14 @@ pub fn json_schema(catalogue: &Catalogue) -> Value {
         "additionalProperties": false,
         "required": ["name"],
         "properties": {
-            "name": described(json!({ "type": "string", "pattern": r"^[\w-]+$" }), "its tables go to out/NAME"),
-            "extends": described(json!({ "type": "string" }), "another recipe, relative to this one, that this one changes"),
+            "name": described(json!({ "type": parameters::TEXT, "pattern": r"^[\w-]+$" }), "its tables go to out/NAME"),
+            "extends": described(text(), "another recipe, relative to this one, that this one changes"),
             "axes": described(
                 json!({ "type": "object", "additionalProperties": { "type": "array", "minItems": 1 } }),
                 "what is varied: values, or maps with a `name`"
             ),
             "zip": described(
-                json!({ "type": "array", "items": { "type": "array", "minItems": 2, "items": { "type": "string" } } }),
+                json!({ "type": "array", "items": { "type": "array", "minItems": 2, "items": text() } }),
                 "lists of axes that are walked together"
             ),
             "exclude": described(combinations.clone(), "combinations that are left out"),
@@ -58,7 +58,7 @@ pub fn json_schema(catalogue: &Catalogue) -> Value {
         },
         "$defs": {
             "expression": { "type": "string", "pattern": EXPRESSION },
-            "worker": closed(&workers::WORDS, &|_| json!({ "type": "array", "items": { "type": "string" } })),
+            "worker": closed(&workers::WORDS, &|_| json!({ "type": "array", "items": text() })),
             "stage": stage(&kinds),
             "resources": closed(&resources::WORDS, &resource),
             "table": closed(&super::table_specs::WORDS, &table_word),
@@ -78,6 +78,11 @@ fn described(mut schema: Value, description: &str) -> Value {
 
 fn map_of(definition: &str) -> Value {
     json!({ "type": "object", "additionalProperties": { "$ref": format!("#/$defs/{definition}") } })
+}
+
+/// Where a text is wanted, a number is one as it is written.
+fn text() -> Value {
+    json!({ "type": parameters::TEXT })
 }
 
 /// A map with these words and no others.
@@ -119,14 +124,14 @@ fn resource(word: &str) -> Value {
 }
 
 fn table_word(word: &str) -> Value {
-    let names = json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] });
+    let names = json!({ "anyOf": [text(), { "type": "array", "items": text() }] });
     match word {
         "rows" | "over" => names,
         "columns" => {
-            json!({ "anyOf": [{ "type": "string" }, { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/column" } }] })
+            json!({ "anyOf": [text(), { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/column" } }] })
         }
         "where" | "reference" => json!({ "type": "object" }),
-        _ => json!({ "type": "string" }),
+        _ => text(),
     }
 }
 
@@ -135,7 +140,7 @@ fn stage(kinds: &[&StageKind]) -> Value {
     let mut stage = closed(&stages::WORDS, &|word| match word {
         // Any text may be the kind of another worker, or an expression; the list is what an editor offers.
         "use" => described(json!({ "type": "string", "anyOf": [{ "enum": names }, {}] }), "its kind"),
-        "needs" => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+        "needs" => json!({ "type": "object", "additionalProperties": text() }),
         "with" => json!({ "type": ["object", "array", "string"] }),
         "resources" => json!({ "$ref": "#/$defs/resources" }),
         "retries" => retries(),
@@ -159,7 +164,7 @@ fn of_kind(kind: &StageKind) -> Value {
     if kind.name != command::KIND {
         let port = |port: &Port| {
             let description = format!("{}: {}", port.type_, port.doc);
-            (port.name.clone(), described(json!({ "type": "string" }), &description))
+            (port.name.clone(), described(text(), &description))
         };
         let ports: Map<String, Value> = kind.needs.iter().map(port).collect();
         properties["needs"] = json!({ "additionalProperties": false, "properties": ports });

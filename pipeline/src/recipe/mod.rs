@@ -1,9 +1,10 @@
 //! YAML -> a checked recipe. Every mistake is found at once and carries its place in the file.
 //!
-//! [`load`] reads the texts into one tree with positions (`sources`, `yaml`, `tree`, `extends`), checks sections and names
+//! [`load`] reads the texts into one tree with positions (`sources`, `yaml`, `tree`, `scalar`, `extends`), checks sections and names
 //! (`raw`, `stages`, `axes`, `zips`, `exclusions`, `inclusions`, `resources`, `policy`, `workers`), lets axes propagate along
 //! edges (`spread`, `cycles`, `combinations`), makes a node of each combination with its ports and parameters checked
-//! (`expand`, `kinds`, `command`, `with`, `expression`, `edges`, `schema`, `paths`), and resolves the tables (`table_specs`,
+//! (`expand`, `kinds`, `command`, `with`, `references`, `expression`, `edges`, `schema`,
+//! `paths`), and resolves the tables (`table_specs`,
 //! `columns`).
 
 mod axes;
@@ -26,7 +27,9 @@ mod policy;
 mod problem;
 mod quantity;
 mod raw;
+mod references;
 mod resources;
+mod scalar;
 pub mod schema;
 mod sources;
 mod spread;
@@ -43,6 +46,7 @@ pub use contents::Contents;
 pub use json_schema::json_schema;
 pub use paths::DigestAt;
 pub use problem::{Problem, RecipeErrors, nearest};
+pub(crate) use scalar::spelling_of_number;
 pub use tables::*;
 
 use crate::ids::Digest;

@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use super::quantity::{A_TIME, TIME, one};
 use super::resources::whole;
-use super::tree::{Content, Tree};
+use super::tree::Tree;
 use crate::plan::Policy;
 use serde_json::Value;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub fn read(tree: &Tree, otherwise: &Policy, problems: &mut Vec<Problem>) -> Pol
     }
     match tree.get("timeout") {
         None => {}
-        Some(Tree { content: Content::Scalar(Value::Null), .. }) => policy.timeout = None,
+        Some(found) if found.is_nothing() => policy.timeout = None,
         Some(found) => policy.timeout = one(found, "timeout", &TIME, A_TIME, problems).map(Duration::from_secs),
     }
     if let Some(keep) = tree.get("keep").and_then(|tree| truth(tree, "keep", problems)) {
@@ -29,8 +29,8 @@ pub fn read(tree: &Tree, otherwise: &Policy, problems: &mut Vec<Problem>) -> Pol
 
 /// `true` or `false`.
 pub fn truth(tree: &Tree, word: &str, problems: &mut Vec<Problem>) -> Option<bool> {
-    match tree.content {
-        Content::Scalar(Value::Bool(value)) => Some(value),
+    match tree.value() {
+        Value::Bool(value) => Some(value),
         _ => {
             problems.push(Problem::wrong_value(&format!("`{word}`"), tree, "true or false"));
             None

@@ -5,6 +5,7 @@ use super::tree::{Span, Tree, shifted};
 use crate::text::count;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use std::fmt::{self, Write};
+use std::ops::Range;
 
 /// One mistake.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,11 +17,54 @@ pub struct Problem {
     pub label: String,
     /// Whether every kind that an axis puts here would say it in its own words.
     pub of_each_kind: bool,
+    /// What it is about of the text that stands there.
+    part: Option<Part>,
+}
+
+/// A part of a scalar's text: of all its parts that begin alike, which one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    text: String,
+    number: usize,
+    of: usize,
+}
+
+/// So many letters of a part are enough to be shown.
+const LONGEST_PART: usize = 200;
+
+impl Part {
+    pub fn new(whole: &str, range: Range<usize>) -> Self {
+        let text: String = whole[range.clone()].chars().take(LONGEST_PART).collect();
+        let count = |text: &str, of: &str| of.matches(text).count();
+        let (number, of) = (count(beginning(&text), &whole[..range.start]), count(beginning(&text), whole));
+        Self { text, number, of }
+    }
+
+    /// Where it stands in the source of the scalar, which may be folded, quoted and indented.
+    fn place(&self, source: &str) -> Option<Range<usize>> {
+        let mut places = source.match_indices(beginning(&self.text));
+        if places.clone().count() != self.of {
+            return None; // one is written by an escape
+        }
+        let (start, _) = places.nth(self.number)?;
+        let alike = self.text.chars().zip(source[start..].chars()).take_while(|(a, b)| a == b);
+        Some(start..start + alike.map(|(c, _)| c.len_utf8()).sum::<usize>())
+    }
+}
+
+/// What a part is found by.
+fn beginning(part: &str) -> &str {
+    &part[..part.char_indices().nth(2).map_or(part.len(), |(at, _)| at)]
 }
 
 impl Problem {
     pub fn new(span: Span, title: impl Into<String>, label: impl Into<String>) -> Self {
-        Self { span, title: title.into(), label: label.into(), of_each_kind: false }
+        Self { span, title: title.into(), label: label.into(), of_each_kind: false, part: None }
+    }
+
+    /// It is about a part of the text that stands there.
+    pub fn at(self, part: Option<Part>) -> Self {
+        Self { part, ..self }
     }
 
     /// `axis `seed` is 2`: something else was expected of a value.
@@ -36,6 +80,15 @@ impl Problem {
     /// A mistake of which one kind's account at a place is enough: that of a kind which knows a near name, if any does.
     pub fn of_each_kind(self) -> Self {
         Self { of_each_kind: true, ..self }
+    }
+
+    /// Where it is about a part of a text, that part's place.
+    fn narrowed(mut self, sources: &Sources) -> Self {
+        let (source, span) = sources.place(&self.span);
+        if let Some(place) = self.part.take().and_then(|part| part.place(&source.text[span])) {
+            self.span = self.span.start + place.start..self.span.start + place.end;
+        }
+        self
     }
 
     fn order(&self) -> (usize, usize, bool, bool, &str) {
@@ -61,7 +114,8 @@ pub struct RecipeErrors {
 const MOST_SHOWN: usize = 100;
 
 impl RecipeErrors {
-    pub(super) fn new(sources: Sources, mut problems: Vec<Problem>) -> Self {
+    pub(super) fn new(sources: Sources, problems: Vec<Problem>) -> Self {
+        let mut problems: Vec<Problem> = problems.into_iter().map(|problem| problem.narrowed(&sources)).collect();
         problems.sort_by(|a, b| a.order().cmp(&b.order()));
         problems.dedup_by(|later, earlier| later.repeats(earlier));
         Self { sources, problems }

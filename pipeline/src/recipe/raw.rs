@@ -3,14 +3,15 @@
 use super::axes::{self, Axis};
 use super::combinations::Place;
 use super::exclusions::Exclusions;
-use super::expression::refuse_expressions;
 use super::problem::{Problem, nearest};
+use super::references::declared;
+use super::scalar::Scalar;
 use super::stages::{self, Otherwise, RawStage};
 use super::tree::{Content, Name, Tree};
-use super::yaml;
 use super::{inclusions, policy, resources, zips};
 use crate::plan::{NodeResources, Policy};
 use std::collections::{BTreeMap, HashMap};
+use std::env::VarError;
 
 #[derive(Default)]
 pub struct Raw {
@@ -139,10 +140,15 @@ fn environment(tree: Option<&Tree>, problems: &mut Vec<Problem>) -> BTreeMap<Str
     let mut values = BTreeMap::new();
     for (name, default) in entries {
         plain_name(&name, "a variable", problems);
-        refuse_expressions(&default, problems);
+        let default = declared(&default, problems);
         let value = match std::env::var(&name.text) {
-            Ok(text) => Tree { span: default.span, content: Content::Scalar(yaml::plain(&text)) },
-            Err(_) => default,
+            Ok(text) => Tree { span: default.span, content: Content::Scalar(Scalar::Environment(text)) },
+            Err(VarError::NotPresent) => default,
+            Err(VarError::NotUnicode(_)) => {
+                let title = format!("the variable `{}` of the environment is not text in UTF-8", name.text);
+                problems.push(Problem::new(name.span.clone(), title, "set it otherwise, or unset it"));
+                default
+            }
         };
         values.insert(name.text, value);
     }

@@ -5,7 +5,6 @@ use super::quantity::{A_SIZE, A_TIME, MEMORY, TIME, by_attempt};
 use super::raw::known_names;
 use super::tree::{Content, Tree};
 use crate::plan::{Device, NodeResources};
-use serde_json::Value;
 
 const MOST_THREADS: u64 = 1024;
 const MOST_GPUS: u64 = 64;
@@ -65,10 +64,7 @@ fn whole_threads(tree: &Tree, problems: &mut Vec<Problem>) -> Option<usize> {
 
 /// A whole number between two bounds.
 pub fn whole(tree: &Tree, word: &str, least: u64, most: u64, problems: &mut Vec<Problem>) -> Option<u64> {
-    let found = match &tree.content {
-        Content::Scalar(Value::Number(number)) => number.as_u64().filter(|number| (least..=most).contains(number)),
-        _ => None,
-    };
+    let found = tree.value().as_u64().filter(|number| (least..=most).contains(number));
     if found.is_none() {
         problems.push(Problem::wrong_value(
             &format!("`{word}`"),

@@ -5,6 +5,7 @@ mod wording;
 pub use wording::{describe, plain, shape};
 
 use super::problem::{Problem, nearest_name};
+use super::scalar::Scalar;
 use super::tree::{Content, Name, Tree};
 use serde_json::{Map, Number, Value};
 
@@ -89,11 +90,8 @@ pub(super) fn typed(schema: &Value, tree: &Tree, name: &str, problems: &mut Vec<
     }
     let before = problems.len();
     let value = match (&tree.content, type_name(schema)) {
-        (Content::Scalar(Value::Null), _) if allows_null(schema) => return Value::Null,
-        (Content::Scalar(Value::Number(number)), "number") => number.as_f64().map(Value::from),
-        (Content::Scalar(Value::Number(number)), "integer") => integer(number),
-        (Content::Scalar(value @ Value::Bool(_)), "boolean")
-        | (Content::Scalar(value @ Value::String(_)), "string") => Some(value.clone()),
+        (Content::Scalar(scalar), _) if allows_null(schema) && scalar.is_nothing() => return Value::Null,
+        (Content::Scalar(scalar), wanted) => typed_scalar(scalar, wanted),
         (Content::List(items), "array") => {
             Some(items.iter().map(|item| typed(&schema["items"], item, name, problems)).collect())
         }
@@ -114,6 +112,20 @@ pub(super) fn typed(schema: &Value, tree: &Tree, name: &str, problems: &mut Vec<
             }
             default(schema)
         }
+    }
+}
+
+/// Whatever was written may be a text; a number is one only where that is wanted.
+fn typed_scalar(scalar: &Scalar, wanted: &str) -> Option<Value> {
+    if wanted == "string" {
+        return scalar.text().map(Value::from);
+    }
+    match (scalar.value(), wanted) {
+        // There is no minus zero: it would be another key than zero.
+        (Value::Number(number), "number") => number.as_f64().map(|number| Value::from(number + 0.0)),
+        (Value::Number(number), "integer") => integer(&number),
+        (value @ Value::Bool(_), "boolean") => Some(value),
+        _ => None,
     }
 }
 

@@ -5,13 +5,15 @@
 //! all have the same shape. What the others ignore counts in no key of theirs, and they are computed once.
 
 use super::combinations::{Budget, combinations};
+use super::command;
 use super::cycles;
 use super::exclusions::Exclusions;
-use super::expression::{Scope, axes_named};
+use super::expression::Scope;
 use super::problem::{Problem, nearest, nearest_name};
 use super::raw::Raw;
+use super::references::{Named, axes_named, part};
 use super::stages::RawStage;
-use super::tree::{Span, Tree};
+use super::tree::Tree;
 use std::collections::BTreeSet;
 
 /// Stages in an order in which each comes after what it needs, and the axes of each.
@@ -58,11 +60,16 @@ fn own_axes(stage: &RawStage, raw: &Raw, problems: &mut Vec<Problem>) -> BTreeSe
     axes_named(&stage.use_, &mut named);
     stage.needs.iter().for_each(|(_, tree)| axes_named(tree, &mut named));
     stage.with.iter().for_each(|tree| axes_named(tree, &mut named));
-    let number = |(name, span): (String, Span)| {
+    let number = |Named { axis: name, tree, range }: Named| {
         let found = raw.axes.iter().position(|axis| axis.name.text == name);
         if found.is_none() {
             let title = format!("axis `{name}` is used by `{}` and not declared", stage.name.text);
-            problems.push(Problem::new(span, title, nearest(&name, raw.axis_names())));
+            let mut label = nearest(name, raw.axis_names());
+            if stage.use_.text() == Some(command::KIND) {
+                label +=
+                    &format!("{} the shell's own is written $$({name})", if label.ends_with('?') { "" } else { ";" });
+            }
+            problems.push(Problem::new(tree.span.clone(), title, label).at(part(tree, &range)));
         }
         found
     };
@@ -75,14 +82,14 @@ fn sources(stage: &RawStage, raw: &Raw, budget: &mut Budget, problems: &mut Vec<
     for (_, tree) in &stage.needs {
         let mut named = vec![];
         axes_named(tree, &mut named);
-        let named: BTreeSet<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
+        let named: BTreeSet<&str> = named.iter().map(|named| named.axis).collect();
         let is_named = |axis: &usize| named.contains(raw.axes[*axis].name.text.as_str());
         let axes: Vec<usize> = (0..raw.axes.len()).filter(is_named).collect();
         let all_are_declared = axes.len() == named.len(); // if not, own_axes says so
         if all_are_declared && budget.allows(raw, &axes, &stage.name, problems) {
             // An excluded combination needs what it names too: that is then needed by nothing.
             for place in combinations(raw, &axes, &Exclusions::default()) {
-                let scope = Scope::at(&place, raw, &[], &stage.name.text);
+                let scope = Scope::at(&place, raw, &stage.name.text);
                 found.extend(source(&scope.resolve(tree, problems), raw, problems));
             }
         }

@@ -1,5 +1,6 @@
 //! A recipe's text as a tree in which every value and every name knows its place.
 
+use super::scalar::Scalar;
 use serde_json::Value;
 use std::ops::Range;
 
@@ -15,8 +16,7 @@ pub struct Tree {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// Typed as YAML types it: `1`, `0.5`, `true`, `null`, else text.
-    Scalar(Value),
+    Scalar(Scalar),
     List(Vec<Tree>),
     Map(Vec<(Name, Tree)>),
     /// An expression that stands for nothing; the mistake was told, and what needs the value says nothing more.
@@ -38,19 +38,23 @@ impl Name {
 }
 
 impl Tree {
+    /// What it is where a text is wanted: numbers and truth values as they were written.
     pub fn text(&self) -> Option<&str> {
         match &self.content {
-            Content::Scalar(Value::String(text)) => Some(text),
+            Content::Scalar(scalar) => scalar.text(),
             _ => None,
         }
+    }
+
+    pub fn is_nothing(&self) -> bool {
+        matches!(&self.content, Content::Scalar(scalar) if scalar.is_nothing())
     }
 
     /// What a person would call it.
     pub fn describe(&self) -> String {
         match &self.content {
-            Content::Scalar(Value::Null) | Content::Broken => "nothing".into(),
-            Content::Scalar(Value::String(text)) => format!("`{text}`"),
-            Content::Scalar(value) => value.to_string(),
+            Content::Broken => "nothing".into(),
+            Content::Scalar(scalar) => scalar.describe(),
             Content::List(items) if items.is_empty() => "an empty list".into(),
             Content::List(_) => "a list".into(),
             Content::Map(entries) if entries.is_empty() => "an empty map".into(),
@@ -61,7 +65,7 @@ impl Tree {
     /// The value as it is written, expressions and all.
     pub fn value(&self) -> Value {
         match &self.content {
-            Content::Scalar(value) => value.clone(),
+            Content::Scalar(scalar) => scalar.value(),
             Content::Broken => Value::Null,
             Content::List(items) => items.iter().map(Tree::value).collect(),
             Content::Map(entries) => entries.iter().map(|(name, value)| (name.text.clone(), value.value())).collect(),

@@ -4,10 +4,11 @@
 //! names an axis is looked at for each.
 
 use super::command;
-use super::expression::{Scope, axes_named};
+use super::expression::Scope;
 use super::kinds::Kind;
 use super::paths::Paths;
 use super::problem::Problem;
+use super::references::axes_named;
 use super::schema;
 use super::stages::RawStage;
 use super::tree::{Content, Name, Span, Tree};
@@ -37,11 +38,11 @@ impl Entry {
 }
 
 /// The names of axes that `with` as a whole depends on: those of expressions that stand for maps.
-pub fn axes_of_maps(stage: &RawStage) -> Vec<(String, Span)> {
+pub fn axes_of_maps(stage: &RawStage) -> Vec<&str> {
     let mut named = vec![];
     let expressions = stage.with.iter().filter(|tree| tree.entries().is_none());
     expressions.for_each(|tree| axes_named(tree, &mut named));
-    named
+    named.iter().map(|named| named.axis).collect()
 }
 
 /// What the instances of a stage share that are of one kind and have the same maps.

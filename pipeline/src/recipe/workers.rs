@@ -94,7 +94,7 @@ impl Reader<'_> {
         };
         for item in items.iter().filter(|item| item.text().is_none_or(str::is_empty)) {
             let title = format!("`{word}` has {}", item.describe());
-            self.problems.push(Problem::new(item.span.clone(), title, "a text; a number stands in quotes"));
+            self.problems.push(Problem::new(item.span.clone(), title, format!("a text: {example}")));
         }
         items.iter().filter(|item| item.text().is_some()).collect()
     }

@@ -2,9 +2,9 @@
 //! lists and scalars, without anchors, aliases and tags, so that a file of a megabyte is a tree of a megabyte.
 
 use super::problem::Problem;
+use super::scalar::Scalar;
 use super::tree::{Content, Name, Span, Tree};
 use saphyr_parser::{Event, Parser, ScalarStyle};
-use serde_json::Value;
 use std::collections::HashSet;
 
 /// A recipe larger than this is a mistake.
@@ -13,13 +13,13 @@ pub const LARGEST: usize = 1 << 20;
 pub const DEEPEST: usize = 32;
 
 const NO_ANCHORS: &str = "anchors and aliases are not part of a recipe; axes and `$(...)` are";
-const NO_TAGS: &str = "tags are not part of a recipe; a text that looks like a number stands in quotes";
+const NO_TAGS: &str = "tags are not part of a recipe; where a text is wanted, a number is one as it is written";
 
 /// Reads a recipe.
 pub fn parse(source: &str) -> Result<Tree, Vec<Problem>> {
     let label = "`pretext stages` lists what it can hold; recipes/quickstart.yaml is one";
     value(source)?
-        .filter(|tree| tree.content != Content::Scalar(Value::Null))
+        .filter(|tree| !tree.is_nothing())
         .ok_or_else(|| vec![Problem::new(0..0, "the recipe is empty", label)])
 }
 
@@ -41,27 +41,6 @@ pub fn value(source: &str) -> Result<Option<Tree>, Vec<Problem>> {
             reader.problems.push(fatal);
             Err(reader.problems)
         }
-    }
-}
-
-/// A number, a truth value or nothing where the text is one, else the text itself.
-pub fn plain(text: &str) -> Value {
-    // Nearly all are one of these, and what follows takes a microsecond or two for each.
-    if text.starts_with(|c: char| c.is_ascii_alphabetic() && !"tTfFnN".contains(c)) {
-        return Value::String(text.to_owned());
-    }
-    let is_short_number = text.len() < 18 && text.bytes().all(|byte| byte.is_ascii_digit());
-    if let Some(number) =
-        text.parse::<u64>().ok().filter(|_| is_short_number && (text == "0" || !text.starts_with('0')))
-    {
-        return Value::from(number);
-    }
-    let null = matches!(text, "" | "~" | "null" | "Null" | "NULL");
-    match serde_yaml::from_str(text) {
-        Ok(value @ (Value::Bool(_) | Value::Number(_))) => value,
-        // Infinity and not-a-number come as nothing too: JSON has neither.
-        Ok(Value::Null) if null => Value::Null,
-        _ => Value::String(text.to_owned()),
     }
 }
 
@@ -148,8 +127,9 @@ impl<'a> Reader<'a> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse(anchor, tag.is_some(), &span);
-                let value = if style == ScalarStyle::Plain { plain(&text) } else { Value::String(text.into_owned()) };
-                Ok(Tree { span, content: Content::Scalar(value) })
+                let is_plain = style == ScalarStyle::Plain;
+                let scalar = if is_plain { Scalar::plain(&text) } else { Scalar::Text(text.into_owned()) };
+                Ok(Tree { span, content: Content::Scalar(scalar) })
             }
             Event::SequenceStart(anchor, tag) => {
                 self.refuse(anchor, tag.is_some(), &span);
@@ -161,7 +141,7 @@ impl<'a> Reader<'a> {
             }
             Event::Alias(_) => {
                 self.tell_once("an alias", NO_ANCHORS, &span);
-                Ok(Tree { span, content: Content::Scalar(Value::Null) })
+                Ok(Tree { span, content: Content::Broken })
             }
             _ => Err(Problem::new(span, "this is not YAML", "a value was expected")),
         }

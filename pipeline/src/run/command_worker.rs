@@ -3,35 +3,46 @@
 //!
 //! The command finds its way by the environment: `IN_port` and `OUT_output` are folders, `SIDE` takes pictures and curves,
 //! `SCRATCH` whatever it needs in between, `MEASURES` is the file for lines such as
-//! `{"name": "accuracy", "split": "test", "value": 0.9}`; `THREADS` and `DEVICE` say what it may use. What it prints goes to the log.
+//! `{"name": "accuracy", "split": "test", "value": 0.9}`; `THREADS` and `DEVICE` say what it may use. What it prints goes to the
+//! log. What it saves in the folder `$SCRATCH/checkpoint` is in `$RESUME` when the stage goes on; it is told to stop by SIGTERM.
 
-use anyhow::{Context, Result, bail};
-use pretext_protocol::{Catalogue, Cost, HEARTBEAT_SECONDS, Measurement, PROTOCOL, Reply, Request, Run, requests};
+use anyhow::{Context, Result, bail, ensure};
+use pretext_protocol::{
+    CHECKPOINT, Catalogue, Cost, HEARTBEAT_SECONDS, Measurement, PROTOCOL, Reply, Request, Run, from_line, requests,
+};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The word by which `pretext` starts itself as this worker.
 pub const WORD: &str = "command-worker";
 
 /// So many of the command's last lines stand in the message when it fails.
 const LAST_WORDS: usize = 10;
+/// How long a command may take to save its state when it is told to stop.
+const GRACE: Duration = Duration::from_secs(8);
+/// A text that is longer the system takes for no argument.
+const LONGEST_ARGUMENT: usize = 100 << 10;
 
-/// Serves requests until standard input ends.
+/// Serves requests until standard input ends. The guard before this process ends whatever a command has left behind when this
+/// one ends.
 pub fn serve() -> Result<()> {
+    // So that what a command has left behind, in a session of its own too, comes to this process and can be ended with it.
+    // SAFETY: it touches no memory.
+    ensure!(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) } == 0, "cannot adopt what commands leave behind");
     let stopping = Arc::new(AtomicBool::new(false));
-    end_all_with_pretext().context("cannot listen to signals")?;
-    for request in requests(stopping.clone(), end_group) {
+    for request in requests(stopping.clone(), || std::process::exit(0)) {
         match request {
             Request::Hello { .. } => say(&Reply::Hello {
                 protocol: PROTOCOL,
                 worker: "pretext command-worker".to_owned(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
+                version: crate::BUILD.to_owned(),
             }),
             Request::Describe => say(&Reply::Catalogue(Catalogue::default())),
             Request::Doctor { .. } => say(&Reply::Doctor { findings: vec![] }),
@@ -40,24 +51,6 @@ pub fn serve() -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The kernel tells us by SIGTERM that `pretext` is gone; what the command has started must not outlive it. All of it is in
-/// our process group.
-fn end_all_with_pretext() -> std::io::Result<()> {
-    let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGTERM])?;
-    std::thread::spawn(move || {
-        if signals.forever().next().is_some() {
-            end_group();
-        }
-    });
-    Ok(())
-}
-
-fn end_group() -> ! {
-    // SAFETY: kill touches no memory; this process is in the group too.
-    unsafe { libc::kill(0, libc::SIGKILL) };
-    std::process::exit(1)
 }
 
 fn say(reply: &Reply) {
@@ -87,8 +80,14 @@ fn obey(run: &Run, stopping: &AtomicBool) -> Result<bool> {
         std::thread::spawn(move || forward(pipe, &last_words))
     });
     let readers: Vec<_> = readers.collect();
-    let Some(status) = wait(&mut child, run.id, stopping)? else { return Ok(false) };
+    let (status, was_stopped) = wait(&mut child, run.id, stopping)?;
+    // The command has ended. What it has left behind may hold its output open, and would write to the folders of a stage that is
+    // done.
+    end_children()?;
     readers.into_iter().for_each(|reader| drop(reader.join()));
+    if was_stopped {
+        return Ok(false);
+    }
     if !status.success() {
         let lines = last_words.lock().unwrap_or_else(PoisonError::into_inner);
         let lines: String = lines.iter().map(|line| format!("\n    {line}")).collect();
@@ -102,8 +101,19 @@ fn obey(run: &Run, stopping: &AtomicBool) -> Result<bool> {
 
 fn start(run: &Run, measurements: &std::path::Path) -> Result<Child> {
     let text = run.params.get("run").and_then(Value::as_str).context("`run` is missing")?;
-    let mut command = Command::new("/bin/sh");
-    command.args(["-e", "-c", text]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let shell = run.params.get("shell").and_then(Value::as_str).unwrap_or_default();
+    let mut words = shell.split_whitespace();
+    let program = words.next().context("`shell` is empty: expected a program, as in `bash -euo pipefail`")?;
+    let mut command = Command::new(program);
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    match text.len() <= LONGEST_ARGUMENT {
+        true => command.args(["-c", text]),
+        false => {
+            let script = run.scratch.join("command");
+            fs::write(&script, text).with_context(|| format!("cannot write {}", script.display()))?;
+            command.arg(script)
+        }
+    };
     for (port, folder) in &run.inputs {
         command.env(format!("IN_{port}"), folder);
     }
@@ -112,30 +122,65 @@ fn start(run: &Run, measurements: &std::path::Path) -> Result<Child> {
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         command.env(format!("OUT_{name}"), folder);
     }
-    command.env("SIDE", &run.side).env("SCRATCH", &run.scratch).env("MEASURES", measurements);
+    let resume = run.resume.as_ref().map(|folder| folder.join(CHECKPOINT)).unwrap_or_default();
+    command.env("SIDE", &run.side).env("SCRATCH", &run.scratch).env("RESUME", resume).env("MEASURES", measurements);
     command.env("THREADS", run.resources.threads.to_string()).env("DEVICE", &run.resources.device);
-    command.spawn().context("cannot start /bin/sh")
+    // A group of its own: what the command has started in it is told to stop too, and this process is not.
+    command.process_group(0);
+    command
+        .spawn()
+        .with_context(|| format!("cannot start {program}, the `shell` of this stage: install it or name another"))
 }
 
-/// None when it was told to stop before the command ended.
-fn wait(child: &mut Child, id: u64, stopping: &AtomicBool) -> Result<Option<ExitStatus>> {
+/// How the command ended, and whether it was told to before. It is told by SIGTERM, and ended where it takes too long.
+fn wait(child: &mut Child, id: u64, stopping: &AtomicBool) -> Result<(ExitStatus, bool)> {
     const LOOK: Duration = Duration::from_millis(5);
-    let beat = Duration::from_secs(HEARTBEAT_SECONDS).as_millis() / LOOK.as_millis();
-    for looked in 0u128.. {
+    let group = -(child.id() as i32);
+    let (mut beat, mut told) = (None::<Instant>, None::<Instant>);
+    loop {
         if let Some(status) = child.try_wait().context("cannot wait for the command")? {
-            return Ok(Some(status));
+            return Ok((status, told.is_some()));
         }
-        if stopping.load(Ordering::SeqCst) {
-            // With this worker goes all that the command has started.
-            say(&Reply::Stopped { id });
-            end_group();
+        match told {
+            None if stopping.load(Ordering::SeqCst) => {
+                told = Some(Instant::now());
+                signal(group, libc::SIGTERM);
+            }
+            Some(since) if since.elapsed() >= GRACE => signal(group, libc::SIGKILL),
+            _ => {}
         }
-        if looked % beat == 0 {
+        if beat.is_none_or(|beat| beat.elapsed().as_secs() >= HEARTBEAT_SECONDS) {
+            beat = Some(Instant::now());
             say(&Reply::Heartbeat { id });
         }
         std::thread::sleep(LOOK);
     }
-    unreachable!("the numbers do not end")
+}
+
+fn signal(process: i32, signal: i32) {
+    // SAFETY: kill touches no memory. The process is a child that was not waited for, or the group of one, so that its number is
+    // no other's.
+    unsafe { libc::kill(process, signal) };
+}
+
+/// Ends all children of this process, and what they had started and now comes to it.
+fn end_children() -> Result<()> {
+    loop {
+        let mut found = false;
+        for task in fs::read_dir("/proc/self/task").context("cannot see what the command has left behind")? {
+            // A thread that has ended meanwhile has no children.
+            let children = task.map(|task| fs::read_to_string(task.path().join("children")).unwrap_or_default());
+            for child in children.unwrap_or_default().split_whitespace().filter_map(|child| child.parse().ok()) {
+                found = true;
+                signal(child, libc::SIGKILL);
+                // SAFETY: no status is asked for.
+                unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
+            }
+        }
+        if !found {
+            return Ok(());
+        }
+    }
 }
 
 /// Passes on what the command prints, to the log, and remembers the end of it.
@@ -159,7 +204,7 @@ fn read_measurements(place: &std::path::Path) -> Result<Vec<Measurement>> {
     }
     let text = fs::read_to_string(place).context("cannot read what the command wrote to $MEASURES")?;
     let measurement = |line: &str| {
-        serde_json::from_str(line).with_context(|| {
+        from_line(line.as_bytes()).with_context(|| {
             let expected = r#"{"name": "accuracy", "split": "test", "value": 0.9}"#;
             format!("the command wrote `{line}` to $MEASURES, where each line is like {expected}")
         })

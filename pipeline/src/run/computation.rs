@@ -8,12 +8,13 @@ use super::watch::Watch;
 use super::worker::{Failure, Worker};
 use super::{End, Event, Job};
 use crate::store::{
-    Attempt, Durability, FREE_SPACE, Hold, Lease, Leavings, Machine, Provenance, StageResult, Store, StoreError,
+    Attempt, Durability, FREE_SPACE, Finished, Hold, Lease, Leavings, Machine, Provenance, StageResult, Store,
+    StoreError,
 };
 use crate::text;
 use anyhow::Result;
 use crossbeam_channel::Sender;
-use pretext_protocol::{CHECKPOINT, Cost, Measurement, Request, Resources, Run};
+use pretext_protocol::{CHECKPOINT, Measurement, Request, Resources, Run};
 use std::fs::File;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,6 +47,12 @@ impl AllLeavings {
         let removed = if all.len() >= MUCH { std::mem::take(&mut *all) } else { vec![] };
         drop(all);
         drop(removed);
+    }
+
+    /// Removes what there is.
+    pub(super) fn remove(&self) {
+        let all = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(all);
     }
 }
 
@@ -100,31 +107,60 @@ impl Computation {
     }
 
     fn compute(&self, attempt: &Attempt) -> Result<Computed> {
+        let watch = Watch::begin(&self.job, &self.store)?;
+        let finished = match attempt.finished() {
+            // An earlier attempt did all but publish, and nothing else is wanted.
+            Some(finished) if !self.job.replaces && publish::outputs(&self.job.node.kind, attempt).is_ok() => finished,
+            _ => match self.work(attempt)? {
+                Some(finished) => finished,
+                None => return Ok(Computed::Stopped),
+            },
+        };
+        watch.end(&self.store)?;
+        self.publish(attempt, finished.clone()).or_else(|error| {
+            // What the stage says wrongly will be wrong the next time too; what keeps it from being published may be mended.
+            if !error.is::<StoreError>() || attempt.keep_finished(&finished).is_err() {
+                return Err(error);
+            }
+            let (out, node) = (attempt.out(), &self.job.node.id);
+            Err(error.context(format!(
+                "it is done and cannot be published; its outputs are kept in {}: mend what is said here and run the same command \
+                 again, which publishes them (`--force '{node}'` computes them anew)",
+                out.display()
+            )))
+        })
+    }
+
+    /// Has a worker compute the stage. None where it was stopped.
+    fn work(&self, attempt: &Attempt) -> Result<Option<Finished>> {
         let started = Instant::now();
         let log = attempt.create_log()?;
         let request = self.request(attempt)?;
-        let watch = Watch::begin(&self.job, &self.store)?;
         let mut worker = self.pool.take(&self.terms, &self.job.node)?;
         if !self.control.attach(worker.process()) {
-            return Ok(Computed::Stopped);
+            return Ok(None);
         }
         let index = self.job.index;
         // Nobody listens any more only when the process is ending.
         let report = |progress| drop(self.events.send(Event::Progress(index, progress)));
         let conclusion = worker.run(request, log, report);
-        let version = worker.version().to_owned();
+        let worker_version = worker.version().to_owned();
         self.put_back(worker, &conclusion);
         match conclusion? {
-            Conclusion::Stopped => Ok(Computed::Stopped),
+            Conclusion::Stopped => Ok(None),
             Conclusion::Done { measurements, notes, cost } => {
-                watch.end(&self.store)?;
-                let provenance = self.provenance(attempt, cost, notes, started, version);
-                let durability = Durability::worth(provenance.seconds);
-                let (result, _held) = self.publishable(attempt, measurements, durability)?;
-                self.store.publish_result(attempt, &self.job.canonical, &result, &provenance, self.job.replaces)?;
-                Ok(Computed::Done(result, provenance))
+                let seconds = started.elapsed().as_secs_f64() + cost.seconds_before_resume;
+                Ok(Some(Finished { measurements, notes, cost, seconds, worker_version }))
             }
         }
+    }
+
+    fn publish(&self, attempt: &Attempt, finished: Finished) -> Result<Computed> {
+        let durability = Durability::worth(finished.seconds);
+        let (result, _held) = self.publishable(attempt, finished.measurements.clone(), durability)?;
+        let provenance = self.provenance(attempt, finished);
+        self.store.publish_result(attempt, &self.job.canonical, &result, &provenance, self.job.replaces)?;
+        Ok(Computed::Done(result, provenance))
     }
 
     /// A worker that has failed in any way but an orderly one is ended, and so is one that was told to stop.
@@ -157,26 +193,21 @@ impl Computation {
         durability: Durability,
     ) -> Result<(StageResult, Vec<Hold>)> {
         let kind = &self.job.node.kind;
+        let outputs = publish::outputs(kind, attempt)?;
         let measurements = publish::checked_measurements(kind, measurements)?;
-        let (artifacts, holds) = publish::outputs(&self.store, kind, attempt, durability)?;
+        let (artifacts, holds) = publish::artifacts(&self.store, outputs, durability)?;
         Ok((StageResult { key: self.job.key, artifacts, measurements }, holds))
     }
 
-    fn provenance(
-        &self,
-        attempt: &Attempt,
-        cost: Cost,
-        notes: Vec<String>,
-        started: Instant,
-        worker_version: String,
-    ) -> Provenance {
+    fn provenance(&self, attempt: &Attempt, finished: Finished) -> Provenance {
+        let Finished { notes, cost, seconds, worker_version, .. } = finished;
         Provenance {
             node: self.job.node.id.clone(),
             recipe: self.job.recipe.clone(),
-            pretext_version: env!("CARGO_PKG_VERSION").to_owned(),
+            pretext_version: crate::BUILD.to_owned(),
             worker_version,
             finished: text::rfc3339(SystemTime::now()),
-            seconds: started.elapsed().as_secs_f64() + cost.seconds_before_resume,
+            seconds,
             attempts: attempt.number,
             images_per_second: cost.images_per_second,
             data_wait_share: cost.data_wait_share,

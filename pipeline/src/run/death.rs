@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +10,6 @@ use std::sync::{Mutex, PoisonError};
 const LAST_WORDS: usize = 20;
 /// More than this nobody reads, and a worker that complains without end must not fill the disk.
 const LONGEST_LOG: u64 = 64 << 20;
-const LONGEST_LINE: usize = 64 << 10;
 
 /// How a process ended, with the likely cause where there is one.
 pub(super) fn manner(status: ExitStatus) -> String {
@@ -51,21 +50,8 @@ impl Log {
         *self.lock() = Inner { file: Some(file), ..Inner::default() };
     }
 
-    /// Reads until the worker closes its standard error.
-    pub(super) fn follow(&self, stream: impl Read) {
-        let mut reader = BufReader::new(stream);
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            // A line without an end must not fill memory.
-            match reader.by_ref().take(LONGEST_LINE as u64).read_until(b'\n', &mut line) {
-                Ok(0) | Err(_) => return,
-                Ok(_) => self.push(&line),
-            }
-        }
-    }
-
-    fn push(&self, line: &[u8]) {
+    /// Adds a line, or the beginning of one that is long or has no end.
+    pub(super) fn push(&self, line: &[u8]) {
         let mut inner = self.lock();
         inner.written += line.len() as u64;
         let is_too_long = inner.written > LONGEST_LOG;
@@ -126,7 +112,7 @@ mod tests {
     #[test]
     fn the_last_twenty_lines_are_kept() {
         let log = Log::default();
-        log.follow((0..50).map(|n| format!("line {n}\n")).collect::<String>().as_bytes());
+        (0..50).for_each(|n| log.push(format!("line {n}\n").as_bytes()));
         let words = log.last_words();
         assert!(words.starts_with("\nits last words:\n    line 30\n"), "{words}");
         assert!(words.ends_with("\n    line 49"), "{words}");

@@ -85,7 +85,7 @@ pub fn read_lines(stream: impl Read, mut on: impl FnMut(Line) -> bool) {
             Ok(0) | Err(_) => return,
             Ok(_) => {}
         }
-        let read = match serde_json::from_slice(&line) {
+        let read = match pretext_protocol::from_line(&line) {
             Ok(reply) => Line::Reply(reply),
             Err(_) => Line::Garbage(excerpt(&String::from_utf8_lossy(&line))),
         };

@@ -95,11 +95,12 @@ fn finished(summary: &Summary) {
         cut_short,
         not_run,
         interrupted,
+        signal,
         seconds,
         busy,
         saved_seconds,
     } = summary;
-    let (failed, busy) = (Json(failed), Json(busy));
+    let (failed, busy, signal) = (Json(failed), Json(busy), Json(signal));
     info!(
         target: TARGET,
         event = "finished",
@@ -111,6 +112,7 @@ fn finished(summary: &Summary) {
         cut_short,
         not_run,
         interrupted,
+        ?signal,
         seconds,
         ?busy,
         saved_seconds

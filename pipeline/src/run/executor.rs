@@ -51,8 +51,8 @@ pub enum Start {
 pub enum Event {
     Progress(NodeIndex, Progress),
     Ended(NodeIndex, End),
-    /// The user wants to stop.
-    Interrupt,
+    /// Somebody wants it to stop, by this signal.
+    Interrupt(i32),
 }
 
 /// How a job ended.

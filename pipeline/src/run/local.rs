@@ -76,6 +76,13 @@ impl Local {
     }
 }
 
+impl Drop for Local {
+    /// Every job has ended, and the last one's thread may still hold this when the process does.
+    fn drop(&mut self) {
+        self.leavings.remove();
+    }
+}
+
 impl Executor for Local {
     fn start(&mut self, job: &Job) -> Result<Start, StoreError> {
         let reservation = match self.slots.reserve(&job.node.resources, job.try_number) {

@@ -36,9 +36,9 @@ impl Process {
     pub(super) fn kill(&self) {
         let inner = self.lock();
         if inner.status.is_none() {
-            // SAFETY: kill touches no memory. The group cannot be another's, since its leader, our child, has not
-            // been waited for.
-            unsafe { libc::kill(-(inner.child.id() as i32), libc::SIGKILL) };
+            // SAFETY: kill touches no memory. The number cannot be another's, since our child, the worker's guard, has not been
+            // waited for.
+            unsafe { libc::kill(inner.child.id() as i32, libc::SIGTERM) };
         }
     }
 
@@ -70,6 +70,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
-        self.wait(Duration::from_secs(5));
+        // The guard gives up after as long itself.
+        self.wait(Duration::from_secs(6));
     }
 }

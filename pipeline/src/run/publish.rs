@@ -6,26 +6,41 @@ use anyhow::{Context, Result, bail, ensure};
 use pretext_protocol::{Measurement, StageKind};
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 
-/// Publishes every output that the kind gives. They are held until a result mentions them.
-pub(super) fn outputs(
-    store: &Store,
-    kind: &StageKind,
-    attempt: &Attempt,
-    durability: Durability,
-) -> Result<(BTreeMap<String, Digest>, Vec<Hold>)> {
+/// The folder of every output that the kind gives, each with something in it.
+pub(super) fn outputs(kind: &StageKind, attempt: &Attempt) -> Result<Vec<(String, PathBuf)>> {
     let out = attempt.out();
     for entry in fs::read_dir(&out).with_context(|| format!("cannot list {}", out.display()))? {
         let name = entry.with_context(|| format!("cannot list {}", out.display()))?.file_name();
         let declared = kind.gives.iter().any(|output| name == output.name.as_str());
         ensure!(declared, "{} wrote `out/{}`, which is no output of it ({})", kind.name, name.display(), names(kind));
     }
-    let (mut artifacts, mut holds) = (BTreeMap::new(), Vec::new());
+    let mut folders = vec![];
     for output in &kind.gives {
         let folder = out.join(&output.name);
         ensure!(folder.is_dir(), "{} is done and has not written its output `out/{}`", kind.name, output.name);
+        let mut entries = fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?;
+        ensure!(entries.next().is_some(), "{} is done and its output `{}` is empty", kind.name, output.name);
+        folders.push((output.name.clone(), folder));
+    }
+    Ok(folders)
+}
+
+/// Publishes outputs. They are held until a result mentions them.
+pub(super) fn artifacts(
+    store: &Store,
+    outputs: Vec<(String, PathBuf)>,
+    durability: Durability,
+) -> Result<(BTreeMap<String, Digest>, Vec<Hold>)> {
+    // All are looked at before the first is moved.
+    for (_, folder) in &outputs {
+        store.check_publishable(folder)?;
+    }
+    let (mut artifacts, mut holds) = (BTreeMap::new(), Vec::new());
+    for (name, folder) in outputs {
         let (digest, hold) = store.publish_artifact(&folder, durability)?;
-        artifacts.insert(output.name.clone(), digest);
+        artifacts.insert(name, digest);
         holds.push(hold);
     }
     Ok((artifacts, holds))
@@ -42,6 +57,14 @@ pub(super) fn checked_measurements(kind: &StageKind, measurements: Vec<Measureme
         let named = named(name, split);
         let sent_before = placed.insert(place, measurement).is_some();
         ensure!(!sent_before, "{} sent the measurement {named} twice", kind.name);
+    }
+    for (place, measure) in kind.measures.iter().enumerate() {
+        let none = [String::new()];
+        let splits = if measure.splits.is_empty() { &none[..] } else { &measure.splits };
+        for (at, split) in splits.iter().enumerate() {
+            let is_there = placed.contains_key(&(place, at));
+            ensure!(is_there, "{} is done and never sent its measurement {}", kind.name, named(&measure.name, split));
+        }
     }
     Ok(placed.into_values().collect())
 }

@@ -1,24 +1,52 @@
-//! Ctrl-C and SIGTERM.
+//! Ctrl-C, SIGTERM, and the hangup of a terminal that was closed.
 
 use super::Event;
 use anyhow::{Context, Result};
-use crossbeam_channel::Sender;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use crossbeam_channel::{Sender, TrySendError};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use std::time::{Duration, Instant};
 
-/// The exit code after an interruption, as shells have it: 128 + SIGINT.
-pub const INTERRUPTED: u8 = 130;
+/// A signal that comes so shortly after the first is the same one: `timeout` and some terminals send it to a process and again to
+/// its group.
+const SAME: Duration = Duration::from_millis(150);
 
 /// The first signal asks the scheduler to stop; the second ends the process, and with it its workers, at once.
 pub(super) fn on_signal(events: Sender<Event>) -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen to signals")?;
+    let heeded = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal));
+    let mut signals = Signals::new(heeded).context("cannot listen to signals")?;
     let listen = move || {
-        let mut arriving = signals.forever();
-        if arriving.next().is_some() && events.send(Event::Interrupt).is_ok() {
-            arriving.next();
-            std::process::exit(i32::from(INTERRUPTED));
+        let mut first: Option<Instant> = None;
+        for signal in signals.forever() {
+            match first {
+                Some(first) if first.elapsed() < SAME => {}
+                None if tell(&events, signal) => first = Some(Instant::now()),
+                _ => std::process::exit(128 + signal),
+            }
         }
     };
     std::thread::Builder::new().name("signals".into()).spawn(listen).context("cannot start a thread")?;
     Ok(())
+}
+
+/// Tells the scheduler without waiting for it: the next signal must be heard. False where nobody listens any more.
+fn tell(events: &Sender<Event>, signal: i32) -> bool {
+    match events.try_send(Event::Interrupt(signal)) {
+        Ok(()) => true,
+        Err(TrySendError::Disconnected(_)) => false,
+        Err(TrySendError::Full(event)) => {
+            let events = events.clone();
+            std::thread::spawn(move || events.send(event));
+            true
+        }
+    }
+}
+
+/// Whether whoever started this process wants a signal ignored, as `nohup` does and shells for what runs in the background.
+fn is_ignored(signal: i32) -> bool {
+    // SAFETY: the call fills what it is given, and changes nothing.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0 && action.sa_sigaction == libc::SIG_IGN
+    }
 }

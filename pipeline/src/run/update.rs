@@ -1,4 +1,3 @@
-use super::INTERRUPTED;
 use crate::ids::{Key, NodeId};
 use crate::plan::{Canonical, Node};
 use crate::store::Summary;
@@ -104,7 +103,8 @@ impl Summary {
     /// What the process ends with: 0 when every node that was wanted has a result.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self { interrupted: true, .. } => INTERRUPTED,
+            // As shells have it.
+            Self { interrupted: true, signal, .. } => 128 + signal.unwrap_or(libc::SIGINT) as u8,
             Self { failed, .. } if !failed.is_empty() => 1,
             _ => 0,
         }

@@ -1,5 +1,6 @@
 use super::death::{self, Log};
 use super::dialogue::{self, Conclusion, Dialogue, Heard, Line, excerpt};
+use super::log_pipe::LogPipe;
 use super::process::Process;
 use super::spawn;
 use crate::text;
@@ -23,8 +24,6 @@ pub struct WorkerSpec {
     pub arguments: Vec<String>,
     /// Where it is started; where `pretext` was, if not said.
     pub folder: Option<PathBuf>,
-    /// What the kernel sends it when this process is gone.
-    pub death_signal: i32,
     /// Without a sign of life for so long, it is taken to hang.
     pub silence: Duration,
     /// Its file as it was when the run was planned; none of what is looked for in PATH.
@@ -40,11 +39,11 @@ struct FileLook {
 }
 
 impl WorkerSpec {
-    /// A program that ends at once with `pretext`.
+    /// A program that ends with `pretext`, and with it all that it has started.
     pub fn new(program: PathBuf) -> Self {
-        let (arguments, folder, death_signal) = (vec![], None, libc::SIGKILL);
+        let (arguments, folder) = (vec![], None);
         let file = FileLook::at(&program);
-        Self { program, arguments, folder, death_signal, silence: SILENCE, file }
+        Self { program, arguments, folder, silence: SILENCE, file }
     }
 
     /// With arguments, in a folder.
@@ -57,13 +56,10 @@ impl WorkerSpec {
         FileLook::at(&self.program) != self.file
     }
 
-    /// `pretext` itself, which runs shell commands in `folder` and ends with all that they have started.
+    /// `pretext` itself, which runs shell commands in `folder`.
     pub fn commands(folder: PathBuf) -> io::Result<Self> {
         let program = Self::new(std::env::current_exe()?);
-        Ok(Self {
-            death_signal: libc::SIGTERM,
-            ..program.started_with(vec![super::command_worker::WORD.to_owned()], folder)
-        })
+        Ok(program.started_with(vec![super::command_worker::WORD.to_owned()], folder))
     }
 
     /// The program and its arguments, as people would type it.
@@ -88,6 +84,7 @@ pub struct Worker {
     process: Arc<Process>,
     incoming: Receiver<Line>,
     log: Arc<Log>,
+    log_pipe: Arc<LogPipe>,
     /// Disconnected when all that it wrote to standard error has been read.
     log_ended: Receiver<()>,
     spec: WorkerSpec,
@@ -132,20 +129,22 @@ impl Worker {
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let failed_to_start = |source| Failure::Start { name: spec.name(), source };
-        let mut child = spawn::spawn(command, spec.death_signal).map_err(failed_to_start)?;
+        let mut child = spawn::spawn(command).map_err(failed_to_start)?;
         let replies = child.stdout.take().expect("standard output is piped");
         let complaints = child.stderr.take().expect("standard error is piped");
         let process = Arc::new(Process::new(child));
         let (sender, incoming) = crossbeam_channel::bounded(256);
         let (ended, log_ended) = crossbeam_channel::bounded(0);
         let log = Arc::new(Log::default());
-        let log_too = log.clone();
+        let log_pipe = LogPipe::new(complaints, log.clone());
+        let followed = log_pipe.clone();
         let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
         thread("worker-replies")
             .spawn(move || dialogue::read_lines(replies, |line| sender.send(line).is_ok()))
             .map_err(failed_to_start)?;
-        thread("worker-log").spawn(move || (log_too.follow(complaints), drop(ended))).map_err(failed_to_start)?;
-        let mut worker = Self { process, incoming, log, log_ended, spec: spec.clone(), version: String::new() };
+        thread("worker-log").spawn(move || (followed.follow(), drop(ended))).map_err(failed_to_start)?;
+        let mut worker =
+            Self { process, incoming, log, log_pipe, log_ended, spec: spec.clone(), version: String::new() };
         worker.greet()?;
         Ok(worker)
     }
@@ -198,7 +197,13 @@ impl Worker {
         let id = request.id;
         self.log.turn_to(log);
         self.send(&Request::Run(request));
-        let mut dialogue = Dialogue::about(id);
+        let ended = self.hear_out(Dialogue::about(id), &mut on);
+        // It wrote this before it said how the stage ended.
+        self.log_pipe.drain();
+        ended
+    }
+
+    fn hear_out(&mut self, mut dialogue: Dialogue, on: &mut impl FnMut(Progress)) -> Result<Conclusion, Failure> {
         loop {
             match dialogue.hear(self.receive()?) {
                 Heard::Nothing => {}
@@ -228,14 +233,19 @@ impl Worker {
     }
 
     fn receive(&mut self) -> Result<Reply, Failure> {
-        match self.incoming.recv_timeout(self.spec.silence) {
-            Ok(Line::Reply(reply)) => Ok(reply),
-            Ok(Line::Garbage(line)) => Err(Failure::Garbage { line, last_words: self.last_words() }),
-            Err(RecvTimeoutError::Disconnected) => Err(self.died()),
-            Err(RecvTimeoutError::Timeout) => {
-                Err(Failure::Silent { silence: self.spec.silence, last_words: self.last_words() })
+        /// Time in which this process is stopped itself, by Ctrl-Z say, is no silence of the worker's.
+        const SLICE: Duration = Duration::from_millis(500);
+        let mut silent = Duration::ZERO;
+        while silent < self.spec.silence {
+            let slice = SLICE.min(self.spec.silence - silent);
+            match self.incoming.recv_timeout(slice) {
+                Ok(Line::Reply(reply)) => return Ok(reply),
+                Ok(Line::Garbage(line)) => return Err(Failure::Garbage { line, last_words: self.last_words() }),
+                Err(RecvTimeoutError::Disconnected) => return Err(self.died()),
+                Err(RecvTimeoutError::Timeout) => silent += slice,
             }
         }
+        Err(Failure::Silent { silence: self.spec.silence, last_words: self.last_words() })
     }
 
     fn died(&self) -> Failure {

@@ -3,7 +3,8 @@
 use super::error::{IoContext, Result};
 use super::files::{self, Durability};
 use super::manifest::{Look, Manifest};
-use super::{Store, fault, place::is_at};
+use super::place::{Locked, is_at};
+use super::{Store, fault};
 use crate::ids::Digest;
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
@@ -22,7 +23,7 @@ pub enum ArtifactState {
 /// The right to read some artifacts: while it lasts nobody drops them. The locks are the kernel's and end with the process.
 #[derive(Debug)]
 pub struct Hold {
-    pub(super) _manifests: Vec<File>,
+    pub(super) _manifests: Vec<Locked>,
 }
 
 pub(super) type Lock = fn(&File) -> std::result::Result<(), TryLockError>;
@@ -82,7 +83,7 @@ impl Store {
             if self.artifact_state(digest) != ArtifactState::Whole {
                 return Ok(None);
             }
-            manifests.push(manifest);
+            manifests.push(Locked(manifest));
         }
         Ok(Some(Hold { _manifests: manifests }))
     }
@@ -91,7 +92,7 @@ impl Store {
     pub(super) fn hold_whole(&self, digest: &Digest) -> Result<Option<Hold>> {
         let Some(manifest) = self.lock_manifest(digest, LOCK_SHARED)? else { return Ok(None) };
         let is_whole = self.artifact_state(digest) == ArtifactState::Whole;
-        Ok(is_whole.then(|| Hold { _manifests: vec![manifest] }))
+        Ok(is_whole.then(|| Hold { _manifests: vec![Locked(manifest)] }))
     }
 
     /// Removes an artifact's files, unless someone reads them. Results that led to it go on saying what it was.

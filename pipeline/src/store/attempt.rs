@@ -1,10 +1,11 @@
 //! Computations in progress: one process has a key at a time, and each attempt a folder of its own.
 
 use super::error::{IoContext, Result};
-use super::place::is_at;
-use super::{Store, fault, files};
+use super::place::{Locked, is_at};
+use super::{Durability, Store, fault, files};
 use crate::ids::Key;
-use pretext_protocol::CHECKPOINT;
+use pretext_protocol::{CHECKPOINT, Cost, Measurement};
+use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct Lease {
     folder: PathBuf,
-    _lock: File,
+    _lock: Locked,
 }
 
 /// What is left of the attempts at a key that has its result. Removed when this is dropped.
@@ -67,8 +68,31 @@ impl Attempt {
         Some(self.taken_over()).filter(|folder| folder.join(CHECKPOINT).is_dir())
     }
 
+    /// What its worker had done when its result could not be published, and where.
+    pub fn finished(&self) -> Option<Finished> {
+        files::read_json(&self.finished_place()).ok().flatten()
+    }
+
+    /// Notes what the worker has done, for an attempt that publishes it when what stands in the way is gone.
+    pub fn keep_finished(&self, finished: &Finished) -> Result<()> {
+        files::write_json(&self.finished_place(), finished, Durability::Synced)
+    }
+
+    fn finished_place(&self) -> PathBuf {
+        self.folder.join("finished.json")
+    }
+
     fn taken_over(&self) -> PathBuf {
         self.folder.join("resume")
+    }
+
+    /// Takes what an earlier attempt has finished; what that is comes last, so that it is whole.
+    fn take_over(&self, earlier: &Self) -> Result<()> {
+        let parts = [Self::out, Self::side, Self::scratch, Self::log, Self::finished_place];
+        for (from, to) in parts.map(|part| (part(earlier), part(self))).into_iter().filter(|(from, _)| from.exists()) {
+            files::rename(&from, &to).doing("take over", &from)?;
+        }
+        Ok(())
     }
 
     /// The result, until it has its place.
@@ -85,6 +109,16 @@ impl Attempt {
     fn checkpoint(&self) -> Option<PathBuf> {
         [self.scratch(), self.taken_over()].map(|folder| folder.join(CHECKPOINT)).into_iter().find(|it| it.is_dir())
     }
+}
+
+/// What a worker said of a stage that it has done, whose result is not published yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finished {
+    pub measurements: Vec<Measurement>,
+    pub notes: Vec<String>,
+    pub cost: Cost,
+    pub seconds: f64,
+    pub worker_version: String,
 }
 
 impl Store {
@@ -107,7 +141,7 @@ impl Store {
                     let holder = format!("process {} on {}", std::process::id(), super::Machine::this().host);
                     let written = fault::step().and_then(|()| file.set_len(0));
                     written.and_then(|()| file.write_all(holder.as_bytes())).doing("write", &place)?;
-                    return Ok(Some(Lease { folder, _lock: file }));
+                    return Ok(Some(Lease { folder, _lock: Locked(file) }));
                 }
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(error).doing("lock", &place),
@@ -146,7 +180,10 @@ impl Lease {
             files::create_folder(&resume).doing("create", &resume)?;
             files::rename(&checkpoint, &resume.join(CHECKPOINT)).doing("take over", &checkpoint)?;
         }
-        for folder in [attempt.out(), attempt.side(), attempt.scratch()] {
+        if let Some(finished) = earlier.last().filter(|last| last.finished().is_some()) {
+            attempt.take_over(finished)?;
+        }
+        for folder in [attempt.out(), attempt.side(), attempt.scratch()].into_iter().filter(|folder| !folder.exists()) {
             files::create_folder(&folder).doing("create", &folder)?;
         }
         for attempt in earlier {

@@ -43,8 +43,14 @@ impl Store {
         let path = fs::canonicalize(worker).doing("find the worker", worker)?;
         let file = fs::metadata(&path).doing("look at", &path)?;
         let version = env!("CARGO_PKG_VERSION");
-        let identity =
-            format!("{version}\0{}\0{}\0{}\0{}", path.display(), file.len(), file.mtime(), file.mtime_nsec());
+        let identity = format!(
+            "{version}\0{}\0{}\0{}\0{}\0{}",
+            path.display(),
+            file.len(),
+            file.ino(),
+            file.mtime(),
+            file.mtime_nsec()
+        );
         Ok(self.root.join("workers").join(Digest::of(identity.as_bytes()).to_string()).with_extension("json"))
     }
 }

@@ -21,7 +21,9 @@ pub enum StoreError {
         root.display()
     )]
     NotAStore { root: PathBuf },
-    #[error("{} is {what}; an artifact holds only plain files and folders", path.display())]
+    #[error("{} is a link to {}, where nothing is: an artifact must stand for itself", path.display(), target.display())]
+    LeadsNowhere { path: PathBuf, target: PathBuf },
+    #[error("{} is {what}; an artifact holds only files, folders, and links between them", path.display())]
     NotPlain { path: PathBuf, what: &'static str },
     #[error("{} cannot be read as what it should hold: {cause}", path.display())]
     Malformed { path: PathBuf, cause: serde_json::Error },

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata};
 use std::io::{ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
@@ -25,6 +26,9 @@ pub(super) struct Entry {
     pub size: u64,
     pub modified_ns: u64,
     pub digest: Digest,
+    /// Whether it is a link to something else in the folder. Its size is 0, and its digest that of where it leads.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub link: bool,
 }
 
 /// How closely files are looked at.
@@ -40,10 +44,14 @@ impl Manifest {
     pub fn of(folder: &Path) -> Result<Self> {
         let mut entries = Vec::new();
         for (path, metadata) in list(folder)? {
-            let digest =
-                if metadata.is_dir() { Digest::of(b"") } else { file_digest(&folder.join(&path), &AtomicU64::new(0))? };
-            let size = if metadata.is_dir() { 0 } else { metadata.len() };
-            entries.push(Entry { path, size, modified_ns: modified_ns(&metadata), digest });
+            let link = metadata.is_symlink();
+            let digest = match () {
+                () if metadata.is_dir() => Digest::of(b""),
+                () if link => link_digest(&folder.join(&path))?,
+                () => file_digest(&folder.join(&path), &AtomicU64::new(0))?,
+            };
+            let size = if metadata.is_file() { metadata.len() } else { 0 };
+            entries.push(Entry { path, size, modified_ns: modified_ns(&metadata), digest, link });
         }
         Ok(Self { digest: content_digest(&entries), files: entries })
     }
@@ -55,12 +63,17 @@ impl Manifest {
 
     /// Gives the files in `folder`, which hold the same, the times that it tells.
     pub fn date(&self, folder: &Path) -> Result<()> {
-        for Entry { path, modified_ns, .. } in self.files.iter().filter(|entry| !entry.path.ends_with('/')) {
+        for Entry { path, modified_ns, .. } in self.plain_files() {
             let place = folder.join(path);
             let time = UNIX_EPOCH + Duration::from_nanos(*modified_ns);
             files::set_time(&place, time).doing("set the time of", &place)?;
         }
         Ok(())
+    }
+
+    /// Neither empty folders nor links.
+    pub fn plain_files(&self) -> impl Iterator<Item = &Entry> {
+        self.files.iter().filter(|entry| !entry.path.ends_with('/') && !entry.link)
     }
 
     pub fn bytes(&self) -> u64 {
@@ -103,6 +116,11 @@ impl Manifest {
 impl Entry {
     fn damage(&self, folder: &Path, now: &Metadata, look: Look<'_>) -> Option<String> {
         let Self { path, size, .. } = self;
+        if self.link || now.is_symlink() {
+            let leads = now.is_symlink().then(|| link_digest(&folder.join(path)));
+            let is_same = self.link && leads.is_some_and(|digest| digest.is_ok_and(|digest| digest == self.digest));
+            return (!is_same).then(|| format!("holds {path}, which is no longer the link or the file that it was"));
+        }
         if now.len() != *size {
             return Some(format!("holds {path} with {} bytes in place of {size}", now.len()));
         }
@@ -127,6 +145,12 @@ fn content_digest(entries: &[Entry]) -> Digest {
         hasher.update(format!("{path}\0{size}\0{digest}\n").as_bytes());
     }
     hasher.finalize().into()
+}
+
+/// Of where a link leads. As its size is told as 0, it is no file's.
+fn link_digest(place: &Path) -> Result<Digest> {
+    let target = fs::read_link(place).doing("read the link", place)?;
+    Ok(Digest::of(&[b"link\0", target.as_os_str().as_bytes()].concat()))
 }
 
 /// Reads a file. It is not mapped into memory: a disk that fails, or a file that somebody makes shorter meanwhile, would
@@ -170,8 +194,7 @@ fn list_into(found: &mut Vec<(String, Metadata)>, folder: &Path, prefix: &str) -
         };
         let relative = format!("{prefix}{name}");
         match metadata {
-            file if file.is_file() => found.push((relative, file)),
-            link if link.is_symlink() => return Err(StoreError::NotPlain { path, what: "a symbolic link" }),
+            plain if plain.is_file() || plain.is_symlink() => found.push((relative, plain)),
             special if !special.is_dir() => return Err(StoreError::NotPlain { path, what: "a special file" }),
             inner => {
                 let before = found.len();

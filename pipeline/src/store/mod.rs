@@ -26,6 +26,7 @@ mod gc;
 mod gc_plan;
 mod index;
 mod leftovers;
+mod links;
 mod manifest;
 mod paths;
 mod place;
@@ -43,7 +44,7 @@ mod verify;
 mod view;
 
 pub use artifact::{ArtifactState, Drop, Hold};
-pub use attempt::{Attempt, Lease, Leavings};
+pub use attempt::{Attempt, Finished, Lease, Leavings};
 pub use error::StoreError;
 pub use files::Durability;
 pub use gc::Collected;

@@ -28,6 +28,18 @@ pub(super) fn is_at(file: &File, place: &Path) -> bool {
     }
 }
 
+/// A file that is locked, until this is dropped. The lock is given back by name and not only with the file: a process that is just
+/// being started has the file too for a moment.
+#[derive(Debug)]
+pub(super) struct Locked(pub File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // What cannot be unlocked is so when it is closed.
+        let _ = self.0.unlock();
+    }
+}
+
 /// Whether somebody, in this process or another, has the lock of a file.
 pub(super) fn is_locked(place: &Path) -> bool {
     File::open(place).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))

@@ -1,21 +1,30 @@
 //! From a folder that a worker has written to an artifact.
 
+use super::Store;
 use super::artifact::{ArtifactState, Hold, LOCK_SHARED};
 use super::error::{IoContext, Result, StoreError};
 use super::files::{self, Durability, Renamed};
-use super::manifest::{Look, Manifest};
-use super::{Store, place::is_at};
+use super::links::settle;
+use super::manifest::{Look, Manifest, list};
+use super::place::{Locked, is_at};
 use crate::ids::Digest;
 use std::fs::{self, File};
 use std::path::Path;
 
 impl Store {
+    /// Whether a folder can be an artifact. Links that lead out of it are made what they lead to.
+    pub fn check_publishable(&self, folder: &Path) -> Result<()> {
+        settle(folder)?;
+        list(folder).map(drop)
+    }
+
     /// Moves a folder to its place among the artifacts. That the artifact is there already is as good. Nobody removes it
     /// while the hold lasts: until its result mentions it, say.
     pub fn publish_artifact(&self, folder: &Path, durability: Durability) -> Result<(Digest, Hold)> {
         if !fs::symlink_metadata(folder).doing("look at", folder)?.is_dir() {
             return Err(StoreError::NotPlain { path: folder.to_owned(), what: "no folder" });
         }
+        settle(folder)?;
         let manifest = Manifest::of(folder)?;
         let digest = manifest.digest;
         if let Some(hold) = self.hold_whole(&digest)? {
@@ -39,14 +48,14 @@ impl Store {
         let manifest = staging.join("manifest.json");
         let manifest =
             File::open(&manifest).and_then(|file| file.lock_shared().map(|()| file)).doing("lock", &manifest)?;
-        let own = Hold { _manifests: vec![manifest] };
+        let own = Hold { _manifests: vec![Locked(manifest)] };
         loop {
             if files::rename_folder(staging, &place, durability)? == Renamed::Done {
                 return Ok(own);
             }
             let manifest = self.lock_manifest(digest, LOCK_SHARED)?;
             if manifest.is_some() && self.artifact_state(digest) == ArtifactState::Whole {
-                return Ok(Hold { _manifests: manifest.into_iter().collect() }); // another process was faster
+                return Ok(Hold { _manifests: manifest.into_iter().map(Locked).collect() }); // another process was faster
             }
             let _taking = self.lock_places()?;
             let state = self.artifact_state(digest);
@@ -54,7 +63,7 @@ impl Store {
                 continue; // no longer so
             }
             let hold = match manifest.filter(|manifest| is_at(manifest, &self.manifest_place(digest))) {
-                Some(manifest) if self.mend(digest, staging)? => Hold { _manifests: vec![manifest] },
+                Some(manifest) if self.mend(digest, staging)? => Hold { _manifests: vec![Locked(manifest)] },
                 _ => {
                     files::exchange(staging, &place).doing("replace", &place)?;
                     own
@@ -86,7 +95,7 @@ impl Store {
 /// Files are made read-only, and saved to disk where they are worth it. Folders stay writable, so that `rm -r` on a store
 /// works.
 fn protect(folder: &Path, manifest: &Manifest, durability: Durability) -> Result<()> {
-    for entry in manifest.files.iter().filter(|entry| !entry.path.ends_with('/')) {
+    for entry in manifest.plain_files() {
         let path = folder.join(&entry.path);
         files::make_read_only(&path).doing("change the permissions of", &path)?;
         files::sync(&path, durability).doing("save", &path)?;

@@ -38,6 +38,9 @@ pub struct Summary {
     /// Their turn did not come: the run was interrupted, or ended after a failure, or was told to leave them out.
     pub not_run: usize,
     pub interrupted: bool,
+    /// By which signal.
+    #[serde(default)]
+    pub signal: Option<i32>,
     pub seconds: f64,
     /// The share of time in which the processor had work, ours or others', of all cores together.
     #[serde(default)]

@@ -106,14 +106,45 @@ fn publishing_again_changes_nothing() {
 }
 
 #[test]
-fn an_artifact_holds_only_plain_files() {
+fn links_stay_where_they_lead_to_what_lies_beside_them_and_become_it_elsewhere() {
+    use std::os::unix::fs::symlink;
+    let f = Fixture::new();
+    let folder = f.folder_with("one", &[("a", "1"), ("in/b", "2")]);
+    let outside = f.folder_with("outside", &[("c", "3"), ("deep/d", "4")]);
+    symlink("a", folder.join("beside")).unwrap();
+    symlink("../a", folder.join("in/up")).unwrap();
+    symlink(folder.join("in/b"), folder.join("absolute")).unwrap();
+    symlink(outside.join("c"), folder.join("file")).unwrap();
+    symlink("../outside", folder.join("folder")).unwrap();
+    symlink("not-there-yet", folder.join("in/dangling")).unwrap();
+    let digest = f.store.publish_artifact(&folder, Durability::Quick).unwrap().0;
+    fs::remove_dir_all(outside).unwrap();
+    let there = f.store.artifact(&digest);
+    let text = |path: &str| fs::read_to_string(there.join(path)).unwrap();
+    assert_eq!(["beside", "in/up", "absolute", "file", "folder/deep/d"].map(text), ["1", "1", "2", "3", "4"]);
+    let leads = |path: &str| fs::read_link(there.join(path)).unwrap();
+    assert_eq!((leads("absolute"), leads("in/dangling")), (PathBuf::from("in/b"), PathBuf::from("not-there-yet")));
+    assert!(fs::read_link(there.join("file")).is_err());
+    assert_eq!(f.store.artifact_state(&digest), ArtifactState::Whole);
+    fs::remove_file(there.join("beside")).unwrap();
+    symlink("in/b", there.join("beside")).unwrap();
+    assert!(matches!(f.store.artifact_state(&digest), ArtifactState::Damaged(_)), "it leads elsewhere");
+}
+
+#[test]
+fn a_link_to_nothing_and_a_special_file_are_no_part_of_an_artifact() {
     let f = Fixture::new();
     let folder = f.folder_with("one", &[("a", "1")]);
-    std::os::unix::fs::symlink("a", folder.join("b")).unwrap();
+    std::os::unix::fs::symlink("/nowhere/x", folder.join("b")).unwrap();
+    let error = f.store.publish_artifact(&folder, Durability::Quick).unwrap_err().to_string();
+    let place = folder.join("b").display().to_string();
+    assert_eq!(error, format!("{place} is a link to /nowhere/x, where nothing is: an artifact must stand for itself"));
+    fs::remove_file(folder.join("b")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(folder.join("b")).unwrap();
     let error = f.store.publish_artifact(&folder, Durability::Quick).unwrap_err().to_string();
     assert_eq!(
         error,
-        format!("{}/b is a symbolic link; an artifact holds only plain files and folders", folder.display())
+        format!("{place} is a special file; an artifact holds only files, folders, and links between them")
     );
     assert!(!f.store.root().join("artifacts").exists());
 }

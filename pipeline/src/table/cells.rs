@@ -63,7 +63,11 @@ fn value(outcome: &Outcome, index: NodeIndex, column: &Column, gaps: &mut Gaps) 
     let all = &finished.result.measurements;
     let mut fitting = all.iter().filter(|m| m.name == column.value && m.split == column.split);
     match (fitting.next(), fitting.next()) {
-        (Some(measurement), None) => Some(measurement.value),
+        (Some(measurement), None) if measurement.value.is_finite() => Some(measurement.value),
+        (Some(_), None) => {
+            gaps.not_finite(node, column);
+            None
+        }
         (first, _) => {
             gaps.not_measured(node, column, all, first.is_some());
             None

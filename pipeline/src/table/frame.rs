@@ -39,7 +39,7 @@ pub(super) fn measurements(outcome: &Outcome) -> Result<String, TableError> {
     }
     columns.push(text("measurement", lines.iter().map(|(_, m)| Some(m.name.clone()))));
     columns.push(text("split", lines.iter().map(|(_, m)| Some(m.split.clone()).filter(|split| !split.is_empty()))));
-    columns.push(number("value", lines.iter().map(|(_, m)| Some(m.value))));
+    columns.push(number("value", lines.iter().map(|(_, m)| Some(m.value).filter(|value| value.is_finite()))));
     csv(columns, "the measurements")
 }
 

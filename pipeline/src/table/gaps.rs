@@ -52,6 +52,12 @@ impl Gaps {
         add(&mut self.not_measured, line);
     }
 
+    /// The node finished, and what it measured is NaN or infinite.
+    pub fn not_finite(&mut self, node: &NodeId, column: &Column) {
+        let measured = wording::measurement(&column.value, &column.split);
+        add(&mut self.not_measured, format!("`{node}` gave {measured}, which is not a finite number"));
+    }
+
     /// The recipe has no node for the cell: it was excluded, or is a combination that no stage has.
     pub fn not_in_recipe(&mut self, cell: String) {
         add(&mut self.not_in_recipe, cell);

@@ -74,7 +74,7 @@ fn chosen(outcome: &Outcome, nodes: &[&Node]) -> Vec<(String, String)> {
     let values = |name: &str| {
         let finished = nodes.iter().filter_map(|node| outcome.finished.get(&node.id));
         let measured = finished.flat_map(|finished| &finished.result.measurements);
-        measured.filter(|m| m.name == name).map(|m| m.value).collect::<Vec<f64>>()
+        measured.filter(|m| m.name == name && m.value.is_finite()).map(|m| m.value).collect::<Vec<f64>>()
     };
     let range = |name: &str| {
         let values = values(name);

@@ -197,7 +197,7 @@ impl Model {
 
     fn hold(&mut self, text: usize) -> &'static str {
         let hold = self.store.hold([&self.digests[text]]).unwrap();
-        let is_there = !matches!(self.artifacts[text], Artifact::Absent | Artifact::Dropped);
+        let is_there = matches!(self.artifacts[text], Artifact::Whole | Artifact::SpoiltInSecret);
         assert_eq!(hold.is_some(), is_there);
         self.holds.extend(hold.map(|hold| (text, hold)));
         "held"
@@ -212,7 +212,7 @@ impl Model {
         arm(fault.unwrap_or(u64::MAX), Fault::Refuse(libc::EIO));
         let outcome = self.store.drop_artifact(&self.digests[text]);
         disarm();
-        let is_there = !matches!(self.artifacts[text], Artifact::Absent | Artifact::Dropped);
+        let is_there = matches!(self.artifacts[text], Artifact::Whole | Artifact::SpoiltInSecret);
         match outcome {
             Ok(Drop::NotThere) => assert!(!is_there),
             Ok(Drop::InUse) => assert!(self.is_held(text)),

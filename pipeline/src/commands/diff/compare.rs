@@ -85,7 +85,8 @@ fn moved<'a>(before: &'a [Measurement], now: &'a [Measurement]) -> Vec<Moved<'a>
     };
     let gone = before.iter().filter(|one| value(now, one).is_none());
     let pairs = now.iter().chain(gone).map(|one| (one, value(before, one), value(now, one)));
-    let moved = pairs.filter(|(_, from, to)| from != to).map(|(one, from, to)| {
+    // By their bits: what is no number twice is the same.
+    let moved = pairs.filter(|(_, from, to)| from.map(f64::to_bits) != to.map(f64::to_bits)).map(|(one, from, to)| {
         let difference = from.zip(to).map(|(from, to)| to - from);
         Moved { name: &one.name, split: &one.split, from, to, difference }
     });

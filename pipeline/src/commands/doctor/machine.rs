@@ -16,7 +16,7 @@ pub(super) fn findings() -> Vec<Finding> {
     let amount = |name| run::memory_bytes(&memory, name).map_or("unknown".to_owned(), text::bytes);
     let huge_pages = read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
     vec![
-        finding("pretext", format!("{} on {}", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH)),
+        finding("pretext", format!("{} on {}", crate::BUILD, std::env::consts::ARCH)),
         finding("processor", processor),
         finding("instructions", instruction_sets(&read_to_string("/proc/cpuinfo").unwrap_or_default())),
         finding("threads", format!("{cores} for all stages together; a stage has 1 unless its recipe says otherwise")),

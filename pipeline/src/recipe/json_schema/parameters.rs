@@ -5,6 +5,9 @@ use pretext_protocol::StageKind;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
+/// What may be written where a text is wanted.
+pub const TEXT: [&str; 3] = ["string", "number", "boolean"];
+
 /// The name of a kind's definition.
 pub fn definition(kind: &StageKind) -> String {
     kind.name.replace('/', ".")
@@ -34,7 +37,7 @@ fn of_kind(kind: &StageKind) -> Value {
     if kind.name == command::KIND
         && let Some(either) = map["properties"]["measures"]["anyOf"].as_array_mut()
     {
-        either.push(json!({ "type": "array", "items": { "type": "string" } }));
+        either.push(json!({ "type": "array", "items": { "type": TEXT } }));
     }
     map
 }
@@ -69,6 +72,7 @@ fn parameter(schema: &Value) -> Value {
     for (word, value) in words.filter(|(word, _)| !word.starts_with("x-") && *word != "description") {
         let value = match word.as_str() {
             "properties" => continue,
+            "type" if value == "string" => json!(TEXT),
             "items" | "additionalProperties" => parameter(value),
             _ => value.clone(),
         };

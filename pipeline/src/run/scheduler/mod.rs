@@ -142,16 +142,17 @@ impl Scheduler<'_> {
                 self.ended(index, end);
                 true
             }
-            Event::Interrupt => {
-                self.stop();
+            Event::Interrupt(signal) => {
+                self.stop(signal);
                 true
             }
         }
     }
 
-    fn stop(&mut self) {
+    fn stop(&mut self, signal: i32) {
         self.stopping_since = Some(Instant::now());
         self.summary.interrupted = true;
+        self.summary.signal = Some(signal);
         self.tell(&Update::Stopping { running: self.running.len() });
         self.executor.stop();
     }

@@ -68,7 +68,7 @@ fn compute(run: &Run, stop: &AtomicBool) {
     eprintln!("{} begins", run.kind);
     let value = match run.kind.as_str() {
         "fake/source" => number(run, "value"),
-        "fake/read" => fs::read_to_string(run.params["path"].as_str().unwrap()).unwrap().trim().parse().unwrap(),
+        "fake/read" => read(run),
         "fake/add" => input(run, "a") + input(run, "b") + number(run, "plus"),
         "fake/slow" | "fake/haunted" => match count(run, stop) {
             Some(value) => value,
@@ -100,6 +100,29 @@ fn finish(run: &Run, value: i64) {
     measure(run, "digits", "", value.to_string().len() as f64);
     measure(run, "value", "test", value as f64);
     say(&Reply::Done { id: run.id, cost: Cost { images_per_second: Some(1.0), ..Cost::default() } });
+}
+
+/// The number in a file. It waits before it reads where `hold` is 1, and where it is 2 when its output is written, beside the
+/// file: it makes `held` there and goes on when `go` is there.
+fn read(run: &Run) -> i64 {
+    let path = Path::new(run.params["path"].as_str().unwrap());
+    let wait = || {
+        fs::write(path.with_file_name("held"), "").unwrap();
+        while !path.with_file_name("go").exists() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let hold = number(run, "hold");
+    if hold == 1 {
+        wait();
+    }
+    let value = fs::read_to_string(path).unwrap().trim().parse().unwrap();
+    if hold == 2 {
+        fs::create_dir_all(run.out.join("value")).unwrap();
+        fs::write(run.out.join("value/value.txt"), format!("{value}\n")).unwrap();
+        wait();
+    }
+    value
 }
 
 fn measure(run: &Run, name: &str, split: &str, value: f64) {
