@@ -87,6 +87,7 @@ fn guessed(root: &Path, folders: &BTreeSet<Folders>, tops: &[&str]) -> Result<La
 
 fn splits(root: &Path, folders: &BTreeSet<Folders>, tops: &[&str]) -> Result<Layout> {
     let root = root.display();
+    ensure!(!tops.is_empty(), "{root}: there is no folder of a split: {}", known());
     ensure!(
         !folders.contains(&vec![]),
         "{root}: pictures lie beside the folders of splits ({}): move them into one of these, or away",
@@ -190,6 +191,8 @@ mod tests {
         let folders = ["car", "train", "truck"];
         assert_eq!(layout(&folders, Splits::Auto), Ok(Layout::ClassNamedAsSplit("train".into())));
         assert_eq!(layout(&["test", "train"], Splits::Classes), Ok(Layout::Classes));
+        let error = layout(&["."], Splits::Folders).unwrap_err();
+        assert!(error.starts_with("root: there is no folder of a split: train (train, training, "), "{error}");
         let error = layout(&folders, Splits::Folders).unwrap_err();
         assert!(error.starts_with("root: `car` is not named like a split: train (train, training, "), "{error}");
     }
@@ -206,6 +209,7 @@ mod tests {
             (&["train/a", "val/a", "valid/a"], "root: `val` and `valid` are both named like the validation split: "),
             (&["Train/a", "train/a"], "root: `Train` and `train` are both named like the train split: "),
             (&["test/a", "val/a"], "root: `test`, `val` are named like splits, and there is none to train on: "),
+            (&["testA", "testB", "trainA", "trainB"], "root: `testA` and `testB` are both named like the test split: "),
             (&["archive/train/a", "archive/test/a"], "root/archive: `test`, `train` are named like splits, which "),
             (&["cat/train", "cat/test", "dog/train"], "root/cat: `test`, `train` are named like splits, which "),
         ] {

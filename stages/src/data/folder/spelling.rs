@@ -14,7 +14,7 @@ const FILLERS: [&str; 9] = ["dataset", "set", "data", "split", "images", "image"
 
 /// The split that a folder's name says, and what else it says: of `seg_test_2` the test split and `seg`.
 pub fn split_of(name: &str) -> Option<(Split, String)> {
-    let name = name.to_lowercase();
+    let name = spaced(name);
     let (mut splits, mut rest) = (vec![], vec![]);
     for word in name.split(|letter: char| !letter.is_alphanumeric()) {
         // `train2017`, `test1`.
@@ -32,6 +32,19 @@ pub fn split_of(name: &str) -> Option<(Split, String)> {
         [split] => Some((split, rest.join(" "))),
         _ => None,
     }
+}
+
+/// In small letters, with a space before what was a capital within a word: `trainA` has two words.
+fn spaced(name: &str) -> String {
+    let (mut spaced, mut before) = (String::new(), ' ');
+    for letter in name.chars() {
+        if letter.is_uppercase() && before.is_lowercase() {
+            spaced.push(' ');
+        }
+        spaced.extend(letter.to_lowercase());
+        before = letter;
+    }
+    spaced
 }
 
 /// Those of the names that are a split's: by themselves, or because another says the same of another split, as `seg_train`
@@ -72,6 +85,7 @@ mod tests {
             ("Testing Images", Split::Test, ""),
             ("evaluation", Split::Test, ""),
             ("seg_test", Split::Test, "seg"),
+            ("testA", Split::Test, "a"),
             ("train station", Split::Train, "station"),
         ] {
             assert_eq!(split_of(name), Some((split, rest.to_owned())), "{name}");

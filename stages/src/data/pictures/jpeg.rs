@@ -1,4 +1,4 @@
-//! JPEG files. The `image` crate has its decoder go on when data is missing, and what is missing become grey.
+//! JPEG files. The `image` crate has its decoder go on when data is missing, and what is missing becomes grey.
 
 use super::{check_size, oriented};
 use anyhow::{Context, Result, anyhow};
@@ -10,8 +10,9 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-/// Stands before the end of the last scan: 64 bits of 1. What is whole has been decoded before they are reached, and they
-/// are passed over; in no JPEG file they are the code of a value, so that a scan that ends early ends in an error.
+/// 64 bits of 1, put before the end of the last scan. What is whole has been decoded before they are reached, and the decoder
+/// passes them over on its way to the end marker. No JPEG file uses as many ones as the code of a value, so that a scan which
+/// ends early, and would be filled with zeros, ends in an error.
 const FENCE: [u8; 16] = [0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0, 0xff, 0];
 
 pub fn decode(bytes: &[u8]) -> Result<(DynamicImage, Orientation)> {
