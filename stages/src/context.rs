@@ -2,11 +2,9 @@
 
 use anyhow::{Context as _, Result, anyhow};
 use burn::tensor::Device;
-use pretext_protocol::{CHECKPOINT, Cost, Measurement, Progress, Reply, Run};
+use pretext_protocol::{CHECKPOINT, CHECKPOINT_BEFORE, Cost, Measurement, Progress, Reply, Run, exchange};
 use std::collections::BTreeMap;
-use std::ffi::CString;
 use std::io::Write;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -124,7 +122,8 @@ impl<'a> Context<'a> {
         write(&partial)?;
         let failed = || format!("cannot save a checkpoint in {}", self.request.scratch.display());
         if whole.exists() {
-            exchange(&partial, &whole).with_context(failed)?;
+            let before = self.request.scratch.join(CHECKPOINT_BEFORE);
+            exchange(&partial, &whole, &before, |from, to| std::fs::rename(from, to)).with_context(failed)?;
             std::fs::remove_dir_all(&partial).with_context(failed)
         } else {
             std::fs::rename(&partial, &whole).with_context(failed)
@@ -175,16 +174,6 @@ impl<'a> Context<'a> {
             last_sent: None,
         }
     }
-}
-
-/// Swaps two folders in one step: a rename does not replace a folder that has something in it.
-fn exchange(one: &Path, other: &Path) -> std::io::Result<()> {
-    let [one, other] = [one, other].map(|path| CString::new(path.as_os_str().as_bytes()));
-    let (one, other) = (one?, other?);
-    // Safety: both are strings that end in zero and live until the call returns.
-    let status =
-        unsafe { libc::renameat2(libc::AT_FDCWD, one.as_ptr(), libc::AT_FDCWD, other.as_ptr(), libc::RENAME_EXCHANGE) };
-    if status == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }
 
 const REPORT_EVERY: Duration = Duration::from_millis(400);

@@ -7,9 +7,11 @@
 //! Anything that speaks this is a worker.
 
 mod catalogue;
+mod exchange;
 mod numbers;
 mod requests;
 pub use catalogue::*;
+pub use exchange::{cannot, exchange};
 pub use numbers::from_line;
 pub use requests::requests;
 
@@ -92,6 +94,8 @@ impl Run {
 
 /// The name of the last whole checkpoint in [`Run::scratch`] (a folder).
 pub const CHECKPOINT: &str = "checkpoint";
+/// The one before it, for the moment in which the two change places where the file system has no call for that.
+pub const CHECKPOINT_BEFORE: &str = "checkpoint-before";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Resources {

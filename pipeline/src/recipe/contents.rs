@@ -105,7 +105,8 @@ impl Contents {
                         let again = if old.digest == new.digest { " and changed back" } else { "" };
                         return Some(format!("{} was changed{again}", named(new)));
                     }
-                    (before.next(), now.next());
+                    before.next();
+                    now.next();
                 }
                 (_, Some(new)) => return Some(format!("{} is new", named(new))),
                 (Some(_), None) => unreachable!("what has nothing beside it was removed"),

@@ -149,7 +149,7 @@ impl Store {
     pub(super) fn lock_manifest(&self, digest: &Digest, lock: Lock) -> Result<Option<File>> {
         let place = self.manifest_place(digest);
         loop {
-            let file = match File::open(&place) {
+            let file = match files::open_to_lock(&place) {
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
                 file => file.doing("open", &place)?,
             };

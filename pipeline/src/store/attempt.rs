@@ -4,7 +4,7 @@ use super::error::{IoContext, Result};
 use super::place::{Locked, is_at};
 use super::{Durability, Store, fault, files};
 use crate::ids::Key;
-use pretext_protocol::{CHECKPOINT, Cost, Measurement};
+use pretext_protocol::{CHECKPOINT, CHECKPOINT_BEFORE, Cost, Measurement};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write};
@@ -60,6 +60,8 @@ impl Attempt {
     }
     /// An empty log.
     pub fn create_log(&self) -> Result<File> {
+        // That of a finished attempt which is computed anew.
+        files::remove(&self.log())?;
         files::create_file(&self.log())
     }
     /// The folder with the checkpoint that it goes on from, if there is one. It was moved here from the attempt that wrote
@@ -107,7 +109,8 @@ impl Attempt {
 
     /// Its newest checkpoint: the last that it wrote, or else the one that it began with.
     fn checkpoint(&self) -> Option<PathBuf> {
-        [self.scratch(), self.taken_over()].map(|folder| folder.join(CHECKPOINT)).into_iter().find(|it| it.is_dir())
+        let places = [(self.scratch(), CHECKPOINT), (self.scratch(), CHECKPOINT_BEFORE), (self.taken_over(), CHECKPOINT)];
+        places.into_iter().map(|(folder, name)| folder.join(name)).find(|place| place.is_dir())
     }
 }
 
@@ -200,8 +203,10 @@ impl Lease {
 
     /// Gives the key back and removes its attempts, which nobody needs once there is a result.
     pub fn clear(self) -> Result<()> {
-        // A checkpoint that is removed half must not be found.
-        files::remove_at_once(&self.folder)
+        // A checkpoint that is removed half must not be found. The lease is closed first: NFS keeps a folder with an open file.
+        let removed = files::set_aside(&self.folder)?;
+        drop(self);
+        files::remove_folder(&removed)
     }
 
     /// Gives the key back as [`Self::clear`] does, and leaves the removing for later.

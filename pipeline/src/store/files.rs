@@ -5,7 +5,6 @@ use super::{Machine, fault};
 use crate::ids::Digest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::ffi::CString;
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -117,19 +116,16 @@ pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
 /// Two folders change places, in one step where the file system can.
 pub(super) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     fault::step()?;
-    let paths = [one, other].map(|path| CString::new(path.as_os_str().as_bytes()).expect("a path holds no zero"));
-    // SAFETY: both are strings that end in zero and live until the call returns.
-    let done = unsafe {
-        libc::renameat2(libc::AT_FDCWD, paths[0].as_ptr(), libc::AT_FDCWD, paths[1].as_ptr(), libc::RENAME_EXCHANGE)
-    };
-    match io::Error::last_os_error() {
-        _ if done == 0 => Ok(()),
-        error if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP)) => {
-            let aside = unique_beside(one);
-            rename(other, &aside).and_then(|()| rename(one, other)).and_then(|()| rename(&aside, one))
-        }
-        error => Err(error),
-    }
+    pretext_protocol::exchange(one, other, &unique_beside(one), rename)
+}
+
+/// Opens a file to lock it. Network file systems lock by ranges of bytes, alone only for those who may write; who may not write
+/// can still lock with others.
+pub(super) fn open_to_lock(place: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).open(place).or_else(|error| match error.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => File::open(place),
+        _ => Err(error),
+    })
 }
 
 /// A new file that grows while others may read it already.
@@ -169,8 +165,19 @@ pub(super) fn remove_folder(folder: &Path) -> Result<()> {
     fault::step().doing("remove", folder)?;
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        // NFS keeps a file that somebody has open under such a name, and its folder with it, until it is closed: `gc` finds them.
+        Err(_) if is_only_held_open(folder) => Ok(()),
         done => done.doing("remove", folder),
     }
+}
+
+/// Whether all that is left in a folder are files that NFS has given another name, since they are open.
+fn is_only_held_open(folder: &Path) -> bool {
+    let is_held = |entry: fs::DirEntry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => is_only_held_open(&entry.path()),
+        _ => entry.file_name().as_bytes().starts_with(b".nfs"),
+    };
+    fs::read_dir(folder).is_ok_and(|entries| entries.into_iter().all(|entry| entry.is_ok_and(is_held)))
 }
 
 /// Removes a folder so that no half of it is ever at its place.

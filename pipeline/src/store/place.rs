@@ -2,7 +2,8 @@
 
 use super::Store;
 use std::fmt::Display;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -40,7 +41,11 @@ impl Drop for Locked {
     }
 }
 
-/// Whether somebody, in this process or another, has the lock of a file.
+/// Whether somebody, in this process or another, has the lock of a file. Where the system does not tell, somebody may: what is
+/// not known to be free is left alone.
 pub(super) fn is_locked(place: &Path) -> bool {
-    File::open(place).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    match File::open(place) {
+        Err(error) => error.kind() != ErrorKind::NotFound,
+        Ok(file) => file.try_lock_shared().is_err(),
+    }
 }

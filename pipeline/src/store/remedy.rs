@@ -17,6 +17,11 @@ pub(super) fn of(error: &io::Error, path: &Path) -> String {
             "the file system is mounted read-only: mount it for writing, or use another store with --store FOLDER"
         }
         Some(libc::EACCES | libc::EPERM) => return format!("; {}", ownership(path)),
+        Some(libc::ENOLCK | libc::EOPNOTSUPP) => {
+            "the file system gives no locks, without which two runs would take each other's work for their own: mount it with \
+             locks (NFS: without `nolock`, with a running lockd; Lustre: with `flock`), or use a store on a local disk with \
+             --store FOLDER"
+        }
         Some(libc::EFBIG) => "the system limits how large a file may be (`ulimit -f` shows it): raise the limit",
         Some(libc::EMFILE) => "the system limits how many files may be open (`ulimit -n` shows it): raise the limit",
         Some(libc::EIO) => {
