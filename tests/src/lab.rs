@@ -99,7 +99,8 @@ impl Lab {
         }
         let (sender, events) = channel();
         let workers = [(WorkerName::Stages, self.worker.clone())].into();
-        let settings = LocalSettings { workers, threads: self.threads, gpus: self.gpus.clone() };
+        let gpu_locks = self.folder().to_owned();
+        let settings = LocalSettings { workers, threads: self.threads, gpus: self.gpus.clone(), gpu_locks };
         let mut executor = Local::new(settings, store.clone(), sender.clone());
         let send = move |event| sender.send(event).expect("the scheduler listens");
         let story = Rc::new(RefCell::new(Vec::new()));

@@ -71,8 +71,14 @@ mod tests {
             REFUSED.set(refused);
             let done = exchange(&one, &other, &aside, |from, to| fs::rename(from, to));
             REFUSED.set(None);
-            assert_eq!((done.is_ok(), one.join("other").exists(), other.join("one").exists()), (is_done, is_done, is_done));
-            assert!(!aside.exists() && done.err().map(|error| error.raw_os_error()) == refused.filter(|_| !is_done).map(Some));
+            assert_eq!(
+                (done.is_ok(), one.join("other").exists(), other.join("one").exists()),
+                (is_done, is_done, is_done)
+            );
+            assert!(
+                !aside.exists()
+                    && done.err().map(|error| error.raw_os_error()) == refused.filter(|_| !is_done).map(Some)
+            );
         }
     }
 }

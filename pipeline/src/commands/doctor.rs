@@ -3,7 +3,7 @@ mod machine;
 use super::places::Places;
 use super::print;
 use crate::run::{Worker, WorkerSpec};
-use crate::store::Store;
+use crate::store::{Abilities, Store};
 use crate::text;
 use anyhow::Result;
 use clap::Args;
@@ -49,12 +49,34 @@ fn lines(findings: &[Finding]) -> String {
 }
 
 /// Where results are, and how much more there is room for.
-fn store(root: &Path) -> [Finding; 2] {
+fn store(root: &Path) -> [Finding; 3] {
     let place = std::path::absolute(root).unwrap_or(root.to_owned());
     let there = if Store::is_at(root) { "" } else { ": not there yet, the first `pretext run` makes it" };
     let free = place.ancestors().find_map(machine::free_bytes);
     let free = free.map_or("unknown".to_owned(), |bytes| format!("{} free where the store is", text::bytes(bytes)));
-    [finding("store", format!("{}{there}", place.display())), finding("disk", free)]
+    let system = place.ancestors().find(|folder| folder.is_dir()).and_then(Store::probe);
+    [
+        finding("store", format!("{}{there}", place.display())),
+        finding("disk", free),
+        finding("file system", system.map_or("nothing can be written there".to_owned(), |found| abilities(&found))),
+    ]
+}
+
+fn abilities(found: &Abilities) -> String {
+    let locks = match &found.locks {
+        Ok(()) => "files can be locked".to_owned(),
+        Err(error) => format!(
+            "files cannot be locked ({error}), without which two runs would take each other's work for their own: mount it with \
+             locks, or use a store on a local disk with --store FOLDER"
+        ),
+    };
+    let exchanges = match found.exchanges {
+        true => "folders change places in one step",
+        false => {
+            "folders change places in three steps (a network file system): a kill between them costs a checkpoint's time"
+        }
+    };
+    format!("{locks}; {exchanges}")
 }
 
 /// What the worker says of itself: only it knows libtorch and the data sets.

@@ -3,7 +3,7 @@ use super::tabulate::{Folders, Results, tabulate};
 use super::{device, permission, print, target};
 use crate::plan::{self, Device};
 use crate::recipe::Recipe;
-use crate::run::{LocalSettings, Wishes, Work, execute, gpus};
+use crate::run::{GPU_LOCKS, LocalSettings, Wishes, Work, execute, gpus};
 use crate::store::View;
 use anyhow::Result;
 use clap::Args;
@@ -61,7 +61,8 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode> {
     device::refuse_unless_there(&recipe, &wishes, &view, &settings.gpus)?;
     let (graph, digest) = (&recipe.graph, recipe.digest);
     let work = Work { graph, recipe: &recipe.name, path: &recipe.path, digest, wishes: &wishes };
-    for note in plan::unlisted(graph) {
+    let too_wide = plan::wider_than(graph, settings.threads);
+    for note in plan::unlisted(graph).into_iter().chain(too_wide) {
         super::tell(&format!("note: {note}"));
     }
     let outcome = execute(&work, &view, settings)?;
@@ -91,6 +92,8 @@ impl RunArgs {
         let available = || std::thread::available_parallelism().map_or(1, usize::from);
         let workers = self.source.workers(recipe)?;
         let threads = self.threads.map_or_else(available, usize::from);
-        Ok(LocalSettings { workers, threads, gpus: self.gpus.clone().unwrap_or_else(gpus) })
+        let all = || gpus().into_iter().map(|gpu| gpu.number).collect();
+        let gpus = self.gpus.clone().unwrap_or_else(all);
+        Ok(LocalSettings { workers, threads, gpus, gpu_locks: GPU_LOCKS.into() })
     }
 }

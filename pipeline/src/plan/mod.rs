@@ -27,7 +27,7 @@ pub use known::{Known, Lookup};
 pub(crate) use names::split;
 pub use names::{NodePattern, common_name};
 pub use node::*;
-pub use notes::{notes, unlisted};
+pub use notes::{notes, unlisted, wider_than};
 pub use params::Params;
 pub use program::{CodeFile, Program};
 pub use reason::{Reason, differences};

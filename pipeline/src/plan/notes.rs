@@ -1,5 +1,6 @@
 use super::{Graph, Node, WorkerName};
 use crate::recipe::schema;
+use crate::text::counted;
 use petgraph::Direction;
 use pretext_protocol::StageKind;
 use serde_json::Value;
@@ -25,6 +26,19 @@ pub fn unlisted(graph: &Graph) -> Vec<String> {
         format!("{whose} names the file {file}, which is not under its `code:`: a change of it is not noticed")
     };
     told.into_iter().map(note).collect()
+}
+
+/// Stages that want more threads than there are: they run alone, and slower than with fewer.
+pub fn wider_than(graph: &Graph, threads: usize) -> Vec<String> {
+    let wide = graph.node_weights().filter(|node| node.resources.threads > threads);
+    let stages: BTreeSet<(&str, usize)> = wide.map(|node| (&*node.stage, node.resources.threads)).collect();
+    let there = counted(threads, "thread");
+    let note = |(stage, wanted)| {
+        format!(
+            "stage `{stage}` wants {wanted} threads and there are {there}: it runs alone, and slower than with fewer"
+        )
+    };
+    stages.into_iter().map(note).collect()
 }
 
 /// What a kind accepts for its family's sake and that counts for nothing: `pretrain/pixels ignores encoder, epochs`.

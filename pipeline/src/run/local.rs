@@ -9,6 +9,7 @@ use crossbeam_channel::Sender;
 use petgraph::graph::NodeIndex;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How to compute on this machine.
@@ -19,7 +20,12 @@ pub struct LocalSettings {
     pub threads: usize,
     /// The numbers of the GPUs that stages may be given.
     pub gpus: Vec<usize>,
+    /// Where the locks are by which all runs of the machine share its GPUs ([`GPU_LOCKS`]).
+    pub gpu_locks: PathBuf,
 }
+
+/// The folder of the machine's locks of GPUs: one that all of its users have.
+pub const GPU_LOCKS: &str = "/tmp";
 
 /// Computes on this machine: each job has a thread here that talks to a worker.
 pub struct Local {
@@ -44,8 +50,8 @@ struct Rights {
 impl Local {
     /// Its events go to `events`.
     pub fn new(settings: LocalSettings, store: Store, events: Sender<Event>) -> Self {
-        let LocalSettings { workers, threads, gpus } = settings;
-        let slots = Slots::new(threads.max(1), slots::usable_memory(), gpus);
+        let LocalSettings { workers, threads, gpus, gpu_locks } = settings;
+        let slots = Slots::new(threads.max(1), slots::usable_memory(), gpus, gpu_locks);
         let pool = Arc::new(Pool::new(workers, slots.threads()));
         Self { store, events, slots, pool, running: Arc::default(), leavings: Arc::default() }
     }

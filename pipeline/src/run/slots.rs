@@ -1,7 +1,9 @@
 //! Threads, memory and GPUs of this machine, and who has them.
 
-use crate::plan::NodeResources;
+use super::gpus::{self, Gpu, GpuLock};
+use crate::plan::{Gpus, NodeResources};
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What there is to give out.
@@ -10,6 +12,10 @@ pub(super) struct Slots {
     threads: usize,
     memory_bytes: u64,
     gpus: Vec<usize>,
+    /// Those whose names are known; of another its number is its name.
+    known_gpus: Vec<Gpu>,
+    /// Where the machine's locks of GPUs are.
+    locks: PathBuf,
     given: Mutex<Given>,
 }
 
@@ -31,9 +37,20 @@ pub(super) enum Grant {
 }
 
 impl Slots {
-    pub(super) fn new(threads: usize, memory_bytes: u64, gpus: Vec<usize>) -> Arc<Self> {
+    pub(super) fn new(threads: usize, memory_bytes: u64, gpus: Vec<usize>, locks: PathBuf) -> Arc<Self> {
         let given = Given { free_gpus: gpus.clone(), ..Given::default() };
-        Arc::new(Self { threads, memory_bytes, gpus, given: Mutex::new(given) })
+        Arc::new(Self { threads, memory_bytes, gpus, known_gpus: gpus::gpus(), locks, given: Mutex::new(given) })
+    }
+
+    /// The GPUs that neither a stage of this run nor another run has, locked.
+    fn lockable(&self, free: &[usize]) -> Vec<(usize, GpuLock)> {
+        let lock = |&number: &usize| {
+            let unknown = || Gpu { number, name: number.to_string() };
+            let gpu = self.known_gpus.iter().find(|gpu| gpu.number == number).cloned().unwrap_or_else(unknown);
+            // A lock that cannot be had for another reason than its owner is none: it may be another user's file.
+            gpus::lock(&gpu, &self.locks).ok().flatten().map(|lock| (number, lock))
+        };
+        free.iter().filter_map(lock).collect()
     }
 
     pub(super) fn threads(&self) -> usize {
@@ -51,15 +68,20 @@ impl Slots {
         let threads = given.threads + wanted.threads;
         let memory_bytes = given.memory_bytes.saturating_add(wanted.memory_at(try_number));
         let is_too_much = threads > self.threads || memory_bytes > self.memory_bytes;
-        let Some(gpus) = gpus.of(&given.free_gpus).filter(|_| given.stages == 0 || !is_too_much) else {
+        if given.stages > 0 && is_too_much {
             return Grant::NotNow;
-        };
+        }
+        let mut locked = if gpus == Gpus::Any(0) { vec![] } else { self.lockable(&given.free_gpus) };
+        let lockable: Vec<usize> = locked.iter().map(|(number, _)| *number).collect();
+        let Some(gpus) = gpus.of(&lockable) else { return Grant::NotNow };
+        locked.retain(|(number, _)| gpus.contains(number));
         given.free_gpus.retain(|gpu| !gpus.contains(gpu));
         let reservation = Reservation {
             slots: self.clone(),
             threads: wanted.threads,
             memory_bytes: memory_bytes - given.memory_bytes,
             gpus,
+            _locks: locked.into_iter().map(|(_, lock)| lock).collect(),
         };
         given.stages += 1;
         given.threads = threads;
@@ -75,6 +97,7 @@ pub(super) struct Reservation {
     threads: usize,
     memory_bytes: u64,
     gpus: Vec<usize>,
+    _locks: Vec<GpuLock>,
 }
 
 impl Reservation {
@@ -95,15 +118,6 @@ impl Drop for Reservation {
     }
 }
 
-/// The numbers of this machine's GPUs, of those that `CUDA_VISIBLE_DEVICES` leaves visible: how many there are, counted
-/// from 0, as CUDA counts what it sees.
-pub fn gpus() -> Vec<usize> {
-    let there = fs::read_dir("/proc/driver/nvidia/gpus").map_or(0, Iterator::count);
-    let visible = std::env::var("CUDA_VISIBLE_DEVICES").ok();
-    let visible = visible.map_or(there, |list| list.split(',').filter(|one| !one.trim().is_empty()).count());
-    (0..there.min(visible)).collect()
-}
-
 /// An amount of `/proc/meminfo`, of which a line is `MemTotal: 24576000 kB`.
 pub fn memory_bytes(meminfo: &str, name: &str) -> Option<u64> {
     let amount = |line: &str| line.strip_prefix(name)?.strip_prefix(':')?.trim().strip_suffix(" kB")?.parse().ok();
@@ -114,8 +128,30 @@ pub fn memory_bytes(meminfo: &str, name: &str) -> Option<u64> {
 pub(super) fn usable_memory() -> u64 {
     let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let total = memory_bytes(&meminfo, "MemTotal");
-    let limit = fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse::<u64>().ok());
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let limit = group_limit(Path::new("/sys/fs/cgroup"), &groups);
     total.into_iter().chain(limit).min().map_or(u64::MAX, |bytes| bytes / 5 * 4)
+}
+
+/// The least that the groups of a process, and those above them, allow. `groups` is its `/proc/PID/cgroup`: `0::/a/b`, or
+/// `4:memory:/a/b` where the older way is used.
+fn group_limit(root: &Path, groups: &str) -> Option<u64> {
+    let group = |line: &str| {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (controllers, path) = (fields.next()?, fields.next()?.trim_start_matches('/').to_owned());
+        match controllers {
+            "" => Some((root.to_owned(), path, "memory.max")),
+            named if named.split(',').any(|name| name == "memory") => {
+                Some((root.join("memory"), path, "memory.limit_in_bytes"))
+            }
+            _ => None,
+        }
+    };
+    let limits = groups.lines().filter_map(group).flat_map(|(root, path, file)| {
+        let folders: Vec<_> = Path::new(&path).ancestors().map(|group| root.join(group).join(file)).collect();
+        folders.into_iter().filter_map(|file| fs::read_to_string(file).ok()?.trim().parse::<u64>().ok())
+    });
+    limits.min()
 }
 
 #[cfg(test)]
@@ -141,7 +177,8 @@ mod tests {
 
     #[test]
     fn stages_share_threads_and_memory_and_give_them_back() {
-        let slots = Slots::new(4, 100, vec![]);
+        let locks = tempfile::tempdir().unwrap();
+        let slots = Slots::new(4, 100, vec![], locks.path().to_owned());
         let one = given(&slots, 2, 60).unwrap();
         assert!(given(&slots, 1, 50).is_none(), "too much memory");
         assert!(given(&slots, 3, 10).is_none(), "too many threads");
@@ -152,7 +189,8 @@ mod tests {
 
     #[test]
     fn a_stage_that_wants_more_than_there_is_runs_alone() {
-        let slots = Slots::new(2, 100, vec![]);
+        let locks = tempfile::tempdir().unwrap();
+        let slots = Slots::new(2, 100, vec![], locks.path().to_owned());
         let small = given(&slots, 1, 1).unwrap();
         assert!(given(&slots, 8, 1000).is_none());
         drop(small);
@@ -163,7 +201,8 @@ mod tests {
 
     #[test]
     fn memory_grows_with_the_try() {
-        let slots = Slots::new(4, 100, vec![]);
+        let locks = tempfile::tempdir().unwrap();
+        let slots = Slots::new(4, 100, vec![], locks.path().to_owned());
         let _other = given(&slots, 1, 50).unwrap();
         let growing = wanted(1, vec![20, 60], 0);
         assert!(given_at(&slots, &growing, 1).is_some());
@@ -173,7 +212,8 @@ mod tests {
 
     #[test]
     fn each_gpu_has_one_stage_and_what_is_not_there_is_never_given() {
-        let slots = Slots::new(4, 100, vec![0, 2]);
+        let locks = tempfile::tempdir().unwrap();
+        let slots = Slots::new(4, 100, vec![0, 2], locks.path().to_owned());
         let of = |gpus| wanted(1, vec![1], gpus);
         let one = given_at(&slots, &of(1), 1).unwrap();
         let two = given_at(&slots, &of(1), 1).unwrap();
@@ -190,7 +230,8 @@ mod tests {
 
     #[test]
     fn a_stage_waits_for_the_gpu_that_it_names() {
-        let slots = Slots::new(4, 100, vec![0, 2]);
+        let locks = tempfile::tempdir().unwrap();
+        let slots = Slots::new(4, 100, vec![0, 2], locks.path().to_owned());
         let on = |device| NodeResources { device, ..wanted(1, vec![1], 0) };
         let two = given_at(&slots, &on(Device::Cuda(2)), 1).unwrap();
         assert_eq!(two.gpus(), [2]);
@@ -201,6 +242,39 @@ mod tests {
         assert!(given_at(&slots, &on(Device::Cpu), 1).unwrap().gpus().is_empty());
         drop(two);
         assert_eq!(given_at(&slots, &on(Device::Auto), 1).unwrap().gpus(), [2]);
+    }
+
+    #[test]
+    fn the_groups_that_a_process_is_in_limit_its_memory() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &str| {
+            let file = root.path().join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        };
+        write("slurm/job7/memory.max", "4000\n");
+        write("slurm/job7/step/memory.max", "max\n");
+        write("slurm/memory.max", "9000\n");
+        write("memory/docker/memory.limit_in_bytes", "3000\n");
+        let limit = |groups: &str| group_limit(root.path(), groups);
+        assert_eq!(limit("0::/slurm/job7/step\n"), Some(4000));
+        assert_eq!(limit("0::/slurm/job8\n"), Some(9000));
+        assert_eq!(limit("5:cpu:/docker\n4:hugetlb,memory:/docker\n"), Some(3000));
+        assert_eq!(limit("0::/\n"), None);
+    }
+
+    #[test]
+    fn another_run_has_its_gpus_for_itself() {
+        let locks = tempfile::tempdir().unwrap();
+        let run = || Slots::new(4, 100, vec![0, 1], locks.path().to_owned());
+        let (one, other) = (run(), run());
+        let on_gpu = wanted(1, vec![1], 1);
+        let first = given_at(&one, &on_gpu, 1).unwrap();
+        let second = given_at(&other, &on_gpu, 1).unwrap();
+        assert_eq!((first.gpus(), second.gpus()), ([0].as_slice(), [1].as_slice()));
+        assert!(given_at(&one, &on_gpu, 1).is_none());
+        drop(second);
+        assert_eq!(given_at(&one, &on_gpu, 1).unwrap().gpus(), [1]);
     }
 
     #[test]

@@ -109,7 +109,8 @@ impl Attempt {
 
     /// Its newest checkpoint: the last that it wrote, or else the one that it began with.
     fn checkpoint(&self) -> Option<PathBuf> {
-        let places = [(self.scratch(), CHECKPOINT), (self.scratch(), CHECKPOINT_BEFORE), (self.taken_over(), CHECKPOINT)];
+        let places =
+            [(self.scratch(), CHECKPOINT), (self.scratch(), CHECKPOINT_BEFORE), (self.taken_over(), CHECKPOINT)];
         places.into_iter().map(|(folder, name)| folder.join(name)).find(|place| place.is_dir())
     }
 }

@@ -61,7 +61,7 @@ fn graphics() -> String {
     let query = ["--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"];
     let asked = Command::new("nvidia-smi").args(query).stdin(Stdio::null()).stderr(Stdio::null()).output();
     let said = asked.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
-    let names: Vec<String> = visible.iter().map(|number| format!("cuda:{number}")).collect();
+    let names: Vec<String> = visible.iter().map(|gpu| format!("cuda:{} ({})", gpu.number, gpu.name)).collect();
     format!("{}\n{said}", names.join(", "))
 }
 

@@ -3,12 +3,12 @@
 
 mod haunted;
 
-use pretext_protocol::{CHECKPOINT, Cost, Finding, Measurement, PROTOCOL, Progress, Reply, Request, Run};
+use pretext_protocol::{
+    CHECKPOINT, CHECKPOINT_BEFORE, Cost, Finding, Measurement, PROTOCOL, Progress, Reply, Request, Run, exchange,
+};
 use pretext_tests::fake;
-use std::ffi::CString;
 use std::fs;
 use std::io::{BufRead, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -166,17 +166,8 @@ fn save(run: &Run, step: i64, value: i64) {
     if !place.exists() {
         return fs::rename(new, place).unwrap();
     }
-    exchange(&new, &place);
+    exchange(&new, &place, &run.scratch.join(CHECKPOINT_BEFORE), |from, to| fs::rename(from, to)).unwrap();
     fs::remove_dir_all(new).unwrap();
-}
-
-/// Swaps two folders in one step: a rename does not replace a folder that has something in it.
-fn exchange(one: &Path, other: &Path) {
-    let [one, other] = [one, other].map(|path| CString::new(path.as_os_str().as_bytes()).unwrap());
-    // SAFETY: both are strings that end in zero and live until the call returns.
-    let done =
-        unsafe { libc::renameat2(libc::AT_FDCWD, one.as_ptr(), libc::AT_FDCWD, other.as_ptr(), libc::RENAME_EXCHANGE) };
-    assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
 }
 
 fn flood(errors: bool) {
