@@ -5,6 +5,8 @@
 mod case;
 #[path = "golden/images.rs"]
 mod images;
+#[path = "golden/metrics.rs"]
+mod metrics;
 #[path = "golden/networks.rs"]
 mod networks;
 #[path = "golden/training.rs"]
@@ -31,6 +33,7 @@ fn check_for(name: &str) -> Option<Check> {
         "schedule" => training::schedule,
         "knn" => training::knn,
         "image_ops" => images::image_ops,
+        "metrics_class" => metrics::classes,
         _ => return None,
     })
 }

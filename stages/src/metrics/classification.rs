@@ -1,19 +1,105 @@
-/// Share of predictions that are right, in [0, 1].
-///
-/// # Panics
-/// When the two differ in length or are empty.
-pub fn accuracy(predicted: &[i32], labels: &[i32]) -> f64 {
-    assert_eq!(predicted.len(), labels.len(), "one prediction for each label");
-    assert!(!labels.is_empty(), "an accuracy needs images");
-    predicted.iter().zip(labels).filter(|(a, b)| a == b).count() as f64 / labels.len() as f64
+//! How well classes are told. All of it looks at the confusion matrix: how many images of each class are told as each.
+
+/// `[class][class that is told]`: how many images.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Confusion(Vec<Vec<f64>>);
+
+impl Confusion {
+    /// By `scores`, `[image, class]`, of which the highest tells the class. An image with several equal highest ones counts
+    /// as a part of an image for each of them: what a fair choice between them would do in the mean. So where all classes
+    /// have equal scores, one of `n` images is told rightly for `n` classes.
+    ///
+    /// # Panics
+    /// When there are no images, or not `classes` scores of each, or a score is not a number.
+    pub fn new(scores: &[f64], labels: &[i32], classes: usize) -> Self {
+        assert_eq!(scores.len(), labels.len() * classes, "a score of every class for each label");
+        assert!(!labels.is_empty(), "images that are not there cannot be judged");
+        let mut counts = vec![vec![0.0; classes]; classes];
+        for (scores, &label) in scores.chunks_exact(classes).zip(labels) {
+            assert!(!scores.iter().any(|score| score.is_nan()), "a score is not a number");
+            let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let told: Vec<usize> = (0..classes).filter(|&class| scores[class] == highest).collect();
+            told.iter().for_each(|&class| counts[label as usize][class] += 1.0 / told.len() as f64);
+        }
+        Self(counts)
+    }
+
+    /// Share of images whose class is told, in [0, 1].
+    pub fn accuracy(&self) -> f64 {
+        let right: f64 = (0..self.0.len()).map(|class| self.0[class][class]).sum();
+        right / self.0.iter().flatten().sum::<f64>()
+    }
+
+    /// The share of each class's images that are told, its recall, and the mean over the classes that have images, in [0, 1]:
+    /// scikit-learn's `balanced_accuracy_score`.
+    pub fn balanced_accuracy(&self) -> f64 {
+        mean(
+            (0..self.0.len())
+                .filter(|&class| self.images(class) > 0.0)
+                .map(|class| self.right(class) / self.images(class)),
+        )
+    }
+
+    /// The harmonic mean of each class's recall and of the share of what is told as the class that is of it, and the mean over the
+    /// classes that have images or are told, in [0, 1]: scikit-learn's `f1_score(average="macro")`.
+    pub fn macro_f1(&self) -> f64 {
+        let both = |class| self.images(class) + self.told(class);
+        mean((0..self.0.len()).filter(|&class| both(class) > 0.0).map(|class| 2.0 * self.right(class) / both(class)))
+    }
+
+    fn right(&self, class: usize) -> f64 {
+        self.0[class][class]
+    }
+
+    /// How many images the class has.
+    fn images(&self, class: usize) -> f64 {
+        self.0[class].iter().sum()
+    }
+
+    /// How many images are told as the class.
+    fn told(&self, class: usize) -> f64 {
+        self.0.iter().map(|row| row[class]).sum()
+    }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0), |(sum, count), value| (sum + value, count + 1));
+    sum / f64::from(count)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn told(predicted: &[usize], labels: &[i32], classes: usize) -> Confusion {
+        let score = |&told: &usize| (0..classes).map(move |class| if class == told { 1.0 } else { 0.0 });
+        Confusion::new(&predicted.iter().flat_map(score).collect::<Vec<_>>(), labels, classes)
+    }
+
+    /// scikit-learn 1.9.1: `accuracy_score`, `balanced_accuracy_score`, `f1_score(average="macro")`, of which the second leaves
+    /// out the class without images, and the third leaves out the one that is not told either.
     #[test]
-    fn it_counts() {
-        assert_eq!(accuracy(&[1, 2, 3, 4], &[1, 2, 0, 4]), 0.75);
+    fn they_are_those_of_scikit_learn() {
+        let cases: [(&[usize], &[i32], [f64; 3]); 3] = [
+            (&[0, 1, 2, 2, 0, 1, 0], &[0, 1, 2, 0, 0, 0, 1], [4.0 / 7.0, 2.0 / 3.0, 73.0 / 126.0]),
+            (&[3, 1, 1, 0, 0], &[0, 1, 1, 0, 0], [0.8, 5.0 / 6.0, 0.6]),
+            (&[0, 0, 0, 0], &[0, 0, 0, 2], [0.75, 0.5, 3.0 / 7.0]),
+        ];
+        for (predicted, labels, [accuracy, balanced, f1]) in cases {
+            let confusion = told(predicted, labels, 5);
+            let found = [confusion.accuracy(), confusion.balanced_accuracy(), confusion.macro_f1()];
+            for (found, expected) in found.into_iter().zip([accuracy, balanced, f1]) {
+                assert!((found - expected).abs() < 1e-12, "{predicted:?}: {found} in place of {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn equal_scores_are_told_by_chance() {
+        // All images are of class 0, which the lower of equals would tell every time.
+        let all_equal = Confusion::new(&[0.5; 40], &[0; 10], 4);
+        assert_eq!([all_equal.accuracy(), all_equal.balanced_accuracy()], [0.25; 2]);
+        let two_of_three = Confusion::new(&[1.0, 2.0, 2.0, 3.0, f64::NEG_INFINITY, 3.0], &[1, 1], 3);
+        assert_eq!(two_of_three.accuracy(), 0.25);
     }
 }

@@ -3,5 +3,5 @@
 mod assignment;
 mod classification;
 mod clustering;
-pub use classification::accuracy;
+pub use classification::Confusion;
 pub use clustering::Contingency;

@@ -84,7 +84,13 @@ impl FeatureSet {
     }
 
     pub fn split(&self, split: Split) -> Result<&SplitFeatures> {
-        self.splits.get(&split).with_context(|| format!("the features have no {} split", split.name()))
+        let found = self.splits.get(&split).filter(|found| !found.labels.is_empty());
+        found.with_context(|| {
+            let name = split.name();
+            format!(
+                "the features are of no {name} images, and an evaluation needs some: give the data set a {name} split"
+            )
+        })
     }
 }
 

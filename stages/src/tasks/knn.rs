@@ -1,10 +1,11 @@
 use super::feature_set::{FeatureSet, SplitFeatures};
-use super::linear_probe::{ACCURACY, FEATURES};
+use super::judged::{self, ACCURACY, BALANCED_ACCURACY, MACRO_F1};
+use super::linear_probe::FEATURES;
 use super::nearest::{Neighbour, nearest};
 use crate::context::{Context, Stopped};
 use crate::data::Split;
-use crate::metrics::accuracy;
-use crate::nn::loss::l2_normalise;
+use crate::metrics::Confusion;
+use crate::random::{Purpose, Rng};
 use crate::stage::{About, Stage};
 use anyhow::{Result, bail, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -39,60 +40,138 @@ impl Stage for Knn {
     type Params = Params;
     const ABOUT: About = About {
         name: "eval/knn",
+        // 2: right at small temperatures too; what is equally near or has equal scores is chosen by chance.
+        version: 2,
         summary: "Weighted k nearest neighbours by cosine (Wu et al. 2018, arXiv:1805.01978, sec. 3.4)",
-        docs: "The train split votes. k and temperature are fixed beforehand, nothing is chosen. Of equal scores the \
-               lower class wins.",
+        docs: "The train split votes. k and temperature are fixed beforehand, nothing is chosen. Of images that are equally near \
+               those vote that come first in an order drawn once and for all, which has nothing to do with the data set's own; \
+               an image whose classes have equal scores counts as a part of an image for each of them.",
         needs: &[FEATURES],
         unused: &["seed"],
-        measures: &[ACCURACY],
+        measures: &[ACCURACY, BALANCED_ACCURACY, MACRO_F1],
         ..About::NONE
     };
 
     fn run(params: Params, context: &Context) -> Result<()> {
         let set = FeatureSet::open(context.input("features")?)?;
-        let bank = set.split(Split::Train)?;
-        let k = params.k as usize;
-        ensure!(k <= bank.labels.len(), "k is {k} and there are {} training images: lower `k`", bank.labels.len());
-        let unit_bank = unit_rows(bank, set.features, &context.device);
+        let bank = shuffled(set.split(Split::Train)?, set.features);
+        let (k, images) = (params.k as usize, bank.labels.len());
+        ensure!(k <= images, "k is {k} and there are {images} training images: lower `k`");
+        let unit_bank = unit_rows(&bank.values, set.features, &context.device);
         for split in [Split::Validation, Split::Test] {
             let queries = set.split(split)?;
-            let unit_queries = unit_rows(queries, set.features, &context.device);
+            let unit_queries = unit_rows(&queries.values, set.features, &context.device);
             let mut meter = context.meter(split.name(), queries.labels.len() as u64, "images");
             let go_on = |done: usize| {
                 meter.at(done as u64, &[]);
                 !context.stopping()
             };
             let Some(neighbours) = nearest(&unit_bank, &unit_queries, k, go_on) else { bail!(Stopped) };
-            let predicted = predict(&neighbours, &bank.labels, set.classes, params.temperature);
-            context.measure("accuracy", split.name(), accuracy(&predicted, &queries.labels));
+            let scores = all_scores(&neighbours, &bank.labels, set.classes, params.temperature);
+            judged::measure(context, split, &Confusion::new(&scores, &queries.labels, set.classes));
         }
         Ok(())
     }
 }
 
-/// `[image, feature]`, of unit length.
-fn unit_rows(split: &SplitFeatures, features: usize, device: &Device) -> Tensor<2> {
-    let shape = [split.labels.len(), features];
-    l2_normalise(Tensor::from_data(TensorData::new(split.values.clone(), shape), device))
+/// Its images in an order that has nothing to do with their classes: of equal similarities the earlier image is nearer, and data
+/// sets are often sorted by class.
+fn shuffled(split: &SplitFeatures, features: usize) -> SplitFeatures {
+    let mut order: Vec<usize> = (0..split.labels.len()).collect();
+    Rng::new(0, Purpose::Judge, &[]).shuffle(&mut order);
+    let row = |&image: &usize| &split.values[image * features..][..features];
+    SplitFeatures {
+        values: order.iter().flat_map(row).copied().collect(),
+        labels: order.iter().map(|&image| split.labels[image]).collect(),
+    }
 }
 
-/// The class of each query by its neighbours' vote. Of equal scores the lower class wins.
-pub fn predict(neighbours: &[Vec<Neighbour>], labels: &[i32], classes: usize, temperature: f64) -> Vec<i32> {
-    neighbours.par_iter().map(|neighbours| best(&scores(neighbours, labels, classes, temperature))).collect()
+/// Rows of `features` values, each divided by its length: `[row, feature]`. A row of zeros stays one, and has a similarity of 0
+/// to all others.
+pub fn unit_rows(values: &[f32], features: usize, device: &Device) -> Tensor<2> {
+    let of_row = |row: &[f32]| {
+        // Squares of float32 leave its range.
+        let length = row.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+        let divisor = if length > 0.0 { length } else { 1.0 };
+        row.iter().map(|&v| (f64::from(v) / divisor) as f32).collect::<Vec<_>>()
+    };
+    let units: Vec<f32> = values.chunks_exact(features).flat_map(of_row).collect();
+    Tensor::from_data(TensorData::new(units, [values.len() / features, features]), device)
 }
 
-/// The score of every class: the sum of `exp(similarity / temperature)` over the neighbours that are of the class. The
-/// bank's `labels` are below `classes`.
+/// [`scores`] of every query: `[query, class]`.
+pub fn all_scores(neighbours: &[Vec<Neighbour>], labels: &[i32], classes: usize, temperature: f64) -> Vec<f64> {
+    neighbours.par_iter().flat_map_iter(|neighbours| scores(neighbours, labels, classes, temperature)).collect()
+}
+
+/// The score of every class: the sum of `exp(similarity / temperature)` over the neighbours that are of the class, as a
+/// multiple of the nearest one's, since the exponential of a small temperature would be infinite. The bank's `labels` are below
+/// `classes`.
 pub fn scores(neighbours: &[Neighbour], labels: &[i32], classes: usize, temperature: f64) -> Vec<f64> {
+    let similarity = |neighbour: &Neighbour| f64::from(neighbour.similarity);
+    let nearest = neighbours.iter().map(similarity).fold(f64::NEG_INFINITY, f64::max);
     let mut scores = vec![0.0; classes];
     for neighbour in neighbours {
         let class = labels[neighbour.index as usize] as usize;
-        scores[class] += (f64::from(neighbour.similarity) / temperature).exp();
+        scores[class] += ((similarity(neighbour) - nearest) / temperature).exp();
     }
     scores
 }
 
-fn best(scores: &[f64]) -> i32 {
-    let better = |best: usize, class: usize| if scores[class] > scores[best] { class } else { best };
-    (0..scores.len()).reduce(better).unwrap_or(0) as i32
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn neighbours(similarities: &[f32]) -> Vec<Neighbour> {
+        (0..).zip(similarities).map(|(index, &similarity)| Neighbour { index, similarity }).collect()
+    }
+
+    /// One image of class 1 that is nearest, and many of class 0 that are nearly as near.
+    #[test]
+    fn the_nearest_decides_at_any_temperature_that_is_small_enough() {
+        let similarities: Vec<f32> = [0.97].into_iter().chain([0.96; 59]).collect();
+        let labels: Vec<i32> = [1].into_iter().chain([0; 59]).collect();
+        for temperature in [1e-3, 1e-4, 1e-30, f64::MIN_POSITIVE, 5e-324] {
+            let scores = scores(&neighbours(&similarities), &labels, 2, temperature);
+            assert!(scores[1] == 1.0 && scores[0] < 1.0, "{temperature:e}: {scores:?}");
+        }
+        // Where it is large the votes are counted.
+        let scores = scores(&neighbours(&similarities), &labels, 2, 1e30);
+        assert_eq!(scores, [59.0, 1.0]);
+    }
+
+    #[test]
+    fn scores_are_those_of_the_formula_but_for_a_factor() {
+        let (similarities, labels) = ([0.9f32, -0.3, 0.5, 0.2], [2, 0, 1, 0]);
+        let scores = scores(&neighbours(&similarities), &labels, 4, 0.1);
+        let term = |similarity: f32| ((f64::from(similarity) - f64::from(0.9f32)) / 0.1).exp();
+        assert_eq!(scores, [term(-0.3) + term(0.2), term(0.5), 1.0, 0.0]);
+    }
+
+    /// Rows that float32 cannot square, in either direction, and one without a direction.
+    #[test]
+    fn rows_of_any_length_become_unit_rows() {
+        let device = crate::nn::device("cpu").unwrap();
+        let rows = unit_rows(&[3e30, 4e30, 3e-30, -4e-30, 0.0, 0.0], 2, &device);
+        let expected = [0.6, 0.8, 0.6, -0.8, 0.0, 0.0];
+        for (found, expected) in rows.into_data().iter::<f64>().zip(expected) {
+            assert!((found - expected).abs() < 1e-7, "{found} in place of {expected}");
+        }
+    }
+
+    /// A data set that is sorted by class, of which an encoder has made the same vector everywhere.
+    #[test]
+    fn of_images_that_are_all_as_near_the_first_classes_are_not_preferred() {
+        let labels: Vec<i32> = (0..1000).map(|image| image / 100).collect();
+        let bank = shuffled(&SplitFeatures { values: vec![1.0; 2000], labels: labels.clone() }, 2);
+        let device = crate::nn::device("cpu").unwrap();
+        let rows = unit_rows(&bank.values, 2, &device);
+        let found = nearest(&rows, &rows.clone().narrow(0, 0, 1), 200, |_| true).unwrap();
+        let scores = scores(&found[0], &bank.labels, 10, 0.1);
+        // 20 are expected of each of the ten classes, sd 4; four of them.
+        assert!(scores.iter().all(|&votes| (4.0..36.0).contains(&votes)), "{scores:?}");
+        let mut sorted = bank.labels;
+        sorted.sort();
+        assert_eq!(sorted, labels);
+    }
 }

@@ -1,8 +1,11 @@
-use super::feature_set::FeatureSet;
-use super::logistic::{Problem, Standardiser, Weights};
+use super::feature_set::{FeatureSet, SplitFeatures};
+use super::judged::{self, ACCURACY, BALANCED_ACCURACY, MACRO_F1};
+use super::logistic::{Fit, Path, Problem, Weights};
+use super::newton::GAIN;
+use super::standardiser::Standardiser;
 use crate::context::{Context, Stopped};
 use crate::data::Split;
-use crate::metrics::accuracy;
+use crate::metrics::Confusion;
 use crate::stage::{About, MeasureAbout, PortAbout, Stage};
 use anyhow::{Result, bail};
 use schemars::JsonSchema;
@@ -24,35 +27,31 @@ pub struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        Self { l2: vec![1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0], seed: 0 }
+        Self { l2: vec![1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0], seed: 0 }
     }
 }
 
 pub const FEATURES: PortAbout =
     PortAbout { name: "features", type_: "features", required: true, used: true, doc: "of a frozen encoder" };
-pub const ACCURACY: MeasureAbout = MeasureAbout {
-    name: "accuracy",
-    splits: &["validation", "test"],
-    unit: "fraction",
-    setting: false,
-    doc: "share of images whose class is predicted",
-};
 
 impl Stage for LinearProbe {
     type Params = Params;
     const ABOUT: About = About {
         name: "eval/linear_probe",
-        // 2: products by another library, which rounds otherwise.
-        version: 2,
+        // 2: products by another library, which rounds otherwise. 3: fits that reach their minimum, of more and further l2.
+        version: 3,
         summary: "Linear probe: multinomial logistic regression on frozen, standardised features",
         docs: "Features are standardised by the train split. Minimises mean cross entropy + l2/2 times the squared \
-               weights (L-BFGS, until ten iterations lower it by less than a ten-thousandth), for each l2 in turn from the largest on; the one \
-               with the best accuracy on validation (the larger of equals) is scored once on test. No learning rate, \
-               no augmentation, no epochs to choose.",
+               weights of every class, to within 1e-9 of the least value (Newton's method), for each l2 in turn from the largest on; \
+               the one with the best accuracy on validation (the larger of equals) is scored once on test. The same as \
+               scikit-learn's LogisticRegression with C = 1 / (n l2) for n images, or twice that for two classes, of which \
+               it has one row of weights. No learning rate, no augmentation, no epochs to choose.",
         needs: &[FEATURES],
         unused: &["seed"],
         measures: &[
             ACCURACY,
+            BALANCED_ACCURACY,
+            MACRO_F1,
             MeasureAbout { name: "l2", splits: &[], unit: "", setting: true, doc: "chosen on validation" },
         ],
         ..About::NONE
@@ -61,30 +60,69 @@ impl Stage for LinearProbe {
     fn run(params: Params, context: &Context) -> Result<()> {
         let set = FeatureSet::open(context.input("features")?)?;
         let standardiser = Standardiser::fit(&set)?;
-        let [train, validation] = [Split::Train, Split::Validation].map(|split| set.split(split));
-        let (train, validation) = (train?, validation?);
+        let [train, validation, test] = Split::ALL.map(|split| set.split(split));
+        let (train, validation, test) = (train?, validation?, test?);
         let problem = Problem::new(standardiser.apply(train, &context.device), &train.labels, set.classes);
-        let held_out = standardiser.apply(validation, &context.device);
+        let confusion = |of: &SplitFeatures, weights: &Weights| {
+            let scores = problem.scores(weights, &standardiser.apply(of, &context.device));
+            Confusion::new(&scores, &of.labels, set.classes)
+        };
         let mut candidates = params.l2;
         candidates.sort_by(|a, b| b.total_cmp(a));
         let mut meter = context.meter("fit", candidates.len() as u64, "fits");
-        let mut best: Option<(f64, f64, Weights)> = None;
-        let mut start = None;
+        let (mut best, mut path): (Option<Best>, _) = (None, Path::new(&problem));
         for (done, &l2) in candidates.iter().enumerate() {
             meter.at(done as u64, &[("l2", l2)]);
-            let Some(weights) = problem.fit(l2, start.as_ref(), || !context.stopping()) else { bail!(Stopped) };
-            let score = accuracy(&problem.predict(&weights, &held_out), &validation.labels);
-            if best.as_ref().is_none_or(|&(highest, ..)| score > highest) {
-                best = Some((score, l2, weights.clone()));
+            let Some(fit) = path.fit(l2, || !context.stopping()) else { bail!(Stopped) };
+            if fit.excess > GAIN {
+                context.note(&format!("the fit with l2 {l2} ended about {:.0e} above its least loss", fit.excess));
             }
-            start = Some(weights);
+            let judged = confusion(validation, &fit.weights);
+            if best.as_ref().is_none_or(|best| judged.accuracy() > best.judged.accuracy()) {
+                best = Some(Best { fit, judged });
+            }
         }
-        let (score, l2, weights) = best.expect("at least one l2 is tried");
-        let test = set.split(Split::Test)?;
-        let test_score = accuracy(&problem.predict(&weights, &standardiser.apply(test, &context.device)), &test.labels);
-        context.measure("accuracy", "validation", score);
-        context.measure("accuracy", "test", test_score);
+        let Best { fit: Fit { l2, weights, .. }, judged } = best.expect("at least one l2 is tried");
+        if let Some(edge) = edge(l2, &candidates) {
+            context.note(&edge);
+        }
+        judged::measure(context, Split::Validation, &judged);
+        judged::measure(context, Split::Test, &confusion(test, &weights));
         context.measure("l2", "", l2);
         Ok(())
+    }
+}
+
+/// What did best on validation so far.
+struct Best {
+    fit: Fit,
+    judged: Confusion,
+}
+
+/// What to say where none was tried beyond the one that was chosen. `candidates` begin with the largest.
+fn edge(l2: f64, candidates: &[f64]) -> Option<String> {
+    let [largest, .., smallest] = *candidates else { return None };
+    let (which, others) = match l2 {
+        _ if largest == smallest => return None,
+        _ if l2 == smallest => ("smallest", "smaller"),
+        _ if l2 == largest => ("largest", "larger"),
+        _ => return None,
+    };
+    Some(format!("the l2 that was chosen, {l2}, is the {which} that was tried: a {others} one may do better"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::edge;
+
+    #[test]
+    fn a_choice_at_the_edge_of_what_was_tried_is_told() {
+        let tried = [100.0, 1.0, 1e-6];
+        assert_eq!(
+            edge(1e-6, &tried).unwrap(),
+            "the l2 that was chosen, 0.000001, is the smallest that was tried: a smaller one may do better"
+        );
+        assert!(edge(100.0, &tried).unwrap().ends_with("is the largest that was tried: a larger one may do better"));
+        assert_eq!([edge(1.0, &tried), edge(1.0, &[1.0]), edge(1.0, &[1.0, 1.0])], [None, None, None]);
     }
 }

@@ -1,47 +1,10 @@
 //! Multinomial logistic regression on standardised features.
 
-use super::feature_set::{FeatureSet, SplitFeatures};
-use super::lbfgs::{self, Limits};
-use crate::data::Split;
+use super::newton::{self, Local, Minimum};
+use super::spectrum::Spectrum;
 use crate::nn::ops;
-use anyhow::Result;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
-
-/// Mean and standard deviation of every feature over the train split.
-#[derive(Debug)]
-pub struct Standardiser {
-    mean: Vec<f32>,
-    sd: Vec<f32>,
-}
-
-impl Standardiser {
-    pub fn fit(set: &FeatureSet) -> Result<Self> {
-        let (train, width) = (set.split(Split::Train)?, set.features);
-        let n = train.labels.len() as f64;
-        let (mut sum, mut squares) = (vec![0.0f64; width], vec![0.0f64; width]);
-        for row in train.values.chunks_exact(width) {
-            for (i, &value) in row.iter().enumerate() {
-                sum[i] += f64::from(value);
-                squares[i] += f64::from(value) * f64::from(value);
-            }
-        }
-        let mean: Vec<f64> = sum.iter().map(|s| s / n).collect();
-        let sd = squares.iter().zip(&mean).map(|(s, m)| (s / n - m * m).max(0.0).sqrt());
-        // A feature that never changes says nothing: it becomes 0 everywhere.
-        let sd = sd.map(|sd| if sd > 1e-8 { sd as f32 } else { f32::INFINITY }).collect();
-        Ok(Self { mean: mean.iter().map(|&m| m as f32).collect(), sd })
-    }
-
-    /// `[image, feature]`
-    pub fn apply(&self, split: &SplitFeatures, device: &Device) -> Tensor<2> {
-        let width = self.mean.len();
-        let rows = split.values.chunks_exact(width);
-        let values: Vec<f32> =
-            rows.flat_map(|row| row.iter().zip(&self.mean).zip(&self.sd).map(|((v, m), sd)| (v - m) / sd)).collect();
-        Tensor::from_data(TensorData::new(values, [split.labels.len(), width]), device)
-    }
-}
 
 /// The training problem.
 #[derive(Debug)]
@@ -49,13 +12,14 @@ pub struct Problem {
     x: Tensor<2>,
     /// `[class, image]`, 1 at the image's class.
     targets: Tensor<2>,
+    /// Of the features' covariance: what is known of the Hessian beforehand.
+    spectrum: Spectrum,
     features: usize,
     classes: usize,
 }
 
-const LIMITS: Limits = Limits { iterations: 300, gradient: 1e-5, progress: 1e-4 };
-
 impl Problem {
+    /// Of features `x`, `[image, feature]`, whose means are 0.
     pub fn new(x: Tensor<2>, labels: &[i32], classes: usize) -> Self {
         let [n, features] = x.dims();
         let mut targets = vec![0.0f32; n * classes];
@@ -63,42 +27,63 @@ impl Problem {
             targets[label as usize * n + image] = 1.0;
         }
         let targets = Tensor::from_data(TensorData::new(targets, [classes, n]), &x.device());
-        Self { x, targets, features, classes }
+        Self { spectrum: Spectrum::of(&x), x, targets, features, classes }
     }
 
     /// Weights that minimise the mean cross entropy plus `l2 / 2` times the squared weights (not the bias), from `start`
     /// on. `None` when `go_on` said no.
-    pub fn fit(&self, l2: f64, start: Option<&Weights>, go_on: impl FnMut() -> bool) -> Option<Weights> {
-        let start = start.map_or_else(|| vec![0.0; (self.features + 1) * self.classes], |weights| weights.0.clone());
-        lbfgs::minimise(start, LIMITS, |w| self.loss(w, l2), go_on).map(Weights)
+    fn fit(&self, l2: f64, start: Weights, go_on: impl FnMut() -> bool) -> Option<Fit> {
+        let Minimum { x, excess } = newton::minimise(start.0, |weights| self.near(weights, l2), go_on)?;
+        Some(Fit { l2, weights: Weights(x), excess })
     }
 
-    fn loss(&self, weights: &[f64], l2: f64) -> (f64, Vec<f64>) {
+    /// What fits best without any feature: each class as likely as it is frequent.
+    fn featureless(&self) -> Weights {
+        let counts = doubles(self.targets.clone().sum_dim(1).flatten(0, 1));
+        // A class without images would be as unlikely as it gets.
+        let biases = counts.iter().map(|count| count.max(1e-7).ln());
+        Weights(std::iter::repeat_n(0.0, self.features * self.classes).chain(biases).collect())
+    }
+
+    /// `[image, class]`: the logits of every row of `x`.
+    pub fn scores(&self, weights: &Weights, x: &Tensor<2>) -> Vec<f64> {
+        doubles(self.logits(&weights.0, x).transpose().flatten(0, 1))
+    }
+
+    fn near(&self, weights: &[f64], l2: f64) -> Near<'_> {
         let n = self.x.dims()[0] as f64;
         let log_p = log_softmax(self.logits(weights, &self.x), 0); // [class, image]
-        let entropy = -f64::from((log_p.clone() * self.targets.clone()).sum().into_scalar::<f32>()) / n;
-        let residual = (log_p.exp() - self.targets.clone()).div_scalar(n); // [class, image]
-        let mut gradient = doubles(ops::product(&residual, &self.x).flatten(0, 1));
-        gradient.extend(doubles(residual.sum_dim(1).flatten(0, 1)));
-        let penalised = self.features * self.classes;
-        let squares: f64 = weights[..penalised].iter().map(|w| w * w).sum();
-        gradient[..penalised].iter_mut().zip(weights).for_each(|(g, w)| *g += l2 * w);
-        (entropy + 0.5 * l2 * squares, gradient)
+        let p = log_p.clone().exp();
+        let entropies = doubles((log_p * self.targets.clone()).sum_dim(0).flatten(0, 1));
+        let penalised = &weights[..self.features * self.classes];
+        let squares: f64 = penalised.iter().map(|w| w * w).sum();
+        let mut gradient = self.back((p.clone() - self.targets.clone()).div_scalar(n));
+        gradient.iter_mut().zip(penalised).for_each(|(g, w)| *g += l2 * w);
+        let spreads: Vec<f64> = doubles((p.clone() - p.clone().square()).mean_dim(1).flatten(0, 1));
+        Near {
+            problem: self,
+            l2,
+            value: 0.5 * l2 * squares - entropies.iter().sum::<f64>() / n,
+            gradient,
+            spread: (spreads.iter().sum::<f64>() / (self.classes as f64 - 1.0)).max(LEAST),
+            spreads,
+            p,
+        }
     }
 
     /// `[class, image]`: with few classes several times faster on a processor than the other way round.
     fn logits(&self, weights: &[f64], x: &Tensor<2>) -> Tensor<2> {
-        let floats: Vec<f32> = weights.iter().map(|&w| w as f32).collect();
-        let (matrix, bias) = floats.split_at(self.features * self.classes);
+        let (matrix, bias) = weights.split_at(self.features * self.classes);
         let device = x.device();
-        let matrix = Tensor::<2>::from_data(TensorData::new(matrix.to_vec(), [self.classes, self.features]), &device);
-        let bias = Tensor::<2>::from_data(TensorData::new(bias.to_vec(), [self.classes, 1]), &device);
-        ops::product(&matrix, &x.clone().transpose()) + bias
+        let bias = floats(bias, [self.classes, 1], &device);
+        ops::product(&floats(matrix, [self.classes, self.features], &device), &x.clone().transpose()) + bias
     }
 
-    /// The likeliest class of every row of `x`.
-    pub fn predict(&self, weights: &Weights, x: &Tensor<2>) -> Vec<i32> {
-        self.logits(&weights.0, x).argmax(0).into_data().iter::<i32>().collect()
+    /// The gradient of all weights, from that of the logits, `[class, image]`.
+    fn back(&self, of_logits: Tensor<2>) -> Vec<f64> {
+        let mut gradient = doubles(ops::product(&of_logits, &self.x).flatten(0, 1));
+        gradient.extend(doubles(of_logits.sum_dim(1).flatten(0, 1)));
+        gradient
     }
 }
 
@@ -106,29 +91,106 @@ impl Problem {
 #[derive(Debug, Clone)]
 pub struct Weights(Vec<f64>);
 
+#[derive(Debug, Clone)]
+pub struct Fit {
+    pub l2: f64,
+    pub weights: Weights,
+    /// As [`Minimum::excess`].
+    pub excess: f64,
+}
+
+/// Of an eigenvalue that divides: where every image is told with certainty, and without a penalty, it would be 0.
+const LEAST: f64 = 1e-12;
+
+/// Fits for ever smaller l2, each from where those before lead to: without a penalty's hold weights grow with the logarithm of
+/// what it is.
+pub struct Path<'a> {
+    problem: &'a Problem,
+    last: Vec<Fit>,
+}
+
+impl<'a> Path<'a> {
+    pub fn new(problem: &'a Problem) -> Self {
+        Self { problem, last: vec![] }
+    }
+
+    /// The fit for the next l2. `None` when `go_on` said no.
+    pub fn fit(&mut self, l2: f64, go_on: impl FnMut() -> bool) -> Option<Fit> {
+        let fit = self.problem.fit(l2, self.start(l2), go_on)?;
+        self.last.truncate(1);
+        self.last.insert(0, fit.clone());
+        Some(fit)
+    }
+
+    /// The last weights, or as far beyond them as l2 is beyond its last on a logarithmic scale, whichever fits better.
+    fn start(&self, l2: f64) -> Weights {
+        let (last, before) = match self.last.as_slice() {
+            [] => return self.problem.featureless(),
+            [last] => return last.weights.clone(),
+            [last, before, ..] => (last, before),
+        };
+        let way = (last.l2 / l2).ln() / (before.l2 / last.l2).ln();
+        let beyond = last.weights.0.iter().zip(&before.weights.0).map(|(last, before)| last + way * (last - before));
+        let beyond: Vec<f64> = beyond.collect();
+        let value = |weights: &[f64]| self.problem.near(weights, l2).value;
+        let is_better = way.is_finite() && value(&beyond) < value(&last.weights.0);
+        if is_better { Weights(beyond) } else { last.weights.clone() }
+    }
+}
+
+/// The function at some weights.
+struct Near<'a> {
+    problem: &'a Problem,
+    l2: f64,
+    value: f64,
+    gradient: Vec<f64>,
+    /// `[class, image]`
+    p: Tensor<2>,
+    /// The mean of p (1 - p) of each class.
+    spreads: Vec<f64>,
+    /// The mean eigenvalue of diag(p) - p p^T, that of the 1s aside.
+    spread: f64,
+}
+
+impl Local for Near<'_> {
+    fn value(&self) -> f64 {
+        self.value
+    }
+
+    fn gradient(&self) -> &[f64] {
+        &self.gradient
+    }
+
+    fn curvature(&self, v: &[f64]) -> Vec<f64> {
+        let (problem, n) = (self.problem, self.p.dims()[1] as f64);
+        let weighted = self.p.clone() * problem.logits(v, &problem.x); // [class, image]
+        let mean = weighted.clone().sum_dim(0); // [1, image]
+        let mut curved = problem.back((weighted - self.p.clone() * mean).div_scalar(n));
+        curved.iter_mut().zip(&v[..problem.features * problem.classes]).for_each(|(c, v)| *c += self.l2 * v);
+        curved
+    }
+
+    /// As if every image's diag(p) - p p^T were the same multiple of the identity: then the Hessian of each class's weights
+    /// is that multiple of the covariance, plus the penalty's. At weights of 0 it is so. A bias has its own, since classes may be rare.
+    fn precondition(&self, v: &[f64]) -> Vec<f64> {
+        let problem = self.problem;
+        let (matrix, bias) = v.split_at(problem.features * problem.classes);
+        let matrix = floats(matrix, [problem.classes, problem.features], &problem.x.device());
+        let divided = problem.spectrum.divide(matrix, |variance| (self.spread * variance + self.l2).max(LEAST));
+        let mut conditioned = doubles(divided.flatten(0, 1));
+        conditioned.extend(bias.iter().zip(&self.spreads).map(|(bias, spread)| bias / spread.max(LEAST)));
+        conditioned
+    }
+}
+
+fn floats(values: &[f64], shape: [usize; 2], device: &Device) -> Tensor<2> {
+    let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
 fn doubles(x: Tensor<1>) -> Vec<f64> {
     x.into_data().iter::<f64>().collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Two classes of one feature: the optimum has a closed condition, mean(p - y) = 0 and mean((p - y) x) + l2 w = 0.
-    #[test]
-    fn the_gradient_vanishes_at_the_fit_and_l2_shrinks_it() {
-        let device = crate::nn::device("cpu").unwrap();
-        let values = vec![-2.0f32, -1.0, -0.5, 0.2, 0.4, 1.0, 1.5, 2.0];
-        let labels = [0, 0, 1, 0, 1, 1, 0, 1];
-        let x = Tensor::from_data(TensorData::new(values, [8, 1]), &device);
-        let problem = Problem::new(x, &labels, 2);
-        let norm = |l2| {
-            let weights = problem.fit(l2, None, || true).unwrap();
-            let (_, gradient) = problem.loss(&weights.0, l2);
-            // Where the fit stops.
-            assert!(gradient.iter().all(|g| g.abs() < 1e-3), "{gradient:?}");
-            weights.0[0].hypot(weights.0[1])
-        };
-        assert!(norm(1.0) < 0.5 * norm(0.01));
-    }
-}
+mod tests;

@@ -2,19 +2,22 @@
 
 mod feature_set;
 mod features;
+mod judged;
 mod kmeans;
 mod knn;
-mod lbfgs;
 mod linear_probe;
 mod lloyd;
 mod logistic;
 mod nearest;
+mod newton;
 mod online_knn;
+mod spectrum;
+mod standardiser;
 
 pub use feature_set::{FeatureSet, SplitFeatures};
 pub use features::Features;
 pub use kmeans::KMeans;
-pub use knn::{Knn, predict, scores};
+pub use knn::{Knn, all_scores, scores};
 pub use linear_probe::LinearProbe;
 pub use nearest::{Neighbour, nearest};
 pub use online_knn::OnlineKnn;

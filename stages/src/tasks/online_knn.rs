@@ -3,17 +3,16 @@
 //! without it.
 
 use super::features::{batch, encode};
-use super::knn::predict;
+use super::knn::{all_scores, unit_rows};
 use super::nearest::nearest;
 use crate::context::Context;
 use crate::data::{Dataset, Split};
-use crate::metrics::accuracy;
+use crate::metrics::Confusion;
 use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
-use crate::nn::loss::l2_normalise;
 use crate::random::{Purpose, Rng};
 use burn::module::Module;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
 const BANK: usize = 4000;
 const QUERIES: usize = 1000;
@@ -51,7 +50,8 @@ impl<'a> OnlineKnn<'a> {
         let (queries, labels) = self.features(&encoder, Split::Validation, &self.queries)?;
         let k = (self.bank.len() / 10).clamp(1, NEIGHBOURS);
         let neighbours = nearest(&bank, &queries, k, |_| !self.context.stopping())?;
-        Some(accuracy(&predict(&neighbours, &bank_labels, self.data.manifest.classes.len(), TEMPERATURE), &labels))
+        let classes = self.data.manifest.classes.len();
+        Some(Confusion::new(&all_scores(&neighbours, &bank_labels, classes, TEMPERATURE), &labels, classes).accuracy())
     }
 
     /// `[image, feature]` of unit length, and labels.
@@ -65,8 +65,7 @@ impl<'a> OnlineKnn<'a> {
             let normal = [manifest.mean.as_slice(), &manifest.sd];
             values.extend(encode(self.data, split, images, normal, device, |x| encoder.forward(x, Mode::Eval)));
         }
-        let shape = [images.len(), values.len() / images.len()];
         let labels = images.iter().map(|&image| self.data.labels(split)[image]).collect();
-        Some((l2_normalise(Tensor::from_data(TensorData::new(values, shape), device)), labels))
+        Some((unit_rows(&values, values.len() / images.len(), device), labels))
     }
 }

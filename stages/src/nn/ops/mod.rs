@@ -15,6 +15,7 @@
 //! | [`lerp`], [`add`], [`scale`] | moving averages and sums of gradients: one pass, in place, one call |
 //! | [`Staging`] | images are made where the tensor has its memory; a GPU copies them while the next are made |
 //! | [`read`], [`first_not_finite`] | a look at values without a copy; one transfer for all tensors |
+//! | [`symmetric_eigen`], [`orthonormal`] | Burn has none that calls LAPACK |
 //! | [`share_out`] | many small products beside work of our own: a thread each, in place of all threads for each product |
 //!
 //! The mechanism: a `#[backend_extension]` trait, implemented for `LibTorch` and for `Autodiff<LibTorch>`; the calls
@@ -31,6 +32,7 @@ mod ffi;
 mod foreach;
 mod fused_norm;
 mod layer_norm;
+mod linalg;
 mod linear;
 mod norm;
 mod optim;
@@ -47,6 +49,7 @@ pub use attention::self_attention;
 pub use conv::{ConvSpec, conv2d};
 pub use foreach::{add, clip_norm, lerp, scale};
 pub use layer_norm::layer_norm;
+pub use linalg::{orthonormal, symmetric_eigen};
 pub use linear::{linear, product};
 pub use norm::{NormSpec, NormTensors, batch_norm, batch_norm_add};
 pub use optim::{AdamW, Lars, Sgd, fused_adamw, fused_sgd, lars_gradients};

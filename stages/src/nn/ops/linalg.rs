@@ -1,0 +1,20 @@
+use super::raw::{from_raw, raw};
+use burn::tensor::Tensor;
+use tch::{Device, Kind};
+
+/// The eigenvalues of a symmetric matrix `[n, n]`, the smallest first, and their vectors as the columns of `[n, n]`.
+///
+/// It is computed on the processor in float64, wherever the matrix lies: a CUDA libtorch loads a library of its own for it.
+pub fn symmetric_eigen(matrix: &Tensor<2>) -> (Vec<f32>, Tensor<2>) {
+    let matrix = raw(matrix);
+    let (values, vectors) = matrix.to_device(Device::Cpu).to_kind(Kind::Double).linalg_eigh("L");
+    let values = Vec::try_from(&values.to_kind(Kind::Float)).expect("a flat tensor of floats");
+    (values, from_raw(vectors.to_kind(Kind::Float).contiguous().to_device(matrix.device())))
+}
+
+/// An orthonormal basis `[n, m]` of what the columns of a matrix `[n, m]` span, where n is at least m.
+pub fn orthonormal(matrix: &Tensor<2>) -> Tensor<2> {
+    let matrix = raw(matrix);
+    let (q, _) = tch::Tensor::linalg_qr(&matrix.to_device(Device::Cpu).to_kind(Kind::Double), "reduced");
+    from_raw(q.to_kind(Kind::Float).contiguous().to_device(matrix.device()))
+}

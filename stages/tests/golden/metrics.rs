@@ -1,0 +1,26 @@
+use crate::case::Case;
+use libtest_mimic::Failed;
+use pretext_stages::metrics::{Confusion, Contingency};
+
+const METRICS: f64 = 1e-6;
+
+/// Those that there are of the case's: ranking metrics (top-2, areas under curves) no evaluation measures yet.
+pub fn classes(case: &Case) -> Result<(), Failed> {
+    let (labels, predicted) = (case.integers("in.true"), case.integers("in.pred"));
+    let classes = case.shape("in.prob")[1];
+    let score = |&told: &i32| (0..classes as i32).map(move |class| f64::from(u8::from(class == told)));
+    let confusion = Confusion::new(&predicted.iter().flat_map(score).collect::<Vec<_>>(), &labels, classes);
+    let clusters: Vec<u32> = predicted.iter().map(|&cluster| cluster as u32).collect();
+    let table = Contingency::new(&clusters, &labels, classes, classes);
+    for (name, found) in [
+        ("out.accuracy", confusion.accuracy()),
+        ("out.macro_f1", confusion.macro_f1()),
+        ("out.balanced_accuracy", confusion.balanced_accuracy()),
+        ("out.nmi", table.nmi()),
+        ("out.ari", table.ari()),
+        ("out.cluster_accuracy", table.accuracy(&table.matching())),
+    ] {
+        case.expect(name, &[found], METRICS)?;
+    }
+    Ok(())
+}
