@@ -387,7 +387,9 @@ fn commands_and_workers_of_others_are_stages_too() {
         keyed,
         r#"{"measures":{"images":[]},"outputs":{"few":"dataset"},"run":"python3 count.py $IN_data $OUT_few 0"}"#
     );
-    assert_eq!(command.params.to_map(), command.keyed_params.to_map());
+    let mut all = command.params.to_map();
+    assert_eq!(all.shift_remove("shell"), Some("bash -euo pipefail".into()), "it counts where it is another");
+    assert_eq!(all, command.keyed_params.to_map());
 
     let mine = node("mine");
     assert_eq!(

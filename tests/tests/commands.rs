@@ -155,8 +155,19 @@ fn the_doctor_says_what_there_is_to_compute_with() {
         let names = machine.map(|line| format!("{:<16}...\n", line[..16].trim_end()));
         names.chain([format!("libtorch {of_worker}")]).collect()
     };
-    let names =
-        ["pretext", "processor", "instructions", "threads", "memory", "huge pages", "GPU", "store", "disk", "worker"];
+    let names = [
+        "pretext",
+        "processor",
+        "instructions",
+        "threads",
+        "memory",
+        "huge pages",
+        "GPU",
+        "store",
+        "disk",
+        "file system",
+        "worker",
+    ];
     let machine: String = names.iter().map(|name| format!("{name:<16}...\n")).collect();
     let online = format!("{machine}libtorch        fake numbers\n");
     assert_eq!(shape(&place.out(&["doctor"])), online);

@@ -150,8 +150,8 @@ fn a_store_that_is_mounted_read_only_can_be_read_and_says_why_not_written() {
     assert!(text.starts_with("read 1 artifact (2 B) and 1 result: all whole\n"), "{text}");
     let advice = "Read-only file system (os error 30); the file system is mounted read-only: mount it for writing, or use \
                   another store with --store FOLDER\n";
-    assert!(text.contains("error: cannot create STORE/attempts/"), "{text}");
-    assert!(text.ends_with(&format!("Error: cannot create STORE/runs/RUN {advice}")), "{text}");
+    assert!(text.contains("error: cannot create STORE/attempts/") && text.contains(advice), "{text}");
+    assert!(text.ends_with("data: reused\n"), "where there is nothing to compute it is enough: {text}");
     assert_eq!(lab.run(&source()).story, ["planned: 1 reused, 0 to run"]);
 }
 

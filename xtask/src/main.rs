@@ -24,6 +24,7 @@ cargo xtask COMMAND
   setup [--cuda]          prepare and build, run nothing (LIBTORCH=FOLDER: with a libtorch 2.9 of your own;
                           --cuda: with the part for GPUs, of 4 GB to fetch)
   check                   formatting and lints
+  results                 compare the tables under results/ with today's recipes and kinds; stale ones say so in their headings
   bench NAME [FIGURE] [--json]
                           measure ours beside the peers' (engine, methods, speedrun, views, pipeline); FIGURE: of engine
                           and methods only those that begin so
@@ -59,6 +60,7 @@ fn dispatch(words: &[&str]) -> Result<ExitCode, String> {
         ["run", rest @ ..] => run(rest),
         ["test", rest @ ..] => test::run(rest),
         ["check"] => build::check(),
+        ["results"] => results(),
         ["bench", rest @ ..] => bench::run(rest),
         ["install", rest @ ..] => install::run(rest),
         [unknown, ..] => Err(format!("unknown command `{unknown}`; `cargo xtask help` lists them")),
@@ -80,6 +82,12 @@ fn run(arguments: &[&str]) -> Result<ExitCode, String> {
     build::binaries()?;
     let error = std::process::Command::new(binary("pretext")).arg("run").args(arguments).exec();
     Err(format!("cannot start pretext: {error}"))
+}
+
+fn results() -> Result<ExitCode, String> {
+    build::binaries()?;
+    shell::run(std::process::Command::new(binary("pretext")).arg("results").current_dir(root()))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The repository's root.

@@ -12,6 +12,7 @@ mod path;
 mod permission;
 mod places;
 mod plan;
+mod results;
 mod run;
 mod schema;
 mod show;
@@ -44,6 +45,8 @@ enum Command {
     Run(run::RunArgs),
     /// Make a recipe's tables of what is computed so far, while it runs too
     Table(table::TableArgs),
+    /// Say of published tables whether their recipes and kinds have changed since, in their headings too
+    Results(results::ResultsArgs),
     /// Say what would run, and why
     Plan(plan::PlanArgs),
     /// Say of one stage whether it would run, why, and what led to that
@@ -83,6 +86,7 @@ impl Cli {
         match &self.command {
             Command::Run(args) => run::run(args),
             Command::Table(args) => table::table(args),
+            Command::Results(args) => results::results(args),
             Command::Plan(args) => plan::plan(args),
             Command::Explain(args) => explain::explain(args),
             Command::Diff(args) => diff::diff(args),

@@ -1,6 +1,7 @@
 //! A recipe's table filled with what was measured.
 
 use super::cells::{Cell, cell};
+use super::compared::{Compared, compared};
 use super::costs::{RowCost, row_cost};
 use super::gaps::Gaps;
 use super::nodes::{self, Place};
@@ -28,6 +29,8 @@ pub struct Table {
     pub notes: Vec<String>,
     /// How each stage of the columns was set.
     pub settings: Vec<Settings>,
+    /// How the encoders behind the rows were trained.
+    pub compared: Vec<Compared>,
 }
 
 /// What a column shows.
@@ -50,6 +53,21 @@ pub struct Row {
 }
 
 impl Table {
+    /// What differs between the rows and their labels do not say.
+    pub fn differing(&self) -> impl Iterator<Item = &Compared> {
+        let is_label = |values: &[String]| {
+            (0..self.axes.len()).any(|at| self.rows.iter().zip(values).all(|(row, value)| row.labels[at] == *value))
+        };
+        self.compared.iter().filter(move |compared| compared.shared().is_none() && !is_label(&compared.values))
+    }
+
+    /// `encoder conv4, epochs 6`: what all rows share in which it counts.
+    pub fn shared(&self) -> Option<String> {
+        let told = |compared: &Compared| Some(format!("{} {}", compared.name, compared.shared()?));
+        let shared: Vec<String> = self.compared.iter().filter_map(told).collect();
+        (!shared.is_empty()).then(|| format!("trained alike: {}", shared.join(", ")))
+    }
+
     /// Whether published values stand beside column `at`.
     pub fn has_references(&self, at: usize) -> bool {
         self.rows.iter().any(|row| row.cells[at].reference.is_some())
@@ -79,6 +97,7 @@ pub(super) fn table(outcome: &Outcome, spec: &TableSpec) -> Table {
         gaps: gaps.lines(),
         notes: wording::notes(&columns, &rows, &spec.over),
         settings: settings(outcome, stages),
+        compared: compared(outcome, &planned.iter().map(|row| row.cells.concat()).collect::<Vec<_>>()),
         columns,
         rows,
     }

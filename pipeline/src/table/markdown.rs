@@ -12,7 +12,8 @@ pub(super) fn page(recipe: &RecipeInfo, table: &Table) -> String {
     let notes = [wording::subjects(table), table.notes.clone()].concat();
     let settings: Vec<String> = table.settings.iter().map(settings).collect();
     let lists = [list("Missing", &table.gaps), list("Notes", &notes), list("Settings", &settings)];
-    let blocks = [title, source, wording::heading(table), grid(table)].into_iter().chain(lists);
+    let shared = table.shared().unwrap_or_default();
+    let blocks = [title, source, wording::heading(table), grid(table), shared].into_iter().chain(lists);
     let page = blocks.filter(|block| !block.is_empty()).collect::<Vec<_>>().join("\n\n") + "\n";
     // It is read on terminals too.
     harmless(&page).into_owned()
@@ -43,7 +44,8 @@ fn columns(table: &Table) -> Vec<GridColumn> {
         .iter()
         .enumerate()
         .map(|(at, axis)| column(axis, Align::Left, table.rows.iter().map(|row| row.labels[at].clone())));
-    let mut columns: Vec<GridColumn> = labels.collect();
+    let differing = table.differing().map(|it| column(&it.name, Align::Left, it.values.iter().cloned()));
+    let mut columns: Vec<GridColumn> = labels.chain(differing).collect();
     for (at, head) in table.columns.iter().enumerate() {
         columns.push(column(&head.title, Align::Right, numbers::column(table, at).iter().map(|cell| cell.plain())));
         if table.has_references(at) {

@@ -8,6 +8,7 @@
 mod about;
 mod build;
 mod cells;
+mod compared;
 mod costs;
 mod error;
 mod frame;
@@ -25,6 +26,7 @@ mod write;
 
 pub use build::{Head, Row, Table};
 pub use cells::{Cell, Summary};
+pub use compared::Compared;
 pub use costs::RowCost;
 pub use error::TableError;
 pub use settings::Settings;

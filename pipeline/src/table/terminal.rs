@@ -21,7 +21,8 @@ pub(super) fn page(table: &Table, dir: &str, width: Option<usize>) -> String {
     let width = width.map_or(usize::MAX / 2, |width| width.saturating_sub(INDENT.len()));
     let blocks = folded(&labels(table), &columns(table), "   ", width);
     let grid = blocks.into_iter().flatten().map(|line| format!("{INDENT}{line}").trim_end().to_owned());
-    let notes = wording::subjects(table).into_iter().chain(gaps(table, dir)).chain(table.notes.clone());
+    let shared = table.shared().into_iter();
+    let notes = wording::subjects(table).into_iter().chain(shared).chain(gaps(table, dir)).chain(table.notes.clone());
     let all = [heading].into_iter().chain(grid).chain(notes).chain(footer(table, dir));
     all.filter(|line| !line.is_empty()).map(|line| line + "\n").collect()
 }
@@ -51,7 +52,8 @@ fn columns(table: &Table) -> Vec<Vec<GridColumn>> {
     };
     let cost = |row: &Row| row.cost.seconds.map_or("-".to_owned(), numbers::duration);
     let costs = vec![GridColumn::new("cost", Align::Right, table.rows.iter().map(cost))];
-    table.columns.iter().enumerate().map(column).chain([costs]).collect()
+    let differing = table.differing().map(|it| vec![GridColumn::new(&it.name, Align::Left, it.values.iter().cloned())]);
+    table.columns.iter().enumerate().map(column).chain(differing).chain([costs]).collect()
 }
 
 /// Brings the means, the ± and the sd of a column under one another.

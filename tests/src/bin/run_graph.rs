@@ -26,7 +26,12 @@ fn run(store: &Path, worker: &Path, graph: &Path, silence: Duration) -> Result<E
     let graph = serde_json::from_str::<GraphSpec>(&text)?.graph();
     let mut worker = WorkerSpec::new(worker.to_owned());
     worker.silence = silence;
-    let settings = LocalSettings { workers: [(WorkerName::Stages, worker)].into(), threads: 2, gpus: vec![], gpu_locks: "/tmp".into() };
+    let settings = LocalSettings {
+        workers: [(WorkerName::Stages, worker)].into(),
+        threads: 2,
+        gpus: vec![],
+        gpu_locks: "/tmp".into(),
+    };
     let (path, digest, wishes) = ("test.yaml", Digest::of(b""), &Wishes::default());
     let outcome =
         execute(&Work { graph: &graph, recipe: "test", path, digest, wishes }, &View::new(&store, "test"), settings)?;

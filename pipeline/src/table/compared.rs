@@ -1,0 +1,93 @@
+//! What a reader compares rows by: how the encoders behind them were trained. Where it is the same for all rows it is told once,
+//! where it differs it is a column.
+
+use super::Outcome;
+use super::nodes::with_upstream;
+use crate::plan::{Edge, Node};
+use crate::recipe::schema::{default, plain};
+use petgraph::Direction::Incoming;
+use petgraph::graph::{EdgeReference, NodeIndex};
+use petgraph::visit::EdgeRef;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Parameters that families share by these names, in the order in which they are told.
+const PARAMETERS: [&str; 7] = ["encoder", "epochs", "steps", "images", "batch", "optimiser", "precision"];
+/// The port of what is done to images before a network sees them.
+const VIEWS: &str = "views";
+
+/// One of them, with its value in each row; `-` where it does not count.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compared {
+    pub name: String,
+    pub values: Vec<String>,
+}
+
+impl Compared {
+    /// Its value, where all rows in which it counts have one.
+    pub fn shared(&self) -> Option<&str> {
+        let mut counting = self.values.iter().filter(|value| *value != NOTHING);
+        let first = counting.next()?;
+        counting.all(|value| value == first).then_some(first)
+    }
+}
+
+const NOTHING: &str = "-";
+
+/// Those that count in any row; `rows`: the nodes of each row's cells. A row is made of what it measures and of what that stands
+/// on; of the former the settings are told elsewhere.
+pub(super) fn compared(outcome: &Outcome, rows: &[Vec<NodeIndex>]) -> Vec<Compared> {
+    let upstream: Vec<BTreeSet<NodeIndex>> = rows.iter().map(|cells| before(outcome, cells)).collect();
+    let of_rows = |name: &str, value: &dyn Fn(NodeIndex) -> Option<String>| Compared {
+        name: name.to_owned(),
+        values: upstream.iter().map(|nodes| joined(nodes.iter().filter_map(|&node| value(node)))).collect(),
+    };
+    let parameters = PARAMETERS.map(|name| of_rows(name, &|node| parameter(&outcome.graph[node], name)));
+    let views = of_rows(VIEWS, &|node| views(outcome, node));
+    let all = parameters.into_iter().chain([views]);
+    all.filter(|compared| compared.values.iter().any(|value| value != NOTHING)).collect()
+}
+
+fn before(outcome: &Outcome, cells: &[NodeIndex]) -> BTreeSet<NodeIndex> {
+    let all: BTreeSet<NodeIndex> = cells.iter().flat_map(|&cell| with_upstream(outcome.graph, cell)).collect();
+    all.into_iter().filter(|node| !cells.contains(node)).collect()
+}
+
+fn joined(values: impl Iterator<Item = String>) -> String {
+    let values: BTreeSet<String> = values.collect();
+    if values.is_empty() { NOTHING.to_owned() } else { values.into_iter().collect::<Vec<_>>().join(" / ") }
+}
+
+fn parameter(node: &Node, name: &str) -> Option<String> {
+    let property = &node.kind.params["properties"][name];
+    let counts = property.is_object() && property["x-unused"] != true;
+    let value = node.params.get(name).filter(|value| counts && !value.is_null())?;
+    Some(told(property, value))
+}
+
+/// `conv4 (width 64)`: of a map its kind, and what is not as it is by default.
+fn told(schema: &Value, value: &Value) -> String {
+    let Some(entries) = value.as_object() else { return plain(value) };
+    let differs = |name: &str, value: &Value| *value != default(&schema["properties"][name]);
+    let others = entries.iter().filter(|(name, value)| *name != "kind" && differs(name, value));
+    let others: Vec<String> = others.map(|(name, value)| format!("{name} {}", plain(value))).collect();
+    match (entries.get("kind"), others.is_empty()) {
+        (Some(kind), true) => plain(kind),
+        (Some(kind), false) => format!("{} ({})", plain(kind), others.join(", ")),
+        (None, true) => "default".to_owned(),
+        (None, false) => others.join(", "),
+    }
+}
+
+/// The kind of what is on a node's port of views, with what is not as it is by default.
+fn views(outcome: &Outcome, node: NodeIndex) -> Option<String> {
+    let is_views = |edge: &EdgeReference<'_, Edge>| {
+        let port = outcome.graph[node].kind.needs.iter().find(|port| port.name == edge.weight().port);
+        edge.weight().used && port.is_some_and(|port| port.type_ == VIEWS)
+    };
+    let edge = outcome.graph.edges_directed(node, Incoming).find(is_views)?;
+    let source = &outcome.graph[edge.source()];
+    let own: Vec<String> = source.keyed_params.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect();
+    let own = if own.is_empty() { String::new() } else { format!(" ({})", own.join(", ")) };
+    Some(format!("{}{own}", source.kind.name))
+}
