@@ -6,6 +6,7 @@
 //! `{"name": "accuracy", "split": "test", "value": 0.9}`; `THREADS` and `DEVICE` say what it may use. What it prints goes to the log.
 
 use super::last_words::LastWords;
+use crate::terminal::beginning;
 use anyhow::{Context, Result, bail};
 use pretext_protocol::{Catalogue, Cost, HEARTBEAT_SECONDS, Measurement, PROTOCOL, Reply, Request, Run, requests};
 use serde_json::Value;
@@ -174,7 +175,7 @@ fn read_measurements(place: &std::path::Path) -> Result<Vec<Measurement>> {
     let text = fs::read_to_string(place).context("cannot read what the command wrote to $MEASURES")?;
     let measurement = |line: &str| {
         serde_json::from_str(line).with_context(|| {
-            let expected = r#"{"name": "accuracy", "split": "test", "value": 0.9}"#;
+            let (line, expected) = (beginning(line, 120), r#"{"name": "accuracy", "split": "test", "value": 0.9}"#);
             format!("the command wrote `{line}` to $MEASURES, where each line is like {expected}")
         })
     };
