@@ -45,6 +45,11 @@ pub fn counted(number: usize, noun: &str) -> String {
     format!("{} {}", count(number as u64), if number == 1 { noun.to_owned() } else { plural(noun) })
 }
 
+/// What an error is in one line; what is listed behind a colon stands below it.
+pub fn first_line(error: &str) -> &str {
+    error.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no reason given").trim_end_matches(':')
+}
+
 /// `seeds` of `seed`, `categories` of `category`, `losses` of `loss`.
 pub fn plural(noun: &str) -> String {
     if let Some(stem) = noun.strip_suffix("is") {
@@ -158,6 +163,15 @@ mod tests {
         assert_eq!([-0.0, -0.0004, -0.0005].map(|value| measured(value, "fraction")), ["0.0 %", "0.0 %", "-0.1 %"]);
         assert_eq!([7, 999, 1000, 50_000, 1_234_567].map(count), ["7", "999", "1,000", "50,000", "1,234,567"]);
         assert_eq!([12, 4 << 30, 1536].map(bytes), ["12 B", "4.0 GiB", "1.5 KiB"]);
+    }
+
+    #[test]
+    fn of_an_error_the_first_line_that_says_something_is_taken() {
+        assert_eq!(
+            first_line("\n the command ended with exit code 1:\n    no such file"),
+            "the command ended with exit code 1"
+        );
+        assert_eq!(first_line(""), "no reason given");
     }
 
     #[test]

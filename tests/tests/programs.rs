@@ -124,7 +124,7 @@ fn a_command_that_fails_or_takes_too_long_says_so() {
     let place = place_with(&command("echo first; echo no such file >&2; exit 3", ""));
     let (output, _, err) = place.ran(&["run", "programs.yaml", "--allow-commands"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(err.contains("the command ended with exit code 3:"), "{err}");
+    assert!(err.contains(": the command ended with exit code 3 (log: pretext logs 'line')\n"), "{err}");
     assert!(err.contains("\n        first\n") && err.contains("\n        no such file\n"), "{err}");
 
     let place = place_with(&command("sleep 60", "    timeout: 1s\n"));

@@ -7,6 +7,7 @@ use super::table_specs::Reader;
 use super::tables::{Column, Reference};
 use super::tree::{Content, Name, Tree};
 use crate::plan::Node;
+use crate::terminal::harmless;
 use pretext_protocol::{Measure, StageKind};
 
 /// The split that a measurement is of when the recipe does not say.
@@ -39,7 +40,8 @@ impl Reader<'_> {
         if value.text().is_none() {
             self.problems.push(Problem::wrong_value(&format!("`{word}`"), value, "a text"));
         }
-        value.text().map(String::from)
+        // A title stands in tables, which are read on terminals.
+        value.text().map(|text| harmless(text).into_owned())
     }
 
     fn stage(&mut self, tree: &Tree) -> Option<String> {

@@ -7,6 +7,7 @@
 //! log. What it saves in the folder `$SCRATCH/checkpoint` is in `$RESUME` when the stage goes on; it is told to stop by SIGTERM.
 
 use super::last_words::LastWords;
+use crate::terminal::beginning;
 use anyhow::{Context, Result, bail, ensure};
 use pretext_protocol::{
     CHECKPOINT, Catalogue, Cost, HEARTBEAT_SECONDS, Measurement, PROTOCOL, Reply, Request, Run, from_line, requests,
@@ -201,7 +202,7 @@ fn read_measurements(place: &std::path::Path) -> Result<Vec<Measurement>> {
     let text = fs::read_to_string(place).context("cannot read what the command wrote to $MEASURES")?;
     let measurement = |line: &str| {
         from_line(line.as_bytes()).with_context(|| {
-            let expected = r#"{"name": "accuracy", "split": "test", "value": 0.9}"#;
+            let (line, expected) = (beginning(line, 120), r#"{"name": "accuracy", "split": "test", "value": 0.9}"#);
             format!("the command wrote `{line}` to $MEASURES, where each line is like {expected}")
         })
     };

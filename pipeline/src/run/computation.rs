@@ -233,7 +233,7 @@ fn note_in_log(attempt: &Attempt, error: &str) {
         let mut last = [0];
         let is_in_line = log.seek(SeekFrom::End(-1)).and_then(|_| log.read_exact(&mut last)).is_ok() && last != *b"\n";
         let start = if is_in_line { "\n" } else { "" };
-        let _ = writeln!(log, "{start}pretext: {}", error.lines().next().unwrap_or_default());
+        let _ = writeln!(log, "{start}pretext: {}", text::first_line(error));
     }
 }
 

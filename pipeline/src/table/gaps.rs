@@ -3,6 +3,7 @@
 use super::wording;
 use crate::ids::NodeId;
 use crate::recipe::Column;
+use crate::text;
 use pretext_protocol::Measurement;
 
 /// How many names are written out before the rest is only counted.
@@ -31,8 +32,8 @@ impl Gaps {
         };
         let known = self.failures.iter().position(|failure| failure.node == *failed);
         let at = known.unwrap_or_else(|| {
-            let error = error.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("no reason given");
-            self.failures.push(Failure { node: failed.clone(), error: error.to_owned(), missing: vec![] });
+            let error = text::first_line(error).to_owned();
+            self.failures.push(Failure { node: failed.clone(), error, missing: vec![] });
             self.failures.len() - 1
         });
         if node != failed {

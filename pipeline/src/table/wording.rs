@@ -50,23 +50,33 @@ fn subject(head: &Head) -> String {
 fn spread(table: &Table) -> Option<String> {
     let counted = match &table.over[..] {
         [] => return None,
-        [axis] => text::counted(table.n, one_of(axis)),
+        [axis] => counted(axis, table.n),
         axes => format!("{} over {}", text::counted(table.n, "run"), axes.join(" and ")),
     };
     Some(if table.n > 1 { format!("mean ± sd of {counted}") } else { counted })
 }
 
-/// A value of an axis: one of `seeds` is a seed.
-fn one_of(axis: &str) -> &str {
-    let is_one = ["ss", "us", "is"].iter().any(|end| axis.ends_with(end));
-    axis.strip_suffix('s').filter(|stem| !is_one && !stem.is_empty()).unwrap_or(axis)
+/// `3 seeds`; `3 values of n`, which is no word.
+fn counted(axis: &str, number: usize) -> String {
+    match noun(axis) {
+        Some(noun) => text::counted(number, noun),
+        None => format!("{} of {axis}", text::counted(number, "value")),
+    }
+}
+
+/// What a value of an axis is called, where the axis is called by a word: one of `seeds` is a seed.
+fn noun(axis: &str) -> Option<&str> {
+    let is_singular = ["ss", "us", "is"].iter().any(|end| axis.ends_with(end));
+    let noun = axis.strip_suffix('s').filter(|_| !is_singular).unwrap_or(axis);
+    let is_word = noun.chars().count() > 2 && noun.contains(['a', 'e', 'i', 'o', 'u', 'y']);
+    is_word.then_some(noun)
 }
 
 /// What a cost is the cost of.
 pub(super) fn one_run(over: &[String]) -> String {
     match over {
         [] => String::new(),
-        [axis] => format!(" of one {}", one_of(axis)),
+        [axis] => format!(" of one {}", noun(axis).map_or_else(|| format!("value of {axis}"), String::from)),
         _ => " of one run".to_owned(),
     }
 }
@@ -104,7 +114,6 @@ mod tests {
 
     #[test]
     fn an_axis_is_counted_by_its_values_however_it_is_called() {
-        let counted = |axis, number| text::counted(number, one_of(axis));
         assert_eq!([counted("seed", 1), counted("seed", 3)], ["1 seed", "3 seeds"]);
         assert_eq!([counted("seeds", 1), counted("seeds", 3)], ["1 seed", "3 seeds"]);
         assert_eq!(

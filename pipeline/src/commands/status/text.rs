@@ -2,7 +2,7 @@ use super::Seen;
 use crate::ids::NodeId;
 use crate::run::{pace, percent};
 use crate::store::{RunStatus, Summary};
-use crate::text::{count, duration, rough_duration};
+use crate::text::{count, duration, first_line, rough_duration};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// So many running stages and failures are shown of a run.
@@ -80,8 +80,7 @@ fn running(live: &RunStatus, now: f64) -> String {
 
 fn failures(failed: &[(NodeId, String)], shown: usize) -> String {
     let line = |(node, error): &(NodeId, String)| {
-        let first = error.lines().next().unwrap_or_default();
-        format!("    failed: {node}: {first} (log: pretext logs '{node}')\n")
+        format!("    failed: {node}: {} (log: pretext logs '{node}')\n", first_line(error))
     };
     failed.iter().take(shown).map(line).collect::<String>() + &more(failed.len(), shown, "more failed")
 }

@@ -88,6 +88,8 @@ pub fn plain(value: &Value) -> String {
             format!("{{ {} }}", entries.join(", "))
         }
         Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
+            // Of very large and small ones nobody counts the zeros.
+            Some(float) if float != 0.0 && !(1e-6..1e16).contains(&float.abs()) => format!("{float:e}"),
             Some(float) => (float + 0.0).to_string(),
             None => number.to_string(),
         },

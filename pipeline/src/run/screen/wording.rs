@@ -43,10 +43,9 @@ pub(super) fn lines(update: &Update) -> Option<String> {
 }
 
 fn failure(node: &NodeId, seconds: f64, error: &str, what_now: &str) -> String {
-    let mut lines = error.lines();
-    let first = lines.next().unwrap_or_default();
-    let rest: String = lines.map(|line| format!("\n    {line}")).collect();
-    row(node, &format!("failed after {}: {first} ({what_now}){rest}", text::duration(seconds)))
+    let (took, first) = (text::duration(seconds), text::first_line(error));
+    let rest: String = error.trim().lines().skip(1).map(|line| format!("\n    {line}")).collect();
+    row(node, &format!("failed after {took}: {first} ({what_now}){rest}"))
 }
 
 /// A node's name, and what there is to say about it.
@@ -116,8 +115,7 @@ pub(super) fn closing(summary: &Summary, told: &HashSet<NodeId>) -> String {
     let untold: Vec<_> = summary.failed.iter().filter(|(node, _)| !told.contains(node)).collect();
     let shown = FAILURES.saturating_sub(told.len());
     for (node, error) in untold.iter().take(shown) {
-        let first = error.lines().next().unwrap_or_default();
-        text.push_str(&format!("failed: {node}: {first} ({})\n", log_hint(node)));
+        text.push_str(&format!("failed: {node}: {} ({})\n", text::first_line(error), log_hint(node)));
     }
     let more = untold.len().saturating_sub(shown);
     if more > 0 {
