@@ -31,7 +31,8 @@ pub(super) struct RunArgs {
     /// The numbers of the GPUs that stages may be given, with commas between [default: all that there are]
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
     gpus: Option<Vec<usize>>,
-    /// Compute only this stage, or some of its instances, and what they need: 'probe[method=simclr]'; may be repeated
+    /// Compute only this stage, or some of its instances, and what they need: 'probe[method=simclr]', 'pre*',
+    /// 'probe[method=sim*]'; may be repeated
     #[arg(long, value_name = "STAGE")]
     only: Vec<String>,
     /// Compute this stage though its results are there; may be repeated

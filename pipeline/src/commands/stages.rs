@@ -1,6 +1,6 @@
 use super::places::Places;
 use super::print;
-use crate::recipe::{command, nearest, schema};
+use crate::recipe::{command, nearest_and, schema};
 use anyhow::{Result, bail};
 use clap::Args;
 use pretext_protocol::{Catalogue, Measure, Port, StageKind};
@@ -25,7 +25,7 @@ pub(super) fn stages(args: &StagesArgs) -> Result<ExitCode> {
             Some(kind) => page(kind),
             None => {
                 let names = catalogue.kinds.iter().map(|kind| kind.name.as_str());
-                bail!("there is no kind `{name}`; {} `pretext stages` lists all", nearest(name, names));
+                bail!("there is no kind `{name}`; {}", nearest_and(name, names, "`pretext stages` lists all"));
             }
         },
     };

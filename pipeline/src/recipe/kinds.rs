@@ -1,7 +1,7 @@
 //! Which kinds there are and who computes them.
 
 use super::command;
-use super::problem::{Problem, nearest};
+use super::problem::{Problem, nearest_and};
 use super::tree::Tree;
 use super::workers::Allowed;
 use crate::plan::{Program, WorkerName};
@@ -68,7 +68,7 @@ impl<'a> Kinds<'a> {
             let names = self.catalogue.kinds.iter().map(|kind| &kind.name).chain(self.found.keys());
             let mut names: Vec<&str> = names.map(String::as_str).collect();
             names.sort_unstable();
-            let label = format!("{} `pretext stages` lists all kinds", nearest(name, names));
+            let label = nearest_and(name, names, "`pretext stages` lists all kinds");
             problems.push(Problem::new(use_.span.clone(), format!("there is no kind {}", use_.describe()), label));
             return None;
         };

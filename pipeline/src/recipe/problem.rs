@@ -172,6 +172,18 @@ pub fn nearest<'a>(found: &str, names: impl IntoIterator<Item = &'a str>) -> Str
     }
 }
 
+/// [`nearest`], and what else it may be.
+pub fn nearest_and<'a>(found: &str, names: impl IntoIterator<Item = &'a str>, further: &str) -> String {
+    let near = nearest(found, names);
+    format!("{near}{} {further}", if near.ends_with('?') { "" } else { ";" })
+}
+
+/// [`nearest`], and where none is near what else it may be.
+pub fn nearest_or<'a>(found: &str, names: impl IntoIterator<Item = &'a str>, further: &str) -> String {
+    let near = nearest(found, names);
+    if near.ends_with('?') { near } else { format!("{near}; {further}") }
+}
+
 /// The one that differs by few letters.
 pub fn nearest_name<'a>(found: &str, names: &[&'a str]) -> Option<&'a str> {
     let allowed = found.chars().count().max(4) / 3;

@@ -57,12 +57,14 @@ impl Scalar {
 
     /// What a person would call it.
     pub fn describe(&self) -> String {
-        match self.value() {
+        let shown = match self.value() {
             Value::Null => "nothing".into(),
             Value::String(text) if text.is_empty() => "an empty text".into(),
             Value::String(text) => format!("`{text}`"),
             _ => self.written().trim().to_owned(),
-        }
+        };
+        // The recipe shows another value where this one is pointed at.
+        if matches!(self, Self::Environment(_)) { format!("{shown}, from the environment") } else { shown }
     }
 }
 
@@ -158,6 +160,7 @@ mod tests {
         for text in ["", "~", "null"] {
             let scalar = Scalar::Environment(text.to_owned());
             assert_eq!((scalar.text(), scalar.is_nothing()), (Some(text), true));
+            assert_eq!(scalar.describe(), "nothing, from the environment");
         }
     }
 

@@ -9,7 +9,7 @@ use super::command;
 use super::cycles;
 use super::exclusions::Exclusions;
 use super::expression::Scope;
-use super::problem::{Problem, nearest, nearest_name};
+use super::problem::{Problem, nearest, nearest_and, nearest_name};
 use super::raw::Raw;
 use super::references::{Named, axes_named, part};
 use super::stages::RawStage;
@@ -64,11 +64,10 @@ fn own_axes(stage: &RawStage, raw: &Raw, problems: &mut Vec<Problem>) -> BTreeSe
         let found = raw.axes.iter().position(|axis| axis.name.text == name);
         if found.is_none() {
             let title = format!("axis `{name}` is used by `{}` and not declared", stage.name.text);
-            let mut label = nearest(name, raw.axis_names());
-            if stage.use_.text() == Some(command::KIND) {
-                label +=
-                    &format!("{} the shell's own is written $$({name})", if label.ends_with('?') { "" } else { ";" });
-            }
+            let label = match stage.use_.text() == Some(command::KIND) {
+                true => nearest_and(name, raw.axis_names(), &format!("the shell's own is written $$({name})")),
+                false => nearest(name, raw.axis_names()),
+            };
             problems.push(Problem::new(tree.span.clone(), title, label).at(part(tree, &range)));
         }
         found

@@ -1,6 +1,6 @@
 //! `stages:` as they are written.
 
-use super::problem::{Problem, nearest};
+use super::problem::{Problem, nearest_or};
 use super::raw::{known_names, map, plain_name};
 use super::tree::{Content, Name, Span, Tree};
 use super::{policy, resources};
@@ -73,8 +73,7 @@ fn stage(name: &Name, tree: &Tree, otherwise: &Otherwise, whole: &[&str], proble
 /// `whole`: the stages that one without `use` may be meant to change, where the recipe changes another one.
 fn without_use(name: &Name, tree: &Tree, whole: &[&str]) -> Problem {
     if !whole.is_empty() {
-        let near = nearest(&name.text, whole.iter().copied());
-        let label = if near.ends_with('?') { near } else { format!("{near}; a new one needs `use: KIND`") };
+        let label = nearest_or(&name.text, whole.iter().copied(), "a new one needs `use: KIND`");
         return Problem::new(name.span.clone(), format!("unknown stage `{}`", name.text), label);
     }
     match tree.entries() {

@@ -1,7 +1,7 @@
 //! `tables:` against the graph.
 
 use super::axes::Axis;
-use super::problem::{Problem, nearest};
+use super::problem::{Problem, nearest, nearest_or};
 use super::raw::{Raw, known_names};
 use super::tables::{Column, TableSpec};
 use super::tree::{Content, Name, Tree};
@@ -85,8 +85,7 @@ impl Reader<'_> {
         let others: Vec<&str> = others.map(|(name, _)| name.text.as_str()).collect();
         let is_unknown = self.raw.is_changed && !others.is_empty();
         if is_unknown {
-            let near = nearest(&self.name.text, others);
-            let label = if near.ends_with('?') { near } else { format!("{near}; a new one needs `rows`") };
+            let label = nearest_or(&self.name.text, others, "a new one needs `rows`");
             let title = format!("unknown table `{}`", self.name.text);
             self.problems.push(Problem::new(self.name.span.clone(), title, label));
         }

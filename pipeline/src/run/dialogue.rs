@@ -1,7 +1,7 @@
 //! What a worker says, and what it means for the stage that it computes. Knows nothing of processes, so that it can be held
 //! against whatever bytes somebody makes up.
 
-use crate::terminal::{beginning, harmless};
+use crate::terminal::{beginning, end_of_line, harmless};
 use pretext_protocol::{Cost, Measurement, Progress, Reply};
 use std::io::{BufRead, BufReader, Read};
 
@@ -70,7 +70,7 @@ impl Dialogue {
                 Heard::Ended(Conclusion::Done { measurements, notes, cost })
             }
             Reply::Stopped { id: about } if about == id => Heard::Ended(Conclusion::Stopped),
-            Reply::Failed { id: about, error } if about == id => Heard::Failed(harmless(&error).into_owned()),
+            Reply::Failed { id: about, error } if about == id => Heard::Failed(shortened(&error)),
             other => Heard::Unexpected(other),
         }
     }
@@ -101,9 +101,47 @@ pub(super) fn excerpt(line: &str) -> String {
     beginning(line, 120)
 }
 
+/// An error with lines that a person can read: what was printed before the end of a very long one is left out.
+fn shortened(error: &str) -> String {
+    const LONGEST: usize = 2000;
+    error.lines().map(|line| end_of_line(line, LONGEST)).collect::<Vec<_>>().join("\n")
+}
+
 /// What is said of the stage's progress stands on one line of a terminal.
 fn harmless_progress(progress: Progress) -> Progress {
     let word = |text: String| if text.contains(char::is_control) { beginning(&text, 80) } else { text };
     let values = progress.values.into_iter().map(|(name, value)| (word(name), value)).collect();
     Progress { phase: word(progress.phase), unit: word(progress.unit), values, ..progress }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_worker_says_steers_a_terminal() {
+        let mut dialogue = Dialogue::about(1);
+        let progress = Progress { id: 1, phase: "tr\x1b[2Kain\n".into(), unit: "a\tb".into(), ..Progress::default() };
+        let progress = Progress { values: [("lo\rss".to_owned(), 1.0)].into(), ..progress };
+        let Heard::Progress(heard) = dialogue.hear(Reply::Progress(progress)) else { panic!("it goes on") };
+        let name = heard.values.keys().next().unwrap();
+        assert_eq!((&*heard.phase, &*heard.unit, &**name), ("train", "a    b", "lo ss"));
+        dialogue.hear(Reply::Note { id: 1, text: "12 classes\x1b]0;x\x07\n\u{202e}2 empty".into() });
+        let Heard::Ended(Conclusion::Done { notes, .. }) = dialogue.hear(Reply::Done { id: 1, cost: Cost::default() })
+        else {
+            panic!("it has ended")
+        };
+        assert_eq!(notes, ["12 classes\n2 empty"]);
+        let error = format!("Traceback:\n  {}RuntimeError\x1b[0m\n 1%\r 2%", "x".repeat(5000));
+        let Heard::Failed(error) = dialogue.hear(Reply::Failed { id: 1, error }) else { panic!("it has failed") };
+        let lines: Vec<&str> = error.lines().collect();
+        assert_eq!([lines[0], lines[2]], ["Traceback:", " 2%"]);
+        assert!(lines[1].starts_with("...xxx") && lines[1].ends_with("xxRuntimeError") && lines[1].len() == 2003);
+        let mut said = vec![];
+        read_lines(&b"\x1b[31mEpoch 1\x1b[0m\n"[..], |line| {
+            said.push(line);
+            true
+        });
+        assert_eq!(said, [Line::Garbage("Epoch 1".to_owned())]);
+    }
 }
