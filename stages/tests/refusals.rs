@@ -10,6 +10,14 @@ use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::Path;
 
+/// The data set, and what a kind says of it to parameters that are changed.
+fn refused_with(kind: &str, change: impl FnOnce(&mut Map<String, Value>)) -> String {
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("data");
+    tiny::write_dataset(&data);
+    refused(kind, root.path(), &[("data", &data)], change)
+}
+
 /// What a kind says of the tiny data set in `root`, to parameters that `change` has changed.
 fn refused(kind: &str, root: &Path, inputs: &[(&str, &Path)], change: impl FnOnce(&mut Map<String, Value>)) -> String {
     let entry = tiny::trained_kinds().into_iter().find(|entry| entry.name == kind).unwrap();
@@ -17,7 +25,7 @@ fn refused(kind: &str, root: &Path, inputs: &[(&str, &Path)], change: impl FnOnc
     change(&mut params);
     let run = tiny::request(&entry, params, &root.join("attempt"), inputs);
     let context = Context::new(&run, &tiny::Nobody, &|| false).unwrap();
-    (entry.run)(&run.params, &context).unwrap_err().to_string()
+    format!("{:#}", (entry.run)(&run.params, &context).unwrap_err())
 }
 
 #[test]
@@ -64,4 +72,81 @@ fn evaluations_refuse_features_without_a_test_split() {
         let error = (entry.run)(&run.params, &context).unwrap_err().to_string();
         assert!(error.starts_with("these features have no image of the test split, "), "{}: {error}", entry.name);
     }
+}
+
+#[test]
+fn a_length_that_is_given_twice_is_refused() {
+    let twice = |given: Value| {
+        let change = |params: &mut Map<String, Value>| params.extend(given.as_object().unwrap().clone());
+        refused_with("pretrain/simclr", change)
+    };
+    let leave = "leave one";
+    assert_eq!(
+        twice(json!({ "epochs": 3, "steps": 20 })),
+        format!("the length of the training is given by `epochs: 3` and by `steps: 20`: {leave}")
+    );
+    assert_eq!(
+        twice(json!({ "epochs": 100, "steps": 20, "images": 5000 })),
+        format!("the length of the training is given by `steps: 20` and by `images: 5000`: {leave}")
+    );
+}
+
+#[test]
+fn a_warm_up_that_outlasts_the_training_is_refused() {
+    let error = refused_with("pretrain/supervised", |params| {
+        params.insert("epochs".into(), 3.into());
+        params["optimiser"]["warmup_epochs"] = 3.5.into();
+    });
+    // 160 images in batches of 32.
+    let said = "optimiser.warmup_epochs is 3.5, which are 18 steps, and the training has 15: lower it, or train longer";
+    assert_eq!(error, said);
+}
+
+#[test]
+fn a_momentum_of_nothing_cannot_look_ahead() {
+    let error = refused_with("pretrain/supervised", |params| {
+        params["optimiser"]["momentum"] = 0.into();
+        params["optimiser"]["nesterov"] = true.into();
+    });
+    assert!(error.starts_with("optimiser.nesterov is true and optimiser.momentum is 0"), "{error}");
+}
+
+/// Every pair of an augmentation whose smaller value comes first.
+#[test]
+fn ranges_that_end_before_they_begin_are_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let mut pairs = 0;
+    for entry in catalog::entries().iter().filter(|entry| entry.name.starts_with("augment/")) {
+        let properties = (entry.kind)().params["properties"].as_object().unwrap().clone();
+        for name in properties.keys().filter(|name| name.ends_with("_scale")) {
+            let mut params = tiny::small_params(entry, 1, 32);
+            params.insert(name.clone(), json!([0.5, 0.25]));
+            let run = tiny::request(entry, params, &root.path().join(name), &[]);
+            let context = Context::new(&run, &tiny::Nobody, &|| false).unwrap();
+            let error = (entry.run)(&run.params, &context).unwrap_err().to_string();
+            let said = format!("{name} is [0.5, 0.25], and the smaller comes first: write [0.25, 0.5]");
+            assert_eq!(error, said, "{}", entry.name);
+            pairs += 1;
+        }
+    }
+    assert_eq!(pairs, 6);
+}
+
+#[test]
+fn a_policy_of_another_program_is_looked_at() {
+    let root = tempfile::tempdir().unwrap();
+    let (data, views) = (root.path().join("data"), root.path().join("views"));
+    tiny::write_dataset(&data);
+    fs::create_dir(&views).unwrap();
+    let refused = |operation: Value| {
+        fs::write(views.join("policy.json"), json!({ "operations": [operation] }).to_string()).unwrap();
+        refused("pretrain/simclr", root.path(), &[("data", &data), ("views", &views)], |_| ())
+    };
+    let error = refused(json!({ "op": "grayscale", "p": 20 }));
+    assert!(
+        error.ends_with("policy.json cannot be carried out: grayscale: p is 20, expected a probability, from 0 to 1"),
+        "{error}"
+    );
+    let error = refused(json!({ "op": "random_crop", "padding": 16 }));
+    assert!(error.starts_with("padding is 16 and the images have 16 x 16 pixels"), "{error}");
 }

@@ -106,6 +106,24 @@ fn every_optimiser_goes_on_with_all_its_state() {
     }
 }
 
+/// After 37 batches of five an epoch; and after 36, of which each shows four rotations of 32 images.
+#[test]
+fn trainings_may_end_within_an_epoch() {
+    tch::set_num_threads(tiny::THREADS as i32);
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("data");
+    tiny::write_dataset(&data);
+    let entry = tiny::trained_kinds().into_iter().find(|entry| entry.name == "pretrain/rotation").unwrap();
+    for (length, value) in [("steps", 37), ("images", 4500)] {
+        let place = root.path().join(length);
+        let params = json!({ "epochs": 100, length: value, "optimiser": { "warmup_epochs": 0.5 } });
+        compare(&Case { entry: &entry, params, data: &data }, &place);
+        let curve = std::fs::read_to_string(place.join("undisturbed/side/curve.csv")).unwrap();
+        let last = curve.lines().last().unwrap();
+        assert!(last.starts_with("8,") && !last.ends_with(','), "the last epoch is judged too: {curve}");
+    }
+}
+
 /// Half-precision activations, and the operations of a transformer.
 #[test]
 fn other_precisions_and_networks_go_on_as_well() {

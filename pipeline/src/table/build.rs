@@ -5,7 +5,7 @@ use super::compared::{Compared, compared};
 use super::costs::{RowCost, row_cost};
 use super::gaps::Gaps;
 use super::nodes::{self, Place};
-use super::settings::{Settings, settings};
+use super::settings::{Settings, edges, settings};
 use super::{Outcome, wording};
 use crate::recipe::{Column, TableSpec};
 use petgraph::graph::NodeIndex;
@@ -87,7 +87,7 @@ pub(super) fn table(outcome: &Outcome, spec: &TableSpec) -> Table {
     let rows: Vec<Row> = planned.iter().map(|row| filled(outcome, spec, row, &mut gaps)).collect();
     let columns: Vec<Head> = spec.columns.iter().map(|column| head(outcome, column)).collect();
     let of_column = |at: usize| planned.iter().flat_map(|row| row.cells[at].iter().copied()).collect();
-    let stages = spec.columns.iter().enumerate().map(|(at, column)| (column.from.as_str(), of_column(at)));
+    let stages = || spec.columns.iter().enumerate().map(|(at, column)| (column.from.as_str(), of_column(at)));
     Table {
         name: spec.name.clone(),
         title: spec.title.clone(),
@@ -95,8 +95,8 @@ pub(super) fn table(outcome: &Outcome, spec: &TableSpec) -> Table {
         over: spec.over.clone(),
         n: rows.iter().flat_map(|row| &row.cells).map(|cell| cell.expected).max().unwrap_or(0),
         gaps: gaps.lines(),
-        notes: wording::notes(&columns, &rows, &spec.over),
-        settings: settings(outcome, stages),
+        notes: [wording::notes(&columns, &rows, &spec.over), edges(outcome, stages())].concat(),
+        settings: settings(outcome, stages()),
         compared: compared(outcome, &planned.iter().map(|row| row.cells.concat()).collect::<Vec<_>>()),
         columns,
         rows,

@@ -5,6 +5,7 @@ use super::Outcome;
 use super::nodes::with_upstream;
 use crate::plan::{Edge, Node};
 use crate::recipe::schema::{default, plain};
+use crate::text::count;
 use petgraph::Direction::Incoming;
 use petgraph::graph::{EdgeReference, NodeIndex};
 use petgraph::visit::EdgeRef;
@@ -13,6 +14,8 @@ use std::collections::BTreeSet;
 
 /// Parameters that families share by these names, in the order in which they are told.
 const PARAMETERS: [&str; 7] = ["encoder", "epochs", "steps", "images", "batch", "optimiser", "precision"];
+/// A measurement: how many images went through the network. Four rotations of each cost four times.
+const SEEN: &str = "images_seen";
 /// The port of what is done to images before a network sees them.
 const VIEWS: &str = "views";
 
@@ -44,7 +47,8 @@ pub(super) fn compared(outcome: &Outcome, rows: &[Vec<NodeIndex>]) -> Vec<Compar
     };
     let parameters = PARAMETERS.map(|name| of_rows(name, &|node| parameter(&outcome.graph[node], name)));
     let views = of_rows(VIEWS, &|node| views(outcome, node));
-    let all = parameters.into_iter().chain([views]);
+    let seen = Compared { name: "images seen".to_owned(), ..of_rows(SEEN, &|node| measured(outcome, node)) };
+    let all = parameters.into_iter().chain([seen, views]);
     all.filter(|compared| compared.values.iter().any(|value| value != NOTHING)).collect()
 }
 
@@ -77,6 +81,12 @@ fn told(schema: &Value, value: &Value) -> String {
         (None, true) => "default".to_owned(),
         (None, false) => others.join(", "),
     }
+}
+
+fn measured(outcome: &Outcome, node: NodeIndex) -> Option<String> {
+    let finished = outcome.finished.get(&outcome.graph[node].id)?;
+    let seen = finished.result.measurements.iter().find(|measurement| measurement.name == SEEN)?;
+    Some(count(seen.value as u64))
 }
 
 /// The kind of what is on a node's port of views, with what is not as it is by default.

@@ -1,6 +1,6 @@
 //! How the stages that a table measures were set, so that its numbers can be compared with others'.
 
-use super::{Outcome, numbers};
+use super::{Finished, Outcome, numbers};
 use crate::plan::Node;
 use crate::recipe::schema::plain;
 use petgraph::graph::NodeIndex;
@@ -46,6 +46,41 @@ fn of_stage(outcome: &Outcome, stage: &str, nodes: &[&Node]) -> Settings {
         summary: kind.map(|kind| kind.summary.clone()).filter(|summary| !summary.is_empty()),
         fixed: first.map(|first| fixed(first, nodes)).unwrap_or_default(),
         chosen: chosen(outcome, nodes),
+    }
+}
+
+/// What was chosen at the edge of what was tried: a setting whose name is that of the list that it is chosen from.
+pub(super) fn edges<'a>(outcome: &Outcome, columns: impl Iterator<Item = (&'a str, Vec<NodeIndex>)>) -> Vec<String> {
+    let mut told: Vec<String> = vec![];
+    for (stage, nodes) in columns {
+        let nodes = nodes.iter().map(|&index| &outcome.graph[index]);
+        for (node, Finished { result, .. }) in nodes.filter_map(|node| Some((node, outcome.finished.get(&node.id)?))) {
+            let settings = node.kind.measures.iter().filter(|measure| measure.setting);
+            for Measure { name, .. } in settings {
+                let chosen = result.measurements.iter().find(|measurement| measurement.name == *name);
+                let Some((chosen, edge)) = chosen.and_then(|chosen| edge(node, name, chosen.value)) else { continue };
+                let note = format!(
+                    "{stage}: {name} {}, the {edge} that was tried, was chosen in some rows: beyond it there may be a better one",
+                    numbers::plain(chosen)
+                );
+                if !told.contains(&note) {
+                    told.push(note);
+                }
+            }
+        }
+    }
+    told
+}
+
+/// The value, and at which edge of the node's list of the same name it lies.
+fn edge(node: &Node, name: &str, chosen: f64) -> Option<(f64, &'static str)> {
+    let tried: Vec<f64> = node.params.get(name)?.as_array()?.iter().filter_map(Value::as_f64).collect();
+    let (least, most) = (tried.iter().copied().reduce(f64::min)?, tried.iter().copied().reduce(f64::max)?);
+    match chosen {
+        _ if least == most => None,
+        _ if chosen == least => Some((chosen, "smallest")),
+        _ if chosen == most => Some((chosen, "largest")),
+        _ => None,
     }
 }
 

@@ -1,4 +1,5 @@
 use super::Policy;
+use super::check::rising;
 use super::contrastive::{self, View};
 use crate::context::Context;
 use crate::stage::{About, OutputAbout, Stage};
@@ -66,6 +67,7 @@ impl Stage for ByolViews {
     };
 
     fn run(params: Params, context: &Context) -> Result<()> {
+        rising("crop_scale", params.crop_scale)?;
         params.policy().publish(context)
     }
 }

@@ -2,6 +2,7 @@
 //! applies it.
 
 mod byol;
+mod check;
 mod contrastive;
 mod image;
 mod loader;

@@ -1,4 +1,5 @@
 use super::Policy;
+use super::check::rising;
 use super::contrastive::{self, View};
 use crate::context::Context;
 use crate::stage::{About, OutputAbout, Stage};
@@ -96,6 +97,8 @@ impl Stage for MultiCropViews {
     };
 
     fn run(params: Params, context: &Context) -> Result<()> {
+        rising("global_scale", params.global_scale)?;
+        rising("local_scale", params.local_scale)?;
         params.policy().publish(context)
     }
 }

@@ -5,7 +5,7 @@ use super::{Image, Operation, Rgb8, operation, picture};
 use crate::context::Context;
 use crate::data;
 use crate::random::{Purpose, Rng};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -35,7 +35,10 @@ impl Policy {
     }
 
     pub fn open(folder: &Path) -> Result<Self> {
-        data::read_json(&folder.join("policy.json"))
+        let path = folder.join("policy.json");
+        let policy: Self = data::read_json(&path)?;
+        policy.check().with_context(|| format!("{} cannot be carried out", path.display()))?;
+        Ok(policy)
     }
 
     /// Publishes the policy, with a picture of what it does beside the result.
@@ -44,7 +47,7 @@ impl Policy {
         picture::draw(self, &context.side().join("views.png"))
     }
 
-    fn operations(&self, view: usize) -> &[Operation] {
+    pub(super) fn operations(&self, view: usize) -> &[Operation] {
         match self {
             Self::Operations(operations) => operations,
             Self::Views(views) => views.get(view % views.len().max(1)).map_or(&[], Vec::as_slice),

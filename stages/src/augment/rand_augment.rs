@@ -48,6 +48,7 @@ impl Stage for RandAugmentViews {
     };
 
     fn run(params: Params, context: &Context) -> Result<()> {
+        params.common.check()?;
         params.policy().publish(context)
     }
 }

@@ -1,4 +1,5 @@
 use super::Policy;
+use super::check::rising;
 use super::contrastive::{View, strengths};
 use crate::context::Context;
 use crate::stage::{About, OutputAbout, Stage};
@@ -67,6 +68,7 @@ impl Stage for SimClrViews {
     };
 
     fn run(params: Params, context: &Context) -> Result<()> {
+        rising("crop_scale", params.crop_scale)?;
         params.policy().publish(context)
     }
 }

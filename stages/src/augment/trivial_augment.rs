@@ -1,3 +1,4 @@
+use super::check::rising;
 use super::{Operation, Policy, standard};
 use crate::context::Context;
 use crate::stage::{About, OutputAbout, Stage};
@@ -29,6 +30,11 @@ impl Default for Params {
 }
 
 impl Params {
+    /// An error where what they ask for is impossible.
+    pub fn check(&self) -> Result<()> {
+        rising("erase_scale", self.erase_scale)
+    }
+
     /// With `operation` between flip and erasing.
     pub fn policy(&self, operation: Operation) -> Policy {
         let mut operations = self.standard.operations();
@@ -54,6 +60,7 @@ impl Stage for TrivialAugmentViews {
     };
 
     fn run(params: Params, context: &Context) -> Result<()> {
+        params.check()?;
         params.policy(Operation::TrivialAugment).publish(context)
     }
 }

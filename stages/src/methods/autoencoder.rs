@@ -3,7 +3,7 @@
 //!
 //! Deviations: the bottleneck is the pooled feature vector, the one that is judged afterwards, and no layer of its own.
 
-use super::pretrain::{Common, FAMILY, Inputs, NEEDS_WITHOUT_VIEWS, pretrain};
+use super::pretrain::{Common, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, pretrain};
 use crate::augment::{Batch, Policy};
 use crate::context::Context;
 use crate::nn::decoder::Decoder;
@@ -46,7 +46,7 @@ impl Stage for Autoencoder {
         docs: "Mean squared error of the normalised image; the bottleneck is the pooled feature vector. Trains on the \
                images as they are.",
         needs: NEEDS_WITHOUT_VIEWS,
-        ..FAMILY
+        ..TRAINED
     };
 
     fn run(params: Params, context: &Context) -> Result<()> {

@@ -7,7 +7,7 @@
 //! blurs and solarises them unequally; projector and predictor are narrower than the paper's 4,096. The first layer of each has no bias, as
 //! batch norm takes it away.
 
-use super::pretrain::{Common, FAMILY, Inputs, pretrain};
+use super::pretrain::{Common, Inputs, TRAINED, pretrain};
 use crate::augment::{Batch, SimClrViews};
 use crate::context::Context;
 use crate::nn::encoder::Encoder;
@@ -60,7 +60,7 @@ impl Stage for Byol {
         docs: "2 - 2 cos of prediction and target (eq. 2), the sum of both directions. Deviations: SGD in place of LARS; \
                narrower projector and predictor (the paper has 4096). Without views: augment/simclr with its defaults; \
                the paper's unequal ones are augment/byol.",
-        ..FAMILY
+        ..TRAINED
     };
 
     fn run(params: Params, context: &Context) -> Result<()> {
@@ -159,7 +159,7 @@ impl Method for Bootstrap {
     }
 
     fn after_step(&mut self, step: usize, steps: usize) {
-        self.target.update(ema::momentum(step, steps, self.ema));
+        self.target.update(ema::momentum(step, steps + 1, self.ema));
     }
 
     fn kept(&self) -> Vec<(String, tch::Tensor)> {
@@ -172,4 +172,32 @@ impl Method for Bootstrap {
 /// Both are `[batch, dim]`, row i of each from the same image; the target is given without gradient.
 pub fn regression(prediction: Tensor<2>, target: Tensor<2>) -> Tensor<1> {
     (l2_normalise(prediction) - l2_normalise(target)).square().sum_dim(1).mean()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::encoder::EncoderConfig;
+
+    /// The weights of the target network after the last of so many steps, in which the online network has become twice itself.
+    #[test]
+    fn the_target_follows_to_the_last_step() {
+        let encoder = EncoderConfig { width: 4, ..EncoderConfig::default() };
+        let common = Common { encoder, ..Common::default() };
+        let params = Params { common, projector_hidden: 8, projector_out: 4, predictor_hidden: 8, ..Params::default() };
+        let device = crate::nn::device("cpu").unwrap().autodiff();
+        let mut method = Bootstrap::new(&mut Init::new(0, &device), &params);
+        let trained = state::entries(&method.model.online).into_iter().filter(|entry| entry.trained);
+        trained.for_each(|mut entry| tch::no_grad(|| drop(entry.tensor.g_mul_scalar_(2.0))));
+        let first_weight = |network: &Network| {
+            let weight = state::named(network).swap_remove(0).1.flatten(0, -1);
+            weight.double_value(&[0])
+        };
+        let before = first_weight(method.target.network());
+        method.after_step(9, 10);
+        // Of ten steps the last is number 9, where tau is 1 - .004 (1 + cos(.9 pi)) / 2.
+        let share = 0.004 * (1.0 + (0.9 * std::f64::consts::PI).cos()) / 2.0;
+        let moved = first_weight(method.target.network()) / before - 1.0;
+        assert!((moved / share - 1.0).abs() < 0.01 && moved > 0.0, "{moved} in place of {share}");
+    }
 }

@@ -7,7 +7,7 @@
 //! There is no shuffling of batch norm between devices, since there is one device, and nothing in its place: the keys of
 //! a step share their batch's statistics and those in the queue do not, by which a network could tell its own key.
 
-use super::pretrain::{Common, FAMILY, Inputs, pretrain};
+use super::pretrain::{Common, Inputs, TRAINED, pretrain};
 use crate::augment::{Batch, SimClrViews};
 use crate::context::Context;
 use crate::nn::encoder::Encoder;
@@ -31,7 +31,7 @@ pub struct Params {
     #[serde(flatten)]
     common: Common,
     /// of the InfoNCE loss (eq. 1)
-    #[schemars(extend("exclusiveMinimum" = 0))]
+    #[schemars(range(min = 0.001))]
     temperature: f64,
     /// keys of earlier images that a query is compared with
     #[schemars(range(min = 1, max = 1_048_576), extend("x-unit" = "keys"))]
@@ -64,7 +64,7 @@ impl Stage for MoCo {
         docs: "InfoNCE (He et al. 2020, arXiv:1911.05722, eq. 1) against a queue of keys from a momentum encoder. \
                Deviations: queue and ema as in the authors' CIFAR-10 demonstration (the paper has 65536 and .999); no \
                shuffling of batch norm, and nothing in its place. Without views: augment/simclr with its defaults.",
-        ..FAMILY
+        ..TRAINED
     };
 
     fn run(params: Params, context: &Context) -> Result<()> {

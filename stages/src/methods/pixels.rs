@@ -15,7 +15,7 @@ impl Stage for Pixels {
         summary: "Raw pixels in place of an encoder: a control",
         docs: "Every pixel is normalised by the mean and standard deviation of its channel, nothing else.",
         needs: NEEDS_WITHOUT_VIEWS,
-        unused: &["encoder", "epochs", "batch", "optimiser", "precision", "online_knn", "seed"],
+        unused: &["encoder", "epochs", "steps", "images", "batch", "optimiser", "precision", "online_knn", "seed"],
         ..FAMILY
     };
 

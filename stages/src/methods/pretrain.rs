@@ -8,7 +8,7 @@ use crate::data::{Dataset, Manifest, Split};
 use crate::nn::Init;
 use crate::nn::encoder::{Encoder, EncoderConfig};
 use crate::nn::ops::has_fast_bfloat16;
-use crate::stage::{About, DATA, OutputAbout, PortAbout};
+use crate::stage::{About, DATA, MeasureAbout, OutputAbout, PortAbout};
 use crate::tasks::OnlineKnn;
 use crate::train::{Judge, Method, OptimiserConfig, Training, train};
 use anyhow::{Result, ensure};
@@ -21,9 +21,16 @@ use serde::{Deserialize, Serialize};
 pub struct Common {
     /// the network that is trained
     pub encoder: EncoderConfig,
-    /// passes over the training images
+    /// passes over the training images, unless `steps` or `images` gives the length
     #[schemars(range(min = 1), extend("x-unit" = "epochs"))]
     pub epochs: u32,
+    /// in place of epochs: batches
+    #[schemars(range(min = 1), extend("x-unit" = "steps"))]
+    pub steps: Option<u32>,
+    /// in place of epochs: images that pass through the network, every view of an image and each of its four rotations
+    /// counted, to the end of the batch
+    #[schemars(range(min = 1), extend("x-unit" = "images"))]
+    pub images: Option<u64>,
     /// images in a step; what is left at an epoch's end is dropped
     #[schemars(range(min = 2), extend("x-unit" = "images"))]
     pub batch: u32,
@@ -45,12 +52,35 @@ impl Default for Common {
         Self {
             encoder: EncoderConfig::default(),
             epochs: 100,
+            steps: None,
+            images: None,
             batch: 128,
             optimiser: OptimiserConfig::default(),
             precision: Precision::Float32,
             online_knn: 5,
             seed: 0,
         }
+    }
+}
+
+impl Common {
+    /// How many batches the training has, of which an epoch has `steps_per_epoch` and each puts `seen` images through the network
+    /// for each of its own.
+    fn total_steps(&self, steps_per_epoch: usize, seen: usize) -> Result<usize> {
+        let epochs = Some(self.epochs).filter(|&epochs| epochs != Self::default().epochs);
+        let given = [
+            epochs.map(|epochs| format!("epochs: {epochs}")),
+            self.steps.map(|steps| format!("steps: {steps}")),
+            self.images.map(|images| format!("images: {images}")),
+        ];
+        let given: Vec<String> = given.into_iter().flatten().collect();
+        ensure!(given.len() < 2, "the length of the training is given by `{}`: leave one", given.join("` and by `"));
+        let batch_seen = u64::from(self.batch) * seen as u64;
+        Ok(match (self.steps, self.images) {
+            (Some(steps), _) => steps as usize,
+            (_, Some(images)) => images.div_ceil(batch_seen) as usize,
+            (None, None) => self.epochs as usize * steps_per_epoch,
+        })
     }
 }
 
@@ -66,8 +96,17 @@ const VIEWS: PortAbout = PortAbout {
 };
 pub const FAMILY: About = About {
     needs: NEEDS,
-    gives: &[OutputAbout { name: "encoder", type_: "encoder", doc: "the encoder after the last epoch" }],
+    gives: &[OutputAbout { name: "encoder", type_: "encoder", doc: "the encoder after the last step" }],
     ..About::NONE
+};
+/// Of those that train.
+pub const TRAINED: About = About { measures: &[IMAGES_SEEN], ..FAMILY };
+const IMAGES_SEEN: MeasureAbout = MeasureAbout {
+    name: "images_seen",
+    splits: &[],
+    unit: "",
+    setting: false,
+    doc: "images that passed through the network in training, every view of an image and each of its four rotations counted",
 };
 
 /// The opened inputs of a pretraining stage.
@@ -101,8 +140,9 @@ pub fn pretrain<M: Method>(
         batch <= images,
         "batch is {batch} and there are {images} training images: lower `batch` or raise the data's `train`"
     );
-    // The images themselves are what is judged later.
     let source = Size { height: data.manifest.height, width: data.manifest.width };
+    policy.check_on(M::VIEWS, source)?;
+    // The images themselves are what is judged later.
     for Size { height, width } in (0..M::VIEWS).map(|view| policy.size(view, source)).chain([source]) {
         common.encoder.check([height, width])?;
     }
@@ -118,8 +158,33 @@ pub fn pretrain<M: Method>(
     let knn = if common.online_knn > 0 { OnlineKnn::new(data, common.seed, context) } else { None };
     let accuracy = |encoder: &Encoder| knn.as_ref()?.accuracy(encoder);
     let judge = knn.is_some().then_some(Judge { times: common.online_knn as usize, accuracy: &accuracy });
-    let training = Training { loader, epochs: common.epochs as usize, optimiser: &common.optimiser, judge };
+    let steps = common.total_steps(loader.steps_per_epoch(), M::SEEN)?;
+    let training = Training { loader, steps, optimiser: &common.optimiser, judge };
+    training.check()?;
     train(&mut method, &training, context)?;
+    context.measure(IMAGES_SEEN.name, "", (steps * batch * M::SEEN) as f64);
     let encoder = EncoderArtifact::new(Some(&common.encoder), &data.manifest);
     encoder.save(Some(method.encoder()), &context.output("encoder")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_training_is_as_long_as_it_is_asked_to_be() {
+        let steps = |change: fn(&mut Common)| {
+            let mut common = Common { batch: 32, ..Common::default() };
+            change(&mut common);
+            common.total_steps(5, 4).ok()
+        };
+        assert_eq!(steps(|_| ()), Some(500));
+        assert_eq!(steps(|common| common.epochs = 3), Some(15));
+        assert_eq!(steps(|common| common.steps = Some(37)), Some(37));
+        // A batch shows 128 images.
+        assert_eq!(steps(|common| common.images = Some(36 * 128)), Some(36));
+        assert_eq!(steps(|common| common.images = Some(36 * 128 + 1)), Some(37));
+        assert_eq!(steps(|common| (common.steps, common.images) = (Some(37), Some(4500))), None);
+        assert_eq!(steps(|common| (common.epochs, common.steps) = (3, Some(37))), None);
+    }
 }

@@ -17,7 +17,7 @@ impl Stage for Random {
         docs: "The same first weights that the other methods start from at the same seed. Batch norm keeps its initial \
                statistics: mean 0, variance 1.",
         needs: NEEDS_WITHOUT_VIEWS,
-        unused: &["epochs", "batch", "optimiser", "precision", "online_knn"],
+        unused: &["epochs", "steps", "images", "batch", "optimiser", "precision", "online_knn"],
         ..FAMILY
     };
 

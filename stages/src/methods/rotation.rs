@@ -2,7 +2,7 @@
 //! rotations of every image are in the batch; the loss is the cross entropy over four classes, mean over all of them.
 
 use super::classifier::Classifier;
-use super::pretrain::{Common, FAMILY, Inputs, pretrain};
+use super::pretrain::{Common, Inputs, TRAINED, pretrain};
 use crate::augment::{Batch, StandardViews};
 use crate::context::Context;
 use crate::nn::encoder::Encoder;
@@ -23,7 +23,7 @@ impl Stage for Rotation {
         summary: "RotNet: by how many quarter turns was it rotated? (Gidaris et al. 2018, arXiv:1803.07728)",
         docs: "All four rotations of every image are in a batch, so that a step costs four times as much as `batch` \
                says. Without views: padded crop and flip, as augment/standard.",
-        ..FAMILY
+        ..TRAINED
     };
 
     fn run(common: Common, context: &Context) -> Result<()> {
@@ -43,6 +43,7 @@ struct RotationPrediction {
 impl Method for RotationPrediction {
     type Model = Classifier;
     const VIEWS: usize = 1;
+    const SEEN: usize = TURNS;
 
     fn model(&self) -> &Classifier {
         &self.model

@@ -5,7 +5,7 @@
 //! for each (as in lightly); SGD in place of LARS. The projector's last layer is followed by a batch norm, as in lightly
 //! and in the authors' code.
 
-use super::pretrain::{Common, FAMILY, Inputs, pretrain};
+use super::pretrain::{Common, Inputs, TRAINED, pretrain};
 use crate::augment::{Batch, SimClrViews};
 use crate::context::Context;
 use crate::nn::Init;
@@ -28,7 +28,7 @@ pub struct Params {
     #[serde(flatten)]
     common: Common,
     /// of the NT-Xent loss (eq. 1)
-    #[schemars(extend("exclusiveMinimum" = 0))]
+    #[schemars(range(min = 0.001))]
     temperature: f64,
     /// length of the projector's hidden layer
     #[schemars(range(min = 1, max = 8192))]
@@ -54,7 +54,7 @@ impl Stage for SimClr {
         summary: "SimCLR: contrastive learning of two views (Chen et al. 2020, arXiv:2002.05709)",
         docs: "NT-Xent (eq. 1) on the outputs of a two-layer projector. Deviations: batch norm has statistics of its own \
                for each view; SGD in place of LARS. Without views: augment/simclr with its defaults.",
-        ..FAMILY
+        ..TRAINED
     };
 
     fn run(params: Params, context: &Context) -> Result<()> {

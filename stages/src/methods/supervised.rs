@@ -4,7 +4,7 @@
 //! Deviations: a cosine schedule in place of steps.
 
 use super::classifier::Classifier;
-use super::pretrain::{Common, FAMILY, Inputs, pretrain};
+use super::pretrain::{Common, Inputs, TRAINED, pretrain};
 use crate::augment::{Batch, StandardViews};
 use crate::context::Context;
 use crate::nn::encoder::Encoder;
@@ -23,7 +23,7 @@ impl Stage for Supervised {
         version: 3,
         summary: "Supervised training with all labels: the upper control (He et al. 2016, arXiv:1512.03385)",
         docs: "Cross entropy of a linear classifier. Without views: padded crop and flip, as augment/standard.",
-        ..FAMILY
+        ..TRAINED
     };
 
     fn run(common: Common, context: &Context) -> Result<()> {

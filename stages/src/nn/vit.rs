@@ -61,8 +61,8 @@ impl Block {
 #[derive(Module, Debug)]
 pub struct ViT {
     patches: Conv2d,
-    /// `[1, 1, width]`
-    class_token: Param<Tensor<3>>,
+    /// `[width]`
+    class_token: Param<Tensor<1>>,
     blocks: Vec<Block>,
     norm: LayerNorm,
     width: usize,
@@ -72,7 +72,7 @@ impl ViT {
     pub fn new(init: &mut Init, spec: ViTSpec) -> Self {
         Self {
             patches: Conv2d::patches(init, 3, spec.width, spec.patch),
-            class_token: Param::from_tensor(init.normal([1, 1, spec.width]) * 0.02),
+            class_token: Param::from_tensor(init.normal([spec.width]) * 0.02),
             blocks: (0..spec.depth).map(|_| Block::new(init, spec)).collect(),
             norm: LayerNorm::new(init, spec.width),
             width: spec.width,
@@ -91,7 +91,7 @@ impl ViT {
         let dtype = map.dtype();
         let patches = map.flatten::<3>(2, 3).swap_dims(1, 2); // [batch, rows columns, width]
         let patches = patches.clone() + positions(rows, columns, self.width, &patches.device()).cast(dtype);
-        let class_token = self.class_token.val().cast(dtype).expand([batch, 1, self.width]);
+        let class_token = self.class_token.val().cast(dtype).unsqueeze::<3>().expand([batch, 1, self.width]);
         let tokens = Tensor::cat(vec![class_token, patches], 1);
         let tokens = self.blocks.iter().fold(tokens, |x, block| block.forward(x));
         self.norm.forward(tokens.narrow(1, 0, 1)).squeeze_dim(1)

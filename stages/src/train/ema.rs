@@ -40,7 +40,8 @@ impl<M: Module> Ema<M> {
     }
 }
 
-/// BYOL's momentum: from `start` at the first of `steps` to 1 at the last, by half a cosine.
+/// BYOL's momentum: from `start` at the first of `steps` to 1 at the last, by half a cosine. As [`cosine`], it is asked for one step
+/// more than there are (section 3.2: k of K, where k counts from 0).
 pub fn momentum(step: usize, steps: usize, start: f64) -> f64 {
     cosine(step, steps, start, 1.0)
 }

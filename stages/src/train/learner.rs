@@ -27,8 +27,8 @@ impl<'a, M: Method> Learner<'a, M> {
             optimiser: Optimiser::new(method.model(), config),
             method,
             config,
-            total_steps: training.total_steps(),
-            warmup_steps: config.warmup_epochs as usize * training.loader.steps_per_epoch(),
+            total_steps: training.steps,
+            warmup_steps: training.warmup_steps(),
         }
     }
 
@@ -75,11 +75,12 @@ impl<'a, M: Method> Learner<'a, M> {
         (step + 1).is_multiple_of(self.config.accumulate as usize) || step + 1 == self.total_steps
     }
 
-    /// The schedule counts moves of the weights.
+    /// The schedule counts moves of the weights, and ends where a further one would be.
     fn learning_rate(&self, step: usize) -> f64 {
         let accumulate = self.config.accumulate as usize;
         let moves = |steps: usize| steps.div_ceil(accumulate);
-        warmup_cosine(step / accumulate, moves(self.total_steps), moves(self.warmup_steps), self.config.lr, 0.0)
+        let (all, warmup) = (moves(self.total_steps), moves(self.warmup_steps));
+        warmup_cosine(step / accumulate, all + 1, warmup, self.config.lr(), 0.0)
     }
 
     /// All that a checkpoint holds.
@@ -159,5 +160,35 @@ mod tests {
             first = first.take().or_else(|| first_not_finite(named));
         });
         assert_eq!(first.as_deref(), Some("the gradient of head.bias"));
+    }
+
+    /// The rates of a training of so many batches.
+    fn rates(config: &OptimiserConfig, total_steps: usize, warmup_steps: usize) -> Vec<f64> {
+        let init = &mut Init::new(0, &crate::nn::device("cpu").unwrap().autodiff());
+        let encoder = EncoderConfig { width: 4, ..EncoderConfig::default() }.build(init);
+        let head = Linear::new(init, encoder.features(), 2);
+        let mut method = Steep(Model { encoder, head });
+        let optimiser = Optimiser::new(method.model(), config);
+        let learner = Learner { method: &mut method, optimiser, config, total_steps, warmup_steps };
+        (0..total_steps).filter(|&step| learner.moves_after(step)).map(|step| learner.learning_rate(step)).collect()
+    }
+
+    /// torch 2.9: `CosineAnnealingLR(optimiser, 6)` of rate 0.4, each the rate with which a step is made, before
+    /// `scheduler.step()`; before it, where there is a warm-up, a quarter of the rate more at each of four steps.
+    #[test]
+    fn every_step_has_the_rate_that_it_has_in_pytorch() {
+        let config = OptimiserConfig { lr: Some(0.4), ..OptimiserConfig::default() };
+        let cosine = |step: f64| 0.2 * (1.0 + (std::f64::consts::PI * step / 6.0).cos());
+        let falling: Vec<f64> = (0..6).map(|step| cosine(f64::from(step))).collect();
+        let close = |found: &[f64], expected: &[f64]| {
+            assert_eq!(found.len(), expected.len());
+            let all = found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12);
+            assert!(all, "{found:?} in place of {expected:?}");
+        };
+        close(&rates(&config, 6, 0), &falling);
+        close(&rates(&config, 10, 4), &[&[0.1, 0.2, 0.3, 0.4], falling.as_slice()].concat());
+        // 17 batches are six moves of three each, the last of two.
+        close(&rates(&OptimiserConfig { accumulate: 3, ..config.clone() }, 17, 0), &falling);
+        close(&rates(&config, 1, 0), &[0.4]);
     }
 }

@@ -1,8 +1,10 @@
 use crate::augment::{Batch, Loader};
 use crate::nn::encoder::Encoder;
 use crate::train::OptimiserConfig;
+use anyhow::{Result, ensure};
 use burn::module::Module;
 use burn::tensor::Tensor;
+use std::ops::Range;
 
 /// What a pretraining method adds to the loop.
 pub trait Method {
@@ -10,6 +12,8 @@ pub trait Method {
     type Model: Module;
     /// How many views of each image a batch holds.
     const VIEWS: usize;
+    /// How many images pass through the networks for each image of a batch.
+    const SEEN: usize = Self::VIEWS;
     fn model(&self) -> &Self::Model;
     /// The part of the model that is kept and judged.
     fn encoder(&self) -> &Encoder;
@@ -27,7 +31,8 @@ pub trait Method {
 /// How long and how fast to train, and how often to look at what has become of the encoder.
 pub struct Training<'a> {
     pub loader: Loader<'a>,
-    pub epochs: usize,
+    /// Batches; the last epoch may have a part of its own only.
+    pub steps: usize,
     pub optimiser: &'a OptimiserConfig,
     /// `None` where nobody can tell.
     pub judge: Option<Judge<'a>>,
@@ -42,13 +47,37 @@ pub struct Judge<'a> {
 }
 
 impl Training<'_> {
-    pub fn total_steps(&self) -> usize {
-        self.epochs * self.loader.steps_per_epoch()
+    /// Epochs that are begun.
+    pub fn epochs(&self) -> usize {
+        self.steps.div_ceil(self.loader.steps_per_epoch())
     }
 
     /// The epoch that a step is in. Both count from 1.
     pub fn epoch_of(&self, step: usize) -> usize {
         (step - 1) / self.loader.steps_per_epoch() + 1
+    }
+
+    /// The steps, from 0, of an epoch, from 1.
+    pub fn steps_of(&self, epoch: usize) -> Range<usize> {
+        let all = self.loader.steps_per_epoch();
+        (epoch - 1) * all..(epoch * all).min(self.steps)
+    }
+
+    /// Steps in which the learning rate rises.
+    pub fn warmup_steps(&self) -> usize {
+        (self.optimiser.warmup_epochs * self.loader.steps_per_epoch() as f64).round() as usize
+    }
+
+    /// An error where it would not be what was asked for.
+    pub fn check(&self) -> Result<()> {
+        self.optimiser.check()?;
+        let (warmup, steps) = (self.warmup_steps(), self.steps);
+        ensure!(
+            warmup <= steps,
+            "optimiser.warmup_epochs is {}, which are {warmup} steps, and the training has {steps}: lower it, or train longer",
+            self.optimiser.warmup_epochs
+        );
+        Ok(())
     }
 }
 

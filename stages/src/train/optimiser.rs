@@ -49,7 +49,7 @@ impl Group {
         let (left_out, members): (Vec<_>, Vec<_>) = (0..params.len()).partition(excluded);
         let adapted = config.kind == OptimiserKind::Lars;
         let groups = [
-            Self { members, weight_decay: config.weight_decay, adapted },
+            Self { members, weight_decay: config.weight_decay(), adapted },
             Self { members: left_out, weight_decay: 0.0, adapted: false },
         ];
         groups.into_iter().filter(|group| !group.members.is_empty()).collect()

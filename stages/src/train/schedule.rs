@@ -2,7 +2,8 @@
 
 use std::f64::consts::PI;
 
-/// From `start` at the first of `steps` to `end` at the last, by half a cosine.
+/// From `start` at the first of `steps` to `end` at the last, by half a cosine. A training of `n` steps asks for those of `n + 1`: its
+/// end is where a further step would be, so that the last one still does something (as PyTorch's `CosineAnnealingLR`).
 pub fn cosine(step: usize, steps: usize, start: f64, end: f64) -> f64 {
     if steps <= 1 {
         return end;

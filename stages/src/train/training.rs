@@ -72,7 +72,7 @@ impl<'a, M: Method> Run<'a, M> {
             context,
             pending: vec![],
             meter: context
-                .meter("train", training.total_steps() as u64 * batch, "images")
+                .meter("train", training.steps as u64 * batch, "images")
                 .start_at(position.step as u64 * batch),
             first_step: position.step,
             seconds_before: position.seconds,
@@ -91,7 +91,7 @@ impl<'a, M: Method> Run<'a, M> {
     fn complete(&mut self) -> Result<()> {
         // An earlier attempt may have been stopped after an epoch and before the encoder was judged.
         self.judge_if_due()?;
-        let steps = self.position.step..self.training.total_steps();
+        let steps = self.position.step..self.training.steps;
         let device = self.context.device.clone().autodiff();
         self.clock.waited = self.training.loader.for_each(steps, &device, |step, batch| self.step(step, batch))?;
         self.check()?;
@@ -116,10 +116,10 @@ impl<'a, M: Method> Run<'a, M> {
     }
 
     fn end_epoch_if_due(&mut self) -> Result<()> {
-        let steps = self.training.loader.steps_per_epoch();
-        if self.position.step.is_multiple_of(steps) {
+        let steps = self.training.steps_of(self.training.epoch_of(self.position.step));
+        if self.position.step == steps.end {
             self.settle()?;
-            self.position.losses.push(self.position.loss_sum / steps as f64);
+            self.position.losses.push(self.position.loss_sum / steps.len() as f64);
             self.position.loss_sum = 0.0;
             self.judge_if_due()?;
         }
@@ -129,8 +129,8 @@ impl<'a, M: Method> Run<'a, M> {
     /// Judges the encoder after an epoch whose turn it is.
     fn judge_if_due(&mut self) -> Result<()> {
         let (Some(judge), epoch) = (&self.training.judge, self.position.losses.len()) else { return Ok(()) };
-        let at_end = self.position.step == epoch * self.training.loader.steps_per_epoch();
-        let is_due = epoch > 0 && at_end && judge.is_due(epoch, self.training.epochs);
+        let at_end = epoch > 0 && self.position.step == self.training.steps_of(epoch).end;
+        let is_due = at_end && judge.is_due(epoch, self.training.epochs());
         if !is_due || self.position.knn.contains_key(&epoch) {
             return Ok(());
         }
@@ -194,9 +194,10 @@ impl<'a, M: Method> Run<'a, M> {
         let steps = self.position.step - self.first_step;
         let images = (steps * self.training.loader.batch) as f64;
         let seconds = (self.clock.started.elapsed() - self.clock.judged).as_secs_f64();
+        let of_time = |what: f64| (steps > 0 && seconds > 0.0).then(|| what / seconds);
         self.context.cost(|cost| {
-            cost.images_per_second = (steps > 0).then(|| images / seconds);
-            cost.data_wait_share = (steps > 0).then(|| self.clock.waited.as_secs_f64() / seconds);
+            cost.images_per_second = of_time(images);
+            cost.data_wait_share = of_time(self.clock.waited.as_secs_f64());
             cost.seconds_before_resume = self.seconds_before;
         });
         let is_judged = self.training.judge.is_some();

@@ -5,7 +5,7 @@ use libtest_mimic::Failed;
 use pretext_stages::methods;
 use pretext_stages::tasks::{nearest, scores};
 use pretext_stages::train::schedule::warmup_cosine;
-use pretext_stages::train::{Optimiser, OptimiserConfig, OptimiserKind, ema};
+use pretext_stages::train::{Exclude, Optimiser, OptimiserConfig, OptimiserKind, ema};
 
 const LOSS: f64 = 1e-5;
 const GRADIENTS: f64 = 1e-4;
@@ -76,7 +76,7 @@ pub fn sgd(case: &Case) -> Result<(), Failed> {
             kind: OptimiserKind::Sgd,
             momentum: case.param("momentum"),
             nesterov: case.name.ends_with("nesterov"),
-            weight_decay: case.param("weight_decay"),
+            weight_decay: Some(case.param("weight_decay")),
             ..OptimiserConfig::default()
         },
     )
@@ -88,9 +88,10 @@ pub fn adamw(case: &Case) -> Result<(), Failed> {
         case,
         &OptimiserConfig {
             kind: OptimiserKind::Adamw,
+            exclude: Exclude::Nothing,
             beta1: beta(0),
             beta2: beta(1),
-            weight_decay: case.param("weight_decay"),
+            weight_decay: Some(case.param("weight_decay")),
             ..OptimiserConfig::default()
         },
     )
@@ -103,7 +104,7 @@ pub fn lars(case: &Case) -> Result<(), Failed> {
         &OptimiserConfig {
             kind: OptimiserKind::Lars,
             momentum: case.param("momentum"),
-            weight_decay: case.param("weight_decay"),
+            weight_decay: Some(case.param("weight_decay")),
             trust: case.param("trust"),
             ..OptimiserConfig::default()
         },

@@ -17,7 +17,7 @@ layer = nn.TransformerEncoderLayer(
 )
 norm = nn.LayerNorm(WIDTH, eps=1e-6)
 blocks = nn.TransformerEncoder(layer, DEPTH, norm, enable_nested_tensor=False)
-class_token = torch.randn(1, 1, WIDTH, requires_grad=True)
+class_token = torch.randn(WIDTH, requires_grad=True)
 with torch.no_grad():
     for parameter in [*patches.parameters(), *blocks.parameters()]:
         parameter.normal_(std=0.3)

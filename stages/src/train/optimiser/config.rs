@@ -1,3 +1,4 @@
+use anyhow::{Result, ensure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,13 +27,14 @@ pub struct OptimiserConfig {
     /// which is sgd with a rate of its own for each weight tensor (section 4). As in solo-learn and lightly, and unlike
     /// the paper, the learning rate stands outside of the momentum
     pub kind: OptimiserKind,
-    /// learning rate after warm-up; falls to 0 by half a cosine
+    /// learning rate after warm-up; falls by half a cosine, to 0 where a further step would follow. null: the kind's own, 0.06 of sgd
+    /// and lars, 0.001 of adamw
     #[schemars(range(min = 0))]
-    pub lr: f64,
+    pub lr: Option<f64>,
     /// of sgd and lars
-    #[schemars(range(min = 0, max = 1))]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub momentum: f64,
-    /// of sgd and lars: look ahead by the momentum (Nesterov)
+    /// of sgd and lars: look ahead by the momentum (Nesterov), which is above 0
     pub nesterov: bool,
     /// of adamw: what is kept of the mean of gradients at each step
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
@@ -40,11 +42,13 @@ pub struct OptimiserConfig {
     /// of adamw: what is kept of the mean of squared gradients at each step
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub beta2: f64,
-    /// of every trained parameter that `exclude` does not name; decoupled in adamw
+    /// of every trained parameter that `exclude` does not name; decoupled in adamw. null: the kind's own, 0.0005 of sgd and lars,
+    /// 0.05 of adamw
     #[schemars(range(min = 0))]
-    pub weight_decay: f64,
+    pub weight_decay: Option<f64>,
     /// what has no weight decay, and with lars no rate of its own: nothing, or bias_and_norm, which are the parameters of
-    /// one dimension (as in the code of SimCLR, arXiv:2002.05709, and in BYOL, arXiv:2006.07733). auto: bias_and_norm with lars, else nothing
+    /// one dimension, a class token among them (as in the code of SimCLR, arXiv:2002.05709, in BYOL, arXiv:2006.07733, and in MAE's
+    /// code, arXiv:2111.06377). auto: bias_and_norm with lars and adamw, nothing with sgd
     pub exclude: Exclude,
     /// of lars: eta, by which a tensor's norm over its gradient's is multiplied (section 4)
     #[schemars(extend("exclusiveMinimum" = 0))]
@@ -58,38 +62,63 @@ pub struct OptimiserConfig {
     /// batches whose mean gradient makes one step; batch norm and contrastive losses see each batch alone
     #[schemars(range(min = 1), extend("x-unit" = "batches"))]
     pub accumulate: u32,
-    /// epochs in which the learning rate rises linearly
+    /// epochs, or a part of one, in which the learning rate rises linearly; no more than the training has
     #[schemars(range(min = 0), extend("x-unit" = "epochs"))]
-    pub warmup_epochs: u32,
+    pub warmup_epochs: f64,
 }
 
 impl Default for OptimiserConfig {
     fn default() -> Self {
         Self {
             kind: OptimiserKind::Sgd,
-            lr: 0.06,
+            lr: None,
             momentum: 0.9,
             nesterov: false,
             beta1: 0.9,
             beta2: 0.999,
-            weight_decay: 5e-4,
+            weight_decay: None,
             exclude: Exclude::Auto,
             trust: 1e-3,
             clip_rate: false,
             clip_norm: 0.0,
             accumulate: 1,
-            warmup_epochs: 0,
+            warmup_epochs: 0.0,
         }
     }
 }
 
 impl OptimiserConfig {
+    pub fn lr(&self) -> f64 {
+        self.lr.unwrap_or(match self.kind {
+            OptimiserKind::Sgd | OptimiserKind::Lars => 0.06,
+            OptimiserKind::Adamw => 1e-3,
+        })
+    }
+
+    pub fn weight_decay(&self) -> f64 {
+        self.weight_decay.unwrap_or(match self.kind {
+            OptimiserKind::Sgd | OptimiserKind::Lars => 5e-4,
+            OptimiserKind::Adamw => 0.05,
+        })
+    }
+
     /// Whether biases and the parameters of norms are left out of weight decay and LARS.
     pub fn excludes_bias_and_norm(&self) -> bool {
         match self.exclude {
-            Exclude::Auto => self.kind == OptimiserKind::Lars,
+            Exclude::Auto => self.kind != OptimiserKind::Sgd,
             Exclude::Nothing => false,
             Exclude::BiasAndNorm => true,
         }
+    }
+
+    /// An error where its parameters contradict each other.
+    pub fn check(&self) -> Result<()> {
+        let looks_ahead = self.nesterov && self.kind != OptimiserKind::Adamw;
+        ensure!(
+            !looks_ahead || self.momentum > 0.0,
+            "optimiser.nesterov is true and optimiser.momentum is 0, by which nothing can look ahead: write `nesterov: false`, or \
+             a momentum as 0.9"
+        );
+        Ok(())
     }
 }

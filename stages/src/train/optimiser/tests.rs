@@ -96,7 +96,7 @@ fn reference(config: &OptimiserConfig, mut params: Values) -> Values {
         let grads = step_gradient(config, step);
         for part in 0..2 {
             let excluded = part == 1 && config.excludes_bias_and_norm();
-            let decay = if excluded { 0.0 } else { config.weight_decay };
+            let decay = if excluded { 0.0 } else { config.weight_decay() };
             let (p_norm, g_norm) = (norm(&params[part]), norm(&grads[part]));
             let mut rate = 1.0;
             if config.kind == OptimiserKind::Lars && !excluded && p_norm > 0.0 && g_norm > 0.0 {
@@ -132,7 +132,7 @@ fn assert_near(got: &Values, expected: &Values, what: &str) {
 
 /// Every kind with every option that it looks at, and some together.
 fn configurations() -> Vec<OptimiserConfig> {
-    let plain = OptimiserConfig { weight_decay: 0.1, ..OptimiserConfig::default() };
+    let plain = OptimiserConfig { weight_decay: Some(0.1), ..OptimiserConfig::default() };
     let sgd = || OptimiserConfig { ..plain.clone() };
     let adamw = || OptimiserConfig { kind: OptimiserKind::Adamw, ..plain.clone() };
     let lars = || OptimiserConfig { kind: OptimiserKind::Lars, trust: 0.2, ..plain.clone() };
@@ -144,12 +144,14 @@ fn configurations() -> Vec<OptimiserConfig> {
         OptimiserConfig { clip_norm: 100.0, ..sgd() },
         OptimiserConfig { accumulate: 3, clip_norm: 0.5, ..sgd() },
         adamw(),
-        OptimiserConfig { exclude: Exclude::BiasAndNorm, beta1: 0.8, beta2: 0.95, accumulate: 2, ..adamw() },
+        // Its own.
+        OptimiserConfig { weight_decay: None, ..adamw() },
+        OptimiserConfig { exclude: Exclude::Nothing, beta1: 0.8, beta2: 0.95, accumulate: 2, ..adamw() },
         lars(),
         OptimiserConfig { clip_rate: true, ..lars() },
         // A trust so large that the rate is clipped to that of sgd.
         OptimiserConfig { clip_rate: true, trust: 10.0, ..lars() },
-        OptimiserConfig { weight_decay: 0.0, nesterov: true, ..lars() },
+        OptimiserConfig { weight_decay: Some(0.0), nesterov: true, ..lars() },
         OptimiserConfig { exclude: Exclude::Nothing, clip_norm: 0.5, accumulate: 2, ..lars() },
     ]
 }
@@ -185,7 +187,7 @@ fn gradients_that_share_memory_are_scaled_once() {
     }
     let param = || Param::from_tensor(tensor(&[1.0, 1.0], [2]));
     let net = Sum { a: param(), b: param() };
-    let config = OptimiserConfig { clip_norm: 1.0, weight_decay: 0.0, ..OptimiserConfig::default() };
+    let config = OptimiserConfig { clip_norm: 1.0, weight_decay: Some(0.0), ..OptimiserConfig::default() };
     let mut optimiser = Optimiser::new(&net, &config);
     let loss = ((net.a.val() + net.b.val()) * tensor(&[3.0, 4.0], [2])).sum();
     optimiser.step(&net, loss.backward(), 1.0);
@@ -231,4 +233,17 @@ fn a_step_before_its_last_batch_leaves_nothing_gathered() {
     let mut restored = Optimiser::new(&net, &config);
     restored.restore(&state, 2).unwrap();
     assert!(!restored.state().iter().any(|(name, _)| name.starts_with("gradient.")));
+}
+
+#[test]
+fn every_kind_has_a_rate_and_a_weight_decay_of_its_own() {
+    let own = |kind| {
+        let config = OptimiserConfig { kind, ..OptimiserConfig::default() };
+        (config.lr(), config.weight_decay(), config.excludes_bias_and_norm())
+    };
+    assert_eq!(own(OptimiserKind::Sgd), (0.06, 5e-4, false));
+    assert_eq!(own(OptimiserKind::Lars), (0.06, 5e-4, true));
+    assert_eq!(own(OptimiserKind::Adamw), (1e-3, 0.05, true));
+    let given = OptimiserConfig { lr: Some(0.5), weight_decay: Some(0.0), ..OptimiserConfig::default() };
+    assert_eq!((given.lr(), given.weight_decay()), (0.5, 0.0));
 }
