@@ -7,6 +7,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     pretext::trace::start();
+    // Whoever starts this may have children ignored, and then nobody could wait for one.
+    // SAFETY: no other thread is there yet.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
     Cli::parse().obey().unwrap_or_else(|error| {
         let text = match error.downcast_ref::<RecipeErrors>() {
             Some(mistakes) => mistakes.render(terminal::wants_colours(&std::io::stderr())),

@@ -16,7 +16,12 @@ pub fn exchange(
 ) -> io::Result<()> {
     match in_one_step(one, other) {
         Err(error) if cannot(&error) => {
-            rename(other, aside).and_then(|()| rename(one, other)).and_then(|()| rename(aside, one))
+            rename(other, aside)?;
+            if let Err(error) = rename(one, other) {
+                rename(aside, other)?;
+                return Err(error);
+            }
+            rename(aside, one)
         }
         done => done,
     }
@@ -49,6 +54,22 @@ mod tests {
     thread_local! {
         /// What the one step is refused with.
         pub(super) static REFUSED: Cell<Option<i32>> = const { Cell::new(None) };
+    }
+
+    #[test]
+    fn what_cannot_be_exchanged_is_where_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other, aside] = ["one", "other", "aside"].map(|name| folder.path().join(name));
+        [&one, &other].map(|place| fs::create_dir(place).unwrap());
+        let refuse = |from: &Path, to: &Path| match from == one {
+            true => Err(io::Error::from_raw_os_error(libc::EIO)),
+            false => fs::rename(from, to),
+        };
+        REFUSED.set(Some(libc::EINVAL));
+        let error = exchange(&one, &other, &aside, refuse).unwrap_err();
+        REFUSED.set(None);
+        assert_eq!(error.raw_os_error(), Some(libc::EIO));
+        assert!(one.exists() && other.exists() && !aside.exists());
     }
 
     /// Each error that the call may give, and whether the folders have changed places afterwards.

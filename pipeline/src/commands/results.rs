@@ -41,7 +41,13 @@ pub(super) fn results(args: &ResultsArgs) -> Result<ExitCode> {
         fs::read_dir(&args.folder).with_context(cannot)?.collect::<Result<Vec<_>, _>>().with_context(cannot)?;
     folders.sort_by_key(fs::DirEntry::file_name);
     for folder in folders.iter().map(fs::DirEntry::path).filter(|folder| folder.join("about.json").is_file()) {
-        let changes = changes(&folder, &args.source)?;
+        let Some(changes) = changes(&folder, &args.source)? else {
+            print(&format!(
+                "{:<28}  its recipe is not here: call this where it was run\n",
+                folder.display().to_string()
+            ))?;
+            continue;
+        };
         mark(&folder, &changes)?;
         let state =
             if changes.is_empty() { "as its recipe and kinds are today".to_owned() } else { changes.join("; ") };
@@ -50,17 +56,22 @@ pub(super) fn results(args: &ResultsArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is no longer as it was when the tables of a folder were made.
-fn changes(folder: &Path, source: &Source) -> Result<Vec<String>> {
+/// What is no longer as it was when the tables of a folder were made; none where their recipe is not found.
+fn changes(folder: &Path, source: &Source) -> Result<Option<Vec<String>>> {
     let place = folder.join("about.json");
     let text = fs::read_to_string(&place).with_context(|| format!("cannot read {}", place.display()))?;
     let about: About = serde_json::from_str(&text)
         .with_context(|| format!("{} is no about.json of published tables", place.display()))?;
     if !about.recipe.path.is_file() {
-        return Ok(vec![format!("its recipe {} is not there", about.recipe.path.display())]);
+        return Ok(None);
     }
-    let recipe = source.recipe(&about.recipe.path, &source.look()?)?;
-    Ok(differences(&about, &recipe))
+    let recipe = source.recipe(&about.recipe.path, &source.look()?);
+    Ok(Some(match recipe {
+        Ok(recipe) => differences(&about, &recipe),
+        Err(_) => {
+            vec![format!("its recipe is no longer valid: `pretext plan {}` says why", about.recipe.path.display())]
+        }
+    }))
 }
 
 fn differences(about: &About, recipe: &Recipe) -> Vec<String> {

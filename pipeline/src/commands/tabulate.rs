@@ -127,6 +127,9 @@ pub(super) fn tabulate(recipe: &Recipe, results: &Results, store: &Store, folder
     });
     let tables = tables(recipe, &numerics(recipe), &finished.collect(), &results.failed)?;
     let shown = tables.terminal(&folders.own.to_string_lossy(), super::terminal_width());
+    if let (1.., Some(folder)) = (results.missing, &folders.published) {
+        bail!("{}, and nothing was published to {}", partial(results, &folders.own), folder.display());
+    }
     if results.missing > 0 {
         return Ok(format!("{}\n{shown}", partial(results, &folders.own)));
     }

@@ -99,9 +99,7 @@ impl Contents {
                     return Some(format!("{} was removed", named(gone)));
                 }
                 (Some(old), Some(new)) if old.name == new.name => {
-                    let was_written = (old.stamp.size, old.stamp.modified_ns, old.stamp.inode)
-                        != (new.stamp.size, new.stamp.modified_ns, new.stamp.inode);
-                    if old.digest != new.digest || was_written {
+                    if old.digest != new.digest || new.stamp.was_written_since(&old.stamp) {
                         let again = if old.digest == new.digest { " and changed back" } else { "" };
                         return Some(format!("{} was changed{again}", named(new)));
                     }
@@ -154,6 +152,13 @@ fn walk(path: &Path, name: PathBuf, at: &Metadata, depth: usize, found: &mut Vec
 }
 
 impl Stamp {
+    /// Whether somebody has written to the file or put another in its place. Some file systems give a file another inode each time
+    /// that it is opened; the kernel's own time stays.
+    fn was_written_since(&self, earlier: &Self) -> bool {
+        let is_another = self.inode != earlier.inode && self.changed_ns != earlier.changed_ns;
+        (self.size, self.modified_ns) != (earlier.size, earlier.modified_ns) || is_another
+    }
+
     fn of(at: &Metadata) -> io::Result<Self> {
         let changed_ns = at.ctime() as u64 * 1_000_000_000 + at.ctime_nsec() as u64;
         Ok(Self { size: at.len(), modified_ns: nanoseconds(at.modified()?), changed_ns, inode: at.ino() })

@@ -117,23 +117,29 @@ impl Computation {
             },
         };
         watch.end(&self.store)?;
-        self.publish(attempt, finished.clone()).or_else(|error| {
-            // What the stage says wrongly will be wrong the next time too; what keeps it from being published may be mended.
-            if !error.is::<StoreError>() || attempt.keep_finished(&finished).is_err() {
-                return Err(error);
-            }
-            let (out, node) = (attempt.out(), &self.job.node.id);
-            Err(error.context(format!(
-                "it is done and cannot be published; its outputs are kept in {}: mend what is said here and run the same command \
-                 again, which publishes them (`--force '{node}'` computes them anew)",
-                out.display()
-            )))
-        })
+        self.keep_unless_publishable(attempt, &finished)?;
+        self.publish(attempt, finished)
+    }
+
+    /// What keeps outputs from being published may be something that a person can mend: before any of them is moved, they are
+    /// looked at, and kept where they are with what the worker said.
+    fn keep_unless_publishable(&self, attempt: &Attempt, finished: &Finished) -> Result<()> {
+        let outputs = publish::outputs(&self.job.node.kind, attempt)?;
+        let check = outputs.iter().try_for_each(|(_, folder)| self.store.check_publishable(folder));
+        let Err(error) = check else { return Ok(()) };
+        attempt.keep_finished(finished)?;
+        let (out, node) = (attempt.out(), &self.job.node.id);
+        Err(anyhow::Error::from(error).context(format!(
+            "it is done and cannot be published; its outputs are kept in {}: mend what is said here and run the same command \
+             again, which publishes them (`--force '{node}'` computes them anew)",
+            out.display()
+        )))
     }
 
     /// Has a worker compute the stage. None where it was stopped.
     fn work(&self, attempt: &Attempt) -> Result<Option<Finished>> {
         let started = Instant::now();
+        attempt.discard_finished()?;
         let log = attempt.create_log()?;
         let request = self.request(attempt)?;
         let mut worker = self.pool.take(&self.terms, &self.job.node)?;

@@ -7,6 +7,7 @@ use std::process::ChildStderr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 const AT_ONCE: usize = 64 << 10;
+const MOST_IN_A_PIPE: usize = 1 << 20;
 
 /// Reads what comes. A thread of its own does, and whoever needs to know that all that was written has been read.
 #[derive(Debug)]
@@ -48,15 +49,20 @@ impl LogPipe {
     /// Has all that was written until now go to the log: what comes later is of another stage. True at the end.
     pub(super) fn drain(&self) -> bool {
         let mut buffer = vec![0; AT_ONCE];
-        let mut inner = self.lock();
-        loop {
+        let (mut inner, mut left) = (self.lock(), MOST_IN_A_PIPE);
+        // Something that the worker has left running may write faster than this reads.
+        while left > 0 {
             match inner.pipe.read(&mut buffer) {
                 Ok(0) => return true,
-                Ok(read) => inner.log.push(&buffer[..read]),
+                Ok(read) => {
+                    inner.log.push(&buffer[..read]);
+                    left = left.saturating_sub(read);
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return error.kind() != ErrorKind::WouldBlock,
             }
         }
+        false
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {

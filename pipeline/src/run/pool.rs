@@ -51,19 +51,20 @@ impl Pool {
 
     /// One that waits, or a new one, that computes a node as its key says.
     pub(super) fn take(&self, terms: &Terms, node: &Node) -> Result<Worker, NoWorker> {
+        let spec = self.specs.get(&terms.worker).ok_or_else(|| NoWorker::Unknown(terms.worker.clone()))?;
         while let Some(worker) = self.pop(terms) {
             if worker.process().is_alive() {
-                return Ok(worker);
+                // It was started for another kind.
+                return check(spec, worker.catalogue(), node).map(|()| worker);
             }
         }
-        let spec = self.specs.get(&terms.worker).ok_or_else(|| NoWorker::Unknown(terms.worker.clone()))?;
         let mut worker = Worker::start(spec, terms.threads)?;
-        let catalogue = worker.describe()?;
+        worker.describe()?;
         // A process computes by the file that it was started from, whatever becomes of that later.
         if spec.is_replaced() {
             return Err(NoWorker::Replaced(spec.name()));
         }
-        check(spec, &catalogue, node).map(|()| worker)
+        check(spec, worker.catalogue(), node).map(|()| worker)
     }
 
     /// Takes back a worker that can compute another stage.

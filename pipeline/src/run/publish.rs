@@ -33,10 +33,6 @@ pub(super) fn artifacts(
     outputs: Vec<(String, PathBuf)>,
     durability: Durability,
 ) -> Result<(BTreeMap<String, Digest>, Vec<Hold>)> {
-    // All are looked at before the first is moved.
-    for (_, folder) in &outputs {
-        store.check_publishable(folder)?;
-    }
     let (mut artifacts, mut holds) = (BTreeMap::new(), Vec::new());
     for (name, folder) in outputs {
         let (digest, hold) = store.publish_artifact(&folder, durability)?;

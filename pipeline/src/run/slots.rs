@@ -42,13 +42,17 @@ impl Slots {
         Arc::new(Self { threads, memory_bytes, gpus, known_gpus: gpus::gpus(), locks, given: Mutex::new(given) })
     }
 
-    /// The GPUs that neither a stage of this run nor another run has, locked.
-    fn lockable(&self, free: &[usize]) -> Vec<(usize, GpuLock)> {
+    /// The GPUs that neither a stage of this run nor another run has, locked. Where no lock can be made they are used without:
+    /// better to share a card than to wait for ever.
+    fn lockable(&self, free: &[usize]) -> Vec<(usize, Option<GpuLock>)> {
         let lock = |&number: &usize| {
             let unknown = || Gpu { number, name: number.to_string() };
             let gpu = self.known_gpus.iter().find(|gpu| gpu.number == number).cloned().unwrap_or_else(unknown);
-            // A lock that cannot be had for another reason than its owner is none: it may be another user's file.
-            gpus::lock(&gpu, &self.locks).ok().flatten().map(|lock| (number, lock))
+            match gpus::lock(&gpu, &self.locks) {
+                Ok(None) => None,
+                Ok(lock) => Some((number, lock)),
+                Err(_) => Some((number, None)),
+            }
         };
         free.iter().filter_map(lock).collect()
     }
@@ -81,7 +85,7 @@ impl Slots {
             threads: wanted.threads,
             memory_bytes: memory_bytes - given.memory_bytes,
             gpus,
-            _locks: locked.into_iter().map(|(_, lock)| lock).collect(),
+            _locks: locked.into_iter().filter_map(|(_, lock)| lock).collect(),
         };
         given.stages += 1;
         given.threads = threads;

@@ -89,6 +89,8 @@ pub struct Worker {
     log_ended: Receiver<()>,
     spec: WorkerSpec,
     version: String,
+    /// As it said last.
+    catalogue: Catalogue,
 }
 
 /// Why a worker did not do what it was asked to.
@@ -127,6 +129,8 @@ impl Worker {
         for name in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"] {
             command.env(name, threads.to_string());
         }
+        // By their places, as the driver and everyone else counts them.
+        command.env("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let failed_to_start = |source| Failure::Start { name: spec.name(), source };
         let mut child = spawn::spawn(command).map_err(failed_to_start)?;
@@ -143,8 +147,16 @@ impl Worker {
             .spawn(move || dialogue::read_lines(replies, |line| sender.send(line).is_ok()))
             .map_err(failed_to_start)?;
         thread("worker-log").spawn(move || (followed.follow(), drop(ended))).map_err(failed_to_start)?;
-        let mut worker =
-            Self { process, incoming, log, log_pipe, log_ended, spec: spec.clone(), version: String::new() };
+        let mut worker = Self {
+            process,
+            incoming,
+            log,
+            log_pipe,
+            log_ended,
+            spec: spec.clone(),
+            version: String::new(),
+            catalogue: Catalogue::default(),
+        };
         worker.greet()?;
         Ok(worker)
     }
@@ -154,11 +166,19 @@ impl Worker {
         &self.version
     }
 
+    /// What it said that it can do.
+    pub(super) fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
     /// What it can do.
     pub fn describe(&mut self) -> Result<Catalogue, Failure> {
         self.send(&Request::Describe);
         match self.receive()? {
-            Reply::Catalogue(catalogue) => Ok(catalogue),
+            Reply::Catalogue(catalogue) => {
+                self.catalogue = catalogue.clone();
+                Ok(catalogue)
+            }
             other => Err(self.unexpected(&other)),
         }
     }

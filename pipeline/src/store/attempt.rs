@@ -80,6 +80,19 @@ impl Attempt {
         files::write_json(&self.finished_place(), finished, Durability::Synced)
     }
 
+    /// Forgets what an earlier attempt has finished, with all that it wrote: the stage is computed anew.
+    pub fn discard_finished(&self) -> Result<()> {
+        if !self.finished_place().exists() {
+            return Ok(());
+        }
+        files::remove(&self.finished_place())?;
+        for folder in [self.out(), self.side(), self.scratch()] {
+            files::remove_folder(&folder)?;
+            files::create_folder(&folder).doing("create", &folder)?;
+        }
+        Ok(())
+    }
+
     fn finished_place(&self) -> PathBuf {
         self.folder.join("finished.json")
     }

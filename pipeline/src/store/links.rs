@@ -2,7 +2,9 @@
 //! comes what it leads to, since an artifact is moved, copied and kept when that is gone.
 
 use super::error::{IoContext, Result, StoreError};
+use super::files;
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
 
@@ -28,11 +30,12 @@ fn settle_link(root: &Path, link: &Path) -> Result<()> {
     let target = fs::read_link(link).doing("read the link", link)?;
     let folder = link.parent().expect("a link lies in a folder");
     let leads_to = without_dots(&folder.join(&target));
-    let Ok(inside) = leads_to.strip_prefix(root) else { return take_in(link, &target) };
+    let Ok(inside) = leads_to.strip_prefix(root) else { return take_in(root, link, &target) };
     if target.is_absolute() {
         let up = folder.strip_prefix(root).map_or(0, |depth| depth.components().count());
         let relative: PathBuf = std::iter::repeat_n(Path::new(".."), up).chain([inside]).collect();
-        fs::remove_file(link).and_then(|()| symlink(relative, link)).doing("make relative", link)?;
+        let new = files::unique_beside(root);
+        symlink(relative, &new).and_then(|()| fs::rename(&new, link)).doing("make relative", link)?;
     }
     Ok(())
 }
@@ -50,13 +53,25 @@ fn without_dots(path: &Path) -> PathBuf {
     plain
 }
 
-/// Puts what a link leads to into its place.
-fn take_in(link: &Path, target: &Path) -> Result<()> {
-    let Ok(real) = fs::canonicalize(link) else {
-        return Err(StoreError::LeadsNowhere { path: link.to_owned(), target: target.to_owned() });
+/// Puts what a link leads to into its place, when it is whole.
+fn take_in(root: &Path, link: &Path, target: &Path) -> Result<()> {
+    let real = match fs::canonicalize(link) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(StoreError::LeadsNowhere { path: link.to_owned(), target: target.to_owned() });
+        }
+        real => real.doing("follow the link", link)?,
     };
-    fs::remove_file(link).doing("replace", link)?;
-    copy(&real, link)
+    if fs::canonicalize(root).doing("find", root)?.starts_with(&real) {
+        return Err(StoreError::NotPlain { path: link.to_owned(), what: "a link to a folder that it lies in" });
+    }
+    let whole = files::unique_beside(root);
+    let copied = copy(&real, &whole)
+        .and_then(|()| fs::remove_file(link).and_then(|()| fs::rename(&whole, link)).doing("replace", link));
+    if copied.is_err() {
+        // What is left of it is in the attempt, and goes with it.
+        let _ = files::remove(&whole);
+    }
+    copied
 }
 
 /// Copies a file or a folder, with what links in it lead to.

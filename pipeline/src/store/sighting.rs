@@ -83,6 +83,8 @@ impl Appearance {
     }
 
     fn holds_what_it_did(&self, before: &Self) -> bool {
-        (self.size, self.modified_ns, self.inode) == (before.size, before.modified_ns, before.inode)
+        // Some file systems give a file another inode each time that it is opened; the kernel's own time stays.
+        let is_another = self.inode != before.inode && self.changed != before.changed;
+        (self.size, self.modified_ns) == (before.size, before.modified_ns) && !is_another
     }
 }

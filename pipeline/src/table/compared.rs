@@ -53,8 +53,8 @@ pub(super) fn compared(outcome: &Outcome, rows: &[Vec<NodeIndex>]) -> Vec<Compar
 }
 
 fn before(outcome: &Outcome, cells: &[NodeIndex]) -> BTreeSet<NodeIndex> {
-    let all: BTreeSet<NodeIndex> = cells.iter().flat_map(|&cell| with_upstream(outcome.graph, cell)).collect();
-    all.into_iter().filter(|node| !cells.contains(node)).collect()
+    let of_cell = |&cell: &NodeIndex| with_upstream(outcome.graph, cell).into_iter().filter(move |node| *node != cell);
+    cells.iter().flat_map(of_cell).collect()
 }
 
 fn joined(values: impl Iterator<Item = String>) -> String {
@@ -100,4 +100,27 @@ fn views(outcome: &Outcome, node: NodeIndex) -> Option<String> {
     let own: Vec<String> = source.keyed_params.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect();
     let own = if own.is_empty() { String::new() } else { format!(" ({})", own.join(", ")) };
     Some(format!("{}{own}", source.kind.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_the_same_wherever_it_counts_is_shared() {
+        let of =
+            |values: &[&str]| Compared { name: "epochs".into(), values: values.iter().map(|v| (*v).into()).collect() };
+        assert_eq!(of(&["-", "6", "6"]).shared(), Some("6"));
+        assert_eq!(of(&["-", "6", "12"]).shared(), None);
+        assert_eq!(of(&["-"]).shared(), None);
+    }
+
+    #[test]
+    fn of_a_map_its_kind_is_told_and_what_is_not_as_it_is_by_default() {
+        let schema = json!({ "properties": { "kind": { "type": "string", "default": "conv4" }, "width": { "type": "integer", "default": 32 } } });
+        assert_eq!(told(&schema, &json!({ "kind": "resnet18", "width": 32 })), "resnet18");
+        assert_eq!(told(&schema, &json!({ "kind": "conv4", "width": 8 })), "conv4 (width 8)");
+        assert_eq!(told(&json!({ "type": "integer" }), &json!(128)), "128");
+    }
 }
