@@ -25,6 +25,8 @@ pub struct About {
     /// One line: what it is, and its source.
     pub summary: &'static str,
     pub docs: &'static str,
+    /// All in which it differs from its paper, some of it shared with others: the only place that tells it. Follows `docs`.
+    pub deviations: &'static [Deviations],
     pub needs: &'static [PortAbout],
     pub gives: &'static [OutputAbout],
     /// Parameters of the family that this kind accepts and ignores.
@@ -34,8 +36,37 @@ pub struct About {
 
 impl About {
     /// What the rest is filled up from.
-    pub const NONE: Self =
-        Self { name: "", version: 1, summary: "", docs: "", needs: &[], gives: &[], unused: &[], measures: &[] };
+    pub const NONE: Self = Self {
+        name: "",
+        version: 1,
+        summary: "",
+        docs: "",
+        deviations: &[],
+        needs: &[],
+        gives: &[],
+        unused: &[],
+        measures: &[],
+    };
+
+    /// `docs`, and a paragraph for each list of deviations.
+    fn whole_docs(&self) -> String {
+        let paragraph = |Deviations { of, list }: &Deviations| format!("\n\nDeviations {of}: {}.", list.join("; "));
+        self.docs.to_owned() + &self.deviations.iter().map(paragraph).collect::<String>()
+    }
+}
+
+/// In what something differs from its papers.
+#[derive(Debug, Clone, Copy)]
+pub struct Deviations {
+    /// What follows the word: `from the paper`, `of the encoders`.
+    pub of: &'static str,
+    pub list: &'static [&'static str],
+}
+
+impl Deviations {
+    pub const fn from_paper(list: &'static [&'static str]) -> Self {
+        Self { of: "from the paper", list }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +104,7 @@ pub fn describe<S: Stage>() -> StageKind {
         name: owned(about.name),
         version: about.version,
         summary: owned(about.summary),
-        docs: owned(about.docs),
+        docs: about.whole_docs(),
         needs: about
             .needs
             .iter()
@@ -186,5 +217,31 @@ fn flatten_choices(object: &mut serde_json::Map<String, Value>) {
         let constants: Vec<Value> = constants.collect();
         object.insert("type".into(), json!("string"));
         object.insert("enum".into(), Value::Array(constants));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deviations_are_the_last_paragraphs_of_the_documentation() {
+        const LISTS: &[Deviations] =
+            &[Deviations::from_paper(&["one", "two"]), Deviations { of: "of all", list: &["three"] }];
+        let about = About { docs: "What it does.", deviations: LISTS, ..About::NONE };
+        let paragraphs = "What it does.\n\nDeviations from the paper: one; two.\n\nDeviations of all: three.";
+        assert_eq!(about.whole_docs(), paragraphs);
+        assert_eq!(About { docs: "Nothing else.", ..About::NONE }.whole_docs(), "Nothing else.");
+    }
+
+    #[test]
+    fn every_kind_that_trains_says_in_what_it_differs_from_its_paper() {
+        let trains =
+            |kind: &StageKind| kind.family() == "pretrain" && kind.params["properties"]["epochs"]["x-unused"] != true;
+        let kinds: Vec<StageKind> = crate::catalog::catalogue().kinds.into_iter().filter(trains).collect();
+        assert!(kinds.len() >= 6);
+        for kind in kinds {
+            assert!(kind.docs.contains("\n\nDeviations from the paper: "), "{}", kind.name);
+        }
     }
 }

@@ -103,6 +103,14 @@ fn a_warm_up_that_outlasts_the_training_is_refused() {
 }
 
 #[test]
+fn first_weights_that_a_transformer_does_not_have_are_refused() {
+    let error = refused_with("pretrain/supervised", |params| {
+        params.insert("encoder".into(), json!({ "kind": "vit_tiny", "width": 12, "init": "pytorch" }));
+    });
+    assert!(error.starts_with("encoder.init says what convolutions are drawn from, and vit_tiny"), "{error}");
+}
+
+#[test]
 fn a_momentum_of_nothing_cannot_look_ahead() {
     let error = refused_with("pretrain/supervised", |params| {
         params["optimiser"]["momentum"] = 0.into();

@@ -1,16 +1,14 @@
 //! Autoencoder (Hinton & Salakhutdinov 2006): the encoder's feature vector must suffice to draw the image again. The loss
 //! is the mean squared error of all values of the normalised image.
-//!
-//! Deviations: the bottleneck is the pooled feature vector, the one that is judged afterwards, and no layer of its own.
 
-use super::pretrain::{Common, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, pretrain};
+use super::pretrain::{Common, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, Policy};
 use crate::context::Context;
 use crate::nn::decoder::Decoder;
-use crate::nn::encoder::Encoder;
+use crate::nn::encoder::{DEVIATIONS, Encoder};
 use crate::nn::layers::Mode;
 use crate::nn::ops::float32;
-use crate::stage::{About, Stage};
+use crate::stage::{About, Deviations, Stage};
 use crate::train::Method;
 use anyhow::{Result, ensure};
 use burn::module::Module;
@@ -45,6 +43,18 @@ impl Stage for Autoencoder {
         summary: "Autoencoder: draw the image again from its feature vector (Hinton & Salakhutdinov 2006)",
         docs: "Mean squared error of the normalised image; the bottleneck is the pooled feature vector. Trains on the \
                images as they are.",
+        deviations: &[
+            Deviations::from_paper(&[
+                "networks are convolutional, where the paper's are fully connected; the decoder is a linear layer and three times \
+                 nearest upsampling and a 3x3 convolution, with batch norm",
+                "the bottleneck is the pooled feature vector, the one that is judged afterwards, and no narrow layer of its own",
+                "all layers are trained together from random weights by sgd, where the paper begins with Boltzmann machines one \
+                 after the other and goes on by conjugate gradients",
+                "squared error of normalised values, where the paper has the cross entropy of values from 0 to 1",
+            ]),
+            TRAINING,
+            DEVIATIONS,
+        ],
         needs: NEEDS_WITHOUT_VIEWS,
         ..TRAINED
     };

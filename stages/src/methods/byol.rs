@@ -2,19 +2,15 @@
 //! (Grill et al. 2020, arXiv:2006.07733). The loss is eq. 2, the squared distance of the normalised prediction and
 //! target, 2 - 2 cos, in both directions, and their *sum*. The target network follows by xi <- tau xi + (1 - tau) theta
 //! (eq. 1), where tau goes from `ema` to 1 by half a cosine (section 3.2).
-//!
-//! Deviations: SGD in place of LARS; without views of `augment/byol` both are drawn from one distribution, where the paper
-//! blurs and solarises them unequally; projector and predictor are narrower than the paper's 4,096. The first layer of each has no bias, as
-//! batch norm takes it away.
 
-use super::pretrain::{Common, Inputs, TRAINED, pretrain};
+use super::pretrain::{Common, Inputs, LARS, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, SimClrViews};
 use crate::context::Context;
-use crate::nn::encoder::Encoder;
+use crate::nn::encoder::{DEVIATIONS, Encoder};
 use crate::nn::layers::{BatchNorm, Linear, Mode};
 use crate::nn::loss::l2_normalise;
 use crate::nn::{Init, state};
-use crate::stage::{About, Stage};
+use crate::stage::{About, Deviations, Stage};
 use crate::train::{Ema, Method, ema};
 use anyhow::Result;
 use burn::module::Module;
@@ -57,9 +53,20 @@ impl Stage for Byol {
         // 2: views and the products of linear layers are rounded otherwise.
         version: 2,
         summary: "BYOL: predict a slow copy's projection of another view (Grill et al. 2020, arXiv:2006.07733)",
-        docs: "2 - 2 cos of prediction and target (eq. 2), the sum of both directions. Deviations: SGD in place of LARS; \
-               narrower projector and predictor (the paper has 4096). Without views: augment/simclr with its defaults; \
-               the paper's unequal ones are augment/byol.",
+        docs: "2 - 2 cos of prediction and target (eq. 2), the sum of both directions. Without views: augment/simclr with its \
+               defaults; the paper's unequal ones are augment/byol.",
+        deviations: &[
+            Deviations::from_paper(&[
+                "without views of augment/byol both are drawn from one distribution, where the paper blurs and solarises them \
+                 unequally",
+                "projector and predictor are narrower than the paper's 4,096",
+                "of their two layers the last has a bias, where the authors' code gives one to the first, from which batch norm \
+                 takes it away",
+            ]),
+            LARS,
+            TRAINING,
+            DEVIATIONS,
+        ],
         ..TRAINED
     };
 

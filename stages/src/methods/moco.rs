@@ -2,19 +2,15 @@
 //! Chen et al. 2020, arXiv:2003.04297). Algorithm 1 of the former: queries q are made by the trained network, keys k by
 //! its momentum encoder, which follows it by theta_k <- m theta_k + (1 - m) theta_q (eq. 2). The loss is InfoNCE
 //! (eq. 1), temperature 0.2; the projector is v2's: linear, ReLU, linear.
-//!
-//! Deviations: a queue of 4,096 and m = .99, as in the authors' CIFAR-10 demonstration, in place of 65,536 and .999.
-//! There is no shuffling of batch norm between devices, since there is one device, and nothing in its place: the keys of
-//! a step share their batch's statistics and those in the queue do not, by which a network could tell its own key.
 
-use super::pretrain::{Common, Inputs, TRAINED, pretrain};
+use super::pretrain::{Common, Inputs, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, SimClrViews};
 use crate::context::Context;
-use crate::nn::encoder::Encoder;
+use crate::nn::encoder::{DEVIATIONS, Encoder};
 use crate::nn::layers::{Linear, Mode};
 use crate::nn::loss::{cross_entropy, l2_normalise};
 use crate::nn::{Init, ops, state};
-use crate::stage::{About, Stage};
+use crate::stage::{About, Deviations, Stage};
 use crate::train::{Ema, Method};
 use anyhow::Result;
 use burn::module::Module;
@@ -62,8 +58,18 @@ impl Stage for MoCo {
         version: 2,
         summary: "MoCo v2: contrastive learning with a queue of keys (Chen et al. 2020, arXiv:2003.04297)",
         docs: "InfoNCE (He et al. 2020, arXiv:1911.05722, eq. 1) against a queue of keys from a momentum encoder. \
-               Deviations: queue and ema as in the authors' CIFAR-10 demonstration (the paper has 65536 and .999); no \
-               shuffling of batch norm, and nothing in its place. Without views: augment/simclr with its defaults.",
+               Without views: augment/simclr with its defaults.",
+        deviations: &[
+            Deviations::from_paper(&[
+                "queue and ema are those of the authors' demonstration on CIFAR-10, where the paper has 65,536 and .999",
+                "no shuffling of batch norm between devices, since there is one, and nothing in its place: the keys of a step share \
+                 their batch's statistics and those in the queue do not, by which a network could tell its own key",
+                "the projector's hidden layer has a width of its own, where the paper's is as wide as the features",
+                "augment/simclr's crops keep at least .08 of the area, where the paper's keep .2, and it does not blur",
+            ]),
+            TRAINING,
+            DEVIATIONS,
+        ],
         ..TRAINED
     };
 

@@ -8,7 +8,7 @@ use crate::data::{Dataset, Manifest, Split};
 use crate::nn::Init;
 use crate::nn::encoder::{Encoder, EncoderConfig};
 use crate::nn::ops::has_fast_bfloat16;
-use crate::stage::{About, DATA, MeasureAbout, OutputAbout, PortAbout};
+use crate::stage::{About, DATA, Deviations, MeasureAbout, OutputAbout, PortAbout};
 use crate::tasks::OnlineKnn;
 use crate::train::{Judge, Method, OptimiserConfig, Training, train};
 use anyhow::{Result, ensure};
@@ -83,6 +83,25 @@ impl Common {
         })
     }
 }
+
+pub const TRAINING: Deviations = Deviations {
+    of: "of every training here",
+    list: &[
+        "batch, learning rate, weight decay and length are parameters, whose defaults are for small images on one machine (of \
+         MoCo's demonstration on CIFAR-10) and not the paper's",
+        "there is no warm-up unless `optimiser.warmup_epochs` asks for one",
+        "first weights are torchvision's and PyTorch's (`encoder.init`), where the authors draw theirs otherwise",
+    ],
+};
+pub const LARS: Deviations = Deviations {
+    of: "of methods whose authors train with lars",
+    list: &[
+        "sgd in its place, with weight decay on biases and norms too (`optimiser.kind`, `optimiser.exclude`)",
+        "the last norm of a residual block starts at 1, where their code has 0",
+        "crops are scaled bilinearly, where their code does it bicubically",
+        "batch norm looks at one machine's batch, of one view",
+    ],
+};
 
 /// Ports and outputs of the family; what is used and what is ignored differs.
 pub const NEEDS: &[PortAbout] = &[DATA, VIEWS];

@@ -2,12 +2,12 @@
 //! rotations of every image are in the batch; the loss is the cross entropy over four classes, mean over all of them.
 
 use super::classifier::Classifier;
-use super::pretrain::{Common, Inputs, TRAINED, pretrain};
+use super::pretrain::{Common, Inputs, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, StandardViews};
 use crate::context::Context;
-use crate::nn::encoder::Encoder;
+use crate::nn::encoder::{DEVIATIONS, Encoder};
 use crate::nn::ops;
-use crate::stage::{About, Stage};
+use crate::stage::{About, Deviations, Stage};
 use crate::train::Method;
 use anyhow::Result;
 use burn::tensor::{Int, Tensor};
@@ -23,6 +23,15 @@ impl Stage for Rotation {
         summary: "RotNet: by how many quarter turns was it rotated? (Gidaris et al. 2018, arXiv:1803.07728)",
         docs: "All four rotations of every image are in a batch, so that a step costs four times as much as `batch` \
                says. Without views: padded crop and flip, as augment/standard.",
+        deviations: &[
+            Deviations::from_paper(&[
+                "a cosine schedule in place of steps, and no Nesterov momentum (`optimiser.nesterov`)",
+                "a ResNet or another encoder in place of Network-in-Network, of which the last, pooled features are judged, where \
+                 the paper's earlier maps do best",
+            ]),
+            TRAINING,
+            DEVIATIONS,
+        ],
         ..TRAINED
     };
 

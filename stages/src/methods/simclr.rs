@@ -1,18 +1,14 @@
 //! SimCLR: bring two views of an image together and push all others of the batch apart (Chen et al. 2020,
 //! arXiv:2002.05709). The loss is NT-Xent, equation 1, mean over both views of every image.
-//!
-//! Deviations: the two views pass through the network one after the other, so that batch norm has statistics of its own
-//! for each (as in lightly); SGD in place of LARS. The projector's last layer is followed by a batch norm, as in lightly
-//! and in the authors' code.
 
-use super::pretrain::{Common, Inputs, TRAINED, pretrain};
+use super::pretrain::{Common, Inputs, LARS, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, SimClrViews};
 use crate::context::Context;
 use crate::nn::Init;
-use crate::nn::encoder::Encoder;
+use crate::nn::encoder::{DEVIATIONS, Encoder};
 use crate::nn::layers::{BatchNorm, Linear, Mode};
 use crate::nn::loss::{cross_entropy, l2_normalise};
-use crate::stage::{About, Stage};
+use crate::stage::{About, Deviations, Stage};
 use crate::train::Method;
 use anyhow::Result;
 use burn::module::Module;
@@ -52,8 +48,19 @@ impl Stage for SimClr {
         // a short training makes more than rounding.
         version: 3,
         summary: "SimCLR: contrastive learning of two views (Chen et al. 2020, arXiv:2002.05709)",
-        docs: "NT-Xent (eq. 1) on the outputs of a two-layer projector. Deviations: batch norm has statistics of its own \
-               for each view; SGD in place of LARS. Without views: augment/simclr with its defaults.",
+        docs: "NT-Xent (eq. 1) on the outputs of a two-layer projector, each layer followed by a batch norm, as in the authors' \
+               code. Without views: augment/simclr with its defaults.",
+        deviations: &[
+            Deviations::from_paper(&[
+                "the two views pass through the network one after the other, so that batch norm has statistics of its own for \
+                 each (as in lightly), where the authors' code joins them",
+                "the projector's hidden layer has a width of its own, where the paper's is as wide as the features, and its last \
+                 norm shifts, where the authors' does not",
+            ]),
+            LARS,
+            TRAINING,
+            DEVIATIONS,
+        ],
         ..TRAINED
     };
 

@@ -1,14 +1,12 @@
 //! Supervised training with all labels: the upper control. Cross entropy of a linear classifier on the encoder's
 //! features; crop and flip (He et al. 2016, arXiv:1512.03385, section 4.2).
-//!
-//! Deviations: a cosine schedule in place of steps.
 
 use super::classifier::Classifier;
-use super::pretrain::{Common, Inputs, TRAINED, pretrain};
+use super::pretrain::{Common, Inputs, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, StandardViews};
 use crate::context::Context;
-use crate::nn::encoder::Encoder;
-use crate::stage::{About, Stage};
+use crate::nn::encoder::{DEVIATIONS, Encoder};
+use crate::stage::{About, Deviations, Stage};
 use crate::train::Method;
 use anyhow::{Result, ensure};
 use burn::tensor::{Tensor, TensorData};
@@ -23,6 +21,14 @@ impl Stage for Supervised {
         version: 3,
         summary: "Supervised training with all labels: the upper control (He et al. 2016, arXiv:1512.03385)",
         docs: "Cross entropy of a linear classifier. Without views: padded crop and flip, as augment/standard.",
+        deviations: &[
+            Deviations::from_paper(&[
+                "a cosine schedule in place of steps",
+                "every channel is normalised, where the paper subtracts the mean of each pixel",
+            ]),
+            TRAINING,
+            DEVIATIONS,
+        ],
         ..TRAINED
     };
 

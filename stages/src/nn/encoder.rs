@@ -1,11 +1,12 @@
 //! What maps an image to a feature vector, and how a recipe names it.
 
-use super::Init;
 use super::convnet::ConvNet;
 use super::layers::{Mode, global_average_pool};
 use super::ops::float32;
 use super::resnet::{ResNet, ResNetSpec, Stem};
 use super::vit::{ViT, ViTSpec};
+use super::{ConvInit, Init};
+use crate::stage::Deviations;
 use anyhow::{Result, ensure};
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -48,18 +49,43 @@ pub struct EncoderConfig {
     #[serde(skip_serializing_if = "is_default_patch")]
     #[schemars(range(min = 1, max = 64), extend("x-unit" = "pixels", "default" = DEFAULT_PATCH))]
     pub patch: u32,
+    /// what the first weights of convolutions are drawn from. torchvision: normal, by the fan-out, as its ResNets; pytorch: uniform,
+    /// by the fan-in, as PyTorch's layers by themselves. An untrained encoder is judged by up to five points differently.
+    /// vit_tiny starts as its paper says
+    #[serde(skip_serializing_if = "is_default_init")]
+    #[schemars(extend("default" = "torchvision"))]
+    pub init: ConvInit,
 }
+
+pub const DEVIATIONS: Deviations = Deviations {
+    of: "of the encoders from their papers",
+    list: &[
+        "ResNets have, unless `encoder.stem` says otherwise, a stem of one 3x3 convolution without pooling, as contrastive papers \
+         use on CIFAR (Chen et al. 2020, arXiv:2002.05709, B.9)",
+        "resnet50's bottlenecks stride in their 3x3 convolution, as torchvision's",
+        "resnet20 projects its shortcuts (option B) where the paper fills up with zeros (A)",
+        "vit_tiny has fixed positions, sines and cosines of row and column, as in MoCo v3 (Chen et al. 2021, arXiv:2104.02057, \
+         section 4.3) and MAE, so that one network takes images of any size; no dropout; and uniform first weights (Glorot & \
+         Bengio 2010), queries, keys and values each by their own size, biases at 0, as in the code of those two",
+        "conv4 is of no paper",
+    ],
+};
 
 const DEFAULT_PATCH: u32 = 4;
 
-/// It is left out then, so that the encoders of other kinds are the same files as before there was a `patch`.
+/// What is so by default is left out, so that the encoders of those who say nothing of it are the same files as before it was there.
 fn is_default_patch(patch: &u32) -> bool {
     *patch == DEFAULT_PATCH
 }
 
+fn is_default_init(init: &ConvInit) -> bool {
+    *init == ConvInit::default()
+}
+
 impl Default for EncoderConfig {
     fn default() -> Self {
-        Self { kind: EncoderKind::Conv4, width: 0, stem: StemKind::Small, patch: DEFAULT_PATCH }
+        let init = ConvInit::default();
+        Self { kind: EncoderKind::Conv4, width: 0, stem: StemKind::Small, patch: DEFAULT_PATCH, init }
     }
 }
 
@@ -89,6 +115,10 @@ impl EncoderConfig {
         if self.kind != EncoderKind::VitTiny {
             return Ok(());
         }
+        ensure!(
+            self.init == ConvInit::default(),
+            "encoder.init says what convolutions are drawn from, and vit_tiny is drawn as its paper says: leave `init` out"
+        );
         let patch = self.patch as usize;
         ensure!(
             height.is_multiple_of(patch) && width.is_multiple_of(patch),
@@ -105,6 +135,10 @@ impl EncoderConfig {
     }
 
     pub fn build(&self, init: &mut Init) -> Encoder {
+        init.with(self.init, |init| self.build_with(init))
+    }
+
+    fn build_with(&self, init: &mut Init) -> Encoder {
         let resnet = match self.kind {
             EncoderKind::Conv4 => {
                 let width = if self.width == 0 { 32 } else { self.width as usize };

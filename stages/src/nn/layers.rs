@@ -25,7 +25,7 @@ pub struct Conv2d {
 impl Conv2d {
     /// Without bias; padded so that stride 1 keeps the image's size.
     pub fn new(init: &mut Init, channels_in: usize, channels_out: usize, kernel: usize, stride: usize) -> Self {
-        let weight = ops::channels_last(init.he_normal([channels_out, channels_in, kernel, kernel]));
+        let weight = ops::channels_last(init.convolution([channels_out, channels_in, kernel, kernel]));
         Self { weight: Param::from_tensor(weight), bias: None, stride, padding: kernel / 2 }
     }
 

@@ -11,7 +11,7 @@ pub mod resnet;
 pub mod state;
 pub mod vit;
 
-pub use init::Init;
+pub use init::{ConvInit, Init};
 
 use anyhow::{Result, bail};
 use burn::tensor::Device;

@@ -1,8 +1,5 @@
 //! ResNet (He et al. 2016, arXiv:1512.03385): ResNet-18, -34, -50 and the narrow CIFAR one of section 4.2 (ResNet-20).
-//!
-//! Deviations: strided 3x3 convolution inside the bottleneck (torchvision's v1.5); ResNet-20 projects its shortcuts
-//! (option B). The small-image stem is one 3x3 convolution of stride 1 without pooling, as contrastive papers use on
-//! CIFAR (Chen et al. 2020, B.9).
+//! In what they differ from it is said in [`super::encoder::DEVIATIONS`].
 
 use super::Init;
 use super::layers::{ConvNorm, Linear, Mode, global_average_pool};

@@ -1,9 +1,6 @@
 //! Vision Transformer (Dosovitskiy et al. 2021, arXiv:2010.11929), in the tiny size of DeiT (Touvron et al. 2021,
 //! arXiv:2012.12877, table 1): 12 blocks of width 192 with 3 heads.
-//!
-//! Deviations: positions are fixed, sines and cosines of row and column, as in MoCo v3 (Chen et al. 2021,
-//! arXiv:2104.02057, section 4.3) and MAE, so that one network takes images of any size; no dropout. Weights start uniform
-//! (Glorot & Bengio 2010), queries, keys and values each by their own size, biases at 0, as in the code of those two.
+//! In what it differs from them is said in [`super::encoder::DEVIATIONS`].
 
 use super::Init;
 use super::layers::{Conv2d, LayerNorm, Linear};
