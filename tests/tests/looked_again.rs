@@ -108,7 +108,8 @@ fn code_that_was_changed_and_changed_back_is_in_doubt() {
 #[test]
 fn an_input_that_is_written_to_is_noticed_and_no_hit_any_more() {
     // How a stage, or somebody else, may change what a stage is given; the last keeps size and time.
-    let ways: [(&str, fn(&Path)); 4] = [
+    type Way = (&'static str, fn(&Path));
+    let ways: [Way; 4] = [
         ("replaced", |file| {
             fs::remove_file(file).unwrap();
             fs::write(file, "other\n").unwrap();
