@@ -60,7 +60,9 @@ mod tests {
     fn what_cannot_be_exchanged_is_where_it_was() {
         let folder = tempfile::tempdir().unwrap();
         let [one, other, aside] = ["one", "other", "aside"].map(|name| folder.path().join(name));
-        [&one, &other].map(|place| fs::create_dir(place).unwrap());
+        for place in [&one, &other] {
+            fs::create_dir(place).unwrap();
+        }
         let refuse = |from: &Path, to: &Path| match from == one {
             true => Err(io::Error::from_raw_os_error(libc::EIO)),
             false => fs::rename(from, to),
