@@ -64,12 +64,12 @@ impl Place {
         runs.map(|run| fs::read_to_string(run.path().join("events.jsonl")).unwrap_or_default()).collect()
     }
 
-    /// Every file of the tables but the costs, which differ from run to run.
+    /// Every file of the tables but the costs, which differ from run to run, and the note of where the recipe lies.
     fn tables(&self) -> BTreeMap<String, Vec<u8>> {
         let files = fs::read_dir(self.path().join("out/tiny")).unwrap().map(|file| file.unwrap().path());
         let named =
             files.map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(path).unwrap()));
-        named.filter(|(name, _)| name != "costs.csv").collect()
+        named.filter(|(name, _)| name != "costs.csv" && !name.starts_with('.')).collect()
     }
 }
 
