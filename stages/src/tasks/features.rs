@@ -31,6 +31,8 @@ impl Stage for Features {
     type Params = Params;
     const ABOUT: About = About {
         name: "features",
+        // 2: GPUs convolve in float32 as such.
+        version: 2,
         summary: "The encoder's feature vector of every image, without augmentation",
         docs: "Batch norm uses its running statistics. Raw pixels where the encoder is the identity.",
         needs: &[
