@@ -22,13 +22,15 @@ const QUEUE: usize = 3;
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     Float32,
+    // float32 whose products a GPU computes with 10 bits of precision; on a processor float32.
+    Tf32,
     Bfloat16,
 }
 
 impl Precision {
     fn of<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
-            Self::Float32 => x,
+            Self::Float32 | Self::Tf32 => x,
             Self::Bfloat16 => bfloat16(x),
         }
     }

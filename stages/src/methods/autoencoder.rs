@@ -38,8 +38,9 @@ impl Stage for Autoencoder {
     type Params = Params;
     const ABOUT: About = About {
         name: "pretrain/autoencoder",
-        // 2: linear layers' gradients are read in their own order. 3: their products are oneDNN's, rounded otherwise.
-        version: 3,
+        // 2: linear layers' gradients are read in their own order. 3: their products are oneDNN's, rounded otherwise. 4: the
+        // last step moves weights too.
+        version: 4,
         summary: "Autoencoder: draw the image again from its feature vector (Hinton & Salakhutdinov 2006)",
         docs: "Mean squared error of the normalised image; the bottleneck is the pooled feature vector. Trains on the \
                images as they are.",

@@ -6,6 +6,7 @@
 use super::pretrain::{Common, Inputs, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, SimClrViews};
 use crate::context::Context;
+use crate::data::Split;
 use crate::nn::encoder::{DEVIATIONS, Encoder};
 use crate::nn::layers::{Linear, Mode};
 use crate::nn::loss::{cross_entropy, l2_normalise};
@@ -54,8 +55,8 @@ impl Stage for MoCo {
     type Params = Params;
     const ABOUT: About = About {
         name: "pretrain/moco",
-        // 2: views and the products of linear layers are rounded otherwise.
-        version: 2,
+        // 2: views and the products of linear layers are rounded otherwise. 3: the last step moves weights too.
+        version: 3,
         summary: "MoCo v2: contrastive learning with a queue of keys (Chen et al. 2020, arXiv:2003.04297)",
         docs: "InfoNCE (He et al. 2020, arXiv:1911.05722, eq. 1) against a queue of keys from a momentum encoder. \
                Without views: augment/simclr with its defaults.",
@@ -75,6 +76,13 @@ impl Stage for MoCo {
 
     fn run(params: Params, context: &Context) -> Result<()> {
         let inputs = Inputs::open(context, SimClrViews::default_policy())?;
+        let (queue, images) = (params.queue as usize, inputs.data.len(Split::Train));
+        if queue >= images {
+            context.note(&format!(
+                "the queue holds {queue} keys and there are {images} training images: each is told from its own earlier keys too; \
+                 lower `queue`"
+            ));
+        }
         pretrain(&params.common, &inputs, context, |init, _| Contrast::new(init, &params))
     }
 }

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::data::{Dataset, Manifest, Split};
 use crate::nn::Init;
 use crate::nn::encoder::{Encoder, EncoderConfig};
-use crate::nn::ops::has_fast_bfloat16;
+use crate::nn::ops::{allow_tf32, has_fast_bfloat16};
 use crate::stage::{About, DATA, Deviations, MeasureAbout, OutputAbout, PortAbout};
 use crate::tasks::OnlineKnn;
 use crate::train::{Judge, Method, OptimiserConfig, Training, train};
@@ -35,7 +35,8 @@ pub struct Common {
     #[schemars(range(min = 2), extend("x-unit" = "images"))]
     pub batch: u32,
     pub optimiser: OptimiserConfig,
-    /// in which the encoder is trained; weights, statistics and losses are float32 in any case. bfloat16 is faster on GPUs and on
+    /// in which the encoder is trained; weights, statistics and losses are float32 in any case. tf32: float32 whose products a GPU
+    /// computes with 10 bits of precision in place of 23, and a processor as float32. bfloat16 is faster on GPUs and on
     /// processors with AVX512-BF16 or AMX (`pretext doctor`), and slower elsewhere
     pub precision: Precision,
     /// how many times, evenly over the training, kNN on validation shows what the encoder has learned so far, in the
@@ -168,8 +169,15 @@ pub fn pretrain<M: Method>(
     if let Some(warning) = common.encoder.warning([source.height, source.width]) {
         eprintln!("warning: {warning}");
     }
-    if common.precision == Precision::Bfloat16 && !has_fast_bfloat16(context.device_name()) {
-        eprintln!("warning: this processor has no instructions for bfloat16; `precision: float32` is faster");
+    match common.precision {
+        Precision::Bfloat16 if !has_fast_bfloat16(context.device_name()) => {
+            eprintln!("warning: this processor has no instructions for bfloat16; `precision: float32` is faster");
+        }
+        Precision::Tf32 if context.device_name() == "cpu" => {
+            eprintln!("warning: tf32 is a GPU's; on this processor it is float32, under another name");
+        }
+        Precision::Tf32 => allow_tf32(true),
+        Precision::Float32 | Precision::Bfloat16 => {}
     }
     let mut init = Init::new(common.seed, &context.device.clone().autodiff());
     let mut method = build(&mut init, &data.manifest);

@@ -45,8 +45,8 @@ impl Stage for SimClr {
     const ABOUT: About = About {
         name: "pretrain/simclr",
         // 2: linear layers' gradients are read in their own order. 3: views are rounded otherwise, by 1e-6, of which even
-        // a short training makes more than rounding.
-        version: 3,
+        // a short training makes more than rounding. 4: the last step moves weights too.
+        version: 4,
         summary: "SimCLR: contrastive learning of two views (Chen et al. 2020, arXiv:2002.05709)",
         docs: "NT-Xent (eq. 1) on the outputs of a two-layer projector, each layer followed by a batch norm, as in the authors' \
                code. Without views: augment/simclr with its defaults.",
@@ -145,4 +145,25 @@ pub fn nt_xent(a: Tensor<2>, b: Tensor<2>, temperature: f64) -> Tensor<1> {
     let half = Tensor::<1, Int>::arange(0..batch as i64, &device);
     let partner = Tensor::cat(vec![half.clone().add_scalar(batch as i64), half], 0);
     cross_entropy(logits, partner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::TensorData;
+
+    /// At the smallest temperature that a recipe may ask for similarities differ by up to 2,000 times the unit of entropy.
+    #[test]
+    fn the_smallest_temperature_has_a_finite_loss_and_gradient() {
+        let device = crate::nn::device("cpu").unwrap().autodiff();
+        let wave = |phase: f32| {
+            let values: Vec<f32> = (0..8 * 4).map(|i| (phase + 1.7 * i as f32).sin()).collect();
+            Tensor::<2>::from_data(TensorData::new(values, [8, 4]), &device)
+        };
+        let (a, b) = (wave(0.0).require_grad(), wave(1.0));
+        let loss = nt_xent(a.clone(), b, 0.001);
+        let gradient = a.grad(&loss.backward()).unwrap();
+        assert!(loss.into_scalar::<f32>().is_finite());
+        assert!(gradient.into_data().iter::<f32>().all(f32::is_finite));
+    }
 }

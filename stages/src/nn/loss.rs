@@ -33,4 +33,14 @@ mod tests {
             assert!((got - expected).abs() <= 1e-6 * expected + 1e-6, "{grad:?}");
         }
     }
+
+    #[test]
+    fn huge_logits_have_a_finite_entropy() {
+        let device = crate::nn::device("cpu").unwrap();
+        let entropy = |class: i64| {
+            let logits = Tensor::<2>::from_floats([[1e30, 0.0, -1e30]], &device);
+            cross_entropy(logits, Tensor::from_ints([class], &device)).into_scalar::<f32>()
+        };
+        assert_eq!([entropy(0), entropy(1), entropy(2)], [0.0, 1e30, 2e30]);
+    }
 }

@@ -16,9 +16,10 @@ pub use init::{ConvInit, Init};
 use anyhow::{Result, bail};
 use burn::tensor::Device;
 
-/// The device that a request names: `cpu`, `cuda:0`.
+/// The device that a request names: `cpu`, `cuda:0`. It computes float32 as such, whatever was allowed before.
 #[allow(deprecated, reason = "libtorch's devices are marked deprecated since burn 0.22, which is pinned")]
 pub fn device(name: &str) -> Result<Device> {
+    ops::allow_tf32(false);
     match name.split_once(':') {
         None if name == "cpu" => Ok(Device::libtorch()),
         Some(("cuda", index)) if index.parse::<usize>().is_ok() => {

@@ -5,7 +5,7 @@ use crate::data::{Dataset, Split};
 use crate::methods::{EncoderArtifact, Frozen};
 use crate::nn::ops::Staging;
 use crate::stage::{About, DATA, OutputAbout, PortAbout, Stage};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -31,6 +31,8 @@ impl Stage for Features {
     type Params = Params;
     const ABOUT: About = About {
         name: "features",
+        // 2: GPUs convolve in float32 as such.
+        version: 2,
         summary: "The encoder's feature vector of every image, without augmentation",
         docs: "Batch norm uses its running statistics. Raw pixels where the encoder is the identity.",
         needs: &[
@@ -43,6 +45,7 @@ impl Stage for Features {
 
     fn run(_: Params, context: &Context) -> Result<()> {
         let data = Dataset::open(context.input("data")?)?;
+        ensure!(data.len(Split::Train) > 0, "the data set has no training images, of which all evaluations learn");
         let encoder = EncoderArtifact::open(context.input("encoder")?, &context.device)?;
         let total: usize = Split::ALL.iter().map(|&split| data.len(split)).sum();
         let mut meter = context.meter("encode", total as u64, "images");

@@ -3,40 +3,55 @@ use crate::data::Split;
 use anyhow::Result;
 use burn::tensor::{Device, Tensor, TensorData};
 
-/// Mean and standard deviation of every feature over the train split.
+/// Features seen from their mean over the train split, in units of how much they vary there.
 #[derive(Debug)]
 pub struct Standardiser {
     mean: Vec<f64>,
-    /// Infinite where the feature never changes: it says nothing, and becomes 0 everywhere.
-    sd: Vec<f64>,
+    unit: Vec<f64>,
 }
 
 impl Standardiser {
-    pub fn fit(set: &FeatureSet) -> Result<Self> {
+    /// Each in its own standard deviation.
+    pub fn each(set: &FeatureSet) -> Result<Self> {
         let (train, width) = (set.split(Split::Train)?, set.features);
+        let (mean, variance) = moments(train, width);
         let rows = || train.values.chunks_exact(width);
-        let mean = averages(train, width, |_, value| value);
-        // In a pass of its own: the mean of squares less the square of the mean is all rounding where the mean is large.
-        let variance = averages(train, width, |i, value| (value - mean[i]).powi(2));
         let first = rows().next().unwrap_or_default();
         let changes = |i: usize| rows().any(|row| row[i] != first[i]);
-        let sd = (0..width).map(|i| if changes(i) { variance[i].sqrt() } else { f64::INFINITY }).collect();
-        Ok(Self { mean, sd })
+        // What never changes says nothing: it becomes 0 everywhere.
+        let unit = (0..width).map(|i| if changes(i) { variance[i].sqrt() } else { f64::INFINITY }).collect();
+        Ok(Self { mean, unit })
+    }
+
+    /// All in one unit, so that distances between images are all the same multiple of what they were, and float32 has room for
+    /// their squares.
+    pub fn together(set: &FeatureSet) -> Result<Self> {
+        let (mean, variance) = moments(set.split(Split::Train)?, set.features);
+        let spread = (variance.iter().sum::<f64>() / set.features as f64).sqrt();
+        Ok(Self { mean, unit: vec![if spread > 0.0 { spread } else { 1.0 }; set.features] })
     }
 
     /// `[image, feature]`
     pub fn apply(&self, split: &SplitFeatures, device: &Device) -> Tensor<2> {
         let width = self.mean.len();
         let of_row = |row: &[f32]| {
-            let scales = self.mean.iter().zip(&self.sd);
+            let scales = self.mean.iter().zip(&self.unit);
             row.iter()
                 .zip(scales)
-                .map(|(&value, (mean, sd))| ((f64::from(value) - mean) / sd) as f32)
+                .map(|(&value, (mean, unit))| ((f64::from(value) - mean) / unit) as f32)
                 .collect::<Vec<_>>()
         };
         let values: Vec<f32> = split.values.chunks_exact(width).flat_map(of_row).collect();
         Tensor::from_data(TensorData::new(values, [split.labels.len(), width]), device)
     }
+}
+
+/// Mean and variance of every feature.
+fn moments(split: &SplitFeatures, width: usize) -> (Vec<f64>, Vec<f64>) {
+    let mean = averages(split, width, |_, value| value);
+    // In a pass of its own: the mean of squares less the square of the mean is all rounding where the mean is large.
+    let variance = averages(split, width, |i, value| (value - mean[i]).powi(2));
+    (mean, variance)
 }
 
 /// Of a term of each feature's value, over all images.
@@ -58,7 +73,7 @@ mod tests {
         let rows = [[1000.001f32, 1e-30, 7.1], [1000.002, 3e-30, 7.1], [1000.003, 5e-30, 7.1], [1000.006, 7e-30, 7.1]];
         let train = SplitFeatures { values: rows.concat(), labels: vec![0; rows.len()] };
         let set = FeatureSet { features: 3, classes: 2, splits: [(Split::Train, train.clone())].into() };
-        let standardiser = Standardiser::fit(&set).unwrap();
+        let standardiser = Standardiser::each(&set).unwrap();
         let device = crate::nn::device("cpu").unwrap();
         let columns = |split: &SplitFeatures| -> Vec<Vec<f64>> {
             let values: Vec<f64> = standardiser.apply(split, &device).into_data().iter::<f64>().collect();

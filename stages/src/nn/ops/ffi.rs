@@ -8,6 +8,8 @@ pub type Raw = *mut C_tensor;
 unsafe extern "C" {
     fn pretext_shim_error() -> *const c_char;
     pub fn pretext_deterministic() -> c_int;
+    pub fn pretext_allow_tf32(allow: c_int) -> c_int;
+    pub fn pretext_allows_tf32() -> c_int;
     /// libtorch's own, in its C interface: major, minor and patch in the upper three bytes.
     pub fn aoti_torch_abi_version() -> u64;
     /// Calls `body` with parts of `0..count` that together are all of it, on libtorch's threads.

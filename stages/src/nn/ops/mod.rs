@@ -54,7 +54,10 @@ pub use linear::{linear, product};
 pub use norm::{NormSpec, NormTensors, batch_norm, batch_norm_add};
 pub use optim::{AdamW, Lars, Sgd, fused_adamw, fused_sgd, lars_gradients};
 pub use precision::{bfloat16, float32, has_fast_bfloat16};
-pub use raw::{channels_last, copy, laid_out_as, libtorch_version, make_gpus_repeatable, raw, tune_allocator};
+pub use raw::{
+    allow_tf32, allows_tf32, channels_last, copy, laid_out_as, libtorch_version, make_gpus_repeatable, raw,
+    tune_allocator,
+};
 pub use staging::Staging;
 pub use threads::share_out;
 pub use values::{Summary, first_not_finite, read, summary};

@@ -69,6 +69,19 @@ pub fn make_gpus_repeatable() {
     ffi::check(unsafe { ffi::pretext_deterministic() });
 }
 
+/// Whether GPUs multiply float32 with 10 bits of precision in place of 23 (TF32), in products and convolutions. libtorch does so in
+/// convolutions unless it is told otherwise.
+pub fn allow_tf32(allow: bool) {
+    // Safety: it sets two flags.
+    ffi::check(unsafe { ffi::pretext_allow_tf32(allow.into()) });
+}
+
+/// Whether either is so.
+pub fn allows_tf32() -> bool {
+    // Safety: it reads two flags.
+    unsafe { ffi::pretext_allows_tf32() != 0 }
+}
+
 /// Keeps freed memory and asks for huge pages: a training step frees and takes the same blocks again and again
 /// (`ARCHITECTURE.md`, Speed). Call once, before the first tensor.
 pub fn tune_allocator() {

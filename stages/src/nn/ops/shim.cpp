@@ -58,6 +58,18 @@ int pretext_deterministic() {
   });
 }
 
+// Whether a GPU multiplies float32 with 10 bits of precision: products, and convolutions.
+int pretext_allow_tf32(int allow) {
+  return guarded([&] {
+    at::globalContext().setAllowTF32CuBLAS(allow != 0);
+    at::globalContext().setAllowTF32CuDNN(allow != 0);
+  });
+}
+
+int pretext_allows_tf32() {
+  return at::globalContext().allowTF32CuBLAS() || at::globalContext().allowTF32CuDNN();
+}
+
 int pretext_parallel(int64_t count, void (*body)(const void*, int64_t, int64_t), const void* context) {
   return guarded([&] { at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) { body(context, begin, end); }); });
 }

@@ -38,7 +38,7 @@ fn feature_set(expected: &SafeTensors, name: &str) -> FeatureSet {
 /// Fits `set` for every l2, and says of each what its loss is and its accuracy on the images that were held out.
 fn fits(set: &FeatureSet, l2: &[f64]) -> Vec<[f64; 2]> {
     let device = crate::nn::device("cpu").unwrap();
-    let standardiser = Standardiser::fit(set).unwrap();
+    let standardiser = Standardiser::each(set).unwrap();
     let [train, held_out] = [Split::Train, Split::Test].map(|split| set.split(split).unwrap());
     let problem = Problem::new(standardiser.apply(train, &device), &train.labels, set.classes);
     let x = standardiser.apply(held_out, &device);
