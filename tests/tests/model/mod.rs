@@ -212,7 +212,7 @@ impl Model {
         arm(fault.unwrap_or(u64::MAX), Fault::Refuse(libc::EIO));
         let outcome = self.store.drop_artifact(&self.digests[text]);
         disarm();
-        let is_there = matches!(self.artifacts[text], Artifact::Whole | Artifact::SpoiltInSecret);
+        let is_there = !matches!(self.artifacts[text], Artifact::Absent | Artifact::Dropped);
         match outcome {
             Ok(Drop::NotThere) => assert!(!is_there),
             Ok(Drop::InUse) => assert!(self.is_held(text)),
