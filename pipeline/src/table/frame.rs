@@ -49,10 +49,6 @@ pub(super) fn values(table: &Table) -> Result<String, TableError> {
     let labels = table.axes.iter().enumerate();
     let mut columns: Vec<Column> =
         labels.map(|(at, axis)| text(axis, rows().map(|row| Some(row.labels[at].clone())))).collect();
-    for compared in table.differing() {
-        let value = |value: &String| Some(value.clone()).filter(|value| value != "-");
-        columns.push(text(&compared.name, compared.values.iter().map(value)));
-    }
     for (at, head) in table.columns.iter().enumerate() {
         let name = |what: &str| format!("{} {what}", head.title);
         let summary = |row: &Row| row.cells[at].summary;
@@ -65,6 +61,11 @@ pub(super) fn values(table: &Table) -> Result<String, TableError> {
             columns.push(number(&name(published), rows().map(|row| Some(reference(row)?.value))));
             columns.push(text(&name("source"), rows().map(|row| Some(reference(row)?.source))));
         }
+    }
+    // Behind the values, whose places others may know.
+    for compared in table.differing() {
+        let value = |value: &String| Some(value.clone()).filter(|value| value != "-");
+        columns.push(text(&compared.name, compared.values.iter().map(value)));
     }
     csv(columns, &format!("table `{}`", table.name))
 }
