@@ -95,7 +95,7 @@ fn values_of_the_environment_and_of_axes_reach_a_command_as_they_were_written() 
     let recipe = "name: programs\nenv: { A: none, B: 3.10, C: none, D: none }\naxes: { rate: [1e-3, 0.10] }\nstages:\n  \
                   line: { use: tool/command, with: { outputs: { text: $(env.D) }, \
                   run: 'echo \"$(env.A)|$(env.B)|$(env.C)|$(rate)\" > $OUT_text/line.txt' } }\n";
-    let place = Place::new(recipe);
+    let place = place_with(recipe);
     let run = |only: &str| {
         let mut command = place.command(&["run", "programs.yaml", "--allow-commands", "--only", only]);
         command.env("A", " 144e16 ").env("C", "").env("D", "007").output().unwrap()
@@ -145,7 +145,7 @@ fn a_command_may_be_a_long_script_with_substitutions_of_the_shells_own() {
             "name: programs\naxes: {{ two: [2] }}\nstages:\n  line:\n    use: tool/command\n    with:\n      \
                               outputs: {{ text: text }}\n      run: {run}"
         );
-        let place = Place::new(&recipe);
+        let place = place_with(&recipe);
         place.out(&["run", "programs.yaml", "--allow-commands"]);
         let folder = place.out(&["path", "programs.yaml", "line"]);
         let line = fs::read_to_string(Path::new(folder.trim_end()).join("line.txt")).unwrap();
