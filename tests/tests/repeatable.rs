@@ -5,8 +5,8 @@ use pretext_tests::WorkerProcess;
 use pretext_tests::trainings::{prepare, training, worker, yields};
 use std::time::Instant;
 
-/// Fifteen steps.
-const EPOCHS: u32 = 3;
+/// Long enough for a checkpoint on the way.
+const EPOCHS: u32 = 12;
 
 #[test]
 fn trainings_give_the_same_bytes_again_at_one_thread_and_at_two() {
@@ -48,7 +48,7 @@ fn withstands(training: impl Fn(&str) -> Run, threads: usize, worker: &mut Worke
     assert!(yields(&resumed) == expected, "{} gives other bytes when resumed at {threads} threads", once.kind);
 }
 
-/// After one that has steps behind it. A training that is too quick for that just ends.
+/// After one that has steps behind it.
 fn kill_after_a_checkpoint(run: &Run) {
     let mut worker = pretext_tests::trainings::worker();
     worker.describe();
@@ -58,5 +58,6 @@ fn kill_after_a_checkpoint(run: &Run) {
         let text = std::fs::read_to_string(&position).unwrap_or_default();
         text.contains("\"step\"") && !text.contains("\"step\": 0,") && began.elapsed().as_millis() > 20
     };
-    worker.compute_until(run, has_steps);
+    let is_done = worker.compute_until(run, has_steps);
+    assert!(!is_done, "{} was done before it could be killed: raise EPOCHS", run.kind);
 }
