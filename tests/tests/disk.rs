@@ -13,10 +13,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
 
+/// Name, test, and why this machine forbids it.
+type Case<'a> = (&'static str, fn(), &'a Option<String>);
+
 fn main() {
     let arguments = Arguments::from_args();
     let (mounts, users) = (may_mount().err(), may_be_another_user().err());
-    let tests: [(&str, fn(), &Option<String>); 7] = [
+    let tests: [Case; 7] = [
         ("a_disk_that_is_full_is_told_and_nothing_computed_is_lost", a_disk_that_is_full, &mounts),
         ("a_file_that_may_not_be_so_large_is_told", a_file_that_may_not_be_so_large, &None),
         ("a_store_that_is_mounted_read_only_can_be_read_and_says_why_not_written", a_read_only_store, &mounts),
