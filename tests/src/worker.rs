@@ -64,6 +64,26 @@ impl WorkerProcess {
         })
     }
 
+    /// Computes a stage until it first says how far it is, and then asks the worker to stop, which saves a checkpoint.
+    ///
+    /// # Panics
+    /// When the stage was done before.
+    pub fn stop_on_the_way(mut self, run: &Run) {
+        self.send(&Request::Run(run.clone()));
+        let mut is_asked = false;
+        loop {
+            match self.reply() {
+                Some(Reply::Progress(_)) if !is_asked => {
+                    self.send(&Request::Stop);
+                    is_asked = true;
+                }
+                Some(Reply::Progress(_) | Reply::Heartbeat { .. } | Reply::Note { .. }) => {}
+                Some(Reply::Stopped { .. }) => return,
+                other => panic!("{} was to stop on the way: {other:?}", run.kind),
+            }
+        }
+    }
+
     /// Reads to the end of the stage or of the worker, which has none then.
     fn cost(&mut self) -> Option<Cost> {
         loop {

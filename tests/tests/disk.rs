@@ -1,6 +1,7 @@
 //! Disks that are full or must not be written, clocks that jump, workers that flood: what `pretext` says, and that nothing
-//! that was computed is lost. What a machine forbids to set up is skipped, with the reason on standard error.
+//! that was computed is lost. What a machine forbids to set up is ignored, with the reason on standard error.
 
+use libtest_mimic::{Arguments, Trial};
 use pretext::run::Event;
 use pretext::store::{Reading, View};
 use pretext_tests::{GraphSpec, Lab};
@@ -11,6 +12,58 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
+
+/// Name, test, and why this machine forbids it.
+type Case<'a> = (&'static str, fn(), &'a Option<String>);
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let (mounts, users) = (may_mount().err(), may_be_another_user().err());
+    let tests: [Case; 7] = [
+        ("a_disk_that_is_full_is_told_and_nothing_computed_is_lost", a_disk_that_is_full, &mounts),
+        ("a_file_that_may_not_be_so_large_is_told", a_file_that_may_not_be_so_large, &None),
+        ("a_store_that_is_mounted_read_only_can_be_read_and_says_why_not_written", a_read_only_store, &mounts),
+        ("a_folder_that_may_not_be_written_is_told_with_whose_it_is", a_folder_of_another_user, &users),
+        ("a_clock_that_jumps_misleads_nobody", a_clock_that_jumps, &None),
+        ("a_worker_that_floods_its_standard_output_is_ended", a_flood_of_output, &None),
+        ("a_worker_that_floods_its_standard_error_fills_neither_memory_nor_disk", a_flood_of_errors, &None),
+    ];
+    let trials = tests.into_iter().map(|(name, test, forbidden)| {
+        if let Some(reason) = forbidden {
+            eprintln!("{name} is ignored: {reason}");
+        }
+        let run = move || {
+            test();
+            Ok(())
+        };
+        Trial::test(name, run).with_ignored_flag(forbidden.is_some())
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit()
+}
+
+/// An error where nobody may mount in namespaces of his own, for writing and not.
+fn may_mount() -> Result<(), String> {
+    let script = "mount -t tmpfs none /mnt && mount --bind /mnt /mnt && mount -o remount,ro,bind /mnt";
+    let output = Command::new("unshare").args(NAMESPACES).args(["sh", "-c", script]).output();
+    match output {
+        Ok(output) if output.status.success() => Ok(()),
+        other => Err(format!("this machine lets nobody mount in a namespace: {other:?}")),
+    }
+}
+
+/// An error where the programs of this build cannot be run as somebody else.
+fn may_be_another_user() -> Result<(), String> {
+    // SAFETY: geteuid touches no memory.
+    if unsafe { libc::geteuid() } != 0 {
+        return Err("only root can run something as another user".into());
+    }
+    let mut program = Command::new(env!("CARGO_BIN_EXE_run-graph"));
+    let started = program.uid(NOBODY).gid(NOBODY).output();
+    started.map(drop).map_err(|error| format!("another user cannot run the programs of this build: {error}"))
+}
+
+const NAMESPACES: [&str; 3] = ["--user", "--map-root-user", "--mount"];
+const NOBODY: u32 = 65_534;
 
 fn lab() -> Lab {
     Lab::new(env!("CARGO_BIN_EXE_fake-worker"))
@@ -53,16 +106,10 @@ fn said(lab: &Lab, output: &Output) -> String {
     text.lines().map(|line| line.split(' ').map(word).collect::<Vec<_>>().join(" ") + "\n").collect()
 }
 
-/// Runs a script in namespaces of its own, where it may mount; none where the machine forbids that.
-fn in_own_namespace(lab: &Lab, spec: &GraphSpec, script: &str) -> Option<Output> {
-    let own = ["--user", "--map-root-user", "--mount"];
-    let may = Command::new("unshare").args(own).args(["sh", "-c", "mount -t tmpfs none /mnt"]).output();
-    if !may.as_ref().is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: this machine lets nobody mount in a namespace: {may:?}");
-        return None;
-    }
+/// Runs a script in namespaces of its own, where it may mount.
+fn in_own_namespace(lab: &Lab, spec: &GraphSpec, script: &str) -> Output {
     let output = Command::new("unshare")
-        .args(own)
+        .args(NAMESPACES)
         .args(["sh", "-c", script])
         .env("RUST_BACKTRACE", "0")
         .env("STORE", lab.store_folder())
@@ -71,11 +118,10 @@ fn in_own_namespace(lab: &Lab, spec: &GraphSpec, script: &str) -> Option<Output>
         .env("GRAPH", graph_file(lab, spec))
         .env("PRETEXT", pretext())
         .output();
-    Some(output.unwrap())
+    output.unwrap()
 }
 
-#[test]
-fn a_disk_that_is_full_is_told_and_nothing_computed_is_lost() {
+fn a_disk_that_is_full() {
     let lab = lab();
     lab.store();
     let script = r#"
@@ -92,7 +138,7 @@ fn a_disk_that_is_full_is_told_and_nothing_computed_is_lost() {
         rm "$STORE/filler" "$STORE/more"
         "$RUN" "$STORE" "$WORKER" "$GRAPH"; echo "third: $?"
     "#;
-    let Some(output) = in_own_namespace(&lab, &with_slow(), script) else { return };
+    let output = in_own_namespace(&lab, &with_slow(), script);
     let text = said(&lab, &output);
     let advice =
         "free some space (`pretext gc` lists what can go) and run the same command again: what is computed is kept\n";
@@ -106,8 +152,7 @@ fn a_disk_that_is_full_is_told_and_nothing_computed_is_lost() {
     assert!(text.contains("data: reused\nslow: computed\n"), "{text}");
 }
 
-#[test]
-fn a_file_that_may_not_be_so_large_is_told() {
+fn a_file_that_may_not_be_so_large() {
     let lab = lab();
     lab.store();
     let mut limited = run_graph(&lab, &source());
@@ -131,21 +176,17 @@ fn a_file_that_may_not_be_so_large_is_told() {
     assert_eq!(lab.run(&source()).outcome.summary.exit_code(), 0);
 }
 
-#[test]
-fn a_store_that_is_mounted_read_only_can_be_read_and_says_why_not_written() {
+fn a_read_only_store() {
     let lab = lab();
     lab.run(&source());
     let script = r#"
-        mount --bind "$STORE" "$STORE" && mount -o remount,ro,bind "$STORE" || exit 77
+        mount --bind "$STORE" "$STORE" && mount -o remount,ro,bind "$STORE"
         exec 2>&1
         "$PRETEXT" verify --store "$STORE"
         "$PRETEXT" gc --store "$STORE" --recipe test --delete | tail -n 1
         "$RUN" "$STORE" "$WORKER" "$GRAPH"
     "#;
-    let Some(output) = in_own_namespace(&lab, &source(), script) else { return };
-    if output.status.code() == Some(77) {
-        return eprintln!("skipped: this machine lets nobody mount read-only in a namespace");
-    }
+    let output = in_own_namespace(&lab, &source(), script);
     let text = said(&lab, &output);
     assert!(text.starts_with("read 1 artifact (2 B) and 1 result: all whole\n"), "{text}");
     let advice = "Read-only file system (os error 30); the file system is mounted read-only: mount it for writing, or use \
@@ -155,14 +196,7 @@ fn a_store_that_is_mounted_read_only_can_be_read_and_says_why_not_written() {
     assert_eq!(lab.run(&source()).story, ["planned: 1 reused, 0 to run"]);
 }
 
-#[test]
-fn a_folder_that_may_not_be_written_is_told_with_whose_it_is() {
-    // SAFETY: geteuid touches no memory.
-    let is_root = unsafe { libc::geteuid() } == 0;
-    if !is_root {
-        return eprintln!("skipped: only root can run something as another user");
-    }
-    const NOBODY: u32 = 65_534;
+fn a_folder_of_another_user() {
     let lab = lab();
     lab.run(&source());
     fs::set_permissions(lab.folder(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -173,9 +207,6 @@ fn a_folder_that_may_not_be_written_is_told_with_whose_it_is() {
     fs::set_permissions(lab.store_folder().join("attempts"), fs::Permissions::from_mode(0o755)).unwrap();
     let output = run_graph(&lab, &with_slow()).uid(NOBODY).gid(NOBODY).output().unwrap();
     let text = said(&lab, &output);
-    if text.contains("Permission denied") && !text.contains("STORE") {
-        return eprintln!("skipped: another user cannot run the programs of this build: {text}");
-    }
     let slow = lab.run_with(&with_slow(), |_, send| send(Event::Interrupt(libc::SIGINT)));
     assert_eq!(slow.outcome.summary.reused, 1, "what is there is still found");
     let start = text.find("it could not be started: ").unwrap_or_else(|| panic!("{text}"));
@@ -190,8 +221,7 @@ fn a_folder_that_may_not_be_written_is_told_with_whose_it_is() {
     );
 }
 
-#[test]
-fn a_clock_that_jumps_misleads_nobody() {
+fn a_clock_that_jumps() {
     let now = SystemTime::now();
     let century = Duration::from_secs(100 * 365 * 86_400);
     for time in [now + century, SystemTime::UNIX_EPOCH - Duration::from_secs(86_400), SystemTime::UNIX_EPOCH] {
@@ -247,8 +277,7 @@ fn flooded(errors: u32) -> (Lab, String, u64) {
     (lab, text, watch.join().unwrap())
 }
 
-#[test]
-fn a_worker_that_floods_its_standard_output_is_ended() {
+fn a_flood_of_output() {
     let (_lab, text, peak) = flooded(0);
     let shown = "x".repeat(120);
     assert!(
@@ -258,8 +287,7 @@ fn a_worker_that_floods_its_standard_output_is_ended() {
     assert!((1..300).contains(&peak), "pretext took {peak} MiB");
 }
 
-#[test]
-fn a_worker_that_floods_its_standard_error_fills_neither_memory_nor_disk() {
+fn a_flood_of_errors() {
     let (lab, text, peak) = flooded(1);
     assert!(
         text.contains("the worker gave no sign of life for 2.0 s, one is due every 2 s: it hangs, and was ended"),

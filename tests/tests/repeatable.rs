@@ -1,9 +1,9 @@
-//! Every kind that trains gives the same bytes again at the same number of threads, and after it was killed and resumed.
+//! Every kind that trains gives the same bytes again at the same number of threads, and after it was stopped and resumed.
+//! `killed_trainings.rs` does the latter by SIGKILL, at one thread.
 
-use pretext_protocol::{CHECKPOINT, Run};
+use pretext_protocol::Run;
 use pretext_tests::WorkerProcess;
 use pretext_tests::trainings::{prepare, training, worker, yields};
-use std::time::Instant;
 
 /// Fifteen steps.
 const EPOCHS: u32 = 3;
@@ -30,33 +30,20 @@ fn trainings_give_the_same_bytes_again_at_one_thread_and_at_two() {
     }
 }
 
-/// Trains undisturbed, again, and with a kill. `training`: a request, in a folder of the given name.
+/// Trains undisturbed, again, and with a stop on the way. `training`: a request, in a folder of the given name.
 fn withstands(training: impl Fn(&str) -> Run, threads: usize, worker: &mut WorkerProcess) {
     let ask = |name: &str| {
         let mut run = training(name);
         run.resources.threads = threads;
         run
     };
-    let [once, again, killed, mut resumed] = ["once", "again", "killed", "resumed"].map(ask);
+    let [once, again, stopped, mut resumed] = ["once", "again", "stopped", "resumed"].map(ask);
     worker.compute(&once);
     let expected = yields(&once);
     worker.compute(&again);
     assert!(yields(&again) == expected, "{} gives other bytes again at {threads} threads", once.kind);
-    kill_after_a_checkpoint(&killed);
-    resumed.resume = Some(killed.scratch);
+    self::worker().stop_on_the_way(&stopped);
+    resumed.resume = Some(stopped.scratch);
     worker.compute(&resumed);
     assert!(yields(&resumed) == expected, "{} gives other bytes when resumed at {threads} threads", once.kind);
-}
-
-/// After one that has steps behind it. A training that is too quick for that just ends.
-fn kill_after_a_checkpoint(run: &Run) {
-    let mut worker = pretext_tests::trainings::worker();
-    worker.describe();
-    let position = run.scratch.join(CHECKPOINT).join("position.json");
-    let began = Instant::now();
-    let has_steps = || {
-        let text = std::fs::read_to_string(&position).unwrap_or_default();
-        text.contains("\"step\"") && !text.contains("\"step\": 0,") && began.elapsed().as_millis() > 20
-    };
-    worker.compute_until(run, has_steps);
 }

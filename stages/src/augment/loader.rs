@@ -148,7 +148,7 @@ pub fn channels_last(values: Vec<f32>, height: usize, width: usize, device: &Dev
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::augment::{MultiCropViews, samples};
+    use crate::augment::{MultiCropViews, SimClrViews, samples};
     use crate::data::{DatasetWriter, Manifest};
     use crate::nn;
 
@@ -189,6 +189,30 @@ mod tests {
         let alone = values(1);
         assert_eq!(alone.iter().map(|view| view.0[2]).collect::<Vec<_>>(), [64, 64, 16, 16, 16, 16, 16, 16]);
         assert!(alone == values(3));
+    }
+
+    /// By what the policy makes of each image by itself.
+    #[test]
+    fn all_views_in_a_row_of_a_batch_are_of_one_image() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, policy) = (photographs(folder.path()), SimClrViews::default_policy());
+        let loader =
+            Loader { data: &data, policy: &policy, views: 3, batch: 4, seed: 1, precision: Precision::Float32 };
+        let images = [2, 0, 1, 3];
+        let batch = loader.batch_of(5, &images, &nn::device("cpu").unwrap());
+        let normaliser = Normaliser::new(&data.manifest.mean, &data.manifest.sd);
+        assert_eq!(batch.labels, [2, 0, 1, 3]);
+        for (view, values) in batch.views.iter().enumerate() {
+            let rows: Vec<f32> = values.clone().permute([0, 2, 3, 1]).into_data().iter::<f32>().collect();
+            for (row, &image) in rows.chunks_exact(64 * 64 * 3).zip(&images) {
+                let mut alone = Image::default();
+                let source = Rgb8::new(data.image(Split::Train, image), 64, 64);
+                policy.apply(source, Place { seed: 1, epoch: 5, image, view }, &mut alone);
+                let mut expected = vec![0.0; row.len()];
+                normaliser.image(&alone, &mut expected);
+                assert!(row == expected, "view {view} of image {image}");
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 mod artifact;
 mod autoencoder;
 mod byol;
+#[cfg(test)]
+mod checks;
 mod classifier;
 mod moco;
 mod pixels;
@@ -11,6 +13,8 @@ mod random;
 mod rotation;
 mod simclr;
 mod supervised;
+#[cfg(test)]
+mod tests;
 
 pub use artifact::{EncoderArtifact, Frozen};
 pub use autoencoder::Autoencoder;

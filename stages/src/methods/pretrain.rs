@@ -188,6 +188,10 @@ pub fn pretrain<M: Method>(
     let steps = common.total_steps(loader.steps_per_epoch(), M::SEEN)?;
     let training = Training { loader, steps, optimiser: &common.optimiser, judge };
     training.check()?;
+    #[cfg(test)]
+    if super::tests::checks(&mut method, &training)? {
+        return Ok(());
+    }
     train(&mut method, &training, context)?;
     context.measure(IMAGES_SEEN.name, "", (steps * batch * M::SEEN) as f64);
     let encoder = EncoderArtifact::new(Some(&common.encoder), &data.manifest);

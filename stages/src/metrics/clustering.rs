@@ -83,6 +83,18 @@ mod tests {
     /// Cluster of an image, how many clusters there are, and accuracy, NMI and ARI.
     type Case = (fn(i32) -> u32, usize, [f64; 3]);
 
+    /// Where a split has one class, or one image; scikit-learn has the same.
+    #[test]
+    fn one_class_or_one_image_has_figures_too() {
+        let figures = |clusters: &[u32], labels: &[i32]| {
+            let table = Contingency::new(clusters, labels, 2, 1);
+            [table.nmi(), table.ari()]
+        };
+        assert_eq!(figures(&[0, 1, 0], &[0, 0, 0]), [0.0, 0.0]);
+        assert_eq!(figures(&[1, 1], &[0, 0]), [1.0, 1.0]);
+        assert_eq!(figures(&[1], &[0]), [1.0, 1.0]);
+    }
+
     /// What scikit-learn 1.9.1 and scipy 1.17.1 say: `normalized_mutual_info_score(labels, clusters)`,
     /// `adjusted_rand_score(labels, clusters)`, and `linear_sum_assignment(contingency, maximize=True)`.
     #[test]

@@ -1,4 +1,4 @@
-use super::feature_set::{FeatureSet, SplitFeatures};
+use super::feature_set::FeatureSet;
 use super::judged::{self, ACCURACY, BALANCED_ACCURACY, MACRO_F1};
 use super::linear_probe::FEATURES;
 use super::nearest::{Neighbour, nearest};
@@ -54,49 +54,49 @@ impl Stage for Knn {
 
     fn run(params: Params, context: &Context) -> Result<()> {
         let set = FeatureSet::open(context.input("features")?)?;
-        let bank = shuffled(set.split(Split::Train)?, set.features);
+        let bank = set.split(Split::Train)?;
         let (k, images) = (params.k as usize, bank.labels.len());
         ensure!(k <= images, "k is {k} and there are {images} training images: lower `k`");
-        let unit_bank = unit_rows(&bank.values, set.features, &context.device);
+        let order = bank_order(images);
+        let labels: Vec<i32> = order.iter().map(|&image| bank.labels[image]).collect();
+        let rows = order.iter().map(|&image| &bank.values[image * set.features..][..set.features]);
+        let unit_bank = unit_rows(rows, set.features, &context.device);
         for split in [Split::Validation, Split::Test] {
             let queries = set.split(split)?;
-            let unit_queries = unit_rows(&queries.values, set.features, &context.device);
+            let unit_queries = unit_rows(queries.values.chunks_exact(set.features), set.features, &context.device);
             let mut meter = context.meter(split.name(), queries.labels.len() as u64, "images");
             let go_on = |done: usize| {
                 meter.at(done as u64, &[]);
                 !context.stopping()
             };
             let Some(neighbours) = nearest(&unit_bank, &unit_queries, k, go_on) else { bail!(Stopped) };
-            let scores = all_scores(&neighbours, &bank.labels, set.classes, params.temperature);
+            let scores = all_scores(&neighbours, &labels, set.classes, params.temperature);
             judged::measure(context, split, &Confusion::new(&scores, &queries.labels, set.classes));
         }
         Ok(())
     }
 }
 
-/// Its images in an order that has nothing to do with their classes: of equal similarities the earlier image is nearer, and data
-/// sets are often sorted by class.
-fn shuffled(split: &SplitFeatures, features: usize) -> SplitFeatures {
-    let mut order: Vec<usize> = (0..split.labels.len()).collect();
+/// In which the bank's images are looked at: one that has nothing to do with their classes. Of equal similarities the earlier image
+/// is nearer, and data sets are often sorted by class.
+fn bank_order(images: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..images).collect();
     Rng::new(0, Purpose::Judge, &[]).shuffle(&mut order);
-    let row = |&image: &usize| &split.values[image * features..][..features];
-    SplitFeatures {
-        values: order.iter().flat_map(row).copied().collect(),
-        labels: order.iter().map(|&image| split.labels[image]).collect(),
-    }
+    order
 }
 
 /// Rows of `features` values, each divided by its length: `[row, feature]`. A row of zeros stays one, and has a similarity of 0
 /// to all others.
-pub fn unit_rows(values: &[f32], features: usize, device: &Device) -> Tensor<2> {
-    let of_row = |row: &[f32]| {
+pub fn unit_rows<'a>(rows: impl Iterator<Item = &'a [f32]>, features: usize, device: &Device) -> Tensor<2> {
+    let mut units: Vec<f32> = vec![];
+    for row in rows {
         // Squares of float32 leave its range.
         let length = row.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
         let divisor = if length > 0.0 { length } else { 1.0 };
-        row.iter().map(|&v| (f64::from(v) / divisor) as f32).collect::<Vec<_>>()
-    };
-    let units: Vec<f32> = values.chunks_exact(features).flat_map(of_row).collect();
-    Tensor::from_data(TensorData::new(units, [values.len() / features, features]), device)
+        units.extend(row.iter().map(|&v| (f64::from(v) / divisor) as f32));
+    }
+    let shape = [units.len() / features, features];
+    Tensor::from_data(TensorData::new(units, shape), device)
 }
 
 /// [`scores`] of every query: `[query, class]`.
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn rows_of_any_length_become_unit_rows() {
         let device = crate::nn::device("cpu").unwrap();
-        let rows = unit_rows(&[3e30, 4e30, 3e-30, -4e-30, 0.0, 0.0], 2, &device);
+        let rows = unit_rows([3e30f32, 4e30, 3e-30, -4e-30, 0.0, 0.0].chunks_exact(2), 2, &device);
         let expected = [0.6, 0.8, 0.6, -0.8, 0.0, 0.0];
         for (found, expected) in rows.into_data().iter::<f64>().zip(expected) {
             assert!((found - expected).abs() < 1e-7, "{found} in place of {expected}");
@@ -162,16 +162,16 @@ mod tests {
     /// A data set that is sorted by class, of which an encoder has made the same vector everywhere.
     #[test]
     fn of_images_that_are_all_as_near_the_first_classes_are_not_preferred() {
-        let labels: Vec<i32> = (0..1000).map(|image| image / 100).collect();
-        let bank = shuffled(&SplitFeatures { values: vec![1.0; 2000], labels: labels.clone() }, 2);
+        let order = bank_order(1000);
+        let labels: Vec<i32> = order.iter().map(|&image| image as i32 / 100).collect();
         let device = crate::nn::device("cpu").unwrap();
-        let rows = unit_rows(&bank.values, 2, &device);
+        let rows = unit_rows(order.iter().map(|_| [1.0f32, 1.0].as_slice()), 2, &device);
         let found = nearest(&rows, &rows.clone().narrow(0, 0, 1), 200, |_| true).unwrap();
-        let scores = scores(&found[0], &bank.labels, 10, 0.1);
+        let scores = scores(&found[0], &labels, 10, 0.1);
         // 20 are expected of each of the ten classes, sd 4; four of them.
         assert!(scores.iter().all(|&votes| (4.0..36.0).contains(&votes)), "{scores:?}");
-        let mut sorted = bank.labels;
-        sorted.sort();
-        assert_eq!(sorted, labels);
+        let mut sorted = order;
+        sorted.sort_unstable();
+        assert!(sorted.into_iter().eq(0..1000));
     }
 }

@@ -66,6 +66,7 @@ impl<'a> OnlineKnn<'a> {
             values.extend(encode(self.data, split, images, normal, device, |x| encoder.forward(x, Mode::Eval)));
         }
         let labels = images.iter().map(|&image| self.data.labels(split)[image]).collect();
-        Some((unit_rows(&values, values.len() / images.len(), device), labels))
+        let features = values.len() / images.len();
+        Some((unit_rows(values.chunks_exact(features), features, device), labels))
     }
 }

@@ -9,9 +9,9 @@ pub(super) fn as_kind(tensor: &tch::Tensor, kind: Kind) -> tch::Tensor {
     if tensor.kind() == kind { tensor.shallow_clone() } else { tensor.to_kind(kind) }
 }
 
-/// In float32: what losses and averages over many numbers are computed in.
+/// In float32, where it is in less: what losses and averages over many numbers are computed in.
 pub fn float32<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    if x.dtype() == FloatDType::F32.into() { x } else { x.cast(FloatDType::F32) }
+    if x.dtype() == FloatDType::BF16.into() { x.cast(FloatDType::F32) } else { x }
 }
 
 /// In bfloat16: 8 bits of exponent as float32 has, 8 of precision in place of 24.

@@ -47,6 +47,12 @@ static bool by_onednn(const at::Tensor& x) {
          x.numel() > 0;
 }
 
+// libtorch 2.9 warns of calls that later versions have as well, where those that it names take other arguments in each.
+struct Silent : c10::WarningHandler {
+  c10::WarningUtils::WarningHandlerGuard guard{this};
+  void process(const c10::Warning&) override {}
+};
+
 extern "C" {
 
 const char* pretext_shim_error() { return last_error.c_str(); }
@@ -61,12 +67,14 @@ int pretext_deterministic() {
 // Whether a GPU multiplies float32 with 10 bits of precision: products, and convolutions.
 int pretext_allow_tf32(int allow) {
   return guarded([&] {
+    Silent silent;
     at::globalContext().setAllowTF32CuBLAS(allow != 0);
     at::globalContext().setAllowTF32CuDNN(allow != 0);
   });
 }
 
 int pretext_allows_tf32() {
+  Silent silent;
   return at::globalContext().allowTF32CuBLAS() || at::globalContext().allowTF32CuDNN();
 }
 

@@ -1,0 +1,239 @@
+//! Every method that trains, put to [`super::checks`], and methods that are wrong, which do not pass.
+
+use super::checks::Checked;
+use super::nt_xent;
+use crate::augment::{Batch, samples};
+use crate::catalog::{self, Entry};
+use crate::context::{Context, Outbox};
+use crate::data::{DatasetWriter, Manifest, Split};
+use crate::nn::Init;
+use crate::nn::encoder::{Encoder, EncoderConfig};
+use crate::nn::layers::Mode;
+use crate::nn::ops;
+use crate::random::{Purpose, Rng};
+use crate::train::{Ema, Method, Training};
+use anyhow::Result;
+use burn::module::{Module, Param};
+use burn::tensor::{Tensor, TensorData};
+use pretext_protocol::{Reply, Run};
+use serde_json::{Map, Value, json};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const SIDE: usize = 16;
+const BATCH: usize = 6;
+
+thread_local! {
+    static CHECKS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// In place of a training, where a test asks for it: checks the method with its first batch. Says whether it did.
+pub fn checks<M: Method>(method: &mut M, training: &Training) -> Result<bool> {
+    if !CHECKS.get() {
+        return Ok(false);
+    }
+    let mut first = None;
+    let device = crate::nn::device("cpu")?.autodiff();
+    training.loader.for_each(0..1, &device, |_, batch| {
+        first = Some(batch);
+        Ok(())
+    })?;
+    Checked::new(method, first.expect("there is a batch")).check()?;
+    Ok(true)
+}
+
+struct Nobody;
+
+impl Outbox for Nobody {
+    fn send(&self, _: &Reply) {}
+}
+
+/// Pieces of the photographs, each photograph a class.
+fn write_dataset(folder: &Path) {
+    let samples = samples();
+    let piece = |number: usize| -> Vec<u8> {
+        let (bytes, top) = (samples[number % samples.len()].source().bytes, 7 * (number / samples.len()));
+        (top..top + SIDE).flat_map(|y| bytes[(y * 64 + top) * 3..(y * 64 + top + SIDE) * 3].to_vec()).collect()
+    };
+    let pieces: Vec<Vec<u8>> = (0..2 * BATCH).map(piece).collect();
+    let source = |number: usize| (pieces[number].as_slice(), (number % samples.len()) as i32);
+    let manifest = Manifest {
+        name: "pieces".into(),
+        height: SIDE,
+        width: SIDE,
+        channels: 3,
+        classes: ["a", "b", "c", "d"].map(String::from).to_vec(),
+        images: BTreeMap::new(),
+        mean: vec![],
+        sd: vec![],
+    };
+    std::fs::create_dir_all(folder).unwrap();
+    let mut writer = DatasetWriter::new(folder.to_owned(), manifest, &source);
+    writer.split(Split::Train, &(0..2 * BATCH).collect::<Vec<_>>()).unwrap();
+    writer.finish().unwrap();
+}
+
+/// What a kind says of itself with such an encoder.
+fn checked(entry: &Entry, encoder: &Value, root: &Path) -> Result<()> {
+    let given = json!({ "encoder": encoder, "batch": BATCH, "projector_hidden": 8, "predictor_hidden": 8, "projector_out": 6,
+        "decoder_width": 2, "queue": 10, "online_knn": 0 });
+    let kind = (entry.kind)();
+    let Value::Object(given) = given else { panic!("parameters are a map") };
+    let params: Map<String, Value> =
+        given.into_iter().filter(|(name, _)| kind.params["properties"].get(name).is_some()).collect();
+    let run = Run::in_folder(entry.name, params, &[("data", &root.join("data"))], &root.join("run"))?;
+    let context = Context::new(&run, &Nobody, &|| false)?;
+    CHECKS.set(true);
+    let outcome = (entry.run)(&run.params, &context);
+    CHECKS.set(false);
+    outcome
+}
+
+#[test]
+fn every_method_has_its_own_gradients_views_and_targets() {
+    tch::set_num_threads(1);
+    let root = tempfile::tempdir().unwrap();
+    write_dataset(&root.path().join("data"));
+    let trains = |entry: &Entry| {
+        let kind = (entry.kind)();
+        kind.family() == "pretrain" && kind.params["properties"]["epochs"]["x-unused"] != true
+    };
+    let methods: Vec<Entry> = catalog::entries().into_iter().filter(trains).collect();
+    assert!(methods.len() >= 6);
+    for entry in &methods {
+        checked(entry, &json!({ "width": 4 }), root.path()).unwrap_or_else(|error| panic!("{}: {error:#}", entry.name));
+    }
+    let supervised = methods.iter().find(|entry| entry.name == "pretrain/supervised").unwrap();
+    for encoder in [
+        json!({ "kind": "resnet20", "width": 4 }),
+        json!({ "kind": "resnet50", "width": 2, "stem": "imagenet" }),
+        json!({ "kind": "vit_tiny", "width": 12, "patch": 8 }),
+    ] {
+        checked(supervised, &encoder, root.path()).unwrap_or_else(|error| panic!("{encoder}: {error:#}"));
+    }
+}
+
+/// An encoder and a square weight.
+#[derive(Module, Debug)]
+struct Square {
+    encoder: Encoder,
+    weight: Param<Tensor<2>>,
+}
+
+/// What is wrong about a method.
+#[derive(Clone, Copy, PartialEq)]
+enum Wrong {
+    Nothing,
+    /// The weight's gradient is that of its transpose.
+    TransposedGradient,
+    /// The second view is of the next image.
+    ShiftedView,
+    /// The second view is the first once more.
+    OneView,
+    /// Targets are made by the network that learns, and their gradients reach it.
+    NoStopGradient,
+    /// The same without their gradients.
+    NoMomentum,
+}
+
+/// Tells the features that a slow copy makes of another view, as BYOL and MoCo do: right, or wrong in one way.
+struct Example {
+    model: Square,
+    slow: Ema<Square>,
+    wrong: Wrong,
+}
+
+impl Square {
+    fn project(&self, view: Tensor<4>, wrong: Wrong) -> Tensor<2> {
+        let weight = self.weight.val();
+        let weight = match wrong {
+            Wrong::TransposedGradient => {
+                let transposed = weight.clone().transpose();
+                weight.detach() + transposed.clone() - transposed.detach()
+            }
+            _ => weight,
+        };
+        self.encoder.forward(view, Mode::Train).matmul(weight)
+    }
+}
+
+impl Example {
+    fn new(wrong: Wrong) -> Self {
+        let init = &mut Init::new(0, &crate::nn::device("cpu").unwrap().autodiff());
+        let encoder = EncoderConfig { width: 2, ..EncoderConfig::default() }.build(init);
+        let features = encoder.features();
+        let weight = Param::from_tensor(init.uniform([features, features], features));
+        let model = Square { encoder, weight };
+        Self { slow: Ema::of(&model), model, wrong }
+    }
+
+    fn target(&self, view: Tensor<4>) -> Tensor<2> {
+        match self.wrong {
+            Wrong::NoStopGradient => self.model.project(view, Wrong::Nothing),
+            Wrong::NoMomentum => self.model.project(view, Wrong::Nothing).detach(),
+            _ => Tensor::from_inner(self.slow.network().project(view.inner(), Wrong::Nothing)),
+        }
+    }
+}
+
+impl Method for Example {
+    type Model = Square;
+    const VIEWS: usize = 2;
+
+    fn model(&self) -> &Square {
+        &self.model
+    }
+
+    fn encoder(&self) -> &Encoder {
+        &self.model.encoder
+    }
+
+    fn loss(&mut self, batch: Batch) -> Tensor<1> {
+        let [a, b] = batch.into_views();
+        let b = match self.wrong {
+            Wrong::ShiftedView => {
+                let images = b.dims()[0];
+                Tensor::cat(vec![b.clone().narrow(0, 1, images - 1), b.narrow(0, 0, 1)], 0)
+            }
+            Wrong::OneView => a.clone(),
+            _ => b,
+        };
+        nt_xent(self.model.project(a, self.wrong), self.target(b), 0.5)
+    }
+
+    fn kept(&self) -> Vec<(String, tch::Tensor)> {
+        crate::nn::state::named(self.slow.network())
+    }
+}
+
+/// What the checks say of a method that is wrong so.
+fn refusal(wrong: Wrong) -> String {
+    let mut rng = Rng::new(0, Purpose::Noise, &[]);
+    let device = crate::nn::device("cpu").unwrap().autodiff();
+    let mut view = || {
+        let values: Vec<f32> = (0..BATCH * 3 * SIDE * SIDE).map(|_| rng.normal()).collect();
+        ops::channels_last(Tensor::from_data(TensorData::new(values, [BATCH, 3, SIDE, SIDE]), &device))
+    };
+    let batch = Batch { views: vec![view(), view()], labels: vec![0; BATCH] };
+    match Checked::new(&mut Example::new(wrong), batch).check() {
+        Ok(()) => String::new(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn methods_that_are_wrong_do_not_pass() {
+    assert_eq!(refusal(Wrong::Nothing), "");
+    for (wrong, said) in [
+        (Wrong::TransposedGradient, "the gradient of weight says "),
+        (Wrong::ShiftedView, "the loss is "),
+        (Wrong::OneView, "the loss is the same when view 1 is of other images than the rest"),
+        (Wrong::NoStopGradient, "the loss does not change with encoder"),
+        (Wrong::NoMomentum, "the gradient of encoder"),
+    ] {
+        let refusal = refusal(wrong);
+        assert!(refusal.starts_with(said), "{said}: {refusal}");
+    }
+    assert!(refusal(Wrong::ShiftedView).ends_with("in another order: views are of different images"));
+}
