@@ -6,6 +6,7 @@ use common::{SMALL, catalogue, folder, keys};
 use pretext::plan::{Policy, WorkerName};
 use pretext::recipe::{Contents, ForeignWorker, Recipe, RecipeErrors, Surroundings, load, parse};
 use pretext_protocol::{Catalogue, Gpu, StageKind};
+use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -202,6 +203,31 @@ fn a_number_counts_the_same_however_it_is_written() {
         assert_eq!(keyed(written), default, "{written}");
     }
     assert_eq!(keyed(", scale: 2, limit: 10.0"), r#"{"limit":10,"path":"x","scale":2.0}"#);
+}
+
+#[test]
+fn what_follows_from_another_parameter_counts_as_if_it_were_written() {
+    let mut catalogue = catalogue();
+    let simclr = catalogue.kinds.iter_mut().find(|kind| kind.name == "pretrain/simclr").unwrap();
+    let by_kind = json!({ "kind": { "sgd": 0.06, "adamw": 1e-3 } });
+    simclr.params["properties"]["optimiser"]["properties"]["lr"] =
+        json!({ "type": ["number", "null"], "minimum": 0, "default": null, "x-default-by": by_kind });
+    let text =
+        SMALL.replace("[random, simclr]", "[{ name: simclr, kind: adamw }]").replace("$(method),", "$(method.name),");
+    let node = |optimiser: &str| {
+        let text = text.replace("epochs: 5", &format!("optimiser: {optimiser}"));
+        let graph = parse("recipe.yaml", &text, &catalogue).unwrap_or_else(|errors| panic!("{errors}")).graph;
+        graph.node_weights().find(|node| node.id.0 == "pretrain[method=simclr,seed=0]").unwrap().clone()
+    };
+    let (sgd, adamw) = (node("{}"), node("{ kind: adamw }"));
+    assert_eq!([&sgd.params["optimiser"]["lr"], &adamw.params["optimiser"]["lr"]], [0.06, 0.001]);
+    for written in ["{ lr: 0.06 }", "{ lr: null, kind: sgd }"] {
+        assert_eq!(node(written).keyed_params, sgd.keyed_params, "{written}");
+    }
+    for written in ["{ kind: adamw, lr: 1e-3 }", "{ lr: 0.001, kind: $(method.kind) }", "{ kind: $(method.kind) }"] {
+        assert_eq!(node(written).keyed_params, adamw.keyed_params, "{written}");
+    }
+    assert_ne!(node("{ kind: adamw, lr: 0.06 }").keyed_params, adamw.keyed_params);
 }
 
 #[test]

@@ -34,9 +34,10 @@ pub struct StageKind {
     /// `minItems`, `maxItems`, `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`, `properties`,
     /// `required`, `default`, `examples` and `description` occur, and the extensions `x-unit` (text), `x-unused` (true for a
     /// parameter of the family that this kind accepts and ignores: it does not count in the key), `x-path` (true for a text
-    /// that is a path: relative to the recipe's file; the worker is given it absolute, and what lies there counts) and
+    /// that is a path: relative to the recipe's file; the worker is given it absolute, and what lies there counts),
     /// `x-unkeyed` (true for one that changes progress and side files but no output and no measurement: it does not count
-    /// in the key either).
+    /// in the key either) and, in a map within the parameters, `x-default-by` (`{"kind": {"sgd": 0.06, "adamw": 0.001}}`: where it has
+    /// its default, the value that `kind` of the same map gives it; the worker is given that value, and it is what counts).
     pub params: Value,
     #[serde(default)]
     pub measures: Vec<Measure>,

@@ -132,7 +132,7 @@ fn collect(schema: &Value, prefix: &str, ignored: bool, parameters: &mut Vec<Par
             collect(property, &format!("{path}."), ignored, parameters);
             continue;
         }
-        let default = if is_required(name) { "required".into() } else { schema::plain(&schema::default(property)) };
+        let default = if is_required(name) { "required".into() } else { schema::plain_default(property) };
         let doc = property["description"].as_str().unwrap_or_default();
         let doc = if ignored { format!("(ignored by this kind) {doc}") } else { doc.to_owned() };
         parameters.push(Parameter { name: path, shape: schema::shape(property), default, doc });

@@ -2,7 +2,7 @@
 
 mod wording;
 
-pub use wording::{describe, plain, shape};
+pub use wording::{describe, plain, plain_default, shape};
 
 use super::problem::{Problem, nearest_name};
 use super::scalar::Scalar;
@@ -37,6 +37,22 @@ pub fn typed_map(schema: &Value, given: &Tree, owner: &str, problems: &mut Vec<P
         }
     };
     properties.iter().map(|(name, property)| (name.clone(), value(name, property))).collect()
+}
+
+/// What is left at its default and has a value by another parameter of its map takes that: what is written and what is left out are one
+/// setting, and one key.
+fn by_sibling(schema: &Value, mut values: Map<String, Value>) -> Map<String, Value> {
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        if values[name] != default(property) {
+            continue;
+        }
+        for (sibling, own) in property["x-default-by"].as_object().into_iter().flatten() {
+            if let Some(own) = values[sibling].as_str().and_then(|choice| own.get(choice)) {
+                values[name] = canonical(property, own);
+            }
+        }
+    }
+    values
 }
 
 fn unknown(found: &Name, properties: &Map<String, Value>, owner: &str) -> Problem {
@@ -86,7 +102,7 @@ pub(super) fn typed(schema: &Value, tree: &Tree, name: &str, problems: &mut Vec<
         return default(schema);
     }
     if schema["properties"].is_object() {
-        return Value::Object(typed_map(schema, tree, &format!("`{name}`"), problems));
+        return Value::Object(by_sibling(schema, typed_map(schema, tree, &format!("`{name}`"), problems)));
     }
     let before = problems.len();
     let value = match (&tree.content, type_name(schema)) {

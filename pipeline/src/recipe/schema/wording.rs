@@ -76,6 +76,15 @@ fn bounds(schema: &Value) -> String {
     text + &schema["x-unit"].as_str().map_or(String::new(), |unit| format!(" {unit}"))
 }
 
+/// The default of a parameter, as it is with each choice of another where it depends on that: `by kind: sgd 0.06, adamw 0.001`.
+pub fn plain_default(schema: &Value) -> String {
+    let own = schema["x-default-by"].as_object().and_then(|by| by.iter().next());
+    let Some((sibling, values)) = own else { return plain(&super::default(schema)) };
+    let values = values.as_object().into_iter().flatten();
+    let values: Vec<String> = values.map(|(choice, value)| format!("{choice} {}", plain(value))).collect();
+    format!("by {sibling}: {}", values.join(", "))
+}
+
 /// A value as a recipe would write it.
 pub fn plain(value: &Value) -> String {
     match value {

@@ -1,6 +1,7 @@
 use anyhow::{Result, ensure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -8,6 +9,39 @@ pub enum OptimiserKind {
     Sgd,
     Adamw,
     Lars,
+}
+
+impl OptimiserKind {
+    const ALL: [Self; 3] = [Self::Sgd, Self::Adamw, Self::Lars];
+
+    fn lr(self) -> f64 {
+        match self {
+            Self::Sgd | Self::Lars => 0.06,
+            Self::Adamw => 1e-3,
+        }
+    }
+
+    fn weight_decay(self) -> f64 {
+        match self {
+            Self::Sgd | Self::Lars => 5e-4,
+            Self::Adamw => 0.05,
+        }
+    }
+
+    fn exclude(self) -> Exclude {
+        match self {
+            Self::Sgd => Exclude::Nothing,
+            Self::Adamw | Self::Lars => Exclude::BiasAndNorm,
+        }
+    }
+}
+
+/// A parameter's value with each kind, as the protocol's `x-default-by`.
+fn by_kind<V: Serialize>(own: fn(OptimiserKind) -> V) -> Value {
+    let name = |kind| json!(kind).as_str().expect("a kind is a word").to_owned();
+    let values: Map<String, Value> =
+        OptimiserKind::ALL.into_iter().map(|kind| (name(kind), json!(own(kind)))).collect();
+    json!({ "kind": values })
 }
 
 /// Which parameters go without weight decay and without LARS's rate.
@@ -27,9 +61,8 @@ pub struct OptimiserConfig {
     /// which is sgd with a rate of its own for each weight tensor (section 4). As in solo-learn and lightly, and unlike
     /// the paper, the learning rate stands outside of the momentum
     pub kind: OptimiserKind,
-    /// learning rate after warm-up; falls by half a cosine, to 0 where a further step would follow. null: the kind's own, 0.06 of sgd
-    /// and lars, 0.001 of adamw
-    #[schemars(range(min = 0))]
+    /// learning rate after warm-up; falls by half a cosine, to 0 where a further step would follow
+    #[schemars(range(min = 0), extend("x-default-by" = by_kind(OptimiserKind::lr)))]
     pub lr: Option<f64>,
     /// of sgd and lars
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
@@ -42,13 +75,13 @@ pub struct OptimiserConfig {
     /// of adamw: what is kept of the mean of squared gradients at each step
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub beta2: f64,
-    /// of every trained parameter that `exclude` does not name; decoupled in adamw. null: the kind's own, 0.0005 of sgd and lars,
-    /// 0.05 of adamw
-    #[schemars(range(min = 0))]
+    /// of every trained parameter that `exclude` does not name; decoupled in adamw
+    #[schemars(range(min = 0), extend("x-default-by" = by_kind(OptimiserKind::weight_decay)))]
     pub weight_decay: Option<f64>,
     /// what has no weight decay, and with lars no rate of its own: nothing, or bias_and_norm, which are the parameters of
     /// one dimension, a class token among them (as in the code of SimCLR, arXiv:2002.05709, in BYOL, arXiv:2006.07733, and in MAE's
-    /// code, arXiv:2111.06377). auto: bias_and_norm with lars and adamw, nothing with sgd
+    /// code, arXiv:2111.06377). auto: by kind
+    #[schemars(extend("x-default-by" = by_kind(OptimiserKind::exclude)))]
     pub exclude: Exclude,
     /// of lars: eta, by which a tensor's norm over its gradient's is multiplied (section 4)
     #[schemars(extend("exclusiveMinimum" = 0))]
@@ -89,26 +122,17 @@ impl Default for OptimiserConfig {
 
 impl OptimiserConfig {
     pub fn lr(&self) -> f64 {
-        self.lr.unwrap_or(match self.kind {
-            OptimiserKind::Sgd | OptimiserKind::Lars => 0.06,
-            OptimiserKind::Adamw => 1e-3,
-        })
+        self.lr.unwrap_or(self.kind.lr())
     }
 
     pub fn weight_decay(&self) -> f64 {
-        self.weight_decay.unwrap_or(match self.kind {
-            OptimiserKind::Sgd | OptimiserKind::Lars => 5e-4,
-            OptimiserKind::Adamw => 0.05,
-        })
+        self.weight_decay.unwrap_or(self.kind.weight_decay())
     }
 
     /// Whether biases and the parameters of norms are left out of weight decay and LARS.
     pub fn excludes_bias_and_norm(&self) -> bool {
-        match self.exclude {
-            Exclude::Auto => self.kind != OptimiserKind::Sgd,
-            Exclude::Nothing => false,
-            Exclude::BiasAndNorm => true,
-        }
+        let exclude = if self.exclude == Exclude::Auto { self.kind.exclude() } else { self.exclude };
+        exclude == Exclude::BiasAndNorm
     }
 
     /// An error where its parameters contradict each other.
