@@ -34,6 +34,9 @@ fn main() -> Result<()> {
     println!(
         "one epoch of {IMAGES} images in batches of {BATCH}, narrow ResNet, {THREADS} threads: images per second, medians of {ROUNDS} interleaved rounds"
     );
+    println!(
+        "both sides: float32, SimCLR's views (jitter strength .5, no blur) for every method, PyTorch's own first weights"
+    );
     println!("{:<14} {:>10} {:>10} {:>8}", "method", "pretext", "lightly", "ratio");
     for method in METHODS.into_iter().filter(|method| method.starts_with(only)) {
         let (mut ours, theirs) = start(method, &place)?;

@@ -45,7 +45,8 @@ pub fn serve(method: &str, data: &Path) -> Result<()> {
     ops::tune_allocator();
     tch::set_num_threads(THREADS as i32);
     rayon::ThreadPoolBuilder::new().num_threads(THREADS).build_global()?;
-    let params = json!({ "epochs": 1, "batch": BATCH, "encoder": { "kind": "resnet20" }, "online_knn": 0 });
+    let params =
+        json!({ "epochs": 1, "batch": BATCH, "encoder": { "kind": "resnet20", "init": "pytorch" }, "online_knn": 0 });
     for line in std::io::stdin().lock().lines() {
         line?;
         let place = tempfile::tempdir()?;

@@ -69,16 +69,16 @@ impl BatchNorm {
     }
 
     pub fn forward<const D: usize>(&self, x: Tensor<D>, mode: Mode) -> Tensor<D> {
-        ops::batch_norm(x, self.tensors(), Self::spec(mode, false))
+        ops::batch_norm(x, None, self.tensors(), Self::spec(mode, false))
     }
 
     pub fn forward_relu<const D: usize>(&self, x: Tensor<D>, mode: Mode) -> Tensor<D> {
-        ops::batch_norm(x, self.tensors(), Self::spec(mode, true))
+        ops::batch_norm(x, None, self.tensors(), Self::spec(mode, true))
     }
 
     /// Normalise, add `residual`, ReLU.
     pub fn forward_add_relu<const D: usize>(&self, x: Tensor<D>, residual: Tensor<D>, mode: Mode) -> Tensor<D> {
-        ops::batch_norm_add(x, residual, self.tensors(), Self::spec(mode, true))
+        ops::batch_norm(x, Some(residual), self.tensors(), Self::spec(mode, true))
     }
 
     fn spec(mode: Mode, relu: bool) -> NormSpec {

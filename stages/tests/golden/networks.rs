@@ -49,7 +49,7 @@ pub fn batch_norm(case: &Case) -> Result<(), Failed> {
         running_var: Tensor::ones([channels], &device),
     };
     let spec = NormSpec { train: true, relu: false, momentum: 0.1, eps: 1e-5 };
-    let y = ops::batch_norm(x.clone(), norm.clone(), spec);
+    let y = ops::batch_norm(x.clone(), None, norm.clone(), spec);
     case.expect("out.y", &entries(y.clone().inner()), VALUES)?;
     case.expect("out.running_mean", &entries(norm.running_mean.inner()), VALUES)?;
     case.expect("out.running_var", &entries(norm.running_var.inner()), VALUES)?;

@@ -1,13 +1,9 @@
-use super::backward::{give, parents};
 use super::ffi;
-use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, LibTorch, backend_extension};
+use super::operation::{Operation, apply};
 use burn::tensor::Tensor;
-use burn_autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
-use burn_autodiff::grads::Gradients;
-use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_tch::TchTensor;
 use std::ptr::null_mut;
+use tch::{Device, Kind, Tensor as Tch};
 
 /// Up to so many tokens the matrix of all pairs is held on a processor: it is small, and libtorch's kernel that does without
 /// it is slower: in bfloat16 blocks of ViT-tiny on 65 tokens take 1.8 times as long with it (LOG.md).
@@ -20,59 +16,47 @@ pub(super) const FEW: i64 = 128;
 /// - `qkv`: `[batch, tokens, 3 heads dim]`: queries of all heads, keys of all heads, values of all heads
 /// - result: `[batch, tokens, heads dim]`
 pub fn self_attention(qkv: Tensor<3>, heads: usize) -> Tensor<3> {
-    Tensor::from_dispatch(Dispatch::self_attention_native(qkv.into_dispatch(), heads))
+    apply(SelfAttention { heads: heads as i64 }, [Some(qkv.into())])
 }
 
-#[backend_extension(LibTorch, Autodiff)]
-pub trait AttentionOps: Backend {
-    fn self_attention_native(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self>;
+#[derive(Debug, Clone)]
+struct SelfAttention {
+    heads: i64,
 }
 
-fn forward(qkv: &tch::Tensor, heads: usize) -> tch::Tensor {
-    let [batch, tokens, width] = qkv.size()[..] else { panic!("qkv has three dimensions") };
-    let split = qkv.reshape([batch, tokens, 3, heads as i64, width / 3 / heads as i64]).permute([2, 0, 3, 1, 4]);
-    let [q, k, v] = [0, 1, 2].map(|part| split.select(0, part)); // [batch, heads, tokens, dim]
-    let y = if q.device() == tch::Device::Cpu && tokens <= FEW {
-        (q * (k.size()[3] as f64).powf(-0.5)).matmul(&k.transpose(2, 3)).softmax(-1, None::<tch::Kind>).matmul(&v)
-    } else {
-        tch::Tensor::scaled_dot_product_attention(&q, &k, &v, None::<&tch::Tensor>, 0.0, false, None, false)
-    };
-    y.transpose(1, 2).reshape([batch, tokens, width / 3])
-}
-
-impl AttentionOps for LibTorch {
-    fn self_attention_native(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self> {
-        TchTensor::new(forward(&qkv.tensor, heads))
+impl SelfAttention {
+    fn attend(&self, qkv: &Tch) -> Tch {
+        let [batch, tokens, width] = qkv.size()[..] else { panic!("qkv has three dimensions") };
+        let split = qkv.reshape([batch, tokens, 3, self.heads, width / 3 / self.heads]).permute([2, 0, 3, 1, 4]);
+        let [q, k, v] = [0, 1, 2].map(|part| split.select(0, part)); // [batch, heads, tokens, dim]
+        let y = if q.device() == Device::Cpu && tokens <= FEW {
+            (q * (k.size()[3] as f64).powf(-0.5)).matmul(&k.transpose(2, 3)).softmax(-1, None::<Kind>).matmul(&v)
+        } else {
+            Tch::scaled_dot_product_attention(&q, &k, &v, None::<&Tch>, 0.0, false, None, false)
+        };
+        y.transpose(1, 2).reshape([batch, tokens, width / 3])
     }
 }
 
-impl<C: CheckpointStrategy> AttentionOps for Autodiff<LibTorch, C> {
-    fn self_attention_native(qkv: FloatTensor<Self>, heads: usize) -> FloatTensor<Self> {
-        let (qkv, node) = qkv.into_parts();
-        match AttentionBackward.prepare::<C>([node]).compute_bound().stateful() {
-            OpsKind::Tracked(step) => {
-                // libtorch has a kernel for each device and precision, each with a backward of another signature: its
-                // own graph over this one operation knows which.
-                // What is kept counts as a holder of its memory, so that nobody writes to it meanwhile.
-                let leaf = qkv.tensor.detach().set_requires_grad(true);
-                let y = TchTensor::new(tch::with_grad(|| forward(&leaf, heads)));
-                let result = TchTensor::from_existing(y.tensor.detach(), y.storage.clone());
-                step.finish((TchTensor::from_existing(leaf, qkv.storage), y), result)
-            }
-            OpsKind::UnTracked(step) => step.finish(TchTensor::new(forward(&qkv.tensor, heads))),
-        }
-    }
-}
-
-#[derive(Debug)]
-struct AttentionBackward;
-
-impl Backward<LibTorch, 1> for AttentionBackward {
+impl Operation<1> for SelfAttention {
     /// The input as a leaf of libtorch's graph, and the output.
-    type State = (TchTensor, TchTensor);
-    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let (grad, to) = (grads.consume::<LibTorch>(&ops.node), parents(&ops));
-        let (leaf, y) = ops.state;
+    type Saved = (TchTensor, TchTensor);
+
+    /// libtorch has a kernel for each device and precision, each with a backward of another signature: its own graph over this one
+    /// operation knows which.
+    fn forward(&self, [qkv]: [Option<TchTensor>; 1]) -> (TchTensor, Self::Saved) {
+        let qkv = qkv.expect("its one input");
+        let leaf = qkv.tensor.detach().set_requires_grad(true);
+        let y = TchTensor::new(tch::with_grad(|| self.attend(&leaf)));
+        let result = TchTensor::from_existing(y.tensor.detach(), y.storage.clone());
+        (result, (TchTensor::from_existing(leaf, qkv.storage), y))
+    }
+
+    fn infer(&self, [qkv]: [Option<TchTensor>; 1]) -> TchTensor {
+        TchTensor::new(self.attend(&qkv.expect("its one input").tensor))
+    }
+
+    fn backward(&self, grad: TchTensor, (leaf, y): Self::Saved, _: [bool; 1]) -> [Option<TchTensor>; 1] {
         let mut out = null_mut();
         // Safety: all pointers are valid for the call; the result is owned below.
         ffi::check(unsafe {
@@ -83,6 +67,6 @@ impl Backward<LibTorch, 1> for AttentionBackward {
                 &mut out,
             )
         });
-        give(grads, to, [Some(TchTensor::new(ffi::own(out)))]);
+        [Some(TchTensor::new(ffi::own(out)))]
     }
 }

@@ -1,9 +1,7 @@
 use super::ffi;
-use super::weighted::{Weighted, plain, tracked};
-use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, LibTorch, backend_extension};
+use super::operation::apply;
+use super::weighted::Weighted;
 use burn::tensor::Tensor;
-use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 use std::ptr::null_mut;
 use tch::Tensor as Tch;
 
@@ -36,50 +34,7 @@ impl Default for ConvSpec {
 ///
 /// It computes in the precision of `x`; the gradients of `weight` and `bias` have their own.
 pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, spec: ConvSpec) -> Tensor<4> {
-    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
-    Tensor::from_dispatch(match bias {
-        Some(bias) => Dispatch::conv2d_bias_native(x, weight, bias.into_dispatch(), spec),
-        None => Dispatch::conv2d_native(x, weight, spec),
-    })
-}
-
-#[backend_extension(LibTorch, Autodiff)]
-pub trait ConvOps: Backend {
-    fn conv2d_native(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: ConvSpec) -> FloatTensor<Self>;
-    fn conv2d_bias_native(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        spec: ConvSpec,
-    ) -> FloatTensor<Self>;
-}
-
-impl ConvOps for LibTorch {
-    fn conv2d_native(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: ConvSpec) -> FloatTensor<Self> {
-        plain(&spec, &x, &weight, None)
-    }
-    fn conv2d_bias_native(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        spec: ConvSpec,
-    ) -> FloatTensor<Self> {
-        plain(&spec, &x, &weight, Some(&bias))
-    }
-}
-
-impl<C: CheckpointStrategy> ConvOps for Autodiff<LibTorch, C> {
-    fn conv2d_native(x: FloatTensor<Self>, weight: FloatTensor<Self>, spec: ConvSpec) -> FloatTensor<Self> {
-        tracked::<_, C>(spec, x, weight, None)
-    }
-    fn conv2d_bias_native(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        spec: ConvSpec,
-    ) -> FloatTensor<Self> {
-        tracked::<_, C>(spec, x, weight, Some(bias))
-    }
+    apply(spec, [Some(x.into()), Some(weight.into()), bias.map(Into::into)])
 }
 
 impl Weighted for ConvSpec {

@@ -1,6 +1,6 @@
 //! The C interface of `shim.cpp`.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int};
 use torch_sys::C_tensor;
 
 pub type Raw = *mut C_tensor;
@@ -12,8 +12,6 @@ unsafe extern "C" {
     pub fn pretext_allows_tf32() -> c_int;
     /// libtorch's own, in its C interface: major, minor and patch in the upper three bytes.
     pub fn aoti_torch_abi_version() -> u64;
-    /// Calls `body` with parts of `0..count` that together are all of it, on libtorch's threads.
-    pub fn pretext_parallel(count: i64, body: extern "C" fn(*const c_void, i64, i64), context: *const c_void) -> c_int;
     pub fn pretext_channels_last(x: Raw, out: *mut Raw) -> c_int;
     /// `needed`: of x, weight and bias; `out` has room for their gradients.
     pub fn pretext_conv2d_backward(
@@ -52,9 +50,7 @@ unsafe extern "C" {
         save_invstd: Raw,
         train: c_int,
         eps: f64,
-        grad_x: *mut Raw,
-        grad_weight: *mut Raw,
-        grad_bias: *mut Raw,
+        out: *mut Raw,
     ) -> c_int;
     pub fn pretext_fused_sgd(
         params: *mut Raw,

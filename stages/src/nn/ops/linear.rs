@@ -1,10 +1,8 @@
 use super::ffi;
+use super::operation::apply;
 use super::raw::{from_raw, raw};
-use super::weighted::{Weighted, plain, tracked};
-use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, LibTorch, backend_extension};
+use super::weighted::Weighted;
 use burn::tensor::Tensor;
-use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 use std::ptr::null_mut;
 use tch::Tensor as Tch;
 
@@ -16,21 +14,7 @@ use tch::Tensor as Tch;
 ///
 /// It computes in the precision of `x`; the gradients of `weight` and `bias` have their own.
 pub fn linear<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
-    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
-    Tensor::from_dispatch(match bias {
-        Some(bias) => Dispatch::linear_bias_native(x, weight, bias.into_dispatch()),
-        None => Dispatch::linear_native(x, weight),
-    })
-}
-
-#[backend_extension(LibTorch, Autodiff)]
-pub trait LinearOps: Backend {
-    fn linear_native(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
-    fn linear_bias_native(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-    ) -> FloatTensor<Self>;
+    apply(Product, [Some(x.into()), Some(weight.into()), bias.map(Into::into)])
 }
 
 /// The product of two matrices without gradients, `[n, k]` and `[k, m]`, by the library that is fastest at it.
@@ -43,32 +27,6 @@ fn raw_product(a: &Tch, b: &Tch) -> Tch {
     // Safety: all pointers are valid for the call; the result is owned below.
     ffi::check(unsafe { ffi::pretext_matmul(ffi::borrow(a), ffi::borrow(b), &mut out) });
     ffi::own(out)
-}
-
-impl LinearOps for LibTorch {
-    fn linear_native(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        plain(&Product, &x, &weight, None)
-    }
-    fn linear_bias_native(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        plain(&Product, &x, &weight, Some(&bias))
-    }
-}
-
-impl<C: CheckpointStrategy> LinearOps for Autodiff<LibTorch, C> {
-    fn linear_native(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        tracked::<_, C>(Product, x, weight, None)
-    }
-    fn linear_bias_native(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        tracked::<_, C>(Product, x, weight, Some(bias))
-    }
 }
 
 #[derive(Debug, Clone)]

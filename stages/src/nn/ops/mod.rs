@@ -4,7 +4,7 @@
 //! | operation | why it is here |
 //! | --- | --- |
 //! | [`conv2d`] | Burn's backward of a convolution is two forward convolutions; ATen's `convolution_backward` is one call to oneDNN, in channels-last memory: those of the narrow ResNet take Burn 1.8, 1.3 and 1.3 times as long (16, 32, 64 channels) |
-//! | [`batch_norm`], [`batch_norm_add`] | one pass forward and one backward in place of Burn's dozen operations; ReLU and the residual's addition in place. In bfloat16 passes of our own, which make the narrow ResNet 4 % faster; in float32 these were no faster than ATen's |
+//! | [`batch_norm`] | one pass forward and one backward in place of Burn's dozen operations; ReLU and the residual's addition in place |
 //! | [`linear`], [`product`] | libtorch multiplies float32 by MKL, which does 112 GFLOP/s a core here where oneDNN does 240: ViT-tiny trains 1.6 times as fast, the linear probe's products are 1.2 to 3.2 times as fast; gradients lie in memory as weights do |
 //! | [`self_attention`] | of many tokens it never holds the matrix of all pairs: with 1,040 blocks of ViT-tiny take a quarter of the memory and four fifths of the time, by a kernel of libtorch's choice. Up to 128 on a processor, products are faster |
 //! | [`layer_norm`] | one operation each way in place of Burn's eight: blocks of ViT-tiny take 5 to 8 % less time and a sixth less memory |
@@ -18,23 +18,20 @@
 //! | [`symmetric_eigen`], [`orthonormal`] | Burn has none that calls LAPACK |
 //! | [`share_out`] | many small products beside work of our own: a thread each, in place of all threads for each product |
 //!
-//! The mechanism: a `#[backend_extension]` trait, implemented for `LibTorch` and for `Autodiff<LibTorch>`; the calls
-//! that tch does not expose are in `shim.cpp`. All calculation by libtorch's own operations stays in this folder and the optimiser;
-//! `nn/state.rs` reads and writes their memory.
+//! The mechanism is in `operation.rs`; the calls that tch does not expose are in `shim.cpp`. All calculation by libtorch's own operations
+//! stays in this folder and the optimiser; `nn/state.rs` reads and writes their memory.
 
 #![allow(deprecated, reason = "burn-tch is marked deprecated since 0.22 and pinned; only this folder names it")]
 
 mod attention;
-mod backward;
-mod channels;
 mod conv;
 mod ffi;
 mod foreach;
-mod fused_norm;
 mod layer_norm;
 mod linalg;
 mod linear;
 mod norm;
+mod operation;
 mod optim;
 mod precision;
 mod raw;
@@ -51,7 +48,7 @@ pub use foreach::{add, clip_norm, lerp, scale};
 pub use layer_norm::layer_norm;
 pub use linalg::{orthonormal, symmetric_eigen};
 pub use linear::{linear, product};
-pub use norm::{NormSpec, NormTensors, batch_norm, batch_norm_add};
+pub use norm::{NormSpec, NormTensors, batch_norm};
 pub use optim::{AdamW, Lars, Sgd, fused_adamw, fused_sgd, lars_gradients};
 pub use precision::{bfloat16, float32, has_fast_bfloat16};
 pub use raw::{

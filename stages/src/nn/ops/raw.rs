@@ -8,17 +8,26 @@ use std::ptr::null_mut;
 
 /// The libtorch tensor beneath, sharing its memory: writing to it writes to `tensor` and to its clones.
 pub fn raw<const D: usize>(tensor: &Tensor<D>) -> tch::Tensor {
-    let primitive = if tensor.is_autodiff() {
+    primitive(tensor).tensor
+}
+
+/// The same, with how many hold its memory.
+pub(super) fn primitive<const D: usize>(tensor: &Tensor<D>) -> TchTensor {
+    if tensor.is_autodiff() {
         tensor.clone().try_into_primitive::<Autodiff<LibTorch>>().expect("on libtorch").into_primitive()
     } else {
         tensor.clone().try_into_primitive::<LibTorch>().expect("on libtorch")
-    };
-    primitive.tensor
+    }
 }
 
 /// A Burn tensor without autodiff over a libtorch tensor that nothing else refers to.
 pub(super) fn from_raw<const D: usize>(tensor: tch::Tensor) -> Tensor<D> {
-    Tensor::from_primitive::<LibTorch>(TchTensor::new(tensor))
+    from_primitive(TchTensor::new(tensor))
+}
+
+/// A Burn tensor without autodiff.
+pub(super) fn from_primitive<const D: usize>(tensor: TchTensor) -> Tensor<D> {
+    Tensor::from_primitive::<LibTorch>(tensor)
 }
 
 /// The same values in the same layout, in memory of their own.
@@ -51,7 +60,7 @@ pub fn laid_out_as(like: &tch::Tensor, values: tch::Tensor) -> tch::Tensor {
 
 /// Whether tensors have one shape and number format, and lie alike in memory. The stride of a dimension of length 1 says
 /// nothing.
-pub(super) fn same_layout(a: &tch::Tensor, b: &tch::Tensor) -> bool {
+fn same_layout(a: &tch::Tensor, b: &tch::Tensor) -> bool {
     let strides = || a.size().into_iter().zip(a.stride().into_iter().zip(b.stride()));
     a.kind() == b.kind() && a.size() == b.size() && strides().all(|(n, (a, b))| n == 1 || a == b)
 }

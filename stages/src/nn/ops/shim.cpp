@@ -1,7 +1,6 @@
 // The ATen calls that tch does not expose, behind a C interface. Each returns 0, or 1 with the message kept for
 // pretext_shim_error. Tensors that are returned belong to the caller.
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <string>
@@ -78,10 +77,6 @@ int pretext_allows_tf32() {
   return at::globalContext().allowTF32CuBLAS() || at::globalContext().allowTF32CuDNN();
 }
 
-int pretext_parallel(int64_t count, void (*body)(const void*, int64_t, int64_t), const void* context) {
-  return guarded([&] { at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) { body(context, begin, end); }); });
-}
-
 int pretext_channels_last(Tensor x, Tensor* out) {
   return guarded([&] { *out = give(x->contiguous(at::MemoryFormat::ChannelsLast)); });
 }
@@ -146,14 +141,11 @@ int pretext_recorded_backward(Tensor y, Tensor grad, Tensor leaf, Tensor* out) {
 }
 
 int pretext_batch_norm_backward(Tensor grad, Tensor x, Tensor weight, Tensor running_mean, Tensor running_var,
-                                Tensor save_mean, Tensor save_invstd, int train, double eps, Tensor* grad_x,
-                                Tensor* grad_weight, Tensor* grad_bias) {
+                                Tensor save_mean, Tensor save_invstd, int train, double eps, Tensor* out) {
   return guarded([&] {
     auto [gx, gw, gb] = at::native_batch_norm_backward(*grad, *x, *weight, *running_mean, *running_var, *save_mean,
                                                        *save_invstd, train != 0, eps, {true, true, true});
-    *grad_x = give(gx);
-    *grad_weight = give(gw);
-    *grad_bias = give(gb);
+    give_all({gx, gw, gb}, out);
   });
 }
 
