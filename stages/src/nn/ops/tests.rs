@@ -14,8 +14,8 @@ const DOUBLE: f64 = 1e-11;
 const SINGLE: f64 = 2e-5;
 /// Of a number in bfloat16 the ninth bit is rounded; a result is a sum of products of such numbers.
 const BFLOAT16: f64 = 2e-2;
-/// From one number in bfloat16 to the next: two roundings of almost the same.
-const STEP: f64 = 1.0 / 128.0;
+/// Twice from one number in bfloat16 to the next: libtorch has a kernel for each order in memory, which round on the way.
+const STEPS: f64 = 1.0 / 64.0;
 
 /// Fixed numbers without a pattern, from -1.4 to 1.4, that bfloat16 holds exactly.
 fn numbers(shape: &[i64], phase: f64) -> tch::Tensor {
@@ -276,7 +276,7 @@ fn batch_norms_while_training_and_at_inference() {
         let mut inputs = mixed(&inputs);
         let found = norm.by_us(&inputs, &statistics(&inputs));
         inputs[0] = raw(&channels_last(leaf(&inputs[0])));
-        compare_mixed(&what, &found, &by_libtorch(&inputs, by_libtorch_here), STEP);
+        compare_mixed(&what, &found, &by_libtorch(&inputs, by_libtorch_here), STEPS);
     }
 }
 
