@@ -2,6 +2,7 @@
 
 mod tiny;
 
+use pretext_protocol::Run;
 use pretext_stages::catalog;
 use pretext_stages::context::Context;
 use pretext_stages::data::Split;
@@ -157,4 +158,21 @@ fn a_policy_of_another_program_is_looked_at() {
     );
     let error = refused(json!({ "op": "random_crop", "padding": 16 }));
     assert!(error.starts_with("padding is 16 and the images have 16 x 16 pixels"), "{error}");
+}
+
+#[test]
+fn what_lies_in_the_cache_and_is_not_cifar10_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let entry = catalog::find("data/cifar10").unwrap();
+    let mut run = Run::in_folder(entry.name, Map::new(), &[], &root.path().join("run")).unwrap();
+    run.cache = root.path().to_owned();
+    let file = root.path().join("cifar10/cifar10.bin");
+    fs::create_dir(file.parent().unwrap()).unwrap();
+    for bytes in [&b"cut short"[..], &vec![0; 60_000 * (1 + 32 * 32 * 3)]] {
+        fs::write(&file, bytes).unwrap();
+        let context = Context::new(&run, &tiny::Nobody, &|| false).unwrap();
+        let error = format!("{:#}", (entry.run)(&run.params, &context).unwrap_err());
+        let start = format!("{}: remove it, and it is fetched again: its content is not CIFAR-10's: ", file.display());
+        assert!(error.starts_with(&start), "{error}");
+    }
 }

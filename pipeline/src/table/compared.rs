@@ -13,7 +13,10 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Parameters that families share by these names, in the order in which they are told.
-const PARAMETERS: [&str; 7] = ["encoder", "epochs", "steps", "images", "batch", "optimiser", "precision"];
+const PARAMETERS: [&str; 7] = ["encoder", EPOCHS, "steps", "images", "batch", "optimiser", "precision"];
+const EPOCHS: &str = "epochs";
+/// Where one of them says how long, epochs do not.
+const IN_PLACE_OF_EPOCHS: [&str; 2] = ["steps", "images"];
 /// A measurement: how many images went through the network. Four rotations of each cost four times.
 const SEEN: &str = "images_seen";
 /// The port of what is done to images before a network sees them.
@@ -64,7 +67,9 @@ fn joined(values: impl Iterator<Item = String>) -> String {
 
 fn parameter(node: &Node, name: &str) -> Option<String> {
     let property = &node.kind.params["properties"][name];
-    let counts = property.is_object() && property["x-unused"] != true;
+    let length_is_given =
+        || IN_PLACE_OF_EPOCHS.iter().any(|other| node.params.get(other).is_some_and(|v| !v.is_null()));
+    let counts = property.is_object() && property["x-unused"] != true && !(name == EPOCHS && length_is_given());
     let value = node.params.get(name).filter(|value| counts && !value.is_null())?;
     Some(told(property, value))
 }
@@ -89,13 +94,14 @@ fn measured(outcome: &Outcome, node: NodeIndex) -> Option<String> {
     Some(count(seen.value as u64))
 }
 
-/// The kind of what is on a node's port of views, with what is not as it is by default.
+/// The kind of what is on a node's port of views, with what is not as it is by default. Where nothing is, the kind has views of its own.
 fn views(outcome: &Outcome, node: NodeIndex) -> Option<String> {
-    let is_views = |edge: &EdgeReference<'_, Edge>| {
-        let port = outcome.graph[node].kind.needs.iter().find(|port| port.name == edge.weight().port);
-        edge.weight().used && port.is_some_and(|port| port.type_ == VIEWS)
+    let kind = &outcome.graph[node].kind;
+    let port = kind.needs.iter().find(|port| port.type_ == VIEWS && port.used)?;
+    let on_port = |edge: &EdgeReference<'_, Edge>| edge.weight().used && edge.weight().port == port.name;
+    let Some(edge) = outcome.graph.edges_directed(node, Incoming).find(on_port) else {
+        return Some(format!("{}'s own", kind.name));
     };
-    let edge = outcome.graph.edges_directed(node, Incoming).find(is_views)?;
     let source = &outcome.graph[edge.source()];
     let own: Vec<String> = source.keyed_params.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect();
     let own = if own.is_empty() { String::new() } else { format!(" ({})", own.join(", ")) };

@@ -3,9 +3,12 @@ mod sample;
 use super::cells::Summary;
 use super::{frame, grid, numbers};
 use crate::plan::Edge;
+use pretext_protocol::Port;
 use sample::{Done, Sample};
+use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Compares `text` with a file under `tests/expected`; `BLESS=1` writes the file instead.
 fn assert_is_file(name: &str, text: &str) {
@@ -118,6 +121,27 @@ fn rows_of_two_axes_are_nested_and_a_stage_counts_where_it_does_not_vary() {
     assert_eq!([rows[2].cells[1].expected, rows[3].cells[1].expected], [3, 3]);
     assert!(rows[2].cells[1].summary.unwrap().mean < rows[3].cells[1].summary.unwrap().mean);
     assert_eq!([&rows[2], &rows[3]].map(|row| row.cells[0].reference.is_some()), [false, true]);
+}
+
+#[test]
+fn views_of_a_kinds_own_and_a_length_in_steps_are_no_common_setting() {
+    let mut sample = Sample::whole();
+    for node in sample.graph.node_weights_mut().filter(|node| node.stage == "pretrain") {
+        let kind = Arc::make_mut(&mut node.kind);
+        let views =
+            Port { name: "port1".into(), type_: "views".into(), required: false, used: true, doc: String::new() };
+        kind.needs = if kind.name == "pretrain/random" { vec![] } else { vec![views] };
+        kind.params = json!({ "properties": { "epochs": {}, "steps": {} } });
+        let length = if kind.name == "pretrain/simclr" { Value::Null } else { json!(3) };
+        node.params = [("epochs".to_owned(), json!(100)), ("steps".to_owned(), length)].into_iter().collect();
+    }
+    let tables = sample.tabulate();
+    let compared = |name: &str| -> Vec<&str> {
+        let compared = tables.tables[0].compared.iter().find(|compared| compared.name == name).unwrap();
+        compared.values.iter().map(String::as_str).collect()
+    };
+    assert_eq!(compared("views"), ["-", "augment/simclr", "pretrain/supervised's own"]);
+    assert_eq!([compared("epochs"), compared("steps")], [["-", "100", "-"], ["3", "-", "3"]]);
 }
 
 #[test]

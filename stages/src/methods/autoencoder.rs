@@ -40,7 +40,8 @@ impl Stage for Autoencoder {
         name: "pretrain/autoencoder",
         // 2: linear layers' gradients are read in their own order. 3: their products are oneDNN's, rounded otherwise. 4: the
         // last step moves weights too.
-        version: 4,
+        // 5: batch norm in bfloat16 is libtorch's.
+        version: 5,
         summary: "Autoencoder: draw the image again from its feature vector (Hinton & Salakhutdinov 2006)",
         docs: "Mean squared error of the normalised image; the bottleneck is the pooled feature vector. Trains on the \
                images as they are.",

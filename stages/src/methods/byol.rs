@@ -51,14 +51,15 @@ impl Stage for Byol {
     const ABOUT: About = About {
         name: "pretrain/byol",
         // 2: views and the products of linear layers are rounded otherwise. 3: the last step moves weights and target too.
-        version: 3,
+        // 4: batch norm in bfloat16 is libtorch's.
+        version: 4,
         summary: "BYOL: predict a slow copy's projection of another view (Grill et al. 2020, arXiv:2006.07733)",
         docs: "2 - 2 cos of prediction and target (eq. 2), the sum of both directions. Without views: augment/simclr with its \
                defaults; the paper's unequal ones are augment/byol.",
         deviations: &[
             Deviations::from_paper(&[
-                "without views of augment/byol both are drawn from one distribution, where the paper blurs and solarises them \
-                 unequally",
+                "without views of augment/byol both are SimCLR's, drawn from one distribution, where the paper blurs and solarises \
+                 them unequally and changes saturation by at most .2 in place of .4",
                 "projector and predictor are narrower than the paper's 4,096",
                 "of their two layers the last has a bias, where the authors' code gives one to the first, from which batch norm \
                  takes it away",

@@ -35,8 +35,8 @@ pub struct Common {
     #[schemars(range(min = 2), extend("x-unit" = "images"))]
     pub batch: u32,
     pub optimiser: OptimiserConfig,
-    /// in which the encoder is trained; weights, statistics and losses are float32 in any case. tf32: float32 whose products a GPU
-    /// computes with 10 bits of precision in place of 23, and a processor as float32. bfloat16 is faster on GPUs and on
+    /// in which the encoder is trained; weights, statistics and losses are float32 in any case. tf32: float32 whose products, those of
+    /// losses and of `online_knn` too, a GPU computes with 10 bits of precision in place of 23, and a processor as float32. bfloat16 is faster on GPUs and on
     /// processors with AVX512-BF16 or AMX (`pretext doctor`), and slower elsewhere
     pub precision: Precision,
     /// how many times, evenly over the training, kNN on validation shows what the encoder has learned so far, in the

@@ -19,7 +19,8 @@ impl Stage for Supervised {
         name: "pretrain/supervised",
         // 2: linear layers' gradients are read in their own order. 3: their products are oneDNN's, rounded otherwise. 4: the
         // last step moves weights too.
-        version: 4,
+        // 5: batch norm in bfloat16 is libtorch's.
+        version: 5,
         summary: "Supervised training with all labels: the upper control (He et al. 2016, arXiv:1512.03385)",
         docs: "Cross entropy of a linear classifier. Without views: padded crop and flip, as augment/standard.",
         deviations: &[

@@ -38,12 +38,14 @@ impl Stage for LinearProbe {
     type Params = Params;
     const ABOUT: About = About {
         name: "eval/linear_probe",
-        // 2: products by another library, which rounds otherwise. 3: fits that reach their minimum, of more and further l2.
-        version: 3,
+        // 2: products by another library, which rounds otherwise. 3: fits that reach their minimum, of more and further l2. 4: in
+        // float64; of equals none at the edge.
+        version: 4,
         summary: "Linear probe: multinomial logistic regression on frozen, standardised features",
         docs: "Features are standardised by the train split. Minimises mean cross entropy + l2/2 times the squared \
                weights of every class, to within 1e-9 of the least value (Newton's method), for each l2 in turn from the largest on; \
-               the one with the best accuracy on validation (the larger of equals) is scored once on test. The same as \
+               the one with the best accuracy on validation is scored once on test; of equals the largest that is not at the edge of \
+               what is tried. The same as \
                scikit-learn's LogisticRegression with C = 1 / (n l2) for n images, or twice that for two classes, of which \
                it has one row of weights. No learning rate, no augmentation, no epochs to choose.",
         needs: &[FEATURES],
@@ -70,7 +72,7 @@ impl Stage for LinearProbe {
         let mut candidates = params.l2;
         candidates.sort_by(|a, b| b.total_cmp(a));
         let mut meter = context.meter("fit", candidates.len() as u64, "fits");
-        let (mut best, mut path): (Option<Best>, _) = (None, Path::new(&problem));
+        let (mut tried, mut path): (Vec<Tried>, _) = (vec![], Path::new(&problem));
         for (done, &l2) in candidates.iter().enumerate() {
             meter.at(done as u64, &[("l2", l2)]);
             let Some(fit) = path.fit(l2, || !context.stopping()) else { bail!(Stopped) };
@@ -78,11 +80,10 @@ impl Stage for LinearProbe {
                 context.note(&format!("the fit with l2 {l2} ended about {:.0e} above its least loss", fit.excess));
             }
             let judged = confusion(validation, &fit.weights);
-            if best.as_ref().is_none_or(|best| judged.accuracy() > best.judged.accuracy()) {
-                best = Some(Best { fit, judged });
-            }
+            tried.push(Tried { fit, judged });
         }
-        let Best { fit: Fit { l2, weights, .. }, judged } = best.expect("at least one l2 is tried");
+        let accuracies: Vec<f64> = tried.iter().map(|tried| tried.judged.accuracy()).collect();
+        let Tried { fit: Fit { l2, weights, .. }, judged } = tried.swap_remove(best(&accuracies));
         if let Some(edge) = edge(l2, &candidates) {
             context.note(&edge);
         }
@@ -93,10 +94,19 @@ impl Stage for LinearProbe {
     }
 }
 
-/// What did best on validation so far.
-struct Best {
+struct Tried {
     fit: Fit,
+    /// On validation.
     judged: Confusion,
+}
+
+/// The place of the best; of equals the first that is at neither end, so that an end that is chosen says that there may be a better
+/// one beyond it.
+fn best(accuracies: &[f64]) -> usize {
+    let most = accuracies.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mut equals = (0..accuracies.len()).filter(|&place| accuracies[place] >= most);
+    let first = equals.clone().next().expect("at least one l2 is tried");
+    equals.find(|&place| place > 0 && place + 1 < accuracies.len()).unwrap_or(first)
 }
 
 /// What to say where none was tried beyond the one that was chosen. `candidates` begin with the largest.
@@ -113,7 +123,16 @@ fn edge(l2: f64, candidates: &[f64]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::edge;
+    use super::{best, edge};
+
+    #[test]
+    fn of_equals_none_at_the_edge_is_chosen() {
+        assert_eq!(best(&[0.5, 0.5, 0.5, 0.5]), 1);
+        assert_eq!(best(&[0.4, 0.5, 0.6, 0.6]), 2);
+        assert_eq!(best(&[0.6, 0.5, 0.5, 0.4]), 0, "an edge that is better");
+        assert_eq!(best(&[0.6, 0.5, 0.5, 0.6]), 0);
+        assert_eq!([best(&[0.5]), best(&[0.5, 0.5]), best(&[0.5, 0.6])], [0, 0, 1]);
+    }
 
     #[test]
     fn a_choice_at_the_edge_of_what_was_tried_is_told() {

@@ -4,9 +4,9 @@ use super::newton::{self, Local, Minimum};
 use super::spectrum::Spectrum;
 use crate::nn::ops;
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 
-/// The training problem.
+/// The training problem, in float64: where little but the data holds the weights, float32's rounding is as large as the penalty's hold.
 #[derive(Debug)]
 pub struct Problem {
     x: Tensor<2>,
@@ -22,12 +22,12 @@ impl Problem {
     /// Of features `x`, `[image, feature]`, whose means are 0.
     pub fn new(x: Tensor<2>, labels: &[i32], classes: usize) -> Self {
         let [n, features] = x.dims();
-        let mut targets = vec![0.0f32; n * classes];
+        let mut targets = vec![0.0; n * classes];
         for (image, &label) in labels.iter().enumerate() {
             targets[label as usize * n + image] = 1.0;
         }
-        let targets = Tensor::from_data(TensorData::new(targets, [classes, n]), &x.device());
-        Self { spectrum: Spectrum::of(&x), x, targets, features, classes }
+        let targets = wide(&targets, [classes, n], &x.device());
+        Self { spectrum: Spectrum::of(&x), x: x.cast(FloatDType::F64), targets, features, classes }
     }
 
     /// Weights that minimise the mean cross entropy plus `l2 / 2` times the squared weights (not the bias), from `start`
@@ -47,7 +47,7 @@ impl Problem {
 
     /// `[image, class]`: the logits of every row of `x`.
     pub fn scores(&self, weights: &Weights, x: &Tensor<2>) -> Vec<f64> {
-        doubles(self.logits(&weights.0, x).transpose().flatten(0, 1))
+        doubles(self.logits(&weights.0, &x.clone().cast(FloatDType::F64)).transpose().flatten(0, 1))
     }
 
     fn near(&self, weights: &[f64], l2: f64) -> Near<'_> {
@@ -75,8 +75,8 @@ impl Problem {
     fn logits(&self, weights: &[f64], x: &Tensor<2>) -> Tensor<2> {
         let (matrix, bias) = weights.split_at(self.features * self.classes);
         let device = x.device();
-        let bias = floats(bias, [self.classes, 1], &device);
-        ops::product(&floats(matrix, [self.classes, self.features], &device), &x.clone().transpose()) + bias
+        let bias = wide(bias, [self.classes, 1], &device);
+        ops::product(&wide(matrix, [self.classes, self.features], &device), &x.clone().transpose()) + bias
     }
 
     /// The gradient of all weights, from that of the logits, `[class, image]`.
@@ -183,6 +183,11 @@ impl Local for Near<'_> {
     }
 }
 
+fn wide(values: &[f64], shape: [usize; 2], device: &Device) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(values.to_vec(), shape), (device, DType::F64))
+}
+
+/// For what need not be exact.
 fn floats(values: &[f64], shape: [usize; 2], device: &Device) -> Tensor<2> {
     let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
     Tensor::from_data(TensorData::new(values, shape), device)

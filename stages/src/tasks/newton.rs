@@ -28,7 +28,7 @@ const STEPS: usize = 500;
 /// For one step.
 const PRODUCTS: usize = 2000;
 /// The share of a value that may be rounding.
-const ROUNDING: f64 = 1e-6;
+const ROUNDING: f64 = 1e-12;
 
 /// The minimum of a function from `x` on; `at` gives the function near a point. `None` when `go_on` said no.
 pub fn minimise<L: Local>(

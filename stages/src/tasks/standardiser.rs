@@ -10,6 +10,9 @@ pub struct Standardiser {
     unit: Vec<f64>,
 }
 
+/// In units, from the mean.
+const FURTHEST: f64 = 1e15;
+
 impl Standardiser {
     /// Each in its own standard deviation.
     pub fn each(set: &FeatureSet) -> Result<Self> {
@@ -38,7 +41,8 @@ impl Standardiser {
             let scales = self.mean.iter().zip(&self.unit);
             row.iter()
                 .zip(scales)
-                .map(|(&value, (mean, unit))| ((f64::from(value) - mean) / unit) as f32)
+                // What varied next to nothing in training may lie further off than float32 reaches.
+                .map(|(&value, (mean, unit))| ((f64::from(value) - mean) / unit).clamp(-FURTHEST, FURTHEST) as f32)
                 .collect::<Vec<_>>()
         };
         let values: Vec<f32> = split.values.chunks_exact(width).flat_map(of_row).collect();
@@ -87,6 +91,8 @@ mod tests {
         }
         assert_eq!(standardised[2], [0.0; 4]);
         let other = SplitFeatures { values: vec![1000.0, 0.0, 1e30], labels: vec![0] };
+        let far = SplitFeatures { values: vec![1000.0, 1e30, 7.1], labels: vec![0] };
+        assert_eq!(columns(&far)[1], [f64::from(FURTHEST as f32)]);
         assert_eq!(columns(&other)[2], [0.0], "what never changed in training says nothing of another image either");
     }
 }

@@ -62,15 +62,26 @@ impl Layout {
 fn guessed(root: &Path, folders: &BTreeSet<Folders>, tops: &[&str]) -> Result<Layout> {
     let named = named_as_splits(tops);
     let others: Vec<&str> = tops.iter().copied().filter(|name| !named.contains(name)).collect();
+    if !tops.is_empty() && others.is_empty() {
+        check_within(root, folders)?;
+        return splits(root, folders, tops);
+    }
+    // `train_clean` beside `test_other`: each says a split and something else.
+    let said: BTreeSet<Split> = tops.iter().filter_map(|name| Some(split_of(name)?.0)).collect();
+    ensure!(
+        said.len() < 2 || tops.iter().any(|name| split_of(name).is_none()),
+        "{}: {}, each of a kind of its own. If they are splits, call them {}; if each is a class, say `splits: classes`",
+        root.display(),
+        like_splits(tops),
+        known()
+    );
     if named.is_empty() {
         return Ok(Layout::Classes);
     }
-    if others.is_empty() {
-        return splits(root, folders, tops);
-    }
-    // Trains beside cars and trucks. What is named like a test split may be one that has no labels: nothing is trained on it
-    // unasked.
+    // Trains beside cars and trucks. What is named like a test split may be one that has no labels, and so may one other folder beside
+    // that of a train split: nothing is trained on it unasked.
     if let [name] = named[..]
+        && others.len() > 1
         && split_of(name).is_some_and(|(split, _)| split == Split::Train)
         && folders.iter().all(|folders| folders.first().is_some_and(|top| top != name || folders.len() == 1))
     {
@@ -115,6 +126,24 @@ fn splits(root: &Path, folders: &BTreeSet<Folders>, tops: &[&str]) -> Result<Lay
     Ok(Layout::Splits(found))
 }
 
+/// An archive unpacked within a folder of its own name: what is a split in it would be the only class.
+fn check_within(root: &Path, folders: &BTreeSet<Folders>) -> Result<()> {
+    let classes: BTreeSet<&str> = folders.iter().filter_map(|folders| folders.get(1)).map(String::as_str).collect();
+    let deeper = folders.iter().filter(|folders| folders.len() > 2).find(|folders| split_of(&folders[1]).is_some());
+    let all = !classes.is_empty() && classes.iter().all(|class| split_of(class).is_some());
+    match deeper.filter(|_| all) {
+        Some(folders) => bail!(
+            "{}/{}: `{}` in it is named like a split too, and would be a class. Move what lies in it up into `{}`, or say \
+             `splits: folders` if it is one",
+            root.display(),
+            folders[0],
+            folders[1],
+            folders[0]
+        ),
+        None => Ok(()),
+    }
+}
+
 /// Splits that lie within a folder would all be trained on.
 fn check_below(root: &Path, folders: &BTreeSet<Folders>) -> Result<()> {
     let mut below: BTreeMap<&[String], BTreeSet<&str>> = BTreeMap::new();
@@ -123,13 +152,16 @@ fn check_below(root: &Path, folders: &BTreeSet<Folders>) -> Result<()> {
             below.entry(&folders[..depth]).or_default().insert(&folders[depth]);
         }
     }
+    let tops = folders.iter().filter_map(|folders| folders.first()).collect::<BTreeSet<_>>().len();
     for (above, names) in below {
-        let named = named_as_splits(&names.into_iter().collect::<Vec<_>>());
-        if named.len() > 1 {
+        let named = named_as_splits(&names.iter().copied().collect::<Vec<_>>());
+        // One alone may be a part of a class; if there is nothing else, it is what the folder was unpacked to.
+        let is_all = above.len() == 1 && tops == 1 && named.len() == names.len() && !named.is_empty();
+        if named.len() > 1 || is_all && split_of(&above[0]).is_none() {
             let above = above.join("/");
             bail!(
-                "{}/{above}: {}, which are expected at the top. If they are splits, bring them there (or say \
-                 `path: {}/{above}`); if all of them are parts of a class, say `splits: classes`",
+                "{}/{above}: {}. Splits are expected at the top: bring them there (or say `path: {}/{above}`); if all of them \
+                 are parts of a class, say `splits: classes`",
                 root.display(),
                 like_splits(&named),
                 root.display()
@@ -210,8 +242,31 @@ mod tests {
             (&["Train/a", "train/a"], "root: `Train` and `train` are both named like the train split: "),
             (&["test/a", "val/a"], "root: `test`, `val` are named like splits, and there is none to train on: "),
             (&["testA", "testB", "trainA", "trainB"], "root: `testA` and `testB` are both named like the test split: "),
-            (&["archive/train/a", "archive/test/a"], "root/archive: `test`, `train` are named like splits, which "),
-            (&["cat/train", "cat/test", "dog/train"], "root/cat: `test`, `train` are named like splits, which "),
+            (
+                &["train_clean/a", "test_other/a"],
+                "root: `test_other`, `train_clean` are named like splits, each of a kind of its own. ",
+            ),
+            (
+                &["train_a", "val_b", "test_c"],
+                "root: `test_c`, `train_a`, `val_b` are named like splits, each of a kind of its own. ",
+            ),
+            (
+                &["train", "test_public"],
+                "root: `test_public`, `train` are named like splits, each of a kind of its own. ",
+            ),
+            (
+                &["x_train/a", "y_test/a"],
+                "root: `x_train`, `y_test` are named like splits, each of a kind of its own. ",
+            ),
+            (&["train", "unlabeled"], "root: `train` is named like a split, and `unlabeled` is not. If "),
+            (&["data/train/a", "data/train/b"], "root/data: `train` is named like a split. Splits are "),
+            (&["train/train/a", "train/train/b"], "root/train: `train` in it is named like a split too, "),
+            (
+                &["train_set/training/a", "test_set/testing/a"],
+                "root/test_set: `testing` in it is named like a split too, ",
+            ),
+            (&["archive/train/a", "archive/test/a"], "root/archive: `test`, `train` are named like splits. Splits "),
+            (&["cat/train", "cat/test", "dog/train"], "root/cat: `test`, `train` are named like splits. Splits "),
         ] {
             let error = refused(folders);
             assert!(error.starts_with(start), "{folders:?}: {error}");

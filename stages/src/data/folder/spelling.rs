@@ -4,7 +4,7 @@ use super::super::dataset::Split;
 
 /// In any case.
 const SPELLINGS: [(Split, &[&str]); 3] = [
-    (Split::Train, &["train", "training", "trn"]),
+    (Split::Train, &["train", "training", "trn", "trainval"]),
     (Split::Validation, &["val", "valid", "validate", "validation", "dev", "development"]),
     (Split::Test, &["test", "testing", "tst", "eval", "evaluation", "holdout"]),
 ];
@@ -87,6 +87,7 @@ mod tests {
             ("seg_test", Split::Test, "seg"),
             ("testA", Split::Test, "a"),
             ("train station", Split::Train, "station"),
+            ("trainval2012", Split::Train, ""),
         ] {
             assert_eq!(split_of(name), Some((split, rest.to_owned())), "{name}");
         }
