@@ -51,7 +51,7 @@ fn everything_allowed() -> Way {
         title: "everything allowed",
         views: (
             "augment/multicrop",
-            json!({ "global_size": 20, "global_scale": [0.2, 1], "local_views": 0, "jitter_strength": 0.5, "blur": 0 }),
+            json!({ "global_size": 16, "global_scale": [0.2, 1], "local_views": 0, "jitter_strength": 0.5, "blur": 0 }),
         ),
         settings: json!({ "epochs": 2, "batch": BATCH, "encoder": { "kind": "resnet20" }, "temperature": 0.1,
             "optimiser": { "lr": 0.25, "nesterov": true, "warmup_epochs": 0.5 } }),
