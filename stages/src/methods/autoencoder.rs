@@ -8,11 +8,10 @@ use crate::nn::decoder::Decoder;
 use crate::nn::encoder::{DEVIATIONS, Encoder};
 use crate::nn::layers::Mode;
 use crate::nn::ops::float32;
+use crate::nn::state::Part;
 use crate::stage::{About, Deviations, Stage};
-use crate::train::Method;
+use crate::train::{At, Objective, Term};
 use anyhow::{Result, ensure};
-use burn::module::Module;
-use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -68,40 +67,29 @@ impl Stage for Autoencoder {
             height == width && width.is_multiple_of(8),
             "the decoder draws squares of a multiple of 8 pixels; these images have {height}x{width}"
         );
-        pretrain(&params.common, &inputs, context, |init, data| {
-            let encoder = params.common.encoder.build(init);
-            let decoder = Decoder::new(init, encoder.features(), data.width, params.decoder_width as usize);
-            Reconstruction { model: Model { encoder, decoder } }
+        pretrain(&params.common, &inputs, context, |init, encoder, data| Reconstruction {
+            decoder: Decoder::new(init, encoder.features(), data.width, params.decoder_width as usize),
         })
     }
 }
 
-#[derive(Module, Debug)]
-struct Model {
-    encoder: Encoder,
+struct Reconstruction {
     decoder: Decoder,
 }
 
-struct Reconstruction {
-    model: Model,
-}
-
-impl Method for Reconstruction {
-    type Model = Model;
-    const VIEWS: usize = 1;
-
-    fn model(&self) -> &Model {
-        &self.model
+impl Objective for Reconstruction {
+    fn views(&self) -> usize {
+        1
     }
 
-    fn encoder(&self) -> &Encoder {
-        &self.model.encoder
+    fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
+        vec![("decoder", &self.decoder)]
     }
 
-    fn loss(&mut self, batch: Batch) -> Tensor<1> {
+    fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
         let [images] = batch.into_views();
-        let features = self.model.encoder.forward(images.clone(), Mode::Train); // [batch, features]
-        let drawn = self.model.decoder.forward(features, Mode::Train); // [batch, 3, height, width]
-        (drawn - float32(images)).square().mean()
+        let features = encoder.forward(images.clone(), Mode::Train); // [batch, features]
+        let drawn = self.decoder.forward(features, Mode::Train); // [batch, 3, height, width]
+        Term::alone((drawn - float32(images)).square().mean())
     }
 }

@@ -7,13 +7,13 @@ use super::pretrain::{Common, Inputs, LARS, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, SimClrViews};
 use crate::context::Context;
 use crate::nn::encoder::{DEVIATIONS, Encoder};
-use crate::nn::layers::{BatchNorm, Linear, Mode};
+use crate::nn::layers::Mode;
 use crate::nn::loss::l2_normalise;
-use crate::nn::{Init, state};
+use crate::nn::state::{self, Part, Parts};
+use crate::nn::{Init, Mlp, Norms};
 use crate::stage::{About, Deviations, Stage};
-use crate::train::{Ema, Method, ema};
+use crate::train::{At, Ema, Objective, Term, ema};
 use anyhow::Result;
-use burn::module::Module;
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -73,105 +73,71 @@ impl Stage for Byol {
 
     fn run(params: Params, context: &Context) -> Result<()> {
         let inputs = Inputs::open(context, SimClrViews::default_policy())?;
-        pretrain(&params.common, &inputs, context, |init, _| Bootstrap::new(init, &params))
+        pretrain(&params.common, &inputs, context, |init, encoder, _| Bootstrap::new(init, encoder, &params))
     }
-}
-
-/// Linear, batch norm, ReLU, linear: the projector and the predictor.
-#[derive(Module, Debug)]
-struct Head {
-    hidden: Linear,
-    norm: BatchNorm,
-    out: Linear,
-}
-
-impl Head {
-    fn new(init: &mut Init, inputs: usize, hidden: usize, out: usize) -> Self {
-        Self {
-            hidden: Linear::without_bias(init, inputs, hidden),
-            norm: BatchNorm::new(init, hidden),
-            out: Linear::new(init, hidden, out),
-        }
-    }
-
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        self.out.forward(self.norm.forward_relu(self.hidden.forward(x), Mode::Train))
-    }
-}
-
-/// What the online and the target network have in common.
-#[derive(Module, Debug)]
-struct Network {
-    encoder: Encoder,
-    projector: Head,
-}
-
-impl Network {
-    fn new(init: &mut Init, params: &Params) -> Self {
-        let encoder = params.common.encoder.build(init);
-        let (hidden, out) = (params.projector_hidden as usize, params.projector_out as usize);
-        let projector = Head::new(init, encoder.features(), hidden, out);
-        Self { encoder, projector }
-    }
-
-    /// Images `[batch, 3, h, w]` to `[batch, dim]`.
-    fn project(&self, images: Tensor<4>) -> Tensor<2> {
-        self.projector.forward(self.encoder.forward(images, Mode::Train))
-    }
-}
-
-/// What is trained.
-#[derive(Module, Debug)]
-struct Model {
-    online: Network,
-    predictor: Head,
 }
 
 struct Bootstrap {
-    model: Model,
-    /// Follows `model.online`, without gradients.
-    target: Ema<Network>,
+    projector: Mlp,
+    predictor: Mlp,
+    /// Target encoder and projector follow the online ones, without gradients.
+    target_encoder: Ema<Encoder>,
+    target_projector: Ema<Mlp>,
     ema: f64,
 }
 
 impl Bootstrap {
-    fn new(init: &mut Init, params: &Params) -> Self {
-        let online = Network::new(init, params);
-        let (hidden, out) = (params.predictor_hidden as usize, params.projector_out as usize);
-        let predictor = Head::new(init, out, hidden, out);
-        let target = Ema::of(&online);
-        Self { model: Model { online, predictor }, target, ema: params.ema }
+    fn new(init: &mut Init, encoder: &Encoder, params: &Params) -> Self {
+        let out = params.projector_out as usize;
+        let projector = Mlp::new(init, &[encoder.features(), params.projector_hidden as usize, out], Norms::Hidden);
+        let predictor = Mlp::new(init, &[out, params.predictor_hidden as usize, out], Norms::Hidden);
+        Self {
+            target_encoder: Ema::of(encoder),
+            target_projector: Ema::of(&projector),
+            projector,
+            predictor,
+            ema: params.ema,
+        }
+    }
+
+    /// `[batch, dim]`, no gradient.
+    fn target(&self, view: Tensor<4>) -> Tensor<2> {
+        let features = self.target_encoder.network().forward(view.inner(), Mode::Train);
+        Tensor::from_inner(self.target_projector.network().forward(features, Mode::Train))
     }
 }
 
-impl Method for Bootstrap {
-    type Model = Model;
-    const VIEWS: usize = 2;
-
-    fn model(&self) -> &Model {
-        &self.model
+impl Objective for Bootstrap {
+    fn views(&self) -> usize {
+        2
     }
 
-    fn encoder(&self) -> &Encoder {
-        &self.model.online.encoder
+    fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
+        vec![("projector", &self.projector), ("predictor", &self.predictor)]
     }
 
-    fn loss(&mut self, batch: Batch) -> Tensor<1> {
-        let Model { online, predictor } = &self.model;
-        let predict = |view| predictor.forward(online.project(view)); // [batch, dim]
-        // [batch, dim], no gradient
-        let target = |view: Tensor<4>| Tensor::from_inner(self.target.network().project(view.inner()));
+    fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
+        // [batch, dim]
+        let predict = |view| {
+            let projection = self.projector.forward(encoder.forward(view, Mode::Train), Mode::Train);
+            self.predictor.forward(projection, Mode::Train)
+        };
         let [a, b] = batch.into_views();
-        let (target_of_a, target_of_b) = (target(a.clone()), target(b.clone()));
-        regression(predict(a), target_of_b) + regression(predict(b), target_of_a)
+        let (target_of_a, target_of_b) = (self.target(a.clone()), self.target(b.clone()));
+        Term::alone(regression(predict(a), target_of_b) + regression(predict(b), target_of_a))
     }
 
     fn after_step(&mut self, step: usize, steps: usize) {
-        self.target.update(ema::momentum(step, steps + 1, self.ema));
+        let momentum = ema::momentum(step, steps + 1, self.ema);
+        self.target_encoder.update(momentum);
+        self.target_projector.update(momentum);
     }
 
-    fn kept(&self) -> Vec<(String, tch::Tensor)> {
-        state::named(self.target.network())
+    fn buffers(&self) -> Vec<(String, tch::Tensor)> {
+        state::named(&Parts(vec![
+            ("target_encoder", self.target_encoder.network()),
+            ("target_projector", self.target_projector.network()),
+        ]))
     }
 }
 
@@ -194,18 +160,20 @@ mod tests {
         let common = Common { encoder, ..Common::default() };
         let params = Params { common, projector_hidden: 8, projector_out: 4, predictor_hidden: 8, ..Params::default() };
         let device = crate::nn::device("cpu").unwrap().autodiff();
-        let mut method = Bootstrap::new(&mut Init::new(0, &device), &params);
-        let trained = state::entries(&method.model.online).into_iter().filter(|entry| entry.trained);
+        let init = &mut Init::new(0, &device);
+        let online = params.common.encoder.build(init);
+        let mut objective = Bootstrap::new(init, &online, &params);
+        let trained = online.entries().into_iter().filter(|entry| entry.trained);
         trained.for_each(|mut entry| tch::no_grad(|| drop(entry.tensor.g_mul_scalar_(2.0))));
-        let first_weight = |network: &Network| {
+        let first_weight = |network: &Encoder| {
             let weight = state::named(network).swap_remove(0).1.flatten(0, -1);
             weight.double_value(&[0])
         };
-        let before = first_weight(method.target.network());
-        method.after_step(9, 10);
+        let before = first_weight(objective.target_encoder.network());
+        objective.after_step(9, 10);
         // Of ten steps the last is number 9, where tau is 1 - .004 (1 + cos(.9 pi)) / 2.
         let share = 0.004 * (1.0 + (0.9 * std::f64::consts::PI).cos()) / 2.0;
-        let moved = first_weight(method.target.network()) / before - 1.0;
+        let moved = first_weight(objective.target_encoder.network()) / before - 1.0;
         assert!((moved / share - 1.0).abs() < 0.01 && moved > 0.0, "{moved} in place of {share}");
     }
 }

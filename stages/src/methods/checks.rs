@@ -1,12 +1,13 @@
-//! What must hold for the loss of any method, and how a method is put to it: in float64, on the batch that its training begins
-//! with. A method that goes wrong in one of three ways has gone by every comparison of values before: its gradients belong to
+//! What must hold for the loss of any objective, and how one is put to it: in float64, on the batch that its training begins
+//! with. One that goes wrong in one of three ways has gone by every comparison of values before: its gradients belong to
 //! other weights, its views to other images, or its targets move with what learns from them.
 
 use crate::augment::Batch;
+use crate::nn::encoder::Encoder;
 use crate::nn::ops;
-use crate::nn::state::{self, Entry};
+use crate::nn::state::{self, Entry, Part};
 use crate::random::{Purpose, Rng};
-use crate::train::{Method, Optimiser, OptimiserConfig, OptimiserKind};
+use crate::train::{At, Objective, Optimiser, OptimiserConfig, OptimiserKind, Term, networks};
 use anyhow::{Result, ensure};
 use burn::tensor::{FloatDType, Tensor};
 use tch::Kind;
@@ -25,24 +26,28 @@ const ROUNDING: f64 = 1e-10;
 /// What is no rounding.
 const CHANGE: f64 = 1e-6;
 
-/// A method in float64, and the batch that it is looked at with.
-pub struct Checked<'a, M: Method> {
-    method: &'a mut M,
+/// An objective in float64, and the batch that it is looked at with.
+pub struct Checked<'a> {
+    encoder: &'a Encoder,
+    objective: &'a mut dyn Objective,
     views: Vec<Tensor<4>>,
     labels: Vec<i32>,
-    kept: Vec<tch::Tensor>,
+    buffers: Vec<tch::Tensor>,
 }
 
-impl<'a, M: Method> Checked<'a, M> {
-    pub fn new(method: &'a mut M, batch: Batch) -> Self {
-        for (_, tensor) in state::named(method.model()).into_iter().chain(method.kept()) {
+/// The first batch of a training of one.
+const START: At = At { seed: 0, step: 0, steps: 1, epoch: 0, epochs: 1 };
+
+impl<'a> Checked<'a> {
+    pub fn new(encoder: &'a Encoder, objective: &'a mut dyn Objective, batch: Batch) -> Self {
+        for (_, tensor) in state::named(&networks(encoder, objective)).into_iter().chain(objective.buffers()) {
             // In place: the network's own handle is the same tensor.
             let mut tensor = tensor;
             tch::no_grad(|| tensor.set_data(&tensor.to_kind(Kind::Double)));
         }
-        let kept = method.kept().into_iter().map(|(_, tensor)| tensor.copy()).collect();
+        let buffers = objective.buffers().into_iter().map(|(_, tensor)| tensor.copy()).collect();
         let views = batch.views.into_iter().map(|view| view.cast(FloatDType::F64)).collect();
-        Self { method, views, labels: batch.labels, kept }
+        Self { encoder, objective, views, labels: batch.labels, buffers }
     }
 
     /// All that is checked.
@@ -50,24 +55,24 @@ impl<'a, M: Method> Checked<'a, M> {
         self.gradients_are_slopes()?;
         self.steps_go_down()?;
         self.images_stand_for_themselves()?;
-        self.what_is_kept_counts()
+        self.buffers_count()
     }
 
-    /// The loss of a batch with its images in another order, view by view, from the state that the method had at first.
+    /// The loss of a batch with its images in another order, view by view, from the state that the objective had at first.
     fn loss(&mut self, order: impl Fn(usize) -> Vec<usize>) -> Tensor<1> {
-        for ((_, mut tensor), kept) in self.method.kept().into_iter().zip(&self.kept) {
-            tch::no_grad(|| tensor.copy_(kept));
+        for ((_, mut tensor), first) in self.objective.buffers().into_iter().zip(&self.buffers) {
+            tch::no_grad(|| tensor.copy_(first));
         }
         let views = self.views.iter().enumerate().map(|(view, images)| in_order(images, &order(view))).collect();
         let labels = order(0).into_iter().map(|image| self.labels[image]).collect();
-        self.method.loss(Batch { views, labels })
+        Term::sum(&self.objective.losses(self.encoder, Batch { views, labels }, &START))
     }
 
     fn value(&mut self, order: impl Fn(usize) -> Vec<usize>) -> f64 {
         ops::raw(&self.loss(order)).double_value(&[])
     }
 
-    fn as_they_are(&self) -> impl Fn(usize) -> Vec<usize> + use<M> {
+    fn as_they_are(&self) -> impl Fn(usize) -> Vec<usize> + use<> {
         let images = self.labels.len();
         move |_| (0..images).collect()
     }
@@ -123,10 +128,11 @@ impl<'a, M: Method> Checked<'a, M> {
     /// Every weight tensor with its gradient, which the optimiser has for its next step.
     fn moves(&mut self, config: &OptimiserConfig) -> (Optimiser, Vec<Move>) {
         let gradients = self.loss(self.as_they_are()).backward();
-        let mut optimiser = Optimiser::new(self.method.model(), config);
-        optimiser.add(self.method.model(), gradients);
+        let networks = networks(self.encoder, self.objective);
+        let mut optimiser = Optimiser::new(&networks, config);
+        optimiser.add(&networks, gradients);
         let gradients = optimiser.state().into_iter().filter(|(name, _)| name.starts_with("gradient."));
-        let trained = state::entries(self.method.model()).into_iter().filter(|entry| entry.trained);
+        let trained = networks.entries().into_iter().filter(|entry| entry.trained);
         let mut rng = Rng::new(0, Purpose::Noise, &[]);
         let moves = trained.zip(gradients).map(|(entry, (_, gradient))| Move::new(entry, gradient, &mut rng)).collect();
         (optimiser, moves)
@@ -154,25 +160,25 @@ impl<'a, M: Method> Checked<'a, M> {
         Ok(())
     }
 
-    /// Targets are made by what is kept, which no gradient moves: the loss changes with each weight tensor of it. Running statistics are
+    /// Targets are made by buffers, which no gradient moves: the loss changes with each weight tensor among them. Running statistics are
     /// for inference.
-    fn what_is_kept_counts(&mut self) -> Result<()> {
+    fn buffers_count(&mut self) -> Result<()> {
         let as_they_are = self.as_they_are();
         let before = self.value(&as_they_are);
-        for place in 0..self.kept.len() {
-            let (name, _) = self.method.kept().swap_remove(place);
+        for place in 0..self.buffers.len() {
+            let (name, _) = self.objective.buffers().swap_remove(place);
             if name.contains("running_") {
                 continue;
             }
-            let own = self.kept[place].copy();
+            let own = self.buffers[place].copy();
             let places: Vec<f64> = (1..=own.numel()).map(|place| (place as f64).sin()).collect();
             let waves = tch::Tensor::from_slice(&places).reshape(own.size());
-            self.kept[place] = &own + waves;
+            self.buffers[place] = &own + waves;
             let moved = self.value(&as_they_are);
-            self.kept[place] = own;
+            self.buffers[place] = own;
             ensure!(
                 (moved - before).abs() > CHANGE * before.abs(),
-                "the loss does not change with {name}, which is kept for it: targets are made by what learns from them"
+                "the loss does not change with {name}, a buffer of its own: targets are made by what learns from them"
             );
         }
         Ok(())

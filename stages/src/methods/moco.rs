@@ -8,14 +8,13 @@ use crate::augment::{Batch, SimClrViews};
 use crate::context::Context;
 use crate::data::Split;
 use crate::nn::encoder::{DEVIATIONS, Encoder};
-use crate::nn::layers::{Linear, Mode};
+use crate::nn::layers::Mode;
 use crate::nn::loss::{cross_entropy, l2_normalise};
-use crate::nn::{Init, ops, state};
+use crate::nn::state::{self, Part, Parts};
+use crate::nn::{Init, Mlp, Norms, ops};
 use crate::stage::{About, Deviations, Stage};
-use crate::train::{Ema, Method};
+use crate::train::{At, Ema, Objective, Term};
 use anyhow::Result;
-use burn::module::Module;
-use burn::tensor::activation::relu;
 use burn::tensor::{Int, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -84,37 +83,15 @@ impl Stage for MoCo {
                  lower `queue`"
             ));
         }
-        pretrain(&params.common, &inputs, context, |init, _| Contrast::new(init, &params))
-    }
-}
-
-/// What makes queries, and keys.
-#[derive(Module, Debug)]
-struct Network {
-    encoder: Encoder,
-    hidden: Linear,
-    out: Linear,
-}
-
-impl Network {
-    fn new(init: &mut Init, params: &Params) -> Self {
-        let encoder = params.common.encoder.build(init);
-        let hidden = Linear::new(init, encoder.features(), params.projector_hidden as usize);
-        let out = Linear::new(init, params.projector_hidden as usize, params.projector_out as usize);
-        Self { encoder, hidden, out }
-    }
-
-    /// Images `[batch, 3, h, w]` to `[batch, dim]`.
-    fn project(&self, images: Tensor<4>) -> Tensor<2> {
-        let features = self.encoder.forward(images, Mode::Train);
-        self.out.forward(relu(self.hidden.forward(features)))
+        pretrain(&params.common, &inputs, context, |init, encoder, _| Contrast::new(init, encoder, &params))
     }
 }
 
 struct Contrast {
-    query: Network,
-    /// The momentum encoder, without gradients.
-    key: Ema<Network>,
+    projector: Mlp,
+    /// The momentum encoder and its projector, without gradients.
+    momentum_encoder: Ema<Encoder>,
+    momentum_projector: Ema<Mlp>,
     /// `[queue, dim]`, the newest first.
     queue: Tensor<2>,
     ema: f64,
@@ -123,43 +100,51 @@ struct Contrast {
 
 impl Contrast {
     /// The queue is full of random keys at first, as in the authors' code.
-    fn new(init: &mut Init, params: &Params) -> Self {
-        let query = Network::new(init, params);
-        let key = Ema::of(&query);
-        let queue = init.normal([params.queue as usize, params.projector_out as usize]).inner();
-        Self { query, key, queue, ema: params.ema, temperature: params.temperature }
+    fn new(init: &mut Init, encoder: &Encoder, params: &Params) -> Self {
+        let widths = [encoder.features(), params.projector_hidden as usize, params.projector_out as usize];
+        let projector = Mlp::new(init, &widths, Norms::None);
+        Self {
+            momentum_encoder: Ema::of(encoder),
+            momentum_projector: Ema::of(&projector),
+            projector,
+            queue: init.normal([params.queue as usize, params.projector_out as usize]).inner(),
+            ema: params.ema,
+            temperature: params.temperature,
+        }
     }
 }
 
-impl Method for Contrast {
-    type Model = Network;
-    const VIEWS: usize = 2;
-
-    fn model(&self) -> &Network {
-        &self.query
+impl Objective for Contrast {
+    fn views(&self) -> usize {
+        2
     }
 
-    fn encoder(&self) -> &Encoder {
-        &self.query.encoder
+    fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
+        vec![("projector", &self.projector)]
     }
 
-    fn loss(&mut self, batch: Batch) -> Tensor<1> {
+    fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
         let [query_view, key_view] = batch.into_views();
-        let q = self.query.project(query_view); // [batch, dim]
-        let k = self.key.network().project(key_view.inner()); // [batch, dim], no gradient
+        let q = self.projector.forward(encoder.forward(query_view, Mode::Train), Mode::Train); // [batch, dim]
+        let features = self.momentum_encoder.network().forward(key_view.inner(), Mode::Train);
+        let k = self.momentum_projector.network().forward(features, Mode::Train); // [batch, dim], no gradient
         let queue = self.queue.clone(); // [queue, dim]
         self.queue = enqueue(queue.clone(), k.clone());
-        info_nce(q, Tensor::from_inner(k), Tensor::from_inner(queue), self.temperature)
+        Term::alone(info_nce(q, Tensor::from_inner(k), Tensor::from_inner(queue), self.temperature))
     }
 
     fn after_step(&mut self, _step: usize, _steps: usize) {
-        self.key.update(self.ema);
+        self.momentum_encoder.update(self.ema);
+        self.momentum_projector.update(self.ema);
     }
 
-    fn kept(&self) -> Vec<(String, tch::Tensor)> {
-        let mut kept = state::named(self.key.network());
-        kept.push(("queue".to_owned(), ops::raw(&self.queue)));
-        kept
+    fn buffers(&self) -> Vec<(String, tch::Tensor)> {
+        let slow = Parts(vec![
+            ("momentum_encoder", self.momentum_encoder.network()),
+            ("momentum_projector", self.momentum_projector.network()),
+        ]);
+        let queue = ("queue".to_owned(), ops::raw(&self.queue));
+        state::named(&slow).into_iter().chain([queue]).collect()
     }
 }
 

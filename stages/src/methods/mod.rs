@@ -5,7 +5,6 @@ mod autoencoder;
 mod byol;
 #[cfg(test)]
 mod checks;
-mod classifier;
 mod moco;
 mod pixels;
 mod pretrain;

@@ -10,7 +10,7 @@ use crate::nn::encoder::{Encoder, EncoderConfig};
 use crate::nn::ops::{allow_tf32, has_fast_bfloat16};
 use crate::stage::{About, DATA, Deviations, MeasureAbout, OutputAbout, PortAbout};
 use crate::tasks::OnlineKnn;
-use crate::train::{Judge, Method, OptimiserConfig, Training, train};
+use crate::train::{Evaluation, Objective, OptimiserConfig, Training, fit};
 use anyhow::{Result, ensure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -147,12 +147,12 @@ impl Inputs {
     }
 }
 
-/// Trains what `build` makes, and publishes its encoder.
-pub fn pretrain<M: Method>(
+/// Trains an encoder for the objective that `build` makes, and publishes it.
+pub fn pretrain<O: Objective>(
     common: &Common,
     inputs: &Inputs,
     context: &Context,
-    build: impl FnOnce(&mut Init, &Manifest) -> M,
+    build: impl FnOnce(&mut Init, &Encoder, &Manifest) -> O,
 ) -> Result<()> {
     let Inputs { data, policy } = inputs;
     let (batch, images) = (common.batch as usize, data.len(Split::Train));
@@ -161,11 +161,8 @@ pub fn pretrain<M: Method>(
         "batch is {batch} and there are {images} training images: lower `batch` or raise the data's `train`"
     );
     let source = Size { height: data.manifest.height, width: data.manifest.width };
-    policy.check_on(M::VIEWS, source)?;
-    // The images themselves are what is judged later.
-    for Size { height, width } in (0..M::VIEWS).map(|view| policy.size(view, source)).chain([source]) {
-        common.encoder.check([height, width])?;
-    }
+    // The images themselves are what it is evaluated with later.
+    common.encoder.check([source.height, source.width])?;
     if let Some(warning) = common.encoder.warning([source.height, source.width]) {
         eprintln!("warning: {warning}");
     }
@@ -180,22 +177,28 @@ pub fn pretrain<M: Method>(
         Precision::Float32 | Precision::Bfloat16 => {}
     }
     let mut init = Init::new(common.seed, &context.device.clone().autodiff());
-    let mut method = build(&mut init, &data.manifest);
-    let loader = Loader { data, policy, views: M::VIEWS, batch, seed: common.seed, precision: common.precision };
+    let encoder = common.encoder.build(&mut init);
+    let mut objective = build(&mut init, &encoder, &data.manifest);
+    let (views, seen) = (objective.views(), objective.seen());
+    policy.check_on(views, source)?;
+    for Size { height, width } in (0..views).map(|view| policy.size(view, source)) {
+        common.encoder.check([height, width])?;
+    }
+    let loader = Loader { data, policy, views, batch, seed: common.seed, precision: common.precision };
     let knn = if common.online_knn > 0 { OnlineKnn::new(data, common.seed, context) } else { None };
     let accuracy = |encoder: &Encoder| knn.as_ref()?.accuracy(encoder);
-    let judge = knn.is_some().then_some(Judge { times: common.online_knn as usize, accuracy: &accuracy });
-    let steps = common.total_steps(loader.steps_per_epoch(), M::SEEN)?;
-    let training = Training { loader, steps, optimiser: &common.optimiser, judge };
+    let evaluation = knn.is_some().then_some(Evaluation { times: common.online_knn as usize, accuracy: &accuracy });
+    let steps = common.total_steps(loader.steps_per_epoch(), seen)?;
+    let training = Training { loader, steps, optimiser: &common.optimiser, evaluation };
     training.check()?;
     #[cfg(test)]
-    if super::tests::checks(&mut method, &training)? {
+    if super::tests::checks(&encoder, &mut objective, &training)? {
         return Ok(());
     }
-    train(&mut method, &training, context)?;
-    context.measure(IMAGES_SEEN.name, "", (steps * batch * M::SEEN) as f64);
-    let encoder = EncoderArtifact::new(Some(&common.encoder), &data.manifest);
-    encoder.save(Some(method.encoder()), &context.output("encoder")?)
+    fit(&encoder, &mut objective, &training, context)?;
+    context.measure(IMAGES_SEEN.name, "", (steps * batch * seen) as f64);
+    let artifact = EncoderArtifact::new(Some(&common.encoder), &data.manifest);
+    artifact.save(Some(&encoder), &context.output("encoder")?)
 }
 
 #[cfg(test)]

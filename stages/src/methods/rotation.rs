@@ -1,14 +1,17 @@
 //! RotNet: tell by how many quarter turns an image was rotated (Gidaris et al. 2018, arXiv:1803.07728, eq. 1-3). All four
 //! rotations of every image are in the batch; the loss is the cross entropy over four classes, mean over all of them.
 
-use super::classifier::Classifier;
 use super::pretrain::{Common, Inputs, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, StandardViews};
 use crate::context::Context;
 use crate::nn::encoder::{DEVIATIONS, Encoder};
+use crate::nn::layers::Mode;
+use crate::nn::loss::cross_entropy;
 use crate::nn::ops;
+use crate::nn::state::Part;
+use crate::nn::{Mlp, Norms};
 use crate::stage::{About, Deviations, Stage};
-use crate::train::Method;
+use crate::train::{At, Objective, Term};
 use anyhow::Result;
 use burn::tensor::{Int, Tensor};
 
@@ -39,8 +42,8 @@ impl Stage for Rotation {
 
     fn run(common: Common, context: &Context) -> Result<()> {
         let inputs = Inputs::open(context, StandardViews::default_policy())?;
-        pretrain(&common, &inputs, context, |init, _| RotationPrediction {
-            model: Classifier::new(init, &common.encoder, TURNS),
+        pretrain(&common, &inputs, context, |init, encoder, _| RotationPrediction {
+            classifier: Mlp::new(init, &[encoder.features(), TURNS], Norms::None),
         })
     }
 }
@@ -48,26 +51,27 @@ impl Stage for Rotation {
 const TURNS: usize = 4;
 
 struct RotationPrediction {
-    model: Classifier,
+    classifier: Mlp,
 }
 
-impl Method for RotationPrediction {
-    type Model = Classifier;
-    const VIEWS: usize = 1;
-    const SEEN: usize = TURNS;
-
-    fn model(&self) -> &Classifier {
-        &self.model
+impl Objective for RotationPrediction {
+    fn views(&self) -> usize {
+        1
     }
 
-    fn encoder(&self) -> &Encoder {
-        &self.model.encoder
+    fn seen(&self) -> usize {
+        TURNS
     }
 
-    fn loss(&mut self, batch: Batch) -> Tensor<1> {
+    fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
+        vec![("classifier", &self.classifier)]
+    }
+
+    fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
         let [images] = batch.into_views();
         let (rotated, turns) = all_rotations(images);
-        self.model.loss(rotated, turns)
+        let logits = self.classifier.forward(encoder.forward(rotated, Mode::Train), Mode::Train); // [4 batch, 4]
+        Term::alone(cross_entropy(logits, turns))
     }
 }
 

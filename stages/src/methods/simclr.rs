@@ -4,14 +4,14 @@
 use super::pretrain::{Common, Inputs, LARS, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, SimClrViews};
 use crate::context::Context;
-use crate::nn::Init;
 use crate::nn::encoder::{DEVIATIONS, Encoder};
-use crate::nn::layers::{BatchNorm, Linear, Mode};
+use crate::nn::layers::Mode;
 use crate::nn::loss::{cross_entropy, l2_normalise};
+use crate::nn::state::Part;
+use crate::nn::{Mlp, Norms};
 use crate::stage::{About, Deviations, Stage};
-use crate::train::Method;
+use crate::train::{At, Objective, Term};
 use anyhow::Result;
-use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -67,68 +67,31 @@ impl Stage for SimClr {
 
     fn run(params: Params, context: &Context) -> Result<()> {
         let inputs = Inputs::open(context, SimClrViews::default_policy())?;
-        pretrain(&params.common, &inputs, context, |init, _| {
-            let encoder = params.common.encoder.build(init);
-            let (hidden, out) = (params.projector_hidden as usize, params.projector_out as usize);
-            let projector = Projector::new(init, encoder.features(), hidden, out);
-            Contrast { model: Model { encoder, projector }, temperature: params.temperature }
+        pretrain(&params.common, &inputs, context, |init, encoder, _| {
+            let widths = [encoder.features(), params.projector_hidden as usize, params.projector_out as usize];
+            Contrast { projector: Mlp::new(init, &widths, Norms::All), temperature: params.temperature }
         })
     }
 }
 
-/// Linear, batch norm, ReLU, linear, batch norm.
-#[derive(Module, Debug)]
-pub struct Projector {
-    hidden: Linear,
-    hidden_norm: BatchNorm,
-    out: Linear,
-    out_norm: BatchNorm,
-}
-
-impl Projector {
-    pub fn new(init: &mut Init, inputs: usize, hidden: usize, out: usize) -> Self {
-        Self {
-            hidden: Linear::without_bias(init, inputs, hidden),
-            hidden_norm: BatchNorm::new(init, hidden),
-            out: Linear::without_bias(init, hidden, out),
-            out_norm: BatchNorm::new(init, out),
-        }
-    }
-
-    /// `[batch, inputs]` to `[batch, out]`.
-    pub fn forward(&self, x: Tensor<2>, mode: Mode) -> Tensor<2> {
-        let hidden = self.hidden_norm.forward_relu(self.hidden.forward(x), mode);
-        self.out_norm.forward(self.out.forward(hidden), mode)
-    }
-}
-
-#[derive(Module, Debug)]
-struct Model {
-    encoder: Encoder,
-    projector: Projector,
-}
-
 struct Contrast {
-    model: Model,
+    projector: Mlp,
     temperature: f64,
 }
 
-impl Method for Contrast {
-    type Model = Model;
-    const VIEWS: usize = 2;
-
-    fn model(&self) -> &Model {
-        &self.model
+impl Objective for Contrast {
+    fn views(&self) -> usize {
+        2
     }
 
-    fn encoder(&self) -> &Encoder {
-        &self.model.encoder
+    fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
+        vec![("projector", &self.projector)]
     }
 
-    fn loss(&mut self, batch: Batch) -> Tensor<1> {
-        let project = |view| self.model.projector.forward(self.model.encoder.forward(view, Mode::Train), Mode::Train);
+    fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
+        let project = |view| self.projector.forward(encoder.forward(view, Mode::Train), Mode::Train);
         let [a, b] = batch.into_views().map(project); // [batch, dim] each
-        nt_xent(a, b, self.temperature)
+        Term::alone(nt_xent(a, b, self.temperature))
     }
 }
 

@@ -1,13 +1,16 @@
 //! Supervised training with all labels: the upper control. Cross entropy of a linear classifier on the encoder's
 //! features; crop and flip (He et al. 2016, arXiv:1512.03385, section 4.2).
 
-use super::classifier::Classifier;
 use super::pretrain::{Common, Inputs, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, StandardViews};
 use crate::context::Context;
 use crate::nn::encoder::{DEVIATIONS, Encoder};
+use crate::nn::layers::Mode;
+use crate::nn::loss::cross_entropy;
+use crate::nn::state::Part;
+use crate::nn::{Mlp, Norms};
 use crate::stage::{About, Deviations, Stage};
-use crate::train::Method;
+use crate::train::{At, Objective, Term};
 use anyhow::{Result, ensure};
 use burn::tensor::{Tensor, TensorData};
 
@@ -41,32 +44,30 @@ impl Stage for Supervised {
             "the images have no labels (all are of one class), and supervised training tells classes apart: use a data set with a \
              folder for each class, or a method that needs no labels"
         );
-        pretrain(&common, &inputs, context, |init, data| Classification {
-            model: Classifier::new(init, &common.encoder, data.classes.len()),
+        pretrain(&common, &inputs, context, |init, encoder, data| Classification {
+            classifier: Mlp::new(init, &[encoder.features(), data.classes.len()], Norms::None),
         })
     }
 }
 
 struct Classification {
-    model: Classifier,
+    classifier: Mlp,
 }
 
-impl Method for Classification {
-    type Model = Classifier;
-    const VIEWS: usize = 1;
-
-    fn model(&self) -> &Classifier {
-        &self.model
+impl Objective for Classification {
+    fn views(&self) -> usize {
+        1
     }
 
-    fn encoder(&self) -> &Encoder {
-        &self.model.encoder
+    fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
+        vec![("classifier", &self.classifier)]
     }
 
-    fn loss(&mut self, batch: Batch) -> Tensor<1> {
+    fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
         let classes = TensorData::from(batch.labels.as_slice());
         let [images] = batch.into_views();
         let classes = Tensor::from_data(classes, &images.device().inner());
-        self.model.loss(images, classes)
+        let logits = self.classifier.forward(encoder.forward(images, Mode::Train), Mode::Train); // [batch, classes]
+        Term::alone(cross_entropy(logits, classes))
     }
 }

@@ -1,4 +1,4 @@
-//! Every method that trains, put to [`super::checks`], and methods that are wrong, which do not pass.
+//! Every method that trains, put to [`super::checks`], and objectives that are wrong, which do not pass.
 
 use super::checks::Checked;
 use super::nt_xent;
@@ -10,8 +10,9 @@ use crate::nn::Init;
 use crate::nn::encoder::{Encoder, EncoderConfig};
 use crate::nn::layers::Mode;
 use crate::nn::ops;
+use crate::nn::state::{Part, Parts};
 use crate::random::{Purpose, Rng};
-use crate::train::{Ema, Method, Training};
+use crate::train::{At, Ema, Objective, Term, Training};
 use anyhow::Result;
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
@@ -28,8 +29,8 @@ thread_local! {
     static CHECKS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// In place of a training, where a test asks for it: checks the method with its first batch. Says whether it did.
-pub fn checks<M: Method>(method: &mut M, training: &Training) -> Result<bool> {
+/// In place of a training, where a test asks for it: checks the objective with its first batch. Says whether it did.
+pub fn checks(encoder: &Encoder, objective: &mut dyn Objective, training: &Training) -> Result<bool> {
     if !CHECKS.get() {
         return Ok(false);
     }
@@ -39,7 +40,7 @@ pub fn checks<M: Method>(method: &mut M, training: &Training) -> Result<bool> {
         first = Some(batch);
         Ok(())
     })?;
-    Checked::new(method, first.expect("there is a batch")).check()?;
+    Checked::new(encoder, objective, first.expect("there is a batch")).check()?;
     Ok(true)
 }
 
@@ -114,10 +115,9 @@ fn every_method_has_its_own_gradients_views_and_targets() {
     }
 }
 
-/// An encoder and a square weight.
+/// A square weight.
 #[derive(Module, Debug)]
 struct Square {
-    encoder: Encoder,
     weight: Param<Tensor<2>>,
 }
 
@@ -139,13 +139,14 @@ enum Wrong {
 
 /// Tells the features that a slow copy makes of another view, as BYOL and MoCo do: right, or wrong in one way.
 struct Example {
-    model: Square,
-    slow: Ema<Square>,
+    square: Square,
+    slow_encoder: Ema<Encoder>,
+    slow_square: Ema<Square>,
     wrong: Wrong,
 }
 
 impl Square {
-    fn project(&self, view: Tensor<4>, wrong: Wrong) -> Tensor<2> {
+    fn project(&self, features: Tensor<2>, wrong: Wrong) -> Tensor<2> {
         let weight = self.weight.val();
         let weight = match wrong {
             Wrong::TransposedGradient => {
@@ -154,42 +155,43 @@ impl Square {
             }
             _ => weight,
         };
-        self.encoder.forward(view, Mode::Train).matmul(weight)
+        features.matmul(weight)
     }
 }
 
 impl Example {
-    fn new(wrong: Wrong) -> Self {
+    fn new(wrong: Wrong) -> (Encoder, Self) {
         let init = &mut Init::new(0, &crate::nn::device("cpu").unwrap().autodiff());
         let encoder = EncoderConfig { width: 2, ..EncoderConfig::default() }.build(init);
         let features = encoder.features();
-        let weight = Param::from_tensor(init.uniform([features, features], features));
-        let model = Square { encoder, weight };
-        Self { slow: Ema::of(&model), model, wrong }
+        let square = Square { weight: Param::from_tensor(init.uniform([features, features], features)) };
+        let example = Self { slow_encoder: Ema::of(&encoder), slow_square: Ema::of(&square), square, wrong };
+        (encoder, example)
     }
 
-    fn target(&self, view: Tensor<4>) -> Tensor<2> {
+    fn target(&self, encoder: &Encoder, view: Tensor<4>) -> Tensor<2> {
+        let by_itself = |view| self.square.project(encoder.forward(view, Mode::Train), Wrong::Nothing);
         match self.wrong {
-            Wrong::NoStopGradient => self.model.project(view, Wrong::Nothing),
-            Wrong::NoMomentum => self.model.project(view, Wrong::Nothing).detach(),
-            _ => Tensor::from_inner(self.slow.network().project(view.inner(), Wrong::Nothing)),
+            Wrong::NoStopGradient => by_itself(view),
+            Wrong::NoMomentum => by_itself(view).detach(),
+            _ => {
+                let features = self.slow_encoder.network().forward(view.inner(), Mode::Train);
+                Tensor::from_inner(self.slow_square.network().project(features, Wrong::Nothing))
+            }
         }
     }
 }
 
-impl Method for Example {
-    type Model = Square;
-    const VIEWS: usize = 2;
-
-    fn model(&self) -> &Square {
-        &self.model
+impl Objective for Example {
+    fn views(&self) -> usize {
+        2
     }
 
-    fn encoder(&self) -> &Encoder {
-        &self.model.encoder
+    fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
+        vec![("square", &self.square)]
     }
 
-    fn loss(&mut self, batch: Batch) -> Tensor<1> {
+    fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
         let [a, b] = batch.into_views();
         let b = match self.wrong {
             Wrong::ShiftedView => {
@@ -199,11 +201,16 @@ impl Method for Example {
             Wrong::OneView => a.clone(),
             _ => b,
         };
-        nt_xent(self.model.project(a, self.wrong), self.target(b), 0.5)
+        let projection = self.square.project(encoder.forward(a, Mode::Train), self.wrong);
+        Term::alone(nt_xent(projection, self.target(encoder, b), 0.5))
     }
 
-    fn kept(&self) -> Vec<(String, tch::Tensor)> {
-        crate::nn::state::named(self.slow.network())
+    fn buffers(&self) -> Vec<(String, tch::Tensor)> {
+        let slow = vec![
+            ("slow_encoder", self.slow_encoder.network() as &dyn Part),
+            ("slow_square", self.slow_square.network()),
+        ];
+        crate::nn::state::named(&Parts(slow))
     }
 }
 
@@ -216,7 +223,8 @@ fn refusal(wrong: Wrong) -> String {
         ops::channels_last(Tensor::from_data(TensorData::new(values, [BATCH, 3, SIDE, SIDE]), &device))
     };
     let batch = Batch { views: vec![view(), view()], labels: vec![0; BATCH] };
-    match Checked::new(&mut Example::new(wrong), batch).check() {
+    let (encoder, mut example) = Example::new(wrong);
+    match Checked::new(&encoder, &mut example, batch).check() {
         Ok(()) => String::new(),
         Err(error) => error.to_string(),
     }
@@ -226,10 +234,10 @@ fn refusal(wrong: Wrong) -> String {
 fn methods_that_are_wrong_do_not_pass() {
     assert_eq!(refusal(Wrong::Nothing), "");
     for (wrong, said) in [
-        (Wrong::TransposedGradient, "the gradient of weight says "),
+        (Wrong::TransposedGradient, "the gradient of square.weight says "),
         (Wrong::ShiftedView, "the loss is "),
         (Wrong::OneView, "the loss is the same when view 1 is of other images than the rest"),
-        (Wrong::NoStopGradient, "the loss does not change with encoder"),
+        (Wrong::NoStopGradient, "the loss does not change with slow_encoder"),
         (Wrong::NoMomentum, "the gradient of encoder"),
     ] {
         let refusal = refusal(wrong);

@@ -6,12 +6,14 @@ pub mod encoder;
 mod init;
 pub mod layers;
 pub mod loss;
+mod mlp;
 pub mod ops;
 pub mod resnet;
 pub mod state;
 pub mod vit;
 
 pub use init::{ConvInit, Init};
+pub use mlp::{Mlp, Norms};
 
 use anyhow::{Result, bail};
 use burn::tensor::Device;

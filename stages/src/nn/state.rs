@@ -3,7 +3,7 @@
 use super::ops;
 use anyhow::{Context, Result, bail, ensure};
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Gradients, Tensor};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -17,11 +17,44 @@ pub struct Entry {
     pub trained: bool,
 }
 
-/// Every tensor of a network, in the order of its fields.
-pub fn entries<M: Module>(module: &M) -> Vec<Entry> {
-    let mut visitor = Collect::default();
-    module.visit(&mut visitor);
-    visitor.entries
+/// A network seen from outside: all that training, checkpoints and artifacts need of it, whatever it is made of.
+pub trait Part {
+    /// Every tensor, in the order of its fields.
+    fn entries(&self) -> Vec<Entry>;
+    /// Takes the gradients of what is trained out of `grads`, in the order of [`Part::entries`]; `None` where the loss does not depend on
+    /// it. They may share memory with each other: only read them.
+    fn take_gradients(&self, grads: &mut Gradients) -> Vec<Option<tch::Tensor>>;
+}
+
+impl<M: Module> Part for M {
+    fn entries(&self) -> Vec<Entry> {
+        let mut visitor = Collect::default();
+        self.visit(&mut visitor);
+        visitor.entries
+    }
+
+    fn take_gradients(&self, grads: &mut Gradients) -> Vec<Option<tch::Tensor>> {
+        let mut visitor = Take { grads, found: vec![] };
+        self.visit(&mut visitor);
+        visitor.found
+    }
+}
+
+/// Parts by name, one after the other: `encoder`, `projector`.
+pub struct Parts<'a>(pub Vec<(&'static str, &'a dyn Part)>);
+
+impl Part for Parts<'_> {
+    fn entries(&self) -> Vec<Entry> {
+        let named = |(part, of): &(&str, &dyn Part)| {
+            let full = |entry: Entry| Entry { name: format!("{part}.{}", entry.name), ..entry };
+            of.entries().into_iter().map(full).collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(named).collect()
+    }
+
+    fn take_gradients(&self, grads: &mut Gradients) -> Vec<Option<tch::Tensor>> {
+        self.0.iter().flat_map(|(_, part)| part.take_gradients(grads)).collect()
+    }
 }
 
 #[derive(Default)]
@@ -41,6 +74,20 @@ impl ModuleVisitor for Collect {
         let value = param.val();
         let name = self.path.join(".");
         self.entries.push(Entry { name, trained: value.is_require_grad(), tensor: ops::raw(&value) });
+    }
+}
+
+struct Take<'a> {
+    grads: &'a mut Gradients,
+    found: Vec<Option<tch::Tensor>>,
+}
+
+impl ModuleVisitor for Take<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let value = param.val();
+        if value.is_require_grad() {
+            self.found.push(value.grad_remove(self.grads).map(|grad| ops::raw(&grad)));
+        }
     }
 }
 
@@ -90,13 +137,13 @@ pub fn load(path: &Path) -> Result<BTreeMap<String, tch::Tensor>> {
 }
 
 /// The names and tensors of a network.
-pub fn named<M: Module>(module: &M) -> Vec<(String, tch::Tensor)> {
-    entries(module).into_iter().map(|entry| (entry.name, entry.tensor)).collect()
+pub fn named(part: &(impl Part + ?Sized)) -> Vec<(String, tch::Tensor)> {
+    part.entries().into_iter().map(|entry| (entry.name, entry.tensor)).collect()
 }
 
 /// Writes the values of `tensors` into the network. Every tensor of the network must be there with its shape.
-pub fn restore<M: Module>(module: &M, tensors: &BTreeMap<String, tch::Tensor>) -> Result<()> {
-    restore_named(named(module), tensors)
+pub fn restore(part: &(impl Part + ?Sized), tensors: &BTreeMap<String, tch::Tensor>) -> Result<()> {
+    restore_named(named(part), tensors)
 }
 
 /// [`restore`], into tensors that are no network's.

@@ -3,7 +3,7 @@
 
 use super::schedule::cosine;
 use crate::nn::ops;
-use crate::nn::state;
+use crate::nn::state::Part;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 
@@ -23,13 +23,13 @@ impl<M: Module> Ema<M> {
     /// Starts as a copy of `online`, in memory of its own and without gradients.
     pub fn of(online: &M) -> Self {
         let network = copy(online);
-        let pairs = state::entries(online).into_iter().zip(state::entries(&network));
+        let pairs = online.entries().into_iter().zip(network.entries());
         let (followed, averaged) =
             pairs.filter(|(online, _)| online.trained).map(|(online, copy)| (online.tensor, copy.tensor)).unzip();
         Self { network, averaged, followed }
     }
 
-    /// The averaged network. Its checkpoint is [`state::named`], by [`super::Method::kept`].
+    /// The averaged network. Its checkpoint is [`state::named`], by [`super::Objective::buffers`].
     pub fn network(&self) -> &M {
         &self.network
     }
@@ -66,6 +66,7 @@ mod tests {
     use crate::nn::Init;
     use crate::nn::encoder::{Encoder, EncoderConfig};
     use crate::nn::layers::Mode;
+    use crate::nn::state;
     use crate::train::{Optimiser, OptimiserConfig};
 
     fn values<M: Module>(network: &M) -> Vec<(String, Vec<f32>)> {
@@ -89,7 +90,7 @@ mod tests {
         let ema = Ema::of(&online);
         let start = values(&online);
         assert_eq!(values(ema.network()), start);
-        assert!(state::entries(ema.network()).iter().all(|entry| !entry.trained));
+        assert!(ema.network().entries().iter().all(|entry| !entry.trained));
         let mut optimiser = Optimiser::new(&online, &OptimiserConfig::default());
         let loss = online.forward(images(1.0), Mode::Train).square().mean();
         optimiser.step(&online, loss.backward(), 0.5);

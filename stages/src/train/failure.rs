@@ -1,9 +1,9 @@
 //! When a number is not finite: the step that made it is found by going once more from the last good checkpoint, where a
 //! look at every tensor of every step does no harm, and kept so that a person can run it again.
 
+use super::Training;
 use super::checkpoint::Position;
 use super::learner::{Learner, first_not_finite};
-use super::{Method, Training};
 use crate::augment::Batch;
 use crate::context::Context;
 use crate::nn::ops::{self, Summary};
@@ -48,12 +48,7 @@ struct Fault {
 }
 
 /// What to tell about a training in which something was not finite.
-pub fn explain<M: Method>(
-    mut learner: Learner<M>,
-    training: &Training,
-    context: &Context,
-    seen: NotFinite,
-) -> anyhow::Error {
+pub fn explain(mut learner: Learner, training: &Training, context: &Context, seen: NotFinite) -> anyhow::Error {
     eprintln!("{seen}: going back to the last good checkpoint to find where it began");
     let good = context.last_checkpoint().context("there is no checkpoint to go back to");
     match good.and_then(|good| find_and_keep(&mut learner, training, context, &good, seen.step)) {
@@ -66,8 +61,8 @@ pub fn explain<M: Method>(
 }
 
 /// The message about a fault before the end of step number `last`; the state before that step is kept.
-fn find_and_keep<M: Method>(
-    learner: &mut Learner<M>,
+fn find_and_keep(
+    learner: &mut Learner,
     training: &Training,
     context: &Context,
     good: &Path,
@@ -80,7 +75,7 @@ fn find_and_keep<M: Method>(
     learner.restore(good)?;
     let (device, before) = (context.device.clone().autodiff(), start.step..fault.step);
     training.loader.for_each(before, &device, |step, batch| {
-        learner.step(step, batch);
+        learner.step(&training.at(step), batch);
         context.check_stop()
     })?;
     let position = Position { step: fault.step, ..start.clone() };
@@ -106,8 +101,8 @@ impl fmt::Display for Found {
 
 impl std::error::Error for Found {}
 
-fn find<M: Method>(
-    learner: &mut Learner<M>,
+fn find(
+    learner: &mut Learner,
     training: &Training,
     context: &Context,
     steps: std::ops::Range<usize>,
@@ -115,7 +110,7 @@ fn find<M: Method>(
     let mut fault = None;
     let watch = |step, batch: Batch| {
         context.check_stop()?;
-        learner.watched_step(step, batch, |tensors| {
+        learner.watched_step(&training.at(step), batch, |tensors| {
             if fault.is_none() {
                 let shared = tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
                 let found = first_not_finite(shared).and_then(|name| tensors.into_iter().find(|(n, _)| *n == name));
@@ -144,13 +139,13 @@ impl Fault {
 }
 
 /// Runs the step that a checkpoint is before, and says what each tensor of it held.
-pub fn replay<M: Method>(mut learner: Learner<M>, training: &Training, context: &Context) -> Result<Replayed> {
+pub fn replay(mut learner: Learner, training: &Training, context: &Context) -> Result<Replayed> {
     let folder = context.saved_checkpoint().context("there is no checkpoint beside the request")?;
     let step = learner.restore(&folder)?.step;
     let mut lines = vec![format!("{:>12}  {:>12}  {:>10}  tensor", "norm", "largest", "not finite")];
     let mut fault = None;
     training.loader.for_each(step..step + 1, &context.device.clone().autodiff(), |step, batch| {
-        learner.watched_step(step, batch, |tensors| {
+        learner.watched_step(&training.at(step), batch, |tensors| {
             for (tensor, values) in tensors {
                 let summary = ops::summary(&values);
                 let Summary { norm, largest, nans, infinities } = summary;

@@ -1,16 +1,17 @@
 use super::checkpoint::{self, Position};
 use super::optimiser::{Optimiser, OptimiserConfig};
 use super::schedule::warmup_cosine;
-use super::{Method, Training};
+use super::{At, Objective, Term, Training, networks};
 use crate::augment::Batch;
+use crate::nn::encoder::Encoder;
 use crate::nn::{ops, state};
 use anyhow::{Context, Result};
-use burn::tensor::Tensor;
 use std::path::Path;
 
-/// A method's networks and their optimiser: what a step changes, and a checkpoint holds.
-pub struct Learner<'a, M: Method> {
-    method: &'a mut M,
+/// Networks, what they are trained for, and their optimiser: what a step changes, and a checkpoint holds.
+pub struct Learner<'a> {
+    encoder: &'a Encoder,
+    objective: &'a mut dyn Objective,
     optimiser: Optimiser,
     config: &'a OptimiserConfig,
     total_steps: usize,
@@ -20,74 +21,83 @@ pub struct Learner<'a, M: Method> {
 /// Tensors by what they are called in a message.
 pub type Named = Vec<(String, tch::Tensor)>;
 
-impl<'a, M: Method> Learner<'a, M> {
-    pub fn new(method: &'a mut M, training: &Training<'a>) -> Self {
+impl<'a> Learner<'a> {
+    pub fn new(encoder: &'a Encoder, objective: &'a mut dyn Objective, training: &Training<'a>) -> Self {
         let config = training.optimiser;
         Self {
-            optimiser: Optimiser::new(method.model(), config),
-            method,
+            optimiser: Optimiser::new(&networks(encoder, objective), config),
+            encoder,
+            objective,
             config,
             total_steps: training.steps,
             warmup_steps: training.warmup_steps(),
         }
     }
 
-    pub fn method(&self) -> &M {
-        self.method
+    pub fn encoder(&self) -> &Encoder {
+        self.encoder
     }
 
-    /// One batch: loss, gradients, and a move of the weights where it is time. Returns the loss without reading it, which
-    /// would make a GPU wait.
-    pub fn step(&mut self, step: usize, batch: Batch) -> Tensor<1> {
-        let loss = self.method.loss(batch);
-        self.optimiser.add(self.method.model(), loss.backward());
-        self.move_weights(step);
-        loss.inner()
+    /// One batch: losses, gradients, and a step of the optimiser where it is time. Returns the losses without reading them,
+    /// which would make a GPU wait.
+    pub fn step(&mut self, at: &At, batch: Batch) -> Vec<Term> {
+        let terms = self.objective.losses(self.encoder, batch, at);
+        self.add_gradients(&terms);
+        self.step_optimiser(at.step);
+        terms.into_iter().map(|term| Term { value: term.value.inner(), ..term }).collect()
     }
 
-    /// [`Learner::step`], which shows views, loss, gradients and what moves, in the order in which they are computed: the
+    /// [`Learner::step`], which shows views, losses, gradients and what is stepped, in the order in which they are computed: the
     /// backward pass comes to the last layers first.
-    pub fn watched_step(&mut self, step: usize, batch: Batch, mut show: impl FnMut(Named)) {
+    pub fn watched_step(&mut self, at: &At, batch: Batch, mut show: impl FnMut(Named)) {
         let views = batch.views.iter().enumerate();
         show(views.map(|(number, view)| (format!("view {} of the images", number + 1), ops::raw(view))).collect());
-        let loss = self.method.loss(batch);
-        show(vec![("the loss".to_owned(), ops::raw(&loss))]);
-        self.optimiser.add(self.method.model(), loss.backward());
+        let terms = self.objective.losses(self.encoder, batch, at);
+        let named = |term: &Term| match term.name {
+            "loss" => ("the loss".to_owned(), ops::raw(&term.value)),
+            name => (format!("the term {name} of the loss"), ops::raw(&term.value)),
+        };
+        show(terms.iter().map(named).collect());
+        self.add_gradients(&terms);
         let gradient = |(name, tensor): (String, _)| {
             Some((format!("the gradient of {}", name.strip_prefix("gradient.")?), tensor))
         };
         show(self.optimiser.state().into_iter().rev().filter_map(gradient).collect());
-        self.move_weights(step);
+        self.step_optimiser(at.step);
         show(self.tensors().into_iter().map(|(name, tensor)| (format!("{name} after the step"), tensor)).collect());
     }
 
-    fn move_weights(&mut self, step: usize) {
-        if self.moves_after(step) {
+    fn add_gradients(&mut self, terms: &[Term]) {
+        let gradients = Term::sum(terms).backward();
+        self.optimiser.add(&networks(self.encoder, self.objective), gradients);
+    }
+
+    fn step_optimiser(&mut self, step: usize) {
+        if self.steps_after(step) {
             self.optimiser.apply(self.learning_rate(step));
             let accumulate = self.config.accumulate as usize;
-            self.method.after_step(step / accumulate, self.total_steps.div_ceil(accumulate));
+            self.objective.after_step(step / accumulate, self.total_steps.div_ceil(accumulate));
         }
     }
 
-    /// Whether the weights move after this batch: after every `accumulate` of them, across the ends of epochs, and after
+    /// Whether the optimiser steps after this batch: after every `accumulate` of them, across the ends of epochs, and after
     /// the very last.
-    fn moves_after(&self, step: usize) -> bool {
+    fn steps_after(&self, step: usize) -> bool {
         (step + 1).is_multiple_of(self.config.accumulate as usize) || step + 1 == self.total_steps
     }
 
-    /// The schedule counts moves of the weights, and ends where a further one would be.
+    /// The schedule counts steps of the optimiser, and ends where a further one would be.
     fn learning_rate(&self, step: usize) -> f64 {
         let accumulate = self.config.accumulate as usize;
-        let moves = |steps: usize| steps.div_ceil(accumulate);
-        let (all, warmup) = (moves(self.total_steps), moves(self.warmup_steps));
+        let [all, warmup] = [self.total_steps, self.warmup_steps].map(|batches| batches.div_ceil(accumulate));
         warmup_cosine(step / accumulate, all + 1, warmup, self.config.lr(), 0.0)
     }
 
     /// All that a checkpoint holds.
     fn tensors(&self) -> Named {
-        let kept = self.method.kept().into_iter().map(|(name, tensor)| (format!("kept {name}"), tensor));
+        let buffers = self.objective.buffers().into_iter().map(|(name, tensor)| (format!("buffer {name}"), tensor));
         let optimisers = self.optimiser.state().into_iter().map(|(name, tensor)| (format!("optimiser {name}"), tensor));
-        state::named(self.method.model()).into_iter().chain(kept).chain(optimisers).collect()
+        state::named(&networks(self.encoder, self.objective)).into_iter().chain(buffers).chain(optimisers).collect()
     }
 
     /// The name of the first of its tensors that holds a NaN or an infinity.
@@ -96,11 +106,13 @@ impl<'a, M: Method> Learner<'a, M> {
     }
 
     pub fn save(&self, folder: &Path, position: &Position) -> Result<()> {
-        checkpoint::save(folder, self.method, &self.optimiser, position)
+        let networks = networks(self.encoder, self.objective);
+        checkpoint::save(folder, &networks, &self.objective.buffers(), &self.optimiser, position)
     }
 
     pub fn restore(&mut self, folder: &Path) -> Result<Position> {
-        checkpoint::restore(folder, self.method, &mut self.optimiser)
+        let networks = networks(self.encoder, self.objective);
+        checkpoint::restore(folder, &networks, self.objective.buffers(), &mut self.optimiser)
             .with_context(|| format!("cannot go on from {}", folder.display()))
     }
 }
@@ -115,48 +127,48 @@ pub fn first_not_finite(named: Named) -> Option<String> {
 mod tests {
     use super::*;
     use crate::nn::Init;
-    use crate::nn::encoder::{Encoder, EncoderConfig};
+    use crate::nn::encoder::EncoderConfig;
     use crate::nn::layers::{Linear, Mode};
-    use burn::module::Module;
+    use crate::nn::state::Part;
+    use burn::tensor::Tensor;
 
-    #[derive(Module, Debug)]
-    struct Model {
-        encoder: Encoder,
+    /// Its loss is finite and the gradient of its head's output is not.
+    struct Steep {
         head: Linear,
     }
 
-    /// Its loss is finite and the gradient of its head's output is not.
-    struct Steep(Model);
-
-    impl Method for Steep {
-        type Model = Model;
-        const VIEWS: usize = 1;
-        fn model(&self) -> &Model {
-            &self.0
+    impl Objective for Steep {
+        fn views(&self) -> usize {
+            1
         }
-        fn encoder(&self) -> &Encoder {
-            &self.0.encoder
+        fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
+            vec![("head", &self.head)]
         }
-        fn loss(&mut self, batch: Batch) -> Tensor<1> {
+        fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
             let [view] = batch.into_views();
-            let y = self.0.head.forward(self.0.encoder.forward(view, Mode::Train));
-            (y.clone() - y.detach()).sqrt().mean()
+            let y = self.head.forward(encoder.forward(view, Mode::Train));
+            Term::alone((y.clone() - y.detach()).sqrt().mean())
         }
+    }
+
+    fn steep() -> (Encoder, Steep) {
+        let init = &mut Init::new(0, &crate::nn::device("cpu").unwrap().autodiff());
+        let encoder = EncoderConfig { width: 4, ..EncoderConfig::default() }.build(init);
+        let head = Linear::new(init, encoder.features(), 2);
+        (encoder, Steep { head })
     }
 
     #[test]
     fn a_fault_of_the_backward_pass_is_named_where_it_began() {
-        let device = crate::nn::device("cpu").unwrap().autodiff();
-        let init = &mut Init::new(0, &device);
-        let encoder = EncoderConfig { width: 4, ..EncoderConfig::default() }.build(init);
-        let head = Linear::new(init, encoder.features(), 2);
-        let mut method = Steep(Model { encoder, head });
+        let (encoder, mut objective) = steep();
         let config = OptimiserConfig::default();
-        let optimiser = Optimiser::new(method.model(), &config);
-        let mut learner = Learner { method: &mut method, optimiser, config: &config, total_steps: 1, warmup_steps: 0 };
-        let views = vec![Tensor::ones([2, 3, 16, 16], &device)];
+        let optimiser = Optimiser::new(&networks(&encoder, &objective), &config);
+        let (encoder, objective) = (&encoder, &mut objective);
+        let mut learner = Learner { encoder, objective, optimiser, config: &config, total_steps: 1, warmup_steps: 0 };
+        let views = vec![Tensor::ones([2, 3, 16, 16], &crate::nn::device("cpu").unwrap().autodiff())];
         let mut first = None;
-        learner.watched_step(0, Batch { views, labels: vec![0, 1] }, |named| {
+        let at = At { seed: 0, step: 0, steps: 1, epoch: 0, epochs: 1 };
+        learner.watched_step(&at, Batch { views, labels: vec![0, 1] }, |named| {
             first = first.take().or_else(|| first_not_finite(named));
         });
         assert_eq!(first.as_deref(), Some("the gradient of head.bias"));
@@ -164,13 +176,11 @@ mod tests {
 
     /// The rates of a training of so many batches.
     fn rates(config: &OptimiserConfig, total_steps: usize, warmup_steps: usize) -> Vec<f64> {
-        let init = &mut Init::new(0, &crate::nn::device("cpu").unwrap().autodiff());
-        let encoder = EncoderConfig { width: 4, ..EncoderConfig::default() }.build(init);
-        let head = Linear::new(init, encoder.features(), 2);
-        let mut method = Steep(Model { encoder, head });
-        let optimiser = Optimiser::new(method.model(), config);
-        let learner = Learner { method: &mut method, optimiser, config, total_steps, warmup_steps };
-        (0..total_steps).filter(|&step| learner.moves_after(step)).map(|step| learner.learning_rate(step)).collect()
+        let (encoder, mut objective) = steep();
+        let optimiser = Optimiser::new(&networks(&encoder, &objective), config);
+        let (encoder, objective) = (&encoder, &mut objective);
+        let learner = Learner { encoder, objective, optimiser, config, total_steps, warmup_steps };
+        (0..total_steps).filter(|&step| learner.steps_after(step)).map(|step| learner.learning_rate(step)).collect()
     }
 
     /// torch 2.9: `CosineAnnealingLR(optimiser, 6)` of rate 0.4, each the rate with which a step is made, before

@@ -3,14 +3,14 @@
 mod checkpoint;
 pub mod ema;
 mod failure;
+mod fit;
 mod learner;
-mod method;
+mod objective;
 mod optimiser;
 pub mod schedule;
-mod training;
 
 pub use ema::Ema;
 pub use failure::Replayed;
-pub use method::{Judge, Method, Training};
+pub use fit::fit;
+pub use objective::{At, Evaluation, Objective, Term, Training, networks};
 pub use optimiser::{Exclude, Optimiser, OptimiserConfig, OptimiserKind};
-pub use training::train;

@@ -1,23 +1,21 @@
 //! Optimisers that move all parameters of a model in place.
 
 mod config;
-mod gradients;
 #[cfg(test)]
 mod tests;
 
 pub use config::{Exclude, OptimiserConfig, OptimiserKind};
 
 use crate::nn::ops;
-use crate::nn::state::{self, Entry};
+use crate::nn::state::{Entry, Part};
 use anyhow::{Context, Result, ensure};
-use burn::module::Module;
 use burn::tensor::Gradients;
 use std::collections::BTreeMap;
 
 const ADAMW_EPS: f64 = 1e-8;
 const LARS_EPS: f64 = 1e-8;
 
-/// The optimiser of one network, updating its parameters in place.
+/// The optimiser of some networks, updating their parameters in place.
 #[derive(Debug)]
 pub struct Optimiser {
     config: OptimiserConfig,
@@ -62,8 +60,8 @@ impl Group {
 }
 
 impl Optimiser {
-    pub fn new<M: Module>(model: &M, config: &OptimiserConfig) -> Self {
-        let params: Vec<Entry> = state::entries(model).into_iter().filter(|entry| entry.trained).collect();
+    pub fn new(networks: &dyn Part, config: &OptimiserConfig) -> Self {
+        let params: Vec<Entry> = networks.entries().into_iter().filter(|entry| entry.trained).collect();
         let zeros = || params.iter().map(|entry| entry.tensor.zeros_like()).collect();
         Self {
             groups: Group::all_of(&params, config),
@@ -81,8 +79,8 @@ impl Optimiser {
     ///
     /// # Panics
     /// As [`Optimiser::add`].
-    pub fn step<M: Module>(&mut self, model: &M, grads: Gradients, lr: f64) {
-        self.add(model, grads);
+    pub fn step(&mut self, networks: &dyn Part, grads: Gradients, lr: f64) {
+        self.add(networks, grads);
         self.apply(lr);
     }
 
@@ -90,12 +88,15 @@ impl Optimiser {
     ///
     /// # Panics
     /// When the loss does not depend on one of them: its gradient is missing.
-    pub fn add<M: Module>(&mut self, model: &M, grads: Gradients) {
-        let found = gradients::collect(model, grads);
-        assert_eq!(found.len(), self.params.len(), "the loss depends on every trained parameter");
-        let pairs = self.params.iter().zip(found);
+    pub fn add(&mut self, networks: &dyn Part, mut grads: Gradients) {
+        let found = networks.take_gradients(&mut grads);
+        assert_eq!(found.len(), self.params.len(), "the networks are those that it was made for");
         // libtorch's fused steps walk through the memory of parameter and gradient side by side, whatever their strides say.
-        let found: Vec<_> = pairs.map(|(entry, grad)| ops::laid_out_as(&entry.tensor, grad)).collect();
+        let laid_out = |(entry, grad): (&Entry, Option<tch::Tensor>)| {
+            let grad = grad.unwrap_or_else(|| panic!("the loss does not depend on {}, which is trained", entry.name));
+            ops::laid_out_as(&entry.tensor, grad)
+        };
+        let found: Vec<_> = self.params.iter().zip(found).map(laid_out).collect();
         if self.batches > 0 {
             ops::add(&self.gathered, &found);
         } else if self.config.accumulate > 1 {

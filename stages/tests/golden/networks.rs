@@ -2,10 +2,11 @@ use crate::case::{Case, device, entries};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use libtest_mimic::Failed;
+use pretext_stages::nn::Init;
 use pretext_stages::nn::layers::{Linear, Mode};
 use pretext_stages::nn::ops::{self, ConvSpec, NormSpec, NormTensors};
 use pretext_stages::nn::resnet::{ResNet, ResNetClassifier, ResNetSpec, Stem};
-use pretext_stages::nn::{Init, state};
+use pretext_stages::nn::state::Part;
 
 /// Float32 sums of some hundred terms in another order than PyTorch's.
 const VALUES: f64 = 1e-5;
@@ -75,7 +76,7 @@ pub fn resnet(case: &Case) -> Result<(), Failed> {
     let network = ResNetClassifier { resnet, fc }.valid();
     let keys: Vec<(String, Vec<usize>)> =
         serde_json::from_value(case.json("keys").clone()).map_err(|e| e.to_string())?;
-    for mut entry in state::entries(&network) {
+    for mut entry in network.entries() {
         let name = torchvision_name(&entry.name);
         let number =
             keys.iter().position(|(key, _)| *key == name).ok_or_else(|| format!("torchvision has no {name}"))?;

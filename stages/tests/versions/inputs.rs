@@ -5,7 +5,8 @@ use pretext_protocol::StageKind;
 use pretext_stages::data::{Dataset, Split};
 use pretext_stages::methods::EncoderArtifact;
 use pretext_stages::nn::encoder::EncoderConfig;
-use pretext_stages::nn::{self, Init, state};
+use pretext_stages::nn::state::{self, Part};
+use pretext_stages::nn::{self, Init};
 use pretext_stages::tasks::{FeatureSet, SplitFeatures};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -61,7 +62,7 @@ fn write_encoder(data: &Dataset, folder: &Path) {
         let values = if entry.tensor.dim() > 1 { values * 0.3 } else { values * 0.5 + 1.0 };
         (entry.name, values)
     };
-    state::restore(&encoder, &state::entries(&encoder).into_iter().map(wave).collect()).unwrap();
+    state::restore(&encoder, &encoder.entries().into_iter().map(wave).collect()).unwrap();
     std::fs::create_dir_all(folder).unwrap();
     EncoderArtifact::new(Some(&config), &data.manifest).save(Some(&encoder), folder).unwrap();
 }

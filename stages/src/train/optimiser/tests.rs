@@ -1,7 +1,8 @@
 //! Against the same rules in float64, one value after the other; and that a restored optimiser goes on alike.
 
 use super::*;
-use burn::module::Param;
+use crate::nn::state;
+use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// What float32 may lose in a few steps.

@@ -1,14 +1,14 @@
-//! The training loop, the same for every method.
+//! The training loop, the same for everything that trains.
 
 use super::checkpoint::Position;
 use super::failure::{self, NotFinite};
 use super::learner::Learner;
-use super::{Method, Training};
+use super::{Objective, Term, Training};
 use crate::augment::Batch;
 use crate::context::{Context, Meter, Stopped};
+use crate::nn::encoder::Encoder;
 use anyhow::{Result, bail};
-use burn::tensor::Tensor;
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Checkpoints take about a hundredth of the time: a small network is saved several times a second, a large one every
@@ -16,30 +16,30 @@ use std::time::{Duration, Instant};
 const CHECKPOINT_SHARE: u32 = 100;
 const CHECKPOINT_AT_LATEST: Duration = Duration::from_secs(60);
 
-/// Trains the method's model to the end, from an earlier attempt's checkpoint where there is one. When asked to stop, it
+/// Trains to the end, from an earlier attempt's checkpoint where there is one. When asked to stop, it
 /// saves one and returns [`Stopped`]. What is not finite is never saved: it ends the training with the step that made it.
-pub fn train<M: Method>(method: &mut M, training: &Training, context: &Context) -> Result<()> {
-    let learner = Learner::new(method, training);
+pub fn fit(encoder: &Encoder, objective: &mut dyn Objective, training: &Training, context: &Context) -> Result<()> {
+    let learner = Learner::new(encoder, objective, training);
     if context.replays {
         return Err(failure::replay(learner, training, context)?.into());
     }
-    let mut run = Run::start(learner, training, context)?;
-    match run.complete() {
+    let mut attempt = Attempt::start(learner, training, context)?;
+    match attempt.complete() {
         Err(error) => match error.downcast::<NotFinite>() {
-            Ok(seen) => Err(failure::explain(run.learner, training, context, seen)),
+            Ok(seen) => Err(failure::explain(attempt.learner, training, context, seen)),
             Err(error) => Err(error),
         },
         Ok(()) => Ok(()),
     }
 }
 
-struct Run<'a, M: Method> {
-    learner: Learner<'a, M>,
+struct Attempt<'a> {
+    learner: Learner<'a>,
     training: &'a Training<'a>,
     context: &'a Context<'a>,
     position: Position,
     /// Losses of steps that are not yet summed: reading one makes a GPU wait.
-    pending: Vec<Tensor<1>>,
+    pending: Vec<Vec<Term>>,
     meter: Meter<'a>,
     first_step: usize,
     seconds_before: f64,
@@ -54,19 +54,19 @@ struct Clock {
     started: Instant,
     /// For batches.
     waited: Duration,
-    /// Judging the encoder is not training.
-    judged: Duration,
+    /// Evaluating the encoder is not training.
+    evaluated: Duration,
 }
 
-impl<'a, M: Method> Run<'a, M> {
-    fn start(mut learner: Learner<'a, M>, training: &'a Training<'a>, context: &'a Context<'a>) -> Result<Self> {
+impl<'a> Attempt<'a> {
+    fn start(mut learner: Learner<'a>, training: &'a Training<'a>, context: &'a Context<'a>) -> Result<Self> {
         let position = match context.saved_checkpoint() {
             Some(folder) => learner.restore(&folder)?,
             None => Position::default(),
         };
         let batch = training.loader.batch as u64;
         let now = Instant::now();
-        let mut run = Self {
+        let mut attempt = Self {
             learner,
             training,
             context,
@@ -77,20 +77,20 @@ impl<'a, M: Method> Run<'a, M> {
             first_step: position.step,
             seconds_before: position.seconds,
             position,
-            clock: Clock { started: now, waited: Duration::ZERO, judged: Duration::ZERO },
+            clock: Clock { started: now, waited: Duration::ZERO, evaluated: Duration::ZERO },
             last_checkpoint: now,
             checkpoint_took: Duration::ZERO,
         };
-        if run.position.step == 0 {
+        if attempt.position.step == 0 {
             // A failure of the first steps needs a state to go back to.
-            run.save()?;
+            attempt.save()?;
         }
-        Ok(run)
+        Ok(attempt)
     }
 
     fn complete(&mut self) -> Result<()> {
-        // An earlier attempt may have been stopped after an epoch and before the encoder was judged.
-        self.judge_if_due()?;
+        // An earlier attempt may have been stopped after an epoch and before the encoder was evaluated.
+        self.evaluate_if_due()?;
         let steps = self.position.step..self.training.steps;
         let device = self.context.device.clone().autodiff();
         self.clock.waited = self.training.loader.for_each(steps, &device, |step, batch| self.step(step, batch))?;
@@ -99,7 +99,7 @@ impl<'a, M: Method> Run<'a, M> {
     }
 
     fn step(&mut self, step: usize, batch: Batch) -> Result<()> {
-        self.pending.push(self.learner.step(step, batch));
+        self.pending.push(self.learner.step(&self.training.at(step), batch));
         self.position.step = step + 1;
         self.end_epoch_if_due()?;
         if self.meter.due() {
@@ -119,41 +119,46 @@ impl<'a, M: Method> Run<'a, M> {
         let steps = self.training.steps_of(self.training.epoch_of(self.position.step));
         if self.position.step == steps.end {
             self.settle()?;
-            self.position.losses.push(self.position.loss_sum / steps.len() as f64);
-            self.position.loss_sum = 0.0;
-            self.judge_if_due()?;
+            self.position.end_epoch(steps.len());
+            self.evaluate_if_due()?;
         }
         Ok(())
     }
 
-    /// Judges the encoder after an epoch whose turn it is.
-    fn judge_if_due(&mut self) -> Result<()> {
-        let (Some(judge), epoch) = (&self.training.judge, self.position.losses.len()) else { return Ok(()) };
+    /// Evaluates the encoder after an epoch whose turn it is.
+    fn evaluate_if_due(&mut self) -> Result<()> {
+        let (Some(evaluation), epoch) = (&self.training.evaluation, self.position.losses.len()) else { return Ok(()) };
         let at_end = epoch > 0 && self.position.step == self.training.steps_of(epoch).end;
-        let is_due = at_end && judge.is_due(epoch, self.training.epochs());
+        let is_due = at_end && evaluation.is_due(epoch, self.training.epochs());
         if !is_due || self.position.knn.contains_key(&epoch) {
             return Ok(());
         }
         self.check()?;
         let began = Instant::now();
-        let Some(accuracy) = (judge.accuracy)(self.learner.method().encoder()) else {
+        let Some(accuracy) = (evaluation.accuracy)(self.learner.encoder()) else {
             self.save()?;
             bail!(Stopped);
         };
         self.position.knn.insert(epoch, accuracy);
-        self.clock.judged += began.elapsed();
+        self.clock.evaluated += began.elapsed();
         Ok(())
     }
 
     /// Sums up pending losses in order, one by one, so that the sum does not depend on when it is asked for.
     fn settle(&mut self) -> Result<()> {
         let first = self.position.step - self.pending.len();
-        for (offset, loss) in std::mem::take(&mut self.pending).into_iter().enumerate() {
-            let loss = f64::from(loss.into_scalar::<f32>());
+        for (offset, terms) in std::mem::take(&mut self.pending).into_iter().enumerate() {
+            let loss = f64::from(Term::sum(&terms).into_scalar::<f32>());
             if !loss.is_finite() {
                 bail!(NotFinite { what: "the loss".to_owned(), step: first + offset + 1 });
             }
             self.position.loss_sum += loss;
+            if let [_, _, ..] = terms.as_slice() {
+                for term in terms {
+                    let value = f64::from(term.value.into_scalar::<f32>());
+                    *self.position.term_sums.entry(term.name.to_owned()).or_default() += value;
+                }
+            }
         }
         Ok(())
     }
@@ -170,8 +175,9 @@ impl<'a, M: Method> Run<'a, M> {
     fn report(&mut self) -> Result<()> {
         let done = self.position.step as u64 * self.training.loader.batch as u64;
         let epoch = self.training.epoch_of(self.position.step) as f64;
-        if let Some(loss) = self.pending.last().cloned() {
-            let mut values = vec![("epoch", epoch), ("loss", f64::from(loss.into_scalar::<f32>()))];
+        if let Some(terms) = self.pending.last() {
+            let loss = f64::from(Term::sum(terms).into_scalar::<f32>());
+            let mut values = vec![("epoch", epoch), ("loss", loss)];
             self.settle()?;
             values.extend(self.position.knn.values().next_back().map(|&accuracy| ("knn", accuracy)));
             self.meter.at(done, &values);
@@ -193,20 +199,29 @@ impl<'a, M: Method> Run<'a, M> {
     fn write_curve(&self) -> Result<()> {
         let steps = self.position.step - self.first_step;
         let images = (steps * self.training.loader.batch) as f64;
-        let seconds = (self.clock.started.elapsed() - self.clock.judged).as_secs_f64();
+        let seconds = (self.clock.started.elapsed() - self.clock.evaluated).as_secs_f64();
         let of_time = |what: f64| (steps > 0 && seconds > 0.0).then(|| what / seconds);
         self.context.cost(|cost| {
             cost.images_per_second = of_time(images);
             cost.data_wait_share = of_time(self.clock.waited.as_secs_f64());
             cost.seconds_before_resume = self.seconds_before;
         });
-        let is_judged = self.training.judge.is_some();
-        let mut curve = String::from(if is_judged { "epoch,loss,knn\n" } else { "epoch,loss\n" });
-        for (epoch, loss) in (1..).zip(&self.position.losses) {
-            let accuracy = self.position.knn.get(&epoch).map_or(String::new(), f64::to_string);
-            let knn = if is_judged { format!(",{accuracy}") } else { String::new() };
-            writeln!(curve, "{epoch},{loss}{knn}")?;
+        Ok(std::fs::write(self.context.side().join("curve.csv"), self.curve())?)
+    }
+
+    /// Means of each epoch: the loss, its terms where it has several, and the evaluations.
+    fn curve(&self) -> String {
+        let Position { losses, terms, knn, .. } = &self.position;
+        let is_evaluated = self.training.evaluation.is_some();
+        let names: Vec<&str> = terms.first().into_iter().flat_map(BTreeMap::keys).map(String::as_str).collect();
+        let header = ["epoch", "loss"].into_iter().chain(names.iter().copied()).chain(is_evaluated.then_some("knn"));
+        let mut lines = vec![header.map(str::to_owned).collect::<Vec<_>>()];
+        for ((epoch, loss), terms) in (1..).zip(losses).zip(terms) {
+            let mut line = vec![epoch.to_string(), loss.to_string()];
+            line.extend(names.iter().map(|name| terms.get(*name).map_or(String::new(), f64::to_string)));
+            line.extend(is_evaluated.then(|| knn.get(&epoch).map_or(String::new(), f64::to_string)));
+            lines.push(line);
         }
-        Ok(std::fs::write(self.context.side().join("curve.csv"), curve)?)
+        lines.into_iter().map(|line| line.join(",") + "\n").collect()
     }
 }

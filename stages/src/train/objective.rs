@@ -1,0 +1,154 @@
+use crate::augment::{Batch, Loader};
+use crate::nn::encoder::Encoder;
+use crate::nn::state::{Part, Parts};
+use crate::train::OptimiserConfig;
+use anyhow::{Result, ensure};
+use burn::tensor::Tensor;
+use std::ops::Range;
+
+/// What a training is for: the losses of a batch over an encoder that is passed in, and what is trained beside it.
+pub trait Objective {
+    /// How many views of each image a batch holds.
+    fn views(&self) -> usize;
+    /// How many images pass through the encoder for each image of a batch.
+    fn seen(&self) -> usize {
+        self.views()
+    }
+    /// Networks that are trained beside the encoder, by name.
+    fn heads(&self) -> Vec<(&'static str, &dyn Part)>;
+    /// Tensors by name, sharing memory, that are not trained, and that a later step depends on: a momentum encoder, a queue. A checkpoint
+    /// holds them.
+    fn buffers(&self) -> Vec<(String, tch::Tensor)> {
+        vec![]
+    }
+    /// The terms of the loss of a batch.
+    fn losses(&mut self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Term>;
+    /// What follows the optimiser's step number `step`, from 0, of `steps`.
+    fn after_step(&mut self, _step: usize, _steps: usize) {}
+}
+
+/// Where a training is. What a loss draws by these numbers is the same after a resume.
+#[derive(Debug, Clone, Copy)]
+pub struct At {
+    pub seed: u64,
+    /// The batch's number, from 0, of `steps`.
+    pub step: usize,
+    pub steps: usize,
+    /// From 0, of `epochs`.
+    pub epoch: usize,
+    pub epochs: usize,
+}
+
+/// A part of a loss: `weight` times a mean over the batch.
+#[derive(Debug, Clone)]
+pub struct Term {
+    pub name: &'static str,
+    pub weight: f64,
+    pub value: Tensor<1>,
+}
+
+impl Term {
+    /// A loss of one part.
+    pub fn alone(value: Tensor<1>) -> Vec<Self> {
+        vec![Self { name: "loss", weight: 1.0, value }]
+    }
+
+    /// What a step goes down by.
+    pub fn sum(terms: &[Self]) -> Tensor<1> {
+        let weighted = |term: &Self| match term.weight {
+            1.0 => term.value.clone(),
+            weight => term.value.clone().mul_scalar(weight),
+        };
+        terms.iter().map(weighted).reduce(|sum, term| sum + term).expect("a loss has a term")
+    }
+}
+
+/// All that is trained: the encoder, then the heads.
+pub fn networks<'a>(encoder: &'a Encoder, objective: &'a dyn Objective) -> Parts<'a> {
+    let encoder: &dyn Part = encoder;
+    Parts([("encoder", encoder)].into_iter().chain(objective.heads()).collect())
+}
+
+/// How long and how fast to train, and how often to look at what has become of the encoder.
+pub struct Training<'a> {
+    pub loader: Loader<'a>,
+    /// Batches; the last epoch may have a part of its own only.
+    pub steps: usize,
+    pub optimiser: &'a OptimiserConfig,
+    /// `None` where nobody can tell.
+    pub evaluation: Option<Evaluation<'a>>,
+}
+
+/// Evaluates the encoder while it trains, to be shown meanwhile and drawn afterwards. It changes nothing.
+pub struct Evaluation<'a> {
+    /// How often, evenly over the epochs, the last one included. More often than there are epochs: after each.
+    pub times: usize,
+    /// Its accuracy, in [0, 1]; `None` when the stage was asked to stop meanwhile.
+    pub accuracy: &'a dyn Fn(&Encoder) -> Option<f64>,
+}
+
+impl Training<'_> {
+    /// Epochs that are begun.
+    pub fn epochs(&self) -> usize {
+        self.steps.div_ceil(self.loader.steps_per_epoch())
+    }
+
+    /// Where the batch of a step, from 0, stands.
+    pub fn at(&self, step: usize) -> At {
+        let (seed, epoch) = (self.loader.seed, step / self.loader.steps_per_epoch());
+        At { seed, step, steps: self.steps, epoch, epochs: self.epochs() }
+    }
+
+    /// The epoch that a step is in. Both count from 1.
+    pub fn epoch_of(&self, step: usize) -> usize {
+        (step - 1) / self.loader.steps_per_epoch() + 1
+    }
+
+    /// The steps, from 0, of an epoch, from 1.
+    pub fn steps_of(&self, epoch: usize) -> Range<usize> {
+        let all = self.loader.steps_per_epoch();
+        (epoch - 1) * all..(epoch * all).min(self.steps)
+    }
+
+    /// Steps in which the learning rate rises.
+    pub fn warmup_steps(&self) -> usize {
+        (self.optimiser.warmup_epochs * self.loader.steps_per_epoch() as f64).round() as usize
+    }
+
+    /// An error where it would not be what was asked for.
+    pub fn check(&self) -> Result<()> {
+        self.optimiser.check()?;
+        let (warmup, steps) = (self.warmup_steps(), self.steps);
+        ensure!(
+            warmup <= steps,
+            "optimiser.warmup_epochs is {}, which are {warmup} steps, and the training has {steps}: lower it, or train longer",
+            self.optimiser.warmup_epochs
+        );
+        Ok(())
+    }
+}
+
+impl Evaluation<'_> {
+    /// Whether the encoder is evaluated after `epoch`, counted from 1, of `epochs`.
+    pub fn is_due(&self, epoch: usize, epochs: usize) -> bool {
+        epoch * self.times / epochs > (epoch - 1) * self.times / epochs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_encoder_is_evaluated_evenly_and_at_the_end() {
+        let due = |times, epochs| -> Vec<usize> {
+            let evaluation = Evaluation { times, accuracy: &|_| None };
+            (1..=epochs).filter(|&epoch| evaluation.is_due(epoch, epochs)).collect()
+        };
+        assert_eq!(due(5, 100), [20, 40, 60, 80, 100]);
+        assert_eq!(due(3, 10), [4, 7, 10]);
+        assert_eq!(due(1, 7), [7]);
+        assert_eq!(due(9, 2), [1, 2]);
+        assert!(due(0, 7).is_empty());
+    }
+}
