@@ -55,7 +55,7 @@ fn steps_done(checkpoint: &Path) -> u64 {
 }
 
 fn assert_finite(checkpoint: &Path) {
-    for file in ["model.safetensors", "optimiser.safetensors"] {
+    for file in ["networks.safetensors", "optimiser.safetensors"] {
         for (name, tensor) in state::load(&checkpoint.join(file)).unwrap() {
             assert!(bool::try_from(tensor.isfinite().all()).unwrap(), "{name}");
         }
