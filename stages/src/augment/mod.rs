@@ -1,11 +1,10 @@
-//! View policies: what is done to an image before a network sees it. A policy is an artifact of its own; the loader
-//! applies it.
+//! View policies: what is done to an image before a network sees it. A policy is an artifact of its own; a source of
+//! batches applies it.
 
 mod byol;
 mod check;
 mod contrastive;
 mod image;
-mod loader;
 pub mod masking;
 mod multicrop;
 mod normalise;
@@ -16,6 +15,7 @@ mod policy;
 mod rand_augment;
 mod scratch;
 mod simclr;
+mod source;
 mod space;
 mod standard;
 mod sum_of_rows;
@@ -24,7 +24,6 @@ mod vectorised;
 
 pub use byol::ByolViews;
 pub use image::{Image, Rgb8};
-pub use loader::{Batch, Loader, Precision, channels_last};
 pub use multicrop::MultiCropViews;
 pub use normalise::Normaliser;
 pub use operation::Operation;
@@ -32,5 +31,6 @@ pub use picture::{Photograph, samples};
 pub use policy::{Place, Policy};
 pub use rand_augment::RandAugmentViews;
 pub use simclr::SimClrViews;
+pub use source::{Batch, Precision, Source, channels_last};
 pub use standard::StandardViews;
 pub use trivial_augment::TrivialAugmentViews;

@@ -65,7 +65,7 @@ impl<'a> Checked<'a> {
         }
         let views = self.views.iter().enumerate().map(|(view, images)| in_order(images, &order(view))).collect();
         let labels = order(0).into_iter().map(|image| self.labels[image]).collect();
-        Term::sum(&self.objective.losses(self.encoder, Batch { views, labels }, &START))
+        Term::sum(&self.objective.losses(self.encoder, Batch { ids: vec![], views, labels }, &START))
     }
 
     fn value(&mut self, order: impl Fn(usize) -> Vec<usize>) -> f64 {

@@ -1,6 +1,5 @@
 //! Pretraining methods, one file each, and what they have in common.
 
-mod artifact;
 mod autoencoder;
 mod byol;
 #[cfg(test)]
@@ -15,7 +14,6 @@ mod supervised;
 #[cfg(test)]
 mod tests;
 
-pub use artifact::{EncoderArtifact, Frozen};
 pub use autoencoder::Autoencoder;
 pub use byol::{Byol, regression};
 pub use moco::{MoCo, info_nce};

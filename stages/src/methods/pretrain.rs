@@ -1,11 +1,10 @@
 //! What all `pretrain/*` kinds share: ports, parameters, and the way from a data set to a published encoder.
 
-use super::artifact::EncoderArtifact;
 use crate::augment::ops::Size;
-use crate::augment::{Loader, Policy, Precision};
+use crate::augment::{Policy, Precision, Source};
 use crate::context::Context;
 use crate::data::{Dataset, Manifest, Split};
-use crate::nn::Init;
+use crate::nn::{EncoderArtifact, Init};
 use crate::nn::encoder::{Encoder, EncoderConfig};
 use crate::nn::ops::{allow_tf32, has_fast_bfloat16};
 use crate::stage::{About, DATA, Deviations, MeasureAbout, OutputAbout, PortAbout};
@@ -160,10 +159,10 @@ pub fn pretrain<O: Objective>(
         batch <= images,
         "batch is {batch} and there are {images} training images: lower `batch` or raise the data's `train`"
     );
-    let source = Size { height: data.manifest.height, width: data.manifest.width };
+    let size = Size { height: data.manifest.height, width: data.manifest.width };
     // The images themselves are what it is evaluated with later.
-    common.encoder.check([source.height, source.width])?;
-    if let Some(warning) = common.encoder.warning([source.height, source.width]) {
+    common.encoder.check([size.height, size.width])?;
+    if let Some(warning) = common.encoder.warning([size.height, size.width]) {
         eprintln!("warning: {warning}");
     }
     match common.precision {
@@ -180,16 +179,16 @@ pub fn pretrain<O: Objective>(
     let encoder = common.encoder.build(&mut init);
     let mut objective = build(&mut init, &encoder, &data.manifest);
     let (views, seen) = (objective.views(), objective.seen());
-    policy.check_on(views, source)?;
-    for Size { height, width } in (0..views).map(|view| policy.size(view, source)) {
+    policy.check_on(views, size)?;
+    for Size { height, width } in (0..views).map(|view| policy.size(view, size)) {
         common.encoder.check([height, width])?;
     }
-    let loader = Loader { data, policy, views, batch, seed: common.seed, precision: common.precision };
+    let source = Source { precision: common.precision, ..Source::of_all(data, policy, views, batch, common.seed) };
     let knn = if common.online_knn > 0 { OnlineKnn::new(data, common.seed, context) } else { None };
     let accuracy = |encoder: &Encoder| knn.as_ref()?.accuracy(encoder);
     let evaluation = knn.is_some().then_some(Evaluation { times: common.online_knn as usize, accuracy: &accuracy });
-    let steps = common.total_steps(loader.steps_per_epoch(), seen)?;
-    let training = Training { loader, steps, optimiser: &common.optimiser, evaluation };
+    let steps = common.total_steps(source.steps_per_epoch(), seen)?;
+    let training = Training { source, steps, optimiser: &common.optimiser, evaluation };
     training.check()?;
     #[cfg(test)]
     if super::tests::checks(&encoder, &mut objective, &training)? {

@@ -1,4 +1,4 @@
-use super::artifact::EncoderArtifact;
+use crate::nn::EncoderArtifact;
 use super::pretrain::{Common, FAMILY, NEEDS_WITHOUT_VIEWS};
 use crate::context::Context;
 use crate::data::Dataset;

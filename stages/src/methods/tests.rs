@@ -36,7 +36,7 @@ pub fn checks(encoder: &Encoder, objective: &mut dyn Objective, training: &Train
     }
     let mut first = None;
     let device = crate::nn::device("cpu")?.autodiff();
-    training.loader.for_each(0..1, &device, |_, batch| {
+    training.source.for_each(0..1, &device, |_, batch| {
         first = Some(batch);
         Ok(())
     })?;
@@ -222,7 +222,7 @@ fn refusal(wrong: Wrong) -> String {
         let values: Vec<f32> = (0..BATCH * 3 * SIDE * SIDE).map(|_| rng.normal()).collect();
         ops::channels_last(Tensor::from_data(TensorData::new(values, [BATCH, 3, SIDE, SIDE]), &device))
     };
-    let batch = Batch { views: vec![view(), view()], labels: vec![0; BATCH] };
+    let batch = Batch { ids: vec![], views: vec![view(), view()], labels: vec![0; BATCH] };
     let (encoder, mut example) = Example::new(wrong);
     match Checked::new(&encoder, &mut example, batch).check() {
         Ok(()) => String::new(),

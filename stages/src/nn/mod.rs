@@ -1,5 +1,6 @@
 //! Layers, encoders, decoders, losses, and our own libtorch operations.
 
+mod artifact;
 pub mod convnet;
 pub mod decoder;
 pub mod encoder;
@@ -12,6 +13,7 @@ pub mod resnet;
 pub mod state;
 pub mod vit;
 
+pub use artifact::{EncoderArtifact, Frozen};
 pub use init::{ConvInit, Init};
 pub use mlp::{Mlp, Norms};
 

@@ -2,7 +2,7 @@ use super::feature_set::{FeatureSet, SplitFeatures};
 use crate::augment::Normaliser;
 use crate::context::Context;
 use crate::data::{Dataset, Split};
-use crate::methods::{EncoderArtifact, Frozen};
+use crate::nn::{EncoderArtifact, Frozen};
 use crate::nn::ops::Staging;
 use crate::stage::{About, DATA, OutputAbout, PortAbout, Stage};
 use anyhow::{Result, ensure};

@@ -74,7 +74,7 @@ fn find_and_keep(
     };
     learner.restore(good)?;
     let (device, before) = (context.device.clone().autodiff(), start.step..fault.step);
-    training.loader.for_each(before, &device, |step, batch| {
+    training.source.for_each(before, &device, |step, batch| {
         learner.step(&training.at(step), batch);
         context.check_stop()
     })?;
@@ -89,7 +89,7 @@ fn find_and_keep(
     ))
 }
 
-/// Ends the loader's loop.
+/// Ends the source's loop.
 #[derive(Debug)]
 struct Found;
 
@@ -119,7 +119,7 @@ fn find(
         });
         if fault.is_some() { bail!(Found) } else { Ok(()) }
     };
-    match training.loader.for_each(steps, &context.device.clone().autodiff(), watch) {
+    match training.source.for_each(steps, &context.device.clone().autodiff(), watch) {
         Err(error) if !error.is::<Found>() => Err(error),
         _ => Ok(fault),
     }
@@ -144,7 +144,7 @@ pub fn replay(mut learner: Learner, training: &Training, context: &Context) -> R
     let step = learner.restore(&folder)?.step;
     let mut lines = vec![format!("{:>12}  {:>12}  {:>10}  tensor", "norm", "largest", "not finite")];
     let mut fault = None;
-    training.loader.for_each(step..step + 1, &context.device.clone().autodiff(), |step, batch| {
+    training.source.for_each(step..step + 1, &context.device.clone().autodiff(), |step, batch| {
         learner.watched_step(&training.at(step), batch, |tensors| {
             for (tensor, values) in tensors {
                 let summary = ops::summary(&values);

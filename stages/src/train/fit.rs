@@ -64,7 +64,7 @@ impl<'a> Attempt<'a> {
             Some(folder) => learner.restore(&folder)?,
             None => Position::default(),
         };
-        let batch = training.loader.batch as u64;
+        let batch = training.source.size() as u64;
         let now = Instant::now();
         let mut attempt = Self {
             learner,
@@ -93,7 +93,7 @@ impl<'a> Attempt<'a> {
         self.evaluate_if_due()?;
         let steps = self.position.step..self.training.steps;
         let device = self.context.device.clone().autodiff();
-        self.clock.waited = self.training.loader.for_each(steps, &device, |step, batch| self.step(step, batch))?;
+        self.clock.waited = self.training.source.for_each(steps, &device, |step, batch| self.step(step, batch))?;
         self.check()?;
         self.write_curve()
     }
@@ -173,7 +173,7 @@ impl<'a> Attempt<'a> {
     }
 
     fn report(&mut self) -> Result<()> {
-        let done = self.position.step as u64 * self.training.loader.batch as u64;
+        let done = self.position.step as u64 * self.training.source.size() as u64;
         let epoch = self.training.epoch_of(self.position.step) as f64;
         if let Some(terms) = self.pending.last() {
             let loss = f64::from(Term::sum(terms).into_scalar::<f32>());
@@ -198,7 +198,7 @@ impl<'a> Attempt<'a> {
     /// Writes the curve and what training cost.
     fn write_curve(&self) -> Result<()> {
         let steps = self.position.step - self.first_step;
-        let images = (steps * self.training.loader.batch) as f64;
+        let images = (steps * self.training.source.size()) as f64;
         let seconds = (self.clock.started.elapsed() - self.clock.evaluated).as_secs_f64();
         let of_time = |what: f64| (steps > 0 && seconds > 0.0).then(|| what / seconds);
         self.context.cost(|cost| {

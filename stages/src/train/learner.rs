@@ -168,7 +168,7 @@ mod tests {
         let views = vec![Tensor::ones([2, 3, 16, 16], &crate::nn::device("cpu").unwrap().autodiff())];
         let mut first = None;
         let at = At { seed: 0, step: 0, steps: 1, epoch: 0, epochs: 1 };
-        learner.watched_step(&at, Batch { views, labels: vec![0, 1] }, |named| {
+        learner.watched_step(&at, Batch { ids: vec![0, 1], views, labels: vec![0, 1] }, |named| {
             first = first.take().or_else(|| first_not_finite(named));
         });
         assert_eq!(first.as_deref(), Some("the gradient of head.bias"));

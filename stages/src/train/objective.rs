@@ -1,4 +1,4 @@
-use crate::augment::{Batch, Loader};
+use crate::augment::{Batch, Source};
 use crate::nn::encoder::Encoder;
 use crate::nn::state::{Part, Parts};
 use crate::train::OptimiserConfig;
@@ -71,7 +71,7 @@ pub fn networks<'a>(encoder: &'a Encoder, objective: &'a dyn Objective) -> Parts
 
 /// How long and how fast to train, and how often to look at what has become of the encoder.
 pub struct Training<'a> {
-    pub loader: Loader<'a>,
+    pub source: Source<'a>,
     /// Batches; the last epoch may have a part of its own only.
     pub steps: usize,
     pub optimiser: &'a OptimiserConfig,
@@ -90,29 +90,29 @@ pub struct Evaluation<'a> {
 impl Training<'_> {
     /// Epochs that are begun.
     pub fn epochs(&self) -> usize {
-        self.steps.div_ceil(self.loader.steps_per_epoch())
+        self.steps.div_ceil(self.source.steps_per_epoch())
     }
 
     /// Where the batch of a step, from 0, stands.
     pub fn at(&self, step: usize) -> At {
-        let (seed, epoch) = (self.loader.seed, step / self.loader.steps_per_epoch());
+        let (seed, epoch) = (self.source.seed, step / self.source.steps_per_epoch());
         At { seed, step, steps: self.steps, epoch, epochs: self.epochs() }
     }
 
     /// The epoch that a step is in. Both count from 1.
     pub fn epoch_of(&self, step: usize) -> usize {
-        (step - 1) / self.loader.steps_per_epoch() + 1
+        (step - 1) / self.source.steps_per_epoch() + 1
     }
 
     /// The steps, from 0, of an epoch, from 1.
     pub fn steps_of(&self, epoch: usize) -> Range<usize> {
-        let all = self.loader.steps_per_epoch();
+        let all = self.source.steps_per_epoch();
         (epoch - 1) * all..(epoch * all).min(self.steps)
     }
 
     /// Steps in which the learning rate rises.
     pub fn warmup_steps(&self) -> usize {
-        (self.optimiser.warmup_epochs * self.loader.steps_per_epoch() as f64).round() as usize
+        (self.optimiser.warmup_epochs * self.source.steps_per_epoch() as f64).round() as usize
     }
 
     /// An error where it would not be what was asked for.

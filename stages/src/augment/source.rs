@@ -39,6 +39,8 @@ impl Precision {
 /// One step's images.
 #[derive(Debug)]
 pub struct Batch {
+    /// Their places in their split.
+    pub ids: Vec<u32>,
     /// Each view `[batch, 3, height, width]`, normalised, in channels-last memory.
     pub views: Vec<Tensor<4>>,
     pub labels: Vec<i32>,
@@ -52,10 +54,13 @@ impl Batch {
     }
 }
 
-/// The training split in a seeded order, in whole batches; what is left at an epoch's end is dropped.
+/// Images to train on in a seeded order, in whole batches; what is left at an epoch's end is dropped. Where there are fewer than a batch
+/// has, a batch has them all.
 #[derive(Debug)]
-pub struct Loader<'a> {
+pub struct Source<'a> {
     pub data: &'a Dataset,
+    /// Places in the training split.
+    pub images: Vec<usize>,
     pub policy: &'a Policy,
     /// Views of each image.
     pub views: usize,
@@ -64,9 +69,20 @@ pub struct Loader<'a> {
     pub precision: Precision,
 }
 
-impl Loader<'_> {
+impl<'a> Source<'a> {
+    /// Of all images of the training split.
+    pub fn of_all(data: &'a Dataset, policy: &'a Policy, views: usize, batch: usize, seed: u64) -> Self {
+        let images = (0..data.len(Split::Train)).collect();
+        Self { data, images, policy, views, batch, seed, precision: Precision::Float32 }
+    }
+
+    /// Images in a batch.
+    pub fn size(&self) -> usize {
+        self.batch.min(self.images.len())
+    }
+
     pub fn steps_per_epoch(&self) -> usize {
-        self.data.len(Split::Train) / self.batch
+        self.images.len() / self.size()
     }
 
     /// Calls `body` with (step, batch) for each of `steps`, in order. Steps count through all epochs. Gives the time in
@@ -87,7 +103,7 @@ impl Loader<'_> {
                     if order.0 != epoch {
                         order = (epoch, self.order(epoch));
                     }
-                    let images = &order.1[position * self.batch..(position + 1) * self.batch];
+                    let images = &order.1[position * self.size()..(position + 1) * self.size()];
                     // The other side is gone when `body` failed.
                     if send.send(self.batch_of(epoch, images, device)).is_err() {
                         return;
@@ -105,7 +121,7 @@ impl Loader<'_> {
     }
 
     fn order(&self, epoch: usize) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.data.len(Split::Train)).collect();
+        let mut order = self.images.clone();
         Rng::new(self.seed, Purpose::Shuffle, &[epoch as u64]).shuffle(&mut order);
         order
     }
@@ -132,6 +148,7 @@ impl Loader<'_> {
             normaliser.image(pixels, to);
         });
         Batch {
+            ids: images.iter().map(|&image| image as u32).collect(),
             views: views.into_iter().map(|staging| self.precision.of(staging.into_tensor(device))).collect(),
             labels: images.iter().map(|&index| self.data.labels(Split::Train)[index]).collect(),
         }
@@ -176,12 +193,11 @@ mod tests {
     fn any_number_of_threads_makes_the_same_views() {
         let folder = tempfile::tempdir().unwrap();
         let (data, policy) = (photographs(folder.path()), MultiCropViews::default_policy());
-        let loader =
-            Loader { data: &data, policy: &policy, views: 8, batch: 4, seed: 1, precision: Precision::Float32 };
+        let source = Source::of_all(&data, &policy, 8, 4, 1);
         let device = nn::device("cpu").unwrap();
         let values = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let batch = pool.install(|| loader.batch_of(3, &[2, 0, 1, 3], &device));
+            let batch = pool.install(|| source.batch_of(3, &[2, 0, 1, 3], &device));
             assert_eq!(batch.labels, [2, 0, 1, 3]);
             let views = batch.views.into_iter();
             views.map(|view| (view.dims(), view.into_data().iter::<f32>().collect::<Vec<_>>())).collect::<Vec<_>>()
@@ -196,10 +212,9 @@ mod tests {
     fn all_views_in_a_row_of_a_batch_are_of_one_image() {
         let folder = tempfile::tempdir().unwrap();
         let (data, policy) = (photographs(folder.path()), SimClrViews::default_policy());
-        let loader =
-            Loader { data: &data, policy: &policy, views: 3, batch: 4, seed: 1, precision: Precision::Float32 };
+        let source = Source::of_all(&data, &policy, 3, 4, 1);
         let images = [2, 0, 1, 3];
-        let batch = loader.batch_of(5, &images, &nn::device("cpu").unwrap());
+        let batch = source.batch_of(5, &images, &nn::device("cpu").unwrap());
         let normaliser = Normaliser::new(&data.manifest.mean, &data.manifest.sd);
         assert_eq!(batch.labels, [2, 0, 1, 3]);
         for (view, values) in batch.views.iter().enumerate() {
@@ -219,8 +234,7 @@ mod tests {
     fn batches_come_in_order_and_a_failure_ends_them() {
         let folder = tempfile::tempdir().unwrap();
         let (data, policy) = (photographs(folder.path()), Policy::identity());
-        let loader =
-            Loader { data: &data, policy: &policy, views: 1, batch: 2, seed: 1, precision: Precision::Float32 };
+        let source = Source::of_all(&data, &policy, 1, 2, 1);
         let device = nn::device("cpu").unwrap();
         let labels = |steps: Range<usize>| {
             let mut seen = vec![];
@@ -228,7 +242,7 @@ mod tests {
                 seen.push((step, batch.labels));
                 Ok(())
             };
-            loader.for_each(steps, &device, keep).unwrap();
+            source.for_each(steps, &device, keep).unwrap();
             seen
         };
         let all = labels(0..8);
@@ -240,7 +254,7 @@ mod tests {
         }
         assert_eq!(labels(3..8), all[3..], "from the middle of an epoch");
         let stopped =
-            loader.for_each(0..1000, &device, |step, _| if step < 2 { Ok(()) } else { anyhow::bail!("enough") });
+            source.for_each(0..1000, &device, |step, _| if step < 2 { Ok(()) } else { anyhow::bail!("enough") });
         assert_eq!(stopped.unwrap_err().to_string(), "enough");
     }
 }

@@ -1,9 +1,9 @@
 //! The `encoder` artifact: `encoder.json` and, unless it is the identity, `weights.safetensors`.
 
+use super::encoder::{Encoder, EncoderConfig};
+use super::layers::Mode;
+use super::{Init, state};
 use crate::data::{Manifest, read_json, write_json};
-use crate::nn::encoder::{Encoder, EncoderConfig};
-use crate::nn::layers::Mode;
-use crate::nn::{Init, state};
 use anyhow::Result;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
