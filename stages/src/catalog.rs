@@ -30,6 +30,7 @@ pub fn entries() -> Vec<Entry> {
         entry::<tasks::LinearProbe>(),
         entry::<tasks::Knn>(),
         entry::<tasks::KMeans>(),
+        entry::<tasks::Finetune>(),
     ]
 }
 

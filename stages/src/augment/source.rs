@@ -3,7 +3,7 @@
 use super::ops::Size;
 use super::{Image, Normaliser, Place, Policy, Rgb8};
 use crate::data::{Dataset, Split};
-use crate::nn::ops::{Staging, bfloat16};
+use crate::nn::ops::{Staging, allow_tf32, bfloat16, has_fast_bfloat16};
 use crate::random::{Purpose, Rng};
 use anyhow::Result;
 use burn::tensor::{Device, Tensor};
@@ -28,6 +28,20 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// What a training on a device needs beforehand; says where it will not be what it is for.
+    pub fn prepare(self, device: &str) {
+        match self {
+            Self::Bfloat16 if !has_fast_bfloat16(device) => {
+                eprintln!("warning: this processor has no instructions for bfloat16; `precision: float32` is faster");
+            }
+            Self::Tf32 if device == "cpu" => {
+                eprintln!("warning: tf32 is a GPU's; on this processor it is float32, under another name");
+            }
+            Self::Tf32 => allow_tf32(true),
+            Self::Float32 | Self::Bfloat16 => {}
+        }
+    }
+
     fn of<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
             Self::Float32 | Self::Tf32 => x,
@@ -67,13 +81,16 @@ pub struct Source<'a> {
     pub batch: usize,
     pub seed: u64,
     pub precision: Precision,
+    /// Mean and standard deviation of each channel, that images are normalised with.
+    pub normal: [&'a [f32]; 2],
 }
 
 impl<'a> Source<'a> {
     /// Of all images of the training split.
     pub fn of_all(data: &'a Dataset, policy: &'a Policy, views: usize, batch: usize, seed: u64) -> Self {
         let images = (0..data.len(Split::Train)).collect();
-        Self { data, images, policy, views, batch, seed, precision: Precision::Float32 }
+        let normal = [data.manifest.mean.as_slice(), &data.manifest.sd];
+        Self { data, images, policy, views, batch, seed, precision: Precision::Float32, normal }
     }
 
     /// Images in a batch.
@@ -130,7 +147,7 @@ impl<'a> Source<'a> {
     fn batch_of(&self, epoch: usize, images: &[usize], device: &Device) -> Batch {
         let manifest = &self.data.manifest;
         let (height, width) = (manifest.height, manifest.width);
-        let normaliser = Normaliser::new(&manifest.mean, &manifest.sd);
+        let normaliser = Normaliser::new(self.normal[0], self.normal[1]);
         let staging = |view| {
             let size = self.policy.size(view, Size { height, width });
             Staging::new(images.len(), size.height, size.width)

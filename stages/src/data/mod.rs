@@ -13,6 +13,7 @@ pub use cifar10::Cifar10;
 pub use dataset::{Dataset, Manifest, Split, read_i32, read_json, write_json};
 pub use folder::Folder;
 pub use sources::Source;
+pub use split::keep;
 pub use writer::DatasetWriter;
 
 /// The kinds that fetch their data, and from where, in the order in which it is tried.

@@ -4,12 +4,11 @@ use crate::augment::ops::Size;
 use crate::augment::{Policy, Precision, Source};
 use crate::context::Context;
 use crate::data::{Dataset, Manifest, Split};
-use crate::nn::{EncoderArtifact, Init};
 use crate::nn::encoder::{Encoder, EncoderConfig};
-use crate::nn::ops::{allow_tf32, has_fast_bfloat16};
+use crate::nn::{EncoderArtifact, Init};
 use crate::stage::{About, DATA, Deviations, MeasureAbout, OutputAbout, PortAbout};
 use crate::tasks::OnlineKnn;
-use crate::train::{Evaluation, Objective, OptimiserConfig, Training, fit};
+use crate::train::{Evaluation, Objective, OptimiserConfig, Rates, Training, fit};
 use anyhow::{Result, ensure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -165,16 +164,7 @@ pub fn pretrain<O: Objective>(
     if let Some(warning) = common.encoder.warning([size.height, size.width]) {
         eprintln!("warning: {warning}");
     }
-    match common.precision {
-        Precision::Bfloat16 if !has_fast_bfloat16(context.device_name()) => {
-            eprintln!("warning: this processor has no instructions for bfloat16; `precision: float32` is faster");
-        }
-        Precision::Tf32 if context.device_name() == "cpu" => {
-            eprintln!("warning: tf32 is a GPU's; on this processor it is float32, under another name");
-        }
-        Precision::Tf32 => allow_tf32(true),
-        Precision::Float32 | Precision::Bfloat16 => {}
-    }
+    common.precision.prepare(context.device_name());
     let mut init = Init::new(common.seed, &context.device.clone().autodiff());
     let encoder = common.encoder.build(&mut init);
     let mut objective = build(&mut init, &encoder, &data.manifest);
@@ -188,7 +178,8 @@ pub fn pretrain<O: Objective>(
     let accuracy = |encoder: &Encoder| knn.as_ref()?.accuracy(encoder);
     let evaluation = knn.is_some().then_some(Evaluation { times: common.online_knn as usize, accuracy: &accuracy });
     let steps = common.total_steps(source.steps_per_epoch(), seen)?;
-    let training = Training { source, steps, optimiser: &common.optimiser, evaluation };
+    let rates = Rates::default();
+    let training = Training { source, steps, optimiser: &common.optimiser, rates, evaluation };
     training.check()?;
     #[cfg(test)]
     if super::tests::checks(&encoder, &mut objective, &training)? {

@@ -47,6 +47,23 @@ impl Confusion {
         mean((0..self.0.len()).filter(|&class| both(class) > 0.0).map(|class| 2.0 * self.right(class) / both(class)))
     }
 
+    /// A line for each class, a column for each class that is told, the share of the class's images that are told last.
+    pub fn to_csv(&self, classes: &[String]) -> String {
+        let quoted = |text: &String| format!("\"{}\"", text.replace('"', "\"\""));
+        let head = classes.iter().map(quoted).chain(["recall".to_owned()]);
+        let mut text = format!("class,{}\n", head.collect::<Vec<_>>().join(","));
+        for (class, name) in classes.iter().enumerate() {
+            let counts = self.0[class].iter().map(f64::to_string);
+            let recall = if self.images(class) > 0.0 {
+                (self.right(class) / self.images(class)).to_string()
+            } else {
+                String::new()
+            };
+            text += &format!("{},{}\n", quoted(name), counts.chain([recall]).collect::<Vec<_>>().join(","));
+        }
+        text
+    }
+
     fn right(&self, class: usize) -> f64 {
         self.0[class][class]
     }

@@ -4,11 +4,13 @@ use super::encoder::{Encoder, EncoderConfig};
 use super::layers::Mode;
 use super::{Init, state};
 use crate::data::{Manifest, read_json, write_json};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+
+const WEIGHTS: &str = "weights.safetensors";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EncoderArtifact {
@@ -26,9 +28,21 @@ impl EncoderArtifact {
 
     pub fn save(&self, encoder: Option<&Encoder>, folder: &Path) -> Result<()> {
         if let Some(encoder) = encoder {
-            state::save(&folder.join("weights.safetensors"), &state::named(encoder))?;
+            state::save(&folder.join(WEIGHTS), &state::named(encoder))?;
         }
         write_json(&folder.join("encoder.json"), self)
+    }
+
+    /// The trained encoder, to be trained further.
+    pub fn open_to_train(folder: &Path, device: &Device) -> Result<(Self, Encoder)> {
+        let artifact: Self = read_json(&folder.join("encoder.json"))?;
+        let config = artifact
+            .network
+            .as_ref()
+            .context("raw pixels have no weights to train: connect the encoder of another method")?;
+        let encoder = config.build(&mut Init::new(0, &device.clone().autodiff()));
+        state::restore(&encoder, &state::load(&folder.join(WEIGHTS))?)?;
+        Ok((artifact, encoder))
     }
 
     /// The trained encoder, to be used and not to be trained.
@@ -38,7 +52,7 @@ impl EncoderArtifact {
             None => None,
             Some(config) => {
                 let encoder = config.build(&mut Init::new(0, device)).valid();
-                state::restore(&encoder, &state::load(&folder.join("weights.safetensors"))?)?;
+                state::restore(&encoder, &state::load(&folder.join(WEIGHTS))?)?;
                 Some(encoder)
             }
         };

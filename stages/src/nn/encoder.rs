@@ -4,6 +4,7 @@ use super::convnet::ConvNet;
 use super::layers::{Mode, global_average_pool};
 use super::ops::float32;
 use super::resnet::{ResNet, ResNetSpec, Stem};
+use super::state::{self, Part};
 use super::vit::{ViT, ViTSpec};
 use super::{ConvInit, Init};
 use crate::stage::Deviations;
@@ -12,6 +13,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -158,6 +160,11 @@ impl EncoderConfig {
     }
 }
 
+/// Whether it is a scale or a shift behind a layer.
+fn is_of_a_norm(name: &str) -> bool {
+    matches!(name.rsplit('.').nth(1), Some("bn" | "norm" | "norm1" | "norm2"))
+}
+
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is one of them, and boxing it would hide its parameters' names")]
 pub enum Encoder {
@@ -176,6 +183,38 @@ impl Encoder {
         }
     }
 
+    /// How many layers there are, as [`Encoder::layer_of`] counts them.
+    pub fn depth(&self) -> usize {
+        1 + self.entries().iter().map(|entry| self.layer_of(&entry.name)).max().unwrap_or_default()
+    }
+
+    /// The layer, from 0 at the images, that a tensor belongs to by its name: convolutions of conv4; a ResNet's stem and its stages; a
+    /// transformer's patches and its blocks, the last with the norm behind it.
+    pub fn layer_of(&self, name: &str) -> usize {
+        let number = |number: &str| number.parse::<usize>().expect("layers are numbered");
+        match name.split('.').collect::<Vec<_>>()[..] {
+            [_, "convs", convolution, ..] => number(convolution),
+            [_, "layers" | "blocks", layer, ..] => 1 + number(layer),
+            [_, "norm", ..] => match self {
+                Self::ViT(net) => net.blocks(),
+                _ => 0,
+            },
+            _ => 0,
+        }
+    }
+
+    /// The same encoder, of which only the last `layers` are trained, and with `norms` the scales and shifts of all norms.
+    pub fn frozen_but(self, layers: usize, norms: bool) -> Self {
+        let first = self.depth() - layers;
+        let trained: BTreeSet<String> = self
+            .entries()
+            .into_iter()
+            .map(|entry| entry.name)
+            .filter(|name| self.layer_of(name) >= first || norms && is_of_a_norm(name))
+            .collect();
+        state::frozen_but(self, &trained)
+    }
+
     /// `[batch, 3, h, w]` (channels-last) to `[batch, features]` in float32: of a convolutional network the average over the
     /// places, of a transformer its class token. It computes in the precision of `x`.
     pub fn forward(&self, x: Tensor<4>, mode: Mode) -> Tensor<2> {
@@ -184,5 +223,53 @@ impl Encoder {
             Self::ResNet(net) => global_average_pool(net.feature_map(x, mode)),
             Self::ViT(net) => float32(net.forward(x)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of an encoder of a kind, the names of the layers that are trained, once each.
+    fn trained(kind: EncoderKind, layers: usize, norms: bool) -> (usize, Vec<String>) {
+        let config = EncoderConfig { kind, width: 12, ..EncoderConfig::default() };
+        let encoder = config.build(&mut Init::new(0, &crate::nn::device("cpu").unwrap().autodiff()));
+        let depth = encoder.depth();
+        let entries = encoder.frozen_but(layers, norms).entries().into_iter().filter(|entry| entry.trained);
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.name.split('.').skip(1).collect::<Vec<_>>().join(".")).collect();
+        names.dedup();
+        (depth, names)
+    }
+
+    #[test]
+    fn layers_are_counted_from_the_images_and_frozen_from_there() {
+        let begin = |kind, layers| -> Vec<String> {
+            let (_, names) = trained(kind, layers, false);
+            let mut parts: Vec<String> =
+                names.iter().map(|name| name.split('.').take(2).collect::<Vec<_>>().join(".")).collect();
+            parts.dedup();
+            parts
+        };
+        assert_eq!(begin(EncoderKind::Conv4, 2), ["convs.2", "convs.3"]);
+        assert_eq!(begin(EncoderKind::Resnet20, 1), ["layers.2"]);
+        assert_eq!(begin(EncoderKind::Resnet20, 3), ["layers.0", "layers.1", "layers.2"]);
+        assert_eq!(begin(EncoderKind::VitTiny, 2), ["blocks.10", "blocks.11", "norm.weight", "norm.bias"]);
+        let depths = [EncoderKind::Conv4, EncoderKind::Resnet20, EncoderKind::Resnet50, EncoderKind::VitTiny];
+        assert_eq!(depths.map(|kind| trained(kind, 0, false).0), [4, 4, 5, 13]);
+        assert!(depths.iter().all(|&kind| trained(kind, 0, false).1.is_empty()));
+        let all = |kind| trained(kind, trained(kind, 0, false).0, false).1;
+        assert_eq!(all(EncoderKind::Resnet20)[0], "stem.conv.weight");
+        assert_eq!(all(EncoderKind::VitTiny)[0], "patches.weight");
+    }
+
+    #[test]
+    fn norms_alone_may_be_trained() {
+        let (_, names) = trained(EncoderKind::Conv4, 0, true);
+        assert_eq!(names[..2], ["convs.0.bn.weight", "convs.0.bn.bias"]);
+        assert_eq!(names.len(), 8);
+        let (_, names) = trained(EncoderKind::VitTiny, 0, true);
+        assert_eq!(names.len(), 12 * 4 + 2);
+        assert!(names.iter().all(|name| name.contains("norm")), "{names:?}");
     }
 }

@@ -8,6 +8,13 @@ pub fn cross_entropy(logits: Tensor<2>, classes: Tensor<1, Int>) -> Tensor<1> {
     log_softmax(logits, 1).gather(1, classes.unsqueeze_dim(1)).mean().neg()
 }
 
+/// The same, each image counting by its weight `[batch]`: the weighted mean.
+pub fn weighted_cross_entropy(logits: Tensor<2>, classes: Tensor<1, Int>, weights: Tensor<1>) -> Tensor<1> {
+    let entropies = log_softmax(logits, 1).gather(1, classes.unsqueeze_dim(1)).squeeze_dim::<1>(1).neg();
+    let sum = weights.clone().sum();
+    (entropies * Tensor::from_inner(weights)).sum() / Tensor::from_inner(sum)
+}
+
 /// Divides every row by its Euclidean length (at least 1e-12, as PyTorch's `normalize`).
 pub fn l2_normalise(x: Tensor<2>) -> Tensor<2> {
     // Clamped before the root, whose slope at 0 is infinite.

@@ -2,9 +2,9 @@
 
 use super::ops;
 use anyhow::{Context, Result, bail, ensure};
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// One tensor of a network. `tensor` shares the network's memory.
@@ -88,6 +88,28 @@ impl ModuleVisitor for Take<'_> {
         if value.is_require_grad() {
             self.found.push(value.grad_remove(self.grads).map(|grad| ops::raw(&grad)));
         }
+    }
+}
+
+/// The same network, of which nothing is trained but what is named.
+pub fn frozen_but<M: Module>(network: M, trained: &BTreeSet<String>) -> M {
+    network.map(&mut Freeze { path: vec![], trained })
+}
+
+struct Freeze<'a> {
+    path: Vec<String>,
+    trained: &'a BTreeSet<String>,
+}
+
+impl ModuleMapper for Freeze<'_> {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.to_owned());
+    }
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if self.trained.contains(&self.path.join(".")) { param } else { param.set_require_grad(false) }
     }
 }
 

@@ -76,6 +76,10 @@ impl ViT {
         }
     }
 
+    pub fn blocks(&self) -> usize {
+        self.blocks.len()
+    }
+
     /// Length of a feature vector.
     pub fn features(&self) -> usize {
         self.width

@@ -2,8 +2,8 @@ use super::feature_set::{FeatureSet, SplitFeatures};
 use crate::augment::Normaliser;
 use crate::context::Context;
 use crate::data::{Dataset, Split};
-use crate::nn::{EncoderArtifact, Frozen};
 use crate::nn::ops::Staging;
+use crate::nn::{EncoderArtifact, Frozen};
 use crate::stage::{About, DATA, OutputAbout, PortAbout, Stage};
 use anyhow::{Result, ensure};
 use burn::tensor::{Device, Tensor};
@@ -49,25 +49,46 @@ impl Stage for Features {
         let encoder = EncoderArtifact::open(context.input("encoder")?, &context.device)?;
         let total: usize = Split::ALL.iter().map(|&split| data.len(split)).sum();
         let mut meter = context.meter("encode", total as u64, "images");
-        let batch = batch(data.manifest.height, data.manifest.width);
         let (mut splits, mut done) = (BTreeMap::new(), 0);
         for split in Split::ALL.into_iter().filter(|&split| data.len(split) > 0) {
-            let mut values = Vec::new();
-            for start in (0..data.len(split)).step_by(batch) {
-                context.check_stop()?;
-                let images: Vec<usize> = (start..(start + batch).min(data.len(split))).collect();
-                done += images.len() as u64;
-                let Frozen { artifact, .. } = &encoder;
-                let normal = [artifact.mean.as_slice(), &artifact.sd];
-                values.extend(encode(&data, split, &images, normal, &context.device, |x| encoder.features(x)));
-                meter.at(done, &[]);
-            }
+            let Frozen { artifact, .. } = &encoder;
+            let normal = [artifact.mean.as_slice(), &artifact.sd];
+            let values = encode_all(
+                &data,
+                split,
+                normal,
+                context,
+                |x| encoder.features(x),
+                |images| {
+                    done += images as u64;
+                    meter.at(done, &[]);
+                },
+            )?;
             splits.insert(split, SplitFeatures { values, labels: data.labels(split).to_vec() });
         }
         let train: &SplitFeatures = &splits[&Split::Train];
         let features = train.values.len() / train.labels.len();
         FeatureSet { features, classes: data.manifest.classes.len(), splits }.save(&context.output("features")?)
     }
+}
+
+/// `[image, feature]` of all images of a split. `seen` hears of how many more it has.
+pub(super) fn encode_all(
+    data: &Dataset,
+    split: Split,
+    normal: [&[f32]; 2],
+    context: &Context,
+    network: impl Fn(Tensor<4>) -> Tensor<2>,
+    mut seen: impl FnMut(usize),
+) -> Result<Vec<f32>> {
+    let batch = batch(data.manifest.height, data.manifest.width);
+    let mut values = vec![];
+    for images in (0..data.len(split)).collect::<Vec<_>>().chunks(batch) {
+        context.check_stop()?;
+        values.extend(encode(data, split, images, normal, &context.device, &network));
+        seen(images.len());
+    }
+    Ok(values)
 }
 
 /// `[image, feature]` of some images of a split, in their order. `network` takes images `[batch, 3, h, w]` that are

@@ -2,6 +2,7 @@
 
 mod feature_set;
 mod features;
+mod finetune;
 mod judged;
 mod kmeans;
 mod knn;
@@ -16,6 +17,7 @@ mod standardiser;
 
 pub use feature_set::{FeatureSet, SplitFeatures};
 pub use features::Features;
+pub use finetune::Finetune;
 pub use kmeans::KMeans;
 pub use knn::{Knn, all_scores, scores};
 pub use linear_probe::LinearProbe;

@@ -25,7 +25,7 @@ impl<'a> Learner<'a> {
     pub fn new(encoder: &'a Encoder, objective: &'a mut dyn Objective, training: &Training<'a>) -> Self {
         let config = training.optimiser;
         Self {
-            optimiser: Optimiser::new(&networks(encoder, objective), config),
+            optimiser: Optimiser::with_rates(&networks(encoder, objective), config, &training.rates),
             encoder,
             objective,
             config,

@@ -13,4 +13,4 @@ pub use ema::Ema;
 pub use failure::Replayed;
 pub use fit::fit;
 pub use objective::{At, Evaluation, Objective, Term, Training, networks};
-pub use optimiser::{Exclude, Optimiser, OptimiserConfig, OptimiserKind};
+pub use optimiser::{Exclude, Optimiser, OptimiserConfig, OptimiserKind, Rates};

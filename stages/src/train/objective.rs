@@ -1,7 +1,7 @@
 use crate::augment::{Batch, Source};
 use crate::nn::encoder::Encoder;
 use crate::nn::state::{Part, Parts};
-use crate::train::OptimiserConfig;
+use crate::train::{OptimiserConfig, Rates};
 use anyhow::{Result, ensure};
 use burn::tensor::Tensor;
 use std::ops::Range;
@@ -75,6 +75,7 @@ pub struct Training<'a> {
     /// Batches; the last epoch may have a part of its own only.
     pub steps: usize,
     pub optimiser: &'a OptimiserConfig,
+    pub rates: Rates,
     /// `None` where nobody can tell.
     pub evaluation: Option<Evaluation<'a>>,
 }

@@ -1,10 +1,12 @@
 //! Optimisers that move all parameters of a model in place.
 
 mod config;
+mod rates;
 #[cfg(test)]
 mod tests;
 
 pub use config::{Exclude, OptimiserConfig, OptimiserKind};
+pub use rates::Rates;
 
 use crate::nn::ops;
 use crate::nn::state::{Entry, Part};
@@ -37,20 +39,32 @@ struct Group {
     /// Places among the trained parameters.
     members: Vec<usize>,
     weight_decay: f64,
+    /// What the learning rate is multiplied by.
+    rate: f64,
     /// Whether LARS gives each a rate of its own.
     adapted: bool,
 }
 
 impl Group {
-    fn all_of(params: &[Entry], config: &OptimiserConfig) -> Vec<Self> {
+    fn all_of(params: &[Entry], config: &OptimiserConfig, rates: &Rates) -> Vec<Self> {
         let excluded = |place: &usize| config.excludes_bias_and_norm() && params[*place].tensor.dim() <= 1;
-        let (left_out, members): (Vec<_>, Vec<_>) = (0..params.len()).partition(excluded);
-        let adapted = config.kind == OptimiserKind::Lars;
-        let groups = [
-            Self { members, weight_decay: config.weight_decay(), adapted },
-            Self { members: left_out, weight_decay: 0.0, adapted: false },
-        ];
-        groups.into_iter().filter(|group| !group.members.is_empty()).collect()
+        let mut by_rate: Vec<(f64, Vec<usize>)> = vec![];
+        for (place, entry) in params.iter().enumerate() {
+            let rate = rates.of(&entry.name);
+            match by_rate.iter_mut().find(|(known, _)| *known == rate) {
+                Some((_, members)) => members.push(place),
+                None => by_rate.push((rate, vec![place])),
+            }
+        }
+        let groups = by_rate.into_iter().flat_map(|(rate, places)| {
+            let (left_out, members): (Vec<_>, Vec<_>) = places.into_iter().partition(excluded);
+            let adapted = config.kind == OptimiserKind::Lars;
+            [
+                Self { members, weight_decay: config.weight_decay(), rate, adapted },
+                Self { members: left_out, weight_decay: 0.0, rate, adapted: false },
+            ]
+        });
+        groups.filter(|group| !group.members.is_empty()).collect()
     }
 
     /// Its part of a list with one tensor for each trained parameter; of a list without any, nothing.
@@ -61,10 +75,15 @@ impl Group {
 
 impl Optimiser {
     pub fn new(networks: &dyn Part, config: &OptimiserConfig) -> Self {
+        Self::with_rates(networks, config, &Rates::default())
+    }
+
+    /// Whose learning rate is another for some tensors.
+    pub fn with_rates(networks: &dyn Part, config: &OptimiserConfig, rates: &Rates) -> Self {
         let params: Vec<Entry> = networks.entries().into_iter().filter(|entry| entry.trained).collect();
         let zeros = || params.iter().map(|entry| entry.tensor.zeros_like()).collect();
         Self {
-            groups: Group::all_of(&params, config),
+            groups: Group::all_of(&params, config, rates),
             first: zeros(),
             second: if config.kind == OptimiserKind::Adamw { zeros() } else { vec![] },
             params,
@@ -121,7 +140,7 @@ impl Optimiser {
             grads = ops::clip_norm(&grads, self.config.clip_norm);
         }
         for group in &self.groups {
-            self.move_group(group, &grads, lr);
+            self.move_group(group, &grads, lr * group.rate);
         }
         self.batches = 0;
         self.steps_done += 1;

@@ -94,6 +94,9 @@ pub fn small_params(entry: &Entry, epochs: u32, batch: u32) -> Map<String, Value
     for (name, value) in [("epochs", epochs), ("batch", batch), ("k", 20), ("train", 500), ("validation", 100)] {
         params.get_mut(name).into_iter().for_each(|default| *default = value.into());
     }
+    if let Some(steps) = params.get_mut("steps").filter(|steps| steps.is_u64()) {
+        *steps = (4 * epochs).into();
+    }
     if let Some(encoder) = params.get_mut("encoder") {
         encoder["width"] = 8.into();
     }

@@ -1,0 +1,247 @@
+//! Fine-tuning: a pretrained encoder and a new linear classifier are trained with labels, all of them or few, and the whole is judged. An
+//! encoder of `pretrain/random` makes it training from scratch.
+
+use super::features::encode_all;
+use super::judged::{self, ACCURACY, BALANCED_ACCURACY, MACRO_F1};
+use crate::augment::ops::Size;
+use crate::augment::{Batch, Policy, Precision, Source, StandardViews};
+use crate::context::Context;
+use crate::data::{Dataset, Split, keep};
+use crate::metrics::Confusion;
+use crate::nn::encoder::Encoder;
+use crate::nn::layers::Mode;
+use crate::nn::loss::weighted_cross_entropy;
+use crate::nn::state::Part;
+use crate::nn::{EncoderArtifact, Init, Mlp, Norms};
+use crate::stage::{About, DATA, MeasureAbout, PortAbout, Stage};
+use crate::train::{At, Objective, OptimiserConfig, Rates, Term, Training, fit};
+use anyhow::{Result, ensure};
+use burn::module::Module;
+use burn::tensor::{Tensor, TensorData};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub struct Finetune;
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Params {
+    /// share of the training images whose labels are used, the same number of each class as far as it goes and one at least; at one
+    /// seed the same images for every encoder
+    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
+    fraction: f64,
+    /// how many of the encoder's layers, from its end, are trained: stages of a ResNet with the stem as the first, blocks of a
+    /// transformer with its patches as the first, convolutions of conv4. null: all; 0: the classifier only
+    #[schemars(range(min = 0), extend("x-unit" = "layers"))]
+    layers: Option<u32>,
+    /// whether the scales and shifts of batch and layer norms are trained where the rest is fixed
+    norms: bool,
+    /// by which the learning rate is multiplied once more for each layer before the classifier (Clark et al. 2020,
+    /// arXiv:2003.10555, appendix A); 1: all learn alike
+    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
+    layer_decay: f64,
+    /// batches; an epoch of few labels has few of them
+    #[schemars(range(min = 1), extend("x-unit" = "steps"))]
+    steps: u32,
+    /// images in a step; where there are fewer with labels, all of them
+    #[schemars(range(min = 2), extend("x-unit" = "images"))]
+    batch: u32,
+    pub optimiser: OptimiserConfig,
+    /// as of `pretrain/*`
+    pub precision: Precision,
+    /// whether a class counts in the loss the more, the fewer images with labels it has
+    class_weights: bool,
+    /// of the images with labels, the classifier's first weights, the order of the images and their views
+    #[schemars(range(min = 0))]
+    seed: u64,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            fraction: 1.0,
+            layers: None,
+            norms: false,
+            layer_decay: 1.0,
+            steps: 1000,
+            batch: 64,
+            optimiser: OptimiserConfig::default(),
+            precision: Precision::Float32,
+            class_weights: false,
+            seed: 0,
+        }
+    }
+}
+
+impl Stage for Finetune {
+    type Params = Params;
+    const ABOUT: About = About {
+        name: "eval/finetune",
+        summary: "Fine-tuning: the encoder and a linear classifier, trained with all labels or few",
+        docs: "Minimises cross entropy, with augment/standard where no views are connected, and looks at validation and test once, after \
+               the last step. With `pretrain/random` it is training from scratch. Batch norm uses the statistics of the batches, also \
+               where it is fixed, unless nothing of the encoder is trained: then its running ones. The confusion matrices lie beside the \
+               result as CSV.",
+        needs: &[
+            DATA,
+            PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "what is fine-tuned" },
+            PortAbout {
+                name: "views",
+                type_: "views",
+                required: false,
+                used: true,
+                doc: "what is done to an image before the network sees it",
+            },
+        ],
+        measures: &[
+            ACCURACY,
+            BALANCED_ACCURACY,
+            MACRO_F1,
+            MeasureAbout {
+                name: "labels",
+                splits: &[],
+                unit: "",
+                setting: true,
+                doc: "training images whose labels were used",
+            },
+        ],
+        ..About::NONE
+    };
+
+    fn run(params: Params, context: &Context) -> Result<()> {
+        let data = Dataset::open(context.input("data")?)?;
+        let classes = data.manifest.classes.len();
+        ensure!(
+            classes > 1,
+            "the images have no labels (all are of one class), and fine-tuning tells classes apart: use a data set with a folder for \
+             each class"
+        );
+        for split in [Split::Validation, Split::Test] {
+            ensure!(data.len(split) > 0, "the data set has no {} images to judge by", split.name());
+        }
+        let (artifact, encoder) = EncoderArtifact::open_to_train(context.input("encoder")?, &context.device)?;
+        let config = artifact.network.as_ref().expect("there is an encoder");
+        let policy = match context.optional_input("views") {
+            Some(folder) => Policy::open(folder)?,
+            None => StandardViews::default_policy(),
+        };
+        let size = Size { height: data.manifest.height, width: data.manifest.width };
+        policy.check_on(1, size)?;
+        let view = policy.size(0, size);
+        config.check([size.height, size.width])?;
+        config.check([view.height, view.width])?;
+        let layers = encoder.depth();
+        let trained = params.layers.map_or(layers, |asked| (asked as usize).min(layers));
+        let encoder = encoder.frozen_but(trained, params.norms);
+
+        let images = labelled(&data, &params)?;
+        context.measure("labels", "", images.len() as f64);
+        let labels: Vec<i32> = images.iter().map(|&image| data.labels(Split::Train)[image]).collect();
+        let mut objective = Classification {
+            classifier: Mlp::new(
+                &mut Init::new(params.seed, &context.device.clone().autodiff()),
+                &[encoder.features(), classes],
+                Norms::None,
+            ),
+            mode: if trained > 0 || params.norms { Mode::Train } else { Mode::Eval },
+            weights: if params.class_weights { balanced(&labels, classes) } else { vec![1.0; classes] },
+        };
+        let source = Source {
+            images,
+            precision: params.precision,
+            normal: [&artifact.mean, &artifact.sd],
+            ..Source::of_all(&data, &policy, 1, params.batch as usize, params.seed)
+        };
+        ensure!(source.size() > 1, "batch norm needs two images with labels: raise `fraction`");
+        let rates = Rates::by_layer(params.layer_decay, &encoder);
+        let training =
+            Training { source, steps: params.steps as usize, optimiser: &params.optimiser, rates, evaluation: None };
+        training.check()?;
+        params.precision.prepare(context.device_name());
+        fit(&encoder, &mut objective, &training, context)?;
+        for split in [Split::Validation, Split::Test] {
+            let confusion = objective.evaluate(&data, split, &artifact, &encoder, context)?;
+            judged::measure(context, split, &confusion);
+            let file = context.side().join(format!("confusion-{}.csv", split.name()));
+            std::fs::write(file, confusion.to_csv(&data.manifest.classes))?;
+        }
+        Ok(())
+    }
+}
+
+/// The training images whose labels are used.
+fn labelled(data: &Dataset, params: &Params) -> Result<Vec<usize>> {
+    let labels = data.labels(Split::Train);
+    let asked = (params.fraction * labels.len() as f64).round() as usize;
+    let least = labels.iter().collect::<std::collections::BTreeSet<_>>().len();
+    keep(labels, data.manifest.classes.len(), asked.max(least), params.seed)
+}
+
+/// Of each class a weight that makes all count alike: of `n` images of `c` classes, `n / (c n_i)` for a class with `n_i`.
+fn balanced(labels: &[i32], classes: usize) -> Vec<f32> {
+    let mut counts = vec![0usize; classes];
+    labels.iter().for_each(|&label| counts[label as usize] += 1);
+    let weight = |count: &usize| labels.len() as f32 / (classes * (*count).max(1)) as f32;
+    counts.iter().map(weight).collect()
+}
+
+struct Classification {
+    classifier: Mlp,
+    /// Of the encoder.
+    mode: Mode,
+    /// Of each class.
+    weights: Vec<f32>,
+}
+
+impl Objective for Classification {
+    fn views(&self) -> usize {
+        1
+    }
+
+    fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
+        vec![("classifier", &self.classifier)]
+    }
+
+    fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
+        let weights: Vec<f32> = batch.labels.iter().map(|&label| self.weights[label as usize]).collect();
+        let labels = TensorData::from(batch.labels.as_slice());
+        let [images] = batch.into_views();
+        let device = images.device().inner();
+        let logits = self.classifier.forward(encoder.forward(images, self.mode), Mode::Train); // [batch, classes]
+        let weights = Tensor::<1>::from_floats(weights.as_slice(), &device);
+        Term::alone(weighted_cross_entropy(logits, Tensor::from_data(labels, &device), weights))
+    }
+}
+
+impl Classification {
+    fn evaluate(
+        &self,
+        data: &Dataset,
+        split: Split,
+        artifact: &EncoderArtifact,
+        encoder: &Encoder,
+        context: &Context,
+    ) -> Result<Confusion> {
+        let (encoder, classifier) = (encoder.valid(), self.classifier.valid());
+        let classes = data.manifest.classes.len();
+        let network = |x| classifier.forward(encoder.forward(x, Mode::Eval), Mode::Eval);
+        let (mut meter, mut done) = (context.meter(split.name(), data.len(split) as u64, "images"), 0);
+        let scores = encode_all(data, split, [&artifact.mean, &artifact.sd], context, network, |images| {
+            done += images as u64;
+            meter.at(done, &[]);
+        })?;
+        let scores: Vec<f64> = scores.into_iter().map(f64::from).collect();
+        Ok(Confusion::new(&scores, data.labels(split), classes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rare_classes_weigh_more() {
+        assert_eq!(balanced(&[0, 0, 0, 1], 2), [4.0 / 6.0, 2.0]);
+        assert_eq!(balanced(&[0, 1, 2, 0, 1, 2], 3), [1.0; 3]);
+    }
+}

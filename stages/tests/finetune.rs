@@ -1,0 +1,138 @@
+//! Fine-tuning at tiny size: that it learns what its labels say, from as many as it is given, and goes on after an interruption as if
+//! there had been none.
+
+mod tiny;
+
+use pretext_protocol::{Measurement, Reply, Run};
+use pretext_stages::catalog;
+use pretext_stages::context::{Context, Outbox, Stopped};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+#[derive(Default)]
+struct Measured(Mutex<Vec<Measurement>>);
+
+impl Outbox for Measured {
+    fn send(&self, reply: &Reply) {
+        if let Reply::Measure { measurement, .. } = reply {
+            self.0.lock().unwrap().push(measurement.clone());
+        }
+    }
+}
+
+/// A data set and an encoder that was never trained.
+struct Place {
+    root: tempfile::TempDir,
+}
+
+impl Place {
+    fn new(control: &str) -> Self {
+        tch::set_num_threads(tiny::THREADS as i32);
+        let place = Self { root: tempfile::tempdir().unwrap() };
+        tiny::write_dataset(&place.at("data"));
+        let entry = catalog::find(control).unwrap();
+        let params = tiny::small_params(&entry, 1, 32);
+        let run = tiny::request(&entry, params, &place.at("encoder"), &[("data", &place.at("data"))]);
+        (entry.run)(&run.params, &Context::new(&run, &tiny::Nobody, &|| false).unwrap()).unwrap();
+        place
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    fn request(&self, name: &str, params: Value) -> Run {
+        let entry = catalog::find("eval/finetune").unwrap();
+        let mut all = tiny::small_params(&entry, 1, 32);
+        all.extend(params.as_object().unwrap().clone());
+        let (data, encoder) = (self.at("data"), self.at("encoder/out/encoder"));
+        tiny::request(&entry, all, &self.at(name), &[("data", &data), ("encoder", &encoder)])
+    }
+
+    fn measured(&self, name: &str, params: Value) -> anyhow::Result<Vec<Measurement>> {
+        let run = self.request(name, params);
+        let measured = Measured::default();
+        let entry = catalog::find("eval/finetune").unwrap();
+        (entry.run)(&run.params, &Context::new(&run, &measured, &|| false)?)?;
+        Ok(measured.0.into_inner().unwrap())
+    }
+
+    fn figure(&self, name: &str, figure: &str, params: Value) -> f64 {
+        let measured = self.measured(name, params).unwrap();
+        measured.iter().find(|m| m.name == figure && m.split != "test").unwrap().value
+    }
+}
+
+/// Four photographs whose pieces differ in colour: chance is a quarter.
+#[test]
+fn it_learns_classes_and_all_layers_learn_more_than_the_classifier() {
+    let place = Place::new("pretrain/random");
+    let steps = json!({ "steps": 60 });
+    let whole = place.figure("whole", "accuracy", steps.clone());
+    assert!(whole > 0.6, "{whole}");
+    let confusion = std::fs::read_to_string(place.at("whole/side/confusion-validation.csv")).unwrap();
+    let lines: Vec<&str> = confusion.lines().collect();
+    assert_eq!(lines[0], "class,\"astronaut\",\"cat\",\"coffee\",\"rocket\",recall");
+    let counted: f64 =
+        lines[1..].iter().flat_map(|line| line.split(',').skip(1).take(4)).map(|n| n.parse::<f64>().unwrap()).sum();
+    assert_eq!((lines.len(), counted), (5, 28.0));
+    // Without labels to speak of, and a rate of nothing, it is not better than its first weights.
+    let still = json!({ "steps": 2, "layers": 0, "optimiser": { "kind": "sgd", "lr": 0.0, "momentum": 0.9, "nesterov": false, "beta1": 0.9,
+        "beta2": 0.999, "weight_decay": 0.0, "exclude": "auto", "trust": 1e-3, "clip_rate": false, "clip_norm": 0.0, "accumulate": 1, "warmup_epochs": 0.0 } });
+    assert!(place.figure("still", "accuracy", still) < whole);
+}
+
+#[test]
+fn as_many_labels_are_used_as_were_asked_for_and_one_of_each_class_at_least() {
+    let place = Place::new("pretrain/random");
+    let labels = |name: &str, fraction: f64| place.figure(name, "labels", json!({ "fraction": fraction, "steps": 2 }));
+    assert_eq!([labels("all", 1.0), labels("some", 0.1), labels("least", 0.001)], [160.0, 16.0, 4.0]);
+}
+
+#[test]
+fn an_interrupted_one_ends_as_an_undisturbed_one() {
+    let place = Place::new("pretrain/random");
+    let params = json!({ "steps": 20, "layers": 2, "norms": true, "layer_decay": 0.5, "class_weights": true });
+    let undisturbed = place.measured("undisturbed", params.clone()).unwrap();
+    let entry = catalog::find("eval/finetune").unwrap();
+    let (mut before, mut stops): (Option<PathBuf>, usize) = (None, 0);
+    loop {
+        let name = format!("attempt-{stops}");
+        let mut run = place.request(&name, params.clone());
+        run.resume = before.map(|folder: PathBuf| folder.join("scratch"));
+        let (looked, measured) = (AtomicUsize::new(0), Measured::default());
+        // After three steps; in the end it looks while it judges too.
+        let stopping = || looked.fetch_add(1, Ordering::Relaxed) + 1 >= 4;
+        match (entry.run)(&run.params, &Context::new(&run, &measured, &stopping).unwrap()) {
+            Ok(()) => {
+                assert_eq!(measured.0.into_inner().unwrap(), undisturbed);
+                break;
+            }
+            Err(error) => assert!(error.is::<Stopped>(), "{error:#}"),
+        }
+        (before, stops) = (Some(place.at(&name)), stops + 1);
+    }
+    assert!(stops >= 4, "stopped {stops} times only");
+    let confusion = |name: &str| std::fs::read(place.at(name).join("side/confusion-test.csv")).unwrap();
+    assert!(confusion(&format!("attempt-{stops}")) == confusion("undisturbed"));
+}
+
+#[test]
+fn what_cannot_be_fine_tuned_is_refused() {
+    let refused = |place: &Place, params: Value| format!("{:#}", place.measured("refused", params).unwrap_err());
+    let pixels = Place::new("pretrain/pixels");
+    assert!(refused(&pixels, json!({})).contains("raw pixels have no weights to train"));
+    let place = Place::new("pretrain/random");
+    tiny::change_manifest(&place.at("data"), |manifest| manifest.classes.truncate(1));
+    assert!(refused(&place, json!({})).starts_with("the images have no labels (all are of one class)"));
+    let without_test = |data: &Path| {
+        tiny::change_manifest(data, |manifest| {
+            manifest.images.remove(&pretext_stages::data::Split::Test);
+        });
+    };
+    let place = Place::new("pretrain/random");
+    without_test(&place.at("data"));
+    assert_eq!(refused(&place, json!({})), "the data set has no test images to judge by");
+}
