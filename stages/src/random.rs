@@ -10,7 +10,7 @@ pub enum Purpose {
     View = 4,
     Noise = 5,
     Mask = 6,
-    Judge = 7,
+    Evaluate = 7,
     Cluster = 8,
 }
 

@@ -83,11 +83,11 @@ impl Stage for MoCo {
                  lower `queue`"
             ));
         }
-        pretrain(&params.common, &inputs, context, |init, encoder, _| Contrast::new(init, encoder, &params))
+        pretrain(&params.common, &inputs, context, |init, encoder, _| MomentumContrast::new(init, encoder, &params))
     }
 }
 
-struct Contrast {
+struct MomentumContrast {
     projector: Mlp,
     /// The momentum encoder and its projector, without gradients.
     momentum_encoder: Ema<Encoder>,
@@ -98,7 +98,7 @@ struct Contrast {
     temperature: f64,
 }
 
-impl Contrast {
+impl MomentumContrast {
     /// The queue is full of random keys at first, as in the authors' code.
     fn new(init: &mut Init, encoder: &Encoder, params: &Params) -> Self {
         let widths = [encoder.features(), params.projector_hidden as usize, params.projector_out as usize];
@@ -114,7 +114,7 @@ impl Contrast {
     }
 }
 
-impl Objective for Contrast {
+impl Objective for MomentumContrast {
     fn views(&self) -> usize {
         2
     }

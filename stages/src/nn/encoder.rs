@@ -34,7 +34,7 @@ pub enum StemKind {
     Imagenet,
 }
 
-/// The network that is trained and then judged.
+/// The network that is trained and then evaluated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct EncoderConfig {

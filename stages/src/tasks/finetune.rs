@@ -1,8 +1,8 @@
 //! Fine-tuning: a pretrained encoder and a new linear classifier are trained with labels, all of them or few, and the whole is judged. An
 //! encoder of `pretrain/random` makes it training from scratch.
 
+use super::accuracies::{self, ACCURACY, BALANCED_ACCURACY, MACRO_F1};
 use super::features::encode_all;
-use super::judged::{self, ACCURACY, BALANCED_ACCURACY, MACRO_F1};
 use crate::augment::ops::Size;
 use crate::augment::{Batch, Policy, Precision, Source, StandardViews};
 use crate::context::Context;
@@ -161,7 +161,7 @@ impl Stage for Finetune {
         fit(&encoder, &mut objective, &training, context)?;
         for split in [Split::Validation, Split::Test] {
             let confusion = objective.evaluate(&data, split, &artifact, &encoder, context)?;
-            judged::measure(context, split, &confusion);
+            accuracies::measure(context, split, &confusion);
             let file = context.side().join(format!("confusion-{}.csv", split.name()));
             std::fs::write(file, confusion.to_csv(&data.manifest.classes))?;
         }

@@ -1,5 +1,5 @@
+use super::accuracies::{self, ACCURACY, BALANCED_ACCURACY, MACRO_F1};
 use super::feature_set::FeatureSet;
-use super::judged::{self, ACCURACY, BALANCED_ACCURACY, MACRO_F1};
 use super::linear_probe::FEATURES;
 use super::nearest::{Neighbour, nearest};
 use crate::context::{Context, Stopped};
@@ -71,7 +71,7 @@ impl Stage for Knn {
             };
             let Some(neighbours) = nearest(&unit_bank, &unit_queries, k, go_on) else { bail!(Stopped) };
             let scores = all_scores(&neighbours, &labels, set.classes, params.temperature);
-            judged::measure(context, split, &Confusion::new(&scores, &queries.labels, set.classes));
+            accuracies::measure(context, split, &Confusion::new(&scores, &queries.labels, set.classes));
         }
         Ok(())
     }
@@ -81,7 +81,7 @@ impl Stage for Knn {
 /// is nearer, and data sets are often sorted by class.
 fn bank_order(images: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..images).collect();
-    Rng::new(0, Purpose::Judge, &[]).shuffle(&mut order);
+    Rng::new(0, Purpose::Evaluate, &[]).shuffle(&mut order);
     order
 }
 

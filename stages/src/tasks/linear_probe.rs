@@ -1,5 +1,5 @@
+use super::accuracies::{self, ACCURACY, BALANCED_ACCURACY, MACRO_F1};
 use super::feature_set::{FeatureSet, SplitFeatures};
-use super::judged::{self, ACCURACY, BALANCED_ACCURACY, MACRO_F1};
 use super::logistic::{Fit, Path, Problem, Weights};
 use super::newton::GAIN;
 use super::standardiser::Standardiser;
@@ -79,16 +79,16 @@ impl Stage for LinearProbe {
             if fit.excess > GAIN {
                 context.note(&format!("the fit with l2 {l2} ended about {:.0e} above its least loss", fit.excess));
             }
-            let judged = confusion(validation, &fit.weights);
-            tried.push(Tried { fit, judged });
+            let on_validation = confusion(validation, &fit.weights);
+            tried.push(Tried { fit, validation: on_validation });
         }
-        let accuracies: Vec<f64> = tried.iter().map(|tried| tried.judged.accuracy()).collect();
-        let Tried { fit: Fit { l2, weights, .. }, judged } = tried.swap_remove(best(&accuracies));
+        let accuracies: Vec<f64> = tried.iter().map(|tried| tried.validation.accuracy()).collect();
+        let Tried { fit: Fit { l2, weights, .. }, validation: on_validation } = tried.swap_remove(best(&accuracies));
         if let Some(edge) = edge(l2, &candidates) {
             context.note(&edge);
         }
-        judged::measure(context, Split::Validation, &judged);
-        judged::measure(context, Split::Test, &confusion(test, &weights));
+        accuracies::measure(context, Split::Validation, &on_validation);
+        accuracies::measure(context, Split::Test, &confusion(test, &weights));
         context.measure("l2", "", l2);
         Ok(())
     }
@@ -96,8 +96,7 @@ impl Stage for LinearProbe {
 
 struct Tried {
     fit: Fit,
-    /// On validation.
-    judged: Confusion,
+    validation: Confusion,
 }
 
 /// The place of the best; of equals the first that is at neither end, so that an end that is chosen says that there may be a better

@@ -1,9 +1,9 @@
-//! What encoders are judged by, one file each.
+//! What encoders are evaluated by, one file each.
 
+mod accuracies;
 mod feature_set;
 mod features;
 mod finetune;
-mod judged;
 mod kmeans;
 mod knn;
 mod linear_probe;

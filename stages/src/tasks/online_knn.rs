@@ -34,7 +34,7 @@ impl<'a> OnlineKnn<'a> {
     pub fn new(data: &'a Dataset, seed: u64, context: &'a Context<'a>) -> Option<Self> {
         let drawn = |split: Split, count: usize| {
             let mut order: Vec<usize> = (0..data.len(split)).collect();
-            Rng::new(seed, Purpose::Judge, &[split as u64]).shuffle(&mut order);
+            Rng::new(seed, Purpose::Evaluate, &[split as u64]).shuffle(&mut order);
             order.truncate(count);
             order
         };
