@@ -14,3 +14,4 @@ pub mod table;
 pub mod terminal;
 pub mod text;
 pub mod trace;
+pub(crate) mod user;

@@ -7,6 +7,8 @@ mod explanations;
 mod large;
 #[path = "plan/memory.rs"]
 mod memory;
+#[path = "plan/rebuilt.rs"]
+mod rebuilt;
 
 use memory::*;
 use pretext::ids::{Digest, NodeId};

@@ -2,7 +2,9 @@
 
 use anyhow::{Context as _, Result, anyhow};
 use burn::tensor::Device;
-use pretext_protocol::{CHECKPOINT, CHECKPOINT_BEFORE, Cost, Measurement, Progress, Reply, Run, exchange};
+use pretext_protocol::{
+    CHECKPOINT, CHECKPOINT_BEFORE, Cost, Measurement, Progress, Reply, Run, exchange, remove_folder,
+};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -115,16 +117,14 @@ impl<'a> Context<'a> {
     /// moment: the new one and the old one change places in one step.
     pub fn save_checkpoint(&self, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         let (partial, whole) = (self.request.scratch.join("partial"), self.request.scratch.join(CHECKPOINT));
-        if partial.exists() {
-            std::fs::remove_dir_all(&partial)?;
-        }
-        std::fs::create_dir_all(&partial)?;
-        write(&partial)?;
         let failed = || format!("cannot save a checkpoint in {}", self.request.scratch.display());
+        remove_folder(&partial).with_context(failed)?;
+        std::fs::create_dir_all(&partial).with_context(failed)?;
+        write(&partial)?;
         if whole.exists() {
             let before = self.request.scratch.join(CHECKPOINT_BEFORE);
             exchange(&partial, &whole, &before, |from, to| std::fs::rename(from, to)).with_context(failed)?;
-            std::fs::remove_dir_all(&partial).with_context(failed)
+            remove_folder(&partial).with_context(failed)
         } else {
             std::fs::rename(&partial, &whole).with_context(failed)
         }

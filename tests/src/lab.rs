@@ -1,13 +1,14 @@
 use crate::GraphSpec;
-use pretext::ids::Digest;
+use pretext::ids::{Digest, Key};
 use pretext::plan::{Lookup, NodeIndex, WorkerName};
 use pretext::run::{
-    Event, Local, LocalSettings, Observer, Outcome, Update, Wishes, Work, WorkerSpec, channel, recorders, schedule,
+    Event, Gpu, Local, LocalSettings, Observer, Outcome, Update, Wishes, Work, WorkerSpec, channel, recorders, schedule,
 };
 use pretext::store::{Provenance, Store, View};
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -16,8 +17,10 @@ pub struct Lab {
     folder: TempDir,
     worker: WorkerSpec,
     threads: usize,
-    gpus: Vec<usize>,
+    gpus: Vec<Gpu>,
     numerics: Option<String>,
+    /// A node, and the version of its kind that it is planned for.
+    version: Option<(String, u32)>,
     wishes: Wishes,
 }
 
@@ -34,7 +37,7 @@ impl Lab {
     pub fn new(worker: &str) -> Self {
         let folder = TempDir::new().expect("there is room for temporary files");
         let worker = WorkerSpec::new(worker.into());
-        Self { folder, worker, threads: 1, gpus: vec![], numerics: None, wishes: Wishes::default() }
+        Self { folder, worker, threads: 1, gpus: vec![], numerics: None, version: None, wishes: Wishes::default() }
     }
 
     /// Lets so many threads work side by side; one unless this says otherwise, so that the order is certain.
@@ -45,7 +48,13 @@ impl Lab {
 
     /// Has so many GPUs to give out.
     pub fn with_gpus(mut self, gpus: usize) -> Self {
-        self.gpus = (0..gpus).collect();
+        self.gpus = (0..gpus).map(Gpu::numbered).collect();
+        self
+    }
+
+    /// Has GPUs, or parts of some, with these names.
+    pub fn with_gpus_called(mut self, names: &[&str]) -> Self {
+        self.gpus = (0..).zip(names).map(|(number, name)| Gpu { number, name: (*name).to_owned() }).collect();
         self
     }
 
@@ -73,6 +82,12 @@ impl Lab {
         self
     }
 
+    /// Plans a node for a version of its kind that the worker has not.
+    pub fn with_version(mut self, node: &str, version: u32) -> Self {
+        self.version = Some((node.to_owned(), version));
+        self
+    }
+
     /// The laboratory's own folder, for files of a test.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -96,6 +111,10 @@ impl Lab {
         let (mut graph, store) = (spec.graph(), self.store());
         if let Some(numerics) = &self.numerics {
             graph.node_weights_mut().for_each(|node| node.numerics = numerics.as_str().into());
+        }
+        if let Some((name, version)) = &self.version {
+            let node = graph.node_weights_mut().find(|node| node.id.0 == *name).expect("the node is there");
+            Arc::make_mut(&mut node.kind).version = *version;
         }
         let (sender, events) = channel();
         let workers = [(WorkerName::Stages, self.worker.clone())].into();
@@ -146,11 +165,21 @@ impl Ran {
 
     /// How the result of a node came about.
     pub fn provenance(&self, lab: &Lab, node: &str) -> Provenance {
-        let found = |index: &usize| self.graph.node_weights().nth(*index).is_some_and(|weight| weight.id.0 == node);
-        let index = (0..self.graph.node_count()).find(found).expect("the node is there");
-        let key = self.outcome.nodes[index].result().expect("it has a result").key;
+        let key = self.key(node);
         assert!(matches!(lab.store().look_up(&key), Lookup::Found(_)));
         lab.store().provenance(&key).expect("a result has a provenance")
+    }
+
+    /// The text of a side file of a node's result.
+    pub fn side(&self, lab: &Lab, node: &str, file: &str) -> String {
+        let place = lab.store().result_folder(&self.key(node)).join("side").join(file);
+        std::fs::read_to_string(place).expect("the stage has written it")
+    }
+
+    fn key(&self, node: &str) -> Key {
+        let found = |index: &usize| self.graph.node_weights().nth(*index).is_some_and(|weight| weight.id.0 == node);
+        let index = (0..self.graph.node_count()).find(found).expect("the node is there");
+        self.outcome.nodes[index].result().expect("it has a result").key
     }
 
     /// The error of a failed node.
@@ -185,6 +214,7 @@ impl Observer for Recorder {
             Update::Stopped { node, saved } => format!("stop {node}, {}", if *saved { "saved" } else { "not saved" }),
             Update::Stopping { running } => format!("stopping {running}"),
             Update::HeldElsewhere { node, .. } => format!("wait for {node}"),
+            Update::WaitsForGpu { node, gpu, holder } => format!("{node} waits for {gpu} of {holder}"),
             Update::Found { .. } | Update::Overall { .. } | Update::Finished(_) => return,
         };
         (self.react)(&line, &self.send);

@@ -42,7 +42,7 @@ impl Place {
         let mut command = Command::new(programs.join("pretext"));
         command.args(words).current_dir(self.path()).env("PRETEXT_WORKER", &self.worker);
         command.env_remove("PRETEXT_STORE").env_remove("PRETEXT_LOG");
-        command.env("XDG_CONFIG_HOME", self.path().join("config"));
+        command.env("XDG_CONFIG_HOME", self.path().join("config")).env("XDG_CACHE_HOME", self.path().join("cache"));
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

@@ -19,6 +19,8 @@ impl Place {
     fn new() -> Self {
         let place = Self(TempDir::new().unwrap());
         std::fs::write(place.0.path().join("sums.yaml"), RECIPE).unwrap();
+        // The user's own, in which pretext keeps what workers said.
+        std::fs::create_dir(place.0.path().join("cache")).unwrap();
         place
     }
 
@@ -26,6 +28,7 @@ impl Place {
         let programs = Path::new(env!("CARGO_BIN_EXE_fake-worker")).parent().unwrap();
         let mut command = Command::new(programs.join("pretext"));
         command.args(words).current_dir(self.0.path()).env("PRETEXT_WORKER", env!("CARGO_BIN_EXE_fake-worker"));
+        command.env("XDG_CACHE_HOME", self.0.path().join("cache"));
         command.env_remove("PRETEXT_STORE").env_remove("PRETEXT_LOG").output().unwrap()
     }
 

@@ -4,6 +4,7 @@ use pretext_tests::{GraphSpec, Lab, is_running, signal, wait_until};
 use serde_json::json;
 use std::fs;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 struct Bench {
     lab: Lab,
@@ -18,11 +19,17 @@ impl Bench {
     }
 
     fn start(&self) -> Child {
+        self.start_with_silence(60)
+    }
+
+    /// Takes a worker to hang that gives no sign of life for so many seconds.
+    fn start_with_silence(&self, seconds: u64) -> Child {
         Command::new(env!("CARGO_BIN_EXE_run-graph"))
             .args([
                 self.lab.store_folder(),
                 env!("CARGO_BIN_EXE_fake-worker").into(),
                 self.lab.folder().join("graph.json"),
+                seconds.to_string().into(),
             ])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -145,4 +152,49 @@ fn when_the_one_that_computes_is_killed_the_one_that_waits_takes_over() {
     let second = second.wait_with_output().unwrap();
     assert_eq!(text(&second).0, "slow: computed\nsum: computed\n", "{}", text(&second).1);
     assert_eq!(bench.lab.run(&bench.spec).digest("sum"), bench.undisturbed());
+}
+
+/// As by Ctrl-Z and `fg`: for longer than a worker may be silent, the run alone (Ctrl-Z does not reach what is in a group of its own)
+/// or all of it.
+#[test]
+fn after_a_stop_and_going_on_no_worker_is_ended_for_its_silence() {
+    const SILENCE: u64 = 2;
+    let pause = |milliseconds| std::thread::sleep(Duration::from_millis(milliseconds));
+    for stops_worker in [false, true] {
+        let bench =
+            Bench::new(GraphSpec::default().node("slow", "slow", json!({ "steps": 200, "milliseconds": 20 }), &[]));
+        let run = bench.start_with_silence(SILENCE);
+        let worker = bench.wait_for_a_checkpoint() as u32;
+        signal(run.id(), libc::SIGSTOP);
+        if stops_worker {
+            signal(worker, libc::SIGSTOP);
+        }
+        pause(SILENCE * 1000 + 500);
+        signal(run.id(), libc::SIGCONT);
+        if stops_worker {
+            // It is the last to go on.
+            pause(300);
+            signal(worker, libc::SIGCONT);
+        }
+        let output = run.wait_with_output().unwrap();
+        let (out, err) = text(&output);
+        assert_eq!((out.as_str(), output.status.code()), ("slow: computed\n", Some(0)), "{err}");
+        assert_eq!(bench.lab.trace(), ["fake/slow 0"], "it was begun once");
+    }
+}
+
+/// A stop is no excuse for one that hangs.
+#[test]
+fn after_a_stop_a_silent_worker_is_still_ended() {
+    let bench = Bench::new(GraphSpec::default().node("hang", "hang", json!({}), &[]));
+    let run = bench.start_with_silence(2);
+    wait_until("the stage's begin", || bench.lab.latest_worker().is_some());
+    let worker = bench.lab.latest_worker().unwrap();
+    signal(run.id(), libc::SIGSTOP);
+    std::thread::sleep(Duration::from_millis(500));
+    signal(run.id(), libc::SIGCONT);
+    let (out, err) = text(&run.wait_with_output().unwrap());
+    assert_eq!(out, "hang: failed\n");
+    assert!(err.contains("the worker gave no sign of life for 2.0 s"), "{err}");
+    assert!(!is_running(worker));
 }

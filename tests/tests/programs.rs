@@ -276,6 +276,18 @@ fn an_undisturbed_run_leaves_no_attempt() {
     }
 }
 
+/// What is computed anew finds nothing of what was finished and kept.
+#[test]
+fn force_computes_anew_what_is_done_and_cannot_be_published() {
+    let run = "ls $OUT_text > found; cp found $OUT_text/found; test -e mended || ln -s /nowhere/y $OUT_text/y";
+    let place = place_with(&command(run, ""));
+    let (output, _, err) = place.ran(&["run", "programs.yaml", "--allow-commands"]);
+    assert!(!output.status.success() && err.contains("(`--force 'line'` computes them anew)"), "{err}");
+    place.write("mended", "");
+    place.out(&["run", "programs.yaml", "--allow-commands", "--force", "line"]);
+    assert_eq!(place.artifact("programs.yaml", "line", "found"), "", "its folder was empty");
+}
+
 /// Hours of computing are not lost because of something that a person can mend.
 #[test]
 fn what_is_done_and_cannot_be_published_is_kept_until_it_can() {

@@ -3,6 +3,8 @@
 use pretext::run::Event;
 use pretext_tests::{GraphSpec, Lab};
 use serde_json::json;
+use std::cell::Cell;
+use std::fs;
 use std::time::Duration;
 
 fn lab() -> Lab {
@@ -436,4 +438,52 @@ fn stages_with_a_gpu_are_given_one_each() {
         none.error("one"),
         "it wants 1 GPU and this machine has 0 GPUs: change `resources`, or name them by --gpus"
     );
+}
+
+#[test]
+fn a_stage_that_waits_for_another_runs_gpu_says_so_and_goes_on_when_it_is_free() {
+    let lab = lab().with_gpus(1);
+    let place = lab.folder().join("pretext-0.lock");
+    fs::write(&place, "process 4711 (for train of other)").unwrap();
+    let other = fs::File::open(place).unwrap();
+    other.lock().unwrap();
+    let other = Cell::new(Some(other));
+    let spec = GraphSpec::default().node("one", "slow", json!({ "steps": 1 }), &[]).gpus(1);
+    let ran = lab.run_with(&spec, move |line, _| {
+        if line.contains("waits") {
+            drop(other.take());
+        }
+    });
+    let expected = ["one waits for cuda:0 of process 4711 (for train of other)", "start one", "done one"];
+    assert_eq!(ran.story[1..], expected);
+}
+
+#[test]
+fn a_part_of_a_gpu_is_all_that_its_worker_sees() {
+    let names = ["MIG-4f2b", "MIG-GPU-aa/1/0"];
+    let slow = |n: u32| json!({ "steps": 2, "milliseconds": 50, "noise": n });
+    let spec = GraphSpec::default().node("one", "slow", slow(1), &[]).gpus(1).node("two", "slow", slow(2), &[]).gpus(1);
+    let lab = lab().with_threads(2).with_gpus_called(&names);
+    let ran = lab.run(&spec);
+    for ((node, name), device) in ["one", "two"].into_iter().zip(names).zip(["cuda:0", "cuda:1"]) {
+        assert_eq!(ran.provenance(&lab, node).device, device);
+        assert_eq!(ran.side(&lab, node, "visible.txt"), format!("cuda:0 of {name}"), "as it was written, and alone");
+    }
+}
+
+/// It was started for another kind, of which it has the version that was planned for.
+#[test]
+fn an_idle_worker_is_looked_at_again_before_it_has_another_stage() {
+    let lab = lab().with_version("sum", 7);
+    let spec = GraphSpec::default().node("one", "source", json!({ "value": 1 }), &[]).node(
+        "sum",
+        "add",
+        json!({}),
+        &[("a", "one")],
+    );
+    let ran = lab.run(&spec);
+    assert_eq!(ran.story[1..], ["start one", "done one", "start sum", "fail sum"]);
+    let expected = "has version 1 of fake/add, and this run was planned for version 7: run the same command again";
+    assert!(ran.error("sum").contains(expected), "{}", ran.error("sum"));
+    assert_eq!(lab.trace(), ["fake/source 0"], "nothing was computed");
 }

@@ -159,3 +159,94 @@ fn set_modes(folder: &Path, of_folders: u32, of_files: u32) {
     }
     fs::set_permissions(folder, fs::Permissions::from_mode(of_folders)).unwrap();
 }
+
+/// What is published is whole.
+#[test]
+fn a_part_of_a_recipe_is_not_published() {
+    let place = place();
+    let part = ["run", "sweep.yaml", "--only", "sum[plus=0]", "--publish"];
+    let (output, _, err) = place.ran(&part);
+    assert!(!output.status.success() && !place.has("results"), "{err}");
+    let expected = "partial: 2 of 3 stages have a result; nothing was written to out/sweep, and nothing was published to results/sweep";
+    assert!(err.contains(expected), "{err}");
+    place.out(&["run", "sweep.yaml", "--publish"]);
+    place.write("sweep.yaml", &RECIPE.replace("value: 3", "value: 5"));
+    let (output, _, err) = place.ran(&part);
+    assert!(!output.status.success(), "{err}");
+    assert_eq!(sums(&place, "results/sweep"), WHOLE);
+}
+
+#[test]
+fn published_tables_whose_recipe_is_no_longer_valid_say_so() {
+    let place = place();
+    place.out(&["run", "sweep.yaml", "--publish"]);
+    assert!(place.out(&["results"]).contains("as its recipe and kinds are today"));
+    place.write("sweep.yaml", &RECIPE.replace("use: fake/add", "use: fake/ad"));
+    let told = "its recipe is no longer valid: `pretext plan sweep.yaml` says why";
+    let out = place.out(&["results"]);
+    assert!(out.contains(&format!("results/sweep                 {told}")), "{out}");
+    let page = fs::read_to_string(place.path().join("results/sweep/sums.md")).unwrap();
+    assert!(page.contains(&format!("> Not of today's recipe and kinds: {told}")), "{page}");
+}
+
+/// Several tables of one recipe lack the same thing for the same reason.
+#[test]
+fn a_failure_is_told_in_full_by_the_first_table_that_lacks_something() {
+    let place = place();
+    let tables = "sums: { from: sum, rows: plus, value: value }, digits: { from: sum, rows: plus, value: digits }";
+    let recipe = RECIPE.replace("fake/source, with: { value: 3 }", "fake/fail");
+    place.write(
+        "sweep.yaml",
+        &recipe
+            .replace("tables: { sums: { from: sum, rows: plus, value: value } }", &format!("tables: {{ {tables} }}")),
+    );
+    let (_, out, err) = place.ran(&["run", "sweep.yaml"]);
+    let full = "`number` failed: loss became NaN at step 310; without it there is no `sum[plus=0]`, `sum[plus=1]`";
+    assert_eq!(out.matches(full).count(), 1, "{out}{err}");
+    let again = "`number` failed, as said above; without it there is no `sum[plus=0]`, `sum[plus=1]`";
+    assert_eq!(out.matches(again).count(), 1, "{out}");
+    for page in ["sums", "digits"] {
+        let page = fs::read_to_string(place.path().join(format!("out/sweep/{page}.md"))).unwrap();
+        assert!(page.contains(full), "a page stands for itself: {page}");
+    }
+}
+
+#[test]
+fn a_variable_that_no_text_uses_is_told() {
+    let place = place();
+    place.write("sweep.yaml", &format!("{}env: {{ VALUE: 3 }}\n", RECIPE.replace("value: 3", "value: $(env.VALUE)")));
+    let note =
+        |name: &str| format!("note: no text of the recipe uses $(env.{name}): what is set there changes nothing\n");
+    for words in [["plan", "sweep.yaml", "--set", "env.VALUES=5"], ["run", "sweep.yaml", "--set", "env.VALUES=5"]] {
+        let (output, out, err) = place.ran(&words);
+        assert!(output.status.success() && (out + &err).contains(&note("VALUES")), "{err}");
+    }
+    assert!(!place.out(&["plan", "sweep.yaml", "--set", "env.VALUE=5"]).contains("note:"));
+}
+
+/// Starting a worker takes a while where it has libtorch to load.
+#[test]
+fn without_a_store_a_worker_is_asked_once_what_it_can_do() {
+    let place = place();
+    let program = place.path().join("worker.sh");
+    let write = |comment: &str| {
+        let fake = env!("CARGO_BIN_EXE_fake-worker");
+        place.write(
+            "new.sh",
+            &format!("#!/bin/sh\n# {comment}\necho >> {}/starts\nexec {fake}\n", place.path().display()),
+        );
+        fs::set_permissions(place.path().join("new.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::rename(place.path().join("new.sh"), &program).unwrap();
+    };
+    let plan = || {
+        place.out(&["plan", "sweep.yaml", "--worker", "worker.sh"]);
+        fs::read_to_string(place.path().join("starts")).unwrap().lines().count()
+    };
+    write("first");
+    assert_eq!((plan(), plan()), (1, 1));
+    write("second");
+    assert_eq!((plan(), plan()), (2, 2), "another program is asked anew");
+    assert!(!place.has(".pretext"), "a plan makes no store");
+    fs::remove_dir_all(place.path().join("cache")).unwrap();
+    assert_eq!(plan(), 3, "it is only a cache");
+}

@@ -9,10 +9,12 @@
 mod catalogue;
 mod exchange;
 mod numbers;
+mod removal;
 mod requests;
 pub use catalogue::*;
 pub use exchange::{cannot, exchange};
 pub use numbers::from_line;
+pub use removal::remove_folder;
 pub use requests::requests;
 
 use serde::{Deserialize, Serialize};

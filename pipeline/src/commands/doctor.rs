@@ -70,13 +70,9 @@ fn abilities(found: &Abilities) -> String {
              locks, or use a store on a local disk with --store FOLDER"
         ),
     };
-    let exchanges = match found.exchanges {
-        true => "folders change places in one step",
-        false => {
-            "folders change places in three steps (a network file system): a kill between them costs a checkpoint's time"
-        }
-    };
-    format!("{locks}; {exchanges}")
+    let exchanges = if found.exchanges { "; folders change places in one step" } else { "" };
+    let limits: String = found.limits().iter().map(|limit| format!("\n{limit}")).collect();
+    format!("{locks}{exchanges}{limits}")
 }
 
 /// What the worker says of itself: only it knows libtorch and the data sets.

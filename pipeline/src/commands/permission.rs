@@ -57,9 +57,7 @@ impl UserConfig {
 }
 
 fn config_place() -> Option<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let folder = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")))?;
-    Some(folder.join("pretext/config.yaml"))
+    Some(crate::user::folder("XDG_CONFIG_HOME", ".config")?.join("pretext/config.yaml"))
 }
 
 /// So many commands of one stage are listed, where they differ between its instances.

@@ -26,8 +26,8 @@ pub(super) fn plan(args: &PlanArgs) -> Result<ExitCode> {
         false => {
             let seconds = |key: &Key| Some(view.store().provenance(key)?.seconds);
             let rebuilt = plan::rebuilt(&recipe.graph, statuses, view, seconds);
-            let rebuilt = rebuilt.map_or(String::new(), |line| format!("note: {line}\n"));
-            print(&(plan::text(&recipe.name, &recipe.graph, statuses, SystemTime::now()) + &rebuilt))?;
+            let notes: String = recipe.notes().chain(rebuilt).map(|line| format!("note: {line}\n")).collect();
+            print(&(plan::text(&recipe.name, &recipe.graph, statuses, SystemTime::now()) + &notes))?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -3,7 +3,7 @@ use super::tabulate::{Folders, Results, tabulate};
 use super::{device, permission, print, target};
 use crate::plan::{self, Device};
 use crate::recipe::Recipe;
-use crate::run::{GPU_LOCKS, LocalSettings, Wishes, Work, execute, gpus};
+use crate::run::{GPU_LOCKS, Gpu, LocalSettings, Wishes, Work, execute, gpus};
 use crate::store::View;
 use anyhow::Result;
 use clap::Args;
@@ -59,11 +59,14 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode> {
     let (wishes, settings) = (args.wishes(&recipe)?, args.settings(&recipe)?);
     let folders = Folders::of(&recipe, &args.source, &args.out, args.publish)?;
     let view = View::new(&store, &recipe.name);
-    device::refuse_unless_there(&recipe, &wishes, &view, &settings.gpus)?;
+    let gpus: Vec<usize> = settings.gpus.iter().map(|gpu| gpu.number).collect();
+    device::refuse_unless_there(&recipe, &wishes, &view, &gpus)?;
     let (graph, digest) = (&recipe.graph, recipe.digest);
     let work = Work { graph, recipe: &recipe.name, path: &recipe.path, digest, wishes: &wishes };
     let too_wide = plan::wider_than(graph, settings.threads);
-    for note in plan::unlisted(graph).into_iter().chain(too_wide) {
+    let limits =
+        store.new_limits().into_iter().map(|limit| format!("where the store {} lies, {limit}", store.root().display()));
+    for note in plan::unlisted(graph).into_iter().chain(recipe.notes()).chain(too_wide).chain(limits) {
         super::tell(&format!("note: {note}"));
     }
     let outcome = execute(&work, &view, settings)?;
@@ -93,8 +96,12 @@ impl RunArgs {
         let available = || std::thread::available_parallelism().map_or(1, usize::from);
         let workers = self.source.workers(recipe)?;
         let threads = self.threads.map_or_else(available, usize::from);
-        let all = || gpus().into_iter().map(|gpu| gpu.number).collect();
-        let gpus = self.gpus.clone().unwrap_or_else(all);
+        let all = gpus();
+        let named = |&number: &usize| {
+            let known = all.iter().find(|gpu| gpu.number == number);
+            known.cloned().unwrap_or_else(|| Gpu::numbered(number))
+        };
+        let gpus = self.gpus.as_ref().map(|numbers| numbers.iter().map(named).collect()).unwrap_or(all.clone());
         Ok(LocalSettings { workers, threads, gpus, gpu_locks: GPU_LOCKS.into() })
     }
 }

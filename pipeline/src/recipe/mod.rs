@@ -74,6 +74,17 @@ pub struct Recipe {
     pub keep_going: bool,
     /// Those beside `pretext-worker`.
     pub workers: Vec<ForeignWorker>,
+    /// What is declared under `env` and changes nothing.
+    pub unused_variables: Vec<String>,
+}
+
+impl Recipe {
+    /// What a person should know of it, beside what its graph tells.
+    pub fn notes(&self) -> impl Iterator<Item = String> {
+        let note =
+            |name: &String| format!("no text of the recipe uses $(env.{name}): what is set there changes nothing");
+        self.unused_variables.iter().map(note)
+    }
 }
 
 /// A program that the recipe names under `workers:`. It is started only after a person has allowed it.
@@ -136,6 +147,8 @@ fn check(path: &str, text: String, sets: &[String], surroundings: Surroundings) 
     if !problems.is_empty() {
         return Err(RecipeErrors::new(sources, problems));
     }
+    let used = references::variables_named(&tree);
+    let unused_variables = raw.env.keys().filter(|name| !used.contains(name.as_str())).cloned().collect();
     let labels = |axis: &axes::Axis| (axis.name.text.clone(), axis.labels().map(String::from).collect());
     Ok(Recipe {
         digest: sources.digest(),
@@ -146,5 +159,6 @@ fn check(path: &str, text: String, sets: &[String], surroundings: Surroundings) 
         tables,
         keep_going: raw.keep_going,
         workers: workers.into_iter().map(|allowed| allowed.worker).collect(),
+        unused_variables,
     })
 }

@@ -3,6 +3,7 @@
 use super::problem::{Part, Problem};
 use super::scalar::Scalar;
 use super::tree::{Content, Tree};
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// What a text is made of.
@@ -116,19 +117,36 @@ pub const ENV: &str = "env";
 
 /// The axes that a tree names.
 pub fn axes_named<'t>(tree: &'t Tree, found: &mut Vec<Named<'t>>) {
+    each_reference(tree, &mut |Reference { range, head: axis, .. }, tree| {
+        if axis != ENV {
+            found.push(Named { axis, tree, range });
+        }
+    });
+}
+
+/// The variables of the environment that a tree names.
+pub fn variables_named(tree: &Tree) -> HashSet<&str> {
+    let mut found = HashSet::new();
+    each_reference(tree, &mut |reference, _| {
+        if reference.head == ENV {
+            found.extend(reference.fields);
+        }
+    });
+    found
+}
+
+fn each_reference<'t>(tree: &'t Tree, on: &mut dyn FnMut(Reference<'t>, &'t Tree)) {
     match &tree.content {
         Content::Scalar(Scalar::Text(text)) => {
             for piece in pieces(text) {
-                if let Piece::Reference(Reference { range, head: axis, .. }) = piece
-                    && axis != ENV
-                {
-                    found.push(Named { axis, tree, range });
+                if let Piece::Reference(reference) = piece {
+                    on(reference, tree);
                 }
             }
         }
         Content::Scalar(_) | Content::Broken => {}
-        Content::List(items) => items.iter().for_each(|item| axes_named(item, found)),
-        Content::Map(entries) => entries.iter().for_each(|(_, value)| axes_named(value, found)),
+        Content::List(items) => items.iter().for_each(|item| each_reference(item, on)),
+        Content::Map(entries) => entries.iter().for_each(|(_, value)| each_reference(value, on)),
     }
 }
 

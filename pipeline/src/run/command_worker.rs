@@ -6,6 +6,7 @@
 //! `{"name": "accuracy", "split": "test", "value": 0.9}`; `THREADS` and `DEVICE` say what it may use. What it prints goes to the
 //! log. What it saves in the folder `$SCRATCH/checkpoint` is in `$RESUME` when the stage goes on; it is told to stop by SIGTERM.
 
+use super::children;
 use super::last_words::LastWords;
 use crate::terminal::beginning;
 use anyhow::{Context, Result, bail, ensure};
@@ -84,7 +85,7 @@ fn obey(run: &Run, stopping: &AtomicBool) -> Result<bool> {
     let (status, was_stopped) = wait(&mut child, run.id, stopping)?;
     // The command has ended. What it has left behind may hold its output open, and would write to the folders of a stage that is
     // done.
-    end_children()?;
+    end_children(GRACE)?;
     readers.into_iter().for_each(|reader| drop(reader.join()));
     if was_stopped {
         return Ok(false);
@@ -165,23 +166,26 @@ fn signal(process: i32, signal: i32) {
 }
 
 /// Ends all children of this process, and what they had started and now comes to it.
-fn end_children() -> Result<()> {
+fn end_children(patience: Duration) -> Result<()> {
+    let since = Instant::now();
     loop {
-        let mut found = false;
-        for task in fs::read_dir("/proc/self/task").context("cannot see what the command has left behind")? {
-            // A thread that has ended meanwhile has no children.
-            let children = task.map(|task| fs::read_to_string(task.path().join("children")).unwrap_or_default());
-            for child in children.unwrap_or_default().split_whitespace().filter_map(|child| child.parse().ok()) {
-                found = true;
-                signal(child, libc::SIGKILL);
-                // SAFETY: no status is asked for.
-                unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
-            }
-        }
-        if !found {
-            return Ok(());
-        }
+        let mut left = vec![];
+        ensure!(children::each_by_parent(&mut |child| left.push(child)), "cannot see what the command has left behind");
+        left.retain(|child| !has_ended(*child));
+        let Some(child) = left.first() else { return Ok(()) };
+        ensure!(
+            since.elapsed() < patience,
+            "the command has ended, and process {child}, which it has started, does not (it waits for a device, or is another \
+             user's): as it may still write, nothing is kept; end it and run the same command again"
+        );
+        left.iter().for_each(|child| signal(*child, libc::SIGKILL));
+        std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+fn has_ended(child: i32) -> bool {
+    // SAFETY: no status is asked for.
+    unsafe { libc::waitpid(child, std::ptr::null_mut(), libc::WNOHANG) == child }
 }
 
 /// Passes on what the command prints, to the log, and remembers the end of it.

@@ -188,7 +188,7 @@ impl Computation {
             scratch: attempt.scratch(),
             resume: attempt.resume(),
             cache: self.store.cache()?,
-            resources: Resources { threads: self.terms.threads, device: self.terms.device.clone() },
+            resources: Resources { threads: self.terms.threads, device: self.terms.device_of_worker().to_owned() },
         })
     }
 

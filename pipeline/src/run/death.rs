@@ -53,6 +53,12 @@ impl Log {
         *self.lock() = Inner { file: Some(LogFile::new(file, LIMITS)), last: LastWords::new(LAST_WORDS) };
     }
 
+    /// From now on nothing goes to the file: what something that the stage has left behind writes now would stand behind the note
+    /// that ends a log, or in a result that is published.
+    pub(super) fn end_file(&self) {
+        self.lock().file = None;
+    }
+
     /// Adds what it wrote, at once: a line that has no end yet is of the stage that runs now.
     pub(super) fn push(&self, bytes: &[u8]) {
         let mut inner = self.lock();
@@ -95,6 +101,19 @@ mod tests {
                 "was killed by SIGKILL: probably out of memory (`dmesg` knows), or someone killed it"
             ]
         );
+    }
+
+    #[test]
+    fn what_comes_when_a_stage_has_ended_is_in_no_log() {
+        let (log, mut place) = (Log::default(), tempfile::NamedTempFile::new().unwrap());
+        log.turn_to(place.reopen().unwrap());
+        log.push(b"one\n");
+        log.end_file();
+        log.push(b"two\n");
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut place, &mut text).unwrap();
+        assert_eq!(text, "one\n");
+        assert!(log.last_words().ends_with("one\n    two"), "why a worker ends is told all the same");
     }
 
     #[test]

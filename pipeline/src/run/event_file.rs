@@ -55,6 +55,9 @@ fn tell(update: &Update) {
         Update::HeldElsewhere { node, holder } => {
             info!(target: TARGET, event = "held_elsewhere", node = &*node.0, holder);
         }
+        Update::WaitsForGpu { node, gpu, holder } => {
+            info!(target: TARGET, event = "waits_for_gpu", node = &*node.0, gpu, holder);
+        }
         Update::Started { node, key, attempt, resumed, again } => {
             let (key, again) = (Json(key), Json(again));
             info!(target: TARGET, event = "started", node = &*node.0, ?key, attempt, resumed, ?again);

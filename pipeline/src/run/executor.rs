@@ -36,6 +36,8 @@ pub enum Start {
     },
     /// Not now: ask again when something has ended.
     NoRoom,
+    /// Another run has a GPU that it wants: ask again soon.
+    GpuHeld { gpu: String, holder: String },
     /// Someone else computes this key: ask again soon.
     HeldElsewhere { holder: String },
     /// Someone else has computed it meanwhile.

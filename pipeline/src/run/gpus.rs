@@ -1,17 +1,36 @@
 //! The GPUs of this machine, and who has them: of all runs on it, not only of this one.
 
+use crate::store::{Locked, open_to_lock};
+use crate::terminal;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// One that this process may use.
+/// One that this process may use, or the part of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gpu {
     /// As CUDA counts those that it sees: `cuda:NUMBER`.
     pub number: usize,
     /// What it is called by all processes of the machine, whatever they see: its UUID, or else its place among all.
     pub name: String,
+}
+
+impl Gpu {
+    /// One of which only the number is known.
+    pub fn numbered(number: usize) -> Self {
+        Self { number, name: number.to_string() }
+    }
+
+    /// The name, where it is that of a part (MIG): CUDA shows a process no more than one of these.
+    pub(super) fn part(&self) -> Option<&str> {
+        Some(&*self.name).filter(|name| is_part(name))
+    }
+}
+
+/// `MIG-UUID`, or `MIG-GPU-UUID/INSTANCE/INSTANCE` as older drivers have it.
+fn is_part(name: &str) -> bool {
+    name.starts_with("MIG-")
 }
 
 /// Those that `CUDA_VISIBLE_DEVICES` leaves visible, in its order.
@@ -32,35 +51,35 @@ fn all(driver: &Path) -> Vec<String> {
     places.iter().enumerate().map(|(number, place)| uuid(place).unwrap_or_else(|| number.to_string())).collect()
 }
 
-/// A number that is not there ends the list, as for CUDA itself.
+/// What is not there ends the list, as for CUDA itself. The driver's list has whole GPUs only: a part is taken to be there, and keeps
+/// its name as it is written.
 fn visible_of(all: &[String], list: Option<&str>) -> Vec<Gpu> {
-    let named = |(number, name): (usize, &String)| Gpu { number, name: name.clone() };
-    let Some(list) = list else { return all.iter().enumerate().map(named).collect() };
+    let named = |(number, name): (usize, String)| Gpu { number, name };
+    let Some(list) = list else { return all.iter().cloned().enumerate().map(named).collect() };
     let place = |word: &str| match word.parse::<usize>() {
-        Ok(number) => all.get(number),
-        Err(_) => all.iter().find(|name| !word.is_empty() && name.starts_with(word)),
+        _ if is_part(word) => Some(word.to_owned()),
+        Ok(number) => all.get(number).cloned(),
+        Err(_) => all.iter().find(|name| !word.is_empty() && name.starts_with(word)).cloned(),
     };
     list.split(',').map_while(|word| place(word.trim())).enumerate().map(named).collect()
 }
 
-/// Has a GPU while it lasts; the lock is the kernel's and ends with the process.
+/// What came of the wish for a GPU.
 #[derive(Debug)]
-pub(super) struct GpuLock(File);
-
-impl Drop for GpuLock {
-    fn drop(&mut self) {
-        // What cannot be unlocked is so when it is closed.
-        let _ = self.0.unlock();
-    }
+pub(super) enum Wished {
+    /// It is had while this lasts; the lock is the kernel's and ends with the process.
+    Had(Locked),
+    /// By another run, as it said of itself.
+    Held(String),
 }
 
-/// None while another run has it.
+/// Takes a GPU for itself among all runs of the machine.
 ///
 /// # Errors
 /// What keeps the file of the lock from being made.
-pub(super) fn lock(gpu: &Gpu, folder: &Path) -> io::Result<Option<GpuLock>> {
-    let place = folder.join(format!("pretext-{}.lock", gpu.name));
-    let file = match File::options().read(true).write(true).open(&place) {
+pub(super) fn lock(gpu: &Gpu, folder: &Path) -> io::Result<Wished> {
+    let place = lock_place(gpu, folder);
+    let file = match open_to_lock(&place) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let made = File::options().read(true).write(true).create(true).truncate(false).open(&place)?;
             // For all users of the machine; whoever comes second cannot change it and need not.
@@ -69,11 +88,29 @@ pub(super) fn lock(gpu: &Gpu, folder: &Path) -> io::Result<Option<GpuLock>> {
         }
         file => file?,
     };
-    match file.try_lock() {
-        Ok(()) => Ok(Some(GpuLock(file))),
-        Err(fs::TryLockError::WouldBlock) => Ok(None),
-        Err(fs::TryLockError::Error(error)) => Err(error),
-    }
+    Ok(match Locked::alone(file)? {
+        Some(lock) => Wished::Had(lock),
+        None => Wished::Held(holder(&place)),
+    })
+}
+
+/// Says in the file of a lock that is had who has it. Where it cannot be written the others are told less.
+pub(super) fn sign(gpu: &Gpu, folder: &Path, holder: &str) {
+    let file = File::options().write(true).truncate(true).open(lock_place(gpu, folder));
+    let _ = file.and_then(|mut file| file.write_all(holder.as_bytes()));
+}
+
+/// Anyone may have written this: one line of it, and not a long one, without what steers a terminal.
+fn holder(place: &Path) -> String {
+    let mut bytes = vec![];
+    let read = File::open(place).and_then(|file| file.take(300).read_to_end(&mut bytes));
+    let text = String::from_utf8_lossy(&bytes);
+    let text = terminal::harmless(text.lines().next().unwrap_or_default()).trim().to_owned();
+    if read.is_err() || text.is_empty() { "another run".to_owned() } else { text }
+}
+
+fn lock_place(gpu: &Gpu, folder: &Path) -> PathBuf {
+    folder.join(format!("pretext-{}.lock", gpu.name.replace('/', "_")))
 }
 
 #[cfg(test)]
@@ -107,13 +144,52 @@ mod tests {
     }
 
     #[test]
-    fn a_gpu_has_one_owner_on_the_machine() {
+    fn parts_of_gpus_are_kept_in_order_as_they_are_written() {
+        let all: Vec<String> = ["GPU-aa", "GPU-bb"].map(str::to_owned).into();
+        let list = "MIG-4f2b,MIG-GPU-aa/1/0, GPU-b,7,MIG-none";
+        let visible = visible_of(&all, Some(list));
+        let shown: Vec<_> = visible.iter().map(|gpu| (gpu.number, &*gpu.name, gpu.part())).collect();
+        let old = "MIG-GPU-aa/1/0";
+        let expected = [(0, "MIG-4f2b", Some("MIG-4f2b")), (1, old, Some(old)), (2, "GPU-bb", None)];
+        assert_eq!(shown, expected, "what comes behind a number that is not there is not visible");
+        let folder = tempfile::tempdir().unwrap();
+        let locks: Vec<_> = visible.iter().map(|gpu| lock(gpu, folder.path()).unwrap()).collect();
+        assert!(locks.iter().all(|lock| matches!(lock, Wished::Had(_))));
+        assert!(folder.path().join("pretext-MIG-GPU-aa_1_0.lock").is_file());
+    }
+
+    #[test]
+    fn a_gpu_has_one_owner_on_the_machine_who_says_who_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let gpu = |name: &str| Gpu { number: 0, name: name.to_owned() };
-        let first = lock(&gpu("GPU-aa"), folder.path()).unwrap();
-        assert!(first.is_some() && lock(&gpu("GPU-aa"), folder.path()).unwrap().is_none());
-        assert!(lock(&gpu("GPU-bb"), folder.path()).unwrap().is_some());
+        let wish = |name| match lock(&gpu(name), folder.path()).unwrap() {
+            Wished::Had(lock) => Ok(lock),
+            Wished::Held(holder) => Err(holder),
+        };
+        let first = wish("GPU-aa").unwrap();
+        assert_eq!(wish("GPU-aa").unwrap_err(), "another run");
+        for (written, expected) in [
+            ("process 4711, since noon\n\x1b[2Kmore", "process 4711, since noon"),
+            ("\x1b]0;title\x07 7", "7"),
+            ("8", "8"),
+        ] {
+            sign(&gpu("GPU-aa"), folder.path(), written);
+            assert_eq!(wish("GPU-aa").unwrap_err(), expected);
+        }
+        assert!(wish("GPU-bb").is_ok());
         drop(first);
-        assert!(lock(&gpu("GPU-aa"), folder.path()).unwrap().is_some());
+        assert!(wish("GPU-aa").is_ok());
+    }
+
+    #[test]
+    fn a_lock_that_another_user_has_made_is_taken_without_writing_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let gpu = Gpu::numbered(0);
+        fs::write(lock_place(&gpu, folder.path()), "").unwrap();
+        fs::set_permissions(lock_place(&gpu, folder.path()), fs::Permissions::from_mode(0o444)).unwrap();
+        let first = lock(&gpu, folder.path()).unwrap();
+        assert!(matches!(first, Wished::Had(_)));
+        assert!(matches!(lock(&gpu, folder.path()).unwrap(), Wished::Held(_)));
+        assert!(lock(&gpu, &folder.path().join("not there")).is_err());
     }
 }

@@ -5,7 +5,9 @@
 //! a copy of `pretext` that runs nothing else, made between fork and exec, where memory may be as another thread has left it:
 //! so it makes system calls and nothing more, and allocates nothing.
 
+use super::children;
 use libc::{c_int, pid_t};
+use std::ffi::CStr;
 use std::io;
 use std::mem::zeroed;
 use std::ptr::null_mut;
@@ -16,8 +18,8 @@ const LOOK: libc::timespec = libc::timespec { tv_sec: 5, tv_nsec: 0 };
 const ROUNDS: usize = 5000;
 
 /// Splits the process in two: the one that returns is to become the worker, the other guards it and never returns. To be called
-/// between fork and exec; `parent` is the process that forked.
-pub(super) fn stand_between(parent: u32) -> io::Result<()> {
+/// between fork and exec; `parent` is the process that forked, and `list` where the kernel lists children ([`children::LIST`]).
+pub(super) fn stand_between(parent: u32, list: &CStr) -> io::Result<()> {
     // SAFETY: system calls that touch no memory but what they are given.
     unsafe {
         die_with(libc::SIGTERM, parent)?;
@@ -37,7 +39,7 @@ pub(super) fn stand_between(parent: u32) -> io::Result<()> {
                 libc::read(gone[0], (&raw mut gone).cast(), 1);
                 checked(libc::sigprocmask(libc::SIG_SETMASK, &raw const before, null_mut()))
             }
-            worker => watch(worker, parent as pid_t),
+            worker => watch(worker, parent as pid_t, list),
         }
     }
 }
@@ -67,7 +69,7 @@ unsafe fn watched_signals() -> libc::sigset_t {
 }
 
 /// Waits until the worker ends, or somebody wants it to, ends what is left, and ends as the worker did.
-unsafe fn watch(worker: pid_t, parent: pid_t) -> ! {
+unsafe fn watch(worker: pid_t, parent: pid_t, list: &CStr) -> ! {
     // SAFETY: system calls that touch no memory but what they are given.
     unsafe {
         libc::prctl(libc::PR_SET_NAME, c"pretext-guard".as_ptr());
@@ -81,7 +83,7 @@ unsafe fn watch(worker: pid_t, parent: pid_t) -> ! {
             }
         }
         let mut rounds = 0;
-        while kill_children() && rounds < ROUNDS {
+        while kill_children(list) && rounds < ROUNDS {
             reap(worker, &mut ended);
             rounds += 1;
             libc::usleep(1000);
@@ -118,31 +120,19 @@ unsafe fn reap(worker: pid_t, ended: &mut Option<c_int>) {
 }
 
 /// Kills the children of this process. False where it has none.
-unsafe fn kill_children() -> bool {
-    let mut text = [0u8; 4096];
-    // SAFETY: the buffer is as long as it is said to be; kill touches no memory, and a child that was not waited for keeps its
-    // number.
-    unsafe {
-        let file = libc::open(c"/proc/thread-self/children".as_ptr(), libc::O_RDONLY);
-        if file < 0 {
-            // This kernel does not tell: then all that is in the worker's group, of which this process is the first.
-            libc::kill(0, libc::SIGKILL);
-        }
-        let length = libc::read(file, text.as_mut_ptr().cast(), text.len()).max(0) as usize;
-        libc::close(file);
-        let (mut process, mut found) = (0, false);
-        for &byte in &text[..length] {
-            match byte {
-                b'0'..=b'9' => process = process * 10 + pid_t::from(byte - b'0'),
-                _ if process > 1 => {
-                    libc::kill(process, libc::SIGKILL);
-                    (process, found) = (0, true);
-                }
-                _ => process = 0,
-            }
-        }
-        found
+fn kill_children(list: &CStr) -> bool {
+    let mut found = false;
+    let mut kill = |process| {
+        // SAFETY: it touches no memory, and a child that was not waited for keeps its number.
+        unsafe { libc::kill(process, libc::SIGKILL) };
+        found = true;
+    };
+    if !children::each(list, &mut kill) {
+        // Nobody tells: then all that is in the worker's group, of which this process is the first.
+        // SAFETY: as above.
+        unsafe { libc::kill(0, libc::SIGKILL) };
     }
+    found
 }
 
 /// Ends with the exit code or by the signal of a status, without leaving a core.
@@ -161,5 +151,37 @@ unsafe fn end_as(status: c_int) -> ! {
             libc::kill(libc::getpid(), signal);
         }
         libc::_exit(libc::WEXITSTATUS(status))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::process::CommandExt;
+    use std::path::Path;
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    /// What the worker has left, in a session of its own, ends with it, whether the kernel lists children or not.
+    #[test]
+    fn what_a_worker_leaves_ends_with_it() {
+        for list in [children::LIST, c"/proc/thread-self/no-such-list"] {
+            let mut worker = Command::new("sh");
+            worker.args(["-c", "setsid sleep 1000 & echo $!; wait"]).stdout(Stdio::piped()).process_group(0);
+            let parent = std::process::id();
+            // SAFETY: the closure only makes system calls and allocates nothing.
+            unsafe { worker.pre_exec(move || stand_between(parent, list)) };
+            let mut guard = worker.spawn().unwrap();
+            let mut line = String::new();
+            BufReader::new(guard.stdout.take().unwrap()).read_line(&mut line).unwrap();
+            let left = Path::new("/proc").join(line.trim());
+            assert!(left.exists());
+            // SAFETY: it touches no memory, and the guard has not been waited for.
+            unsafe { libc::kill(guard.id() as pid_t, libc::SIGTERM) };
+            guard.wait().unwrap();
+            (0..1000).take_while(|_| left.exists()).for_each(|_| std::thread::sleep(Duration::from_millis(10)));
+            assert!(!left.exists(), "{list:?}");
+        }
     }
 }

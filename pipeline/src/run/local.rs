@@ -1,16 +1,19 @@
 use super::computation::{AllLeavings, Computation, Control};
+use super::gpus::Gpu;
 use super::pool::{Pool, Terms};
 use super::slots::{self, Grant, Slots};
 use super::worker::WorkerSpec;
 use super::{End, Event, Executor, Job, Start};
 use crate::plan::{Lookup, WorkerName};
 use crate::store::{Attempt, Hold, Lease, Store, StoreError};
+use crate::text;
 use crossbeam_channel::Sender;
 use petgraph::graph::NodeIndex;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 /// How to compute on this machine.
 #[derive(Debug, Clone)]
@@ -18,8 +21,8 @@ pub struct LocalSettings {
     pub workers: BTreeMap<WorkerName, WorkerSpec>,
     /// How many threads all stages together may use.
     pub threads: usize,
-    /// The numbers of the GPUs that stages may be given.
-    pub gpus: Vec<usize>,
+    /// The GPUs that stages may be given.
+    pub gpus: Vec<Gpu>,
     /// Where the locks are by which all runs of the machine share its GPUs ([`GPU_LOCKS`]).
     pub gpu_locks: PathBuf,
 }
@@ -59,8 +62,10 @@ impl Local {
     fn begin(&self, job: &Job, attempt: Attempt, rights: Rights) -> Result<(), StoreError> {
         let control = Arc::new(Control::default());
         lock(&self.running).insert(job.index, control.clone());
-        let device = rights.reservation.gpus().first().map_or("cpu".to_owned(), |gpu| format!("cuda:{gpu}"));
-        let terms = Terms { worker: job.node.worker.clone(), device, threads: job.node.resources.threads };
+        let gpu = rights.reservation.gpus().first();
+        let device = gpu.map_or("cpu".to_owned(), |gpu| format!("cuda:{}", gpu.number));
+        let part = gpu.and_then(Gpu::part).map(str::to_owned);
+        let terms = Terms { worker: job.node.worker.clone(), device, part, threads: job.node.resources.threads };
         let (store, pool, events) = (self.store.clone(), self.pool.clone(), self.events.clone());
         let leavings = self.leavings.clone();
         let computation = Computation { job: job.clone(), store, pool, events, control, terms, leavings };
@@ -91,9 +96,12 @@ impl Drop for Local {
 
 impl Executor for Local {
     fn start(&mut self, job: &Job) -> Result<Start, StoreError> {
-        let reservation = match self.slots.reserve(&job.node.resources, job.try_number) {
+        let (node, recipe, since) = (&job.node.id, &job.recipe, text::rfc3339(SystemTime::now()));
+        let holder = format!("process {} (for {node} of {recipe}, since {since})", std::process::id());
+        let reservation = match self.slots.reserve(&job.node.resources, job.try_number, &holder) {
             Grant::Given(reservation) => reservation,
             Grant::NotNow => return Ok(Start::NoRoom),
+            Grant::GpuHeld { gpu, holder } => return Ok(Start::GpuHeld { gpu, holder }),
             Grant::Never(why) => return Ok(Start::Impossible(why)),
         };
         let Some(lease) = self.store.lease(&job.key)? else {

@@ -5,6 +5,7 @@
 
 mod board;
 mod busy;
+mod children;
 pub mod command_worker;
 mod computation;
 mod death;

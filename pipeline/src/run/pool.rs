@@ -21,7 +21,16 @@ pub(super) struct Pool {
 pub(super) struct Terms {
     pub(super) worker: WorkerName,
     pub(super) device: String,
+    /// The part of a GPU that is all the worker sees of any, so that to it that is `cuda:0`.
+    pub(super) part: Option<String>,
     pub(super) threads: usize,
+}
+
+impl Terms {
+    /// What the worker calls its device.
+    pub(super) fn device_of_worker(&self) -> &str {
+        if self.part.is_some() { "cuda:0" } else { &self.device }
+    }
 }
 
 /// Why there is no worker.
@@ -58,7 +67,7 @@ impl Pool {
                 return check(spec, worker.catalogue(), node).map(|()| worker);
             }
         }
-        let mut worker = Worker::start(spec, terms.threads)?;
+        let mut worker = Worker::start(spec, terms.threads, terms.part.as_deref())?;
         worker.describe()?;
         // A process computes by the file that it was started from, whatever becomes of that later.
         if spec.is_replaced() {

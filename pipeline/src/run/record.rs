@@ -89,7 +89,10 @@ impl Observer for Record {
                     let _ = folder.end(summary);
                 }
             }
-            Update::HeldElsewhere { .. } | Update::Dropped { .. } | Update::Stopping { .. } => {}
+            Update::HeldElsewhere { .. }
+            | Update::WaitsForGpu { .. }
+            | Update::Dropped { .. }
+            | Update::Stopping { .. } => {}
         }
     }
 }

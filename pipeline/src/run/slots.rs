@@ -1,7 +1,8 @@
 //! Threads, memory and GPUs of this machine, and who has them.
 
-use super::gpus::{self, Gpu, GpuLock};
+use super::gpus::{self, Gpu, Wished};
 use crate::plan::{Gpus, NodeResources};
+use crate::store::Locked;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,9 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) struct Slots {
     threads: usize,
     memory_bytes: u64,
-    gpus: Vec<usize>,
-    /// Those whose names are known; of another its number is its name.
-    known_gpus: Vec<Gpu>,
+    gpus: Vec<Gpu>,
     /// Where the machine's locks of GPUs are.
     locks: PathBuf,
     given: Mutex<Given>,
@@ -32,29 +31,41 @@ struct Given {
 pub(super) enum Grant {
     Given(Reservation),
     NotNow,
+    /// What it wants is free but for a GPU that another run has.
+    GpuHeld {
+        /// `cuda:1`
+        gpu: String,
+        holder: String,
+    },
     /// And why.
     Never(String),
 }
 
+/// Those of the free GPUs that are locked now, and those that other runs have, as they say.
+#[derive(Debug, Default)]
+struct Looked {
+    locked: Vec<(usize, Option<Locked>)>,
+    held: Vec<(usize, String)>,
+}
+
 impl Slots {
-    pub(super) fn new(threads: usize, memory_bytes: u64, gpus: Vec<usize>, locks: PathBuf) -> Arc<Self> {
-        let given = Given { free_gpus: gpus.clone(), ..Given::default() };
-        Arc::new(Self { threads, memory_bytes, gpus, known_gpus: gpus::gpus(), locks, given: Mutex::new(given) })
+    pub(super) fn new(threads: usize, memory_bytes: u64, gpus: Vec<Gpu>, locks: PathBuf) -> Arc<Self> {
+        let given = Given { free_gpus: numbers(&gpus), ..Given::default() };
+        Arc::new(Self { threads, memory_bytes, gpus, locks, given: Mutex::new(given) })
     }
 
-    /// The GPUs that neither a stage of this run nor another run has, locked. Where no lock can be made they are used without:
+    /// Locks the GPUs that neither a stage of this run nor another run has. Where no lock can be made they are used without:
     /// better to share a card than to wait for ever.
-    fn lockable(&self, free: &[usize]) -> Vec<(usize, Option<GpuLock>)> {
-        let lock = |&number: &usize| {
-            let unknown = || Gpu { number, name: number.to_string() };
-            let gpu = self.known_gpus.iter().find(|gpu| gpu.number == number).cloned().unwrap_or_else(unknown);
-            match gpus::lock(&gpu, &self.locks) {
-                Ok(None) => None,
-                Ok(lock) => Some((number, lock)),
-                Err(_) => Some((number, None)),
+    fn look(&self, free: &[usize]) -> Looked {
+        let mut looked = Looked::default();
+        for gpu in self.gpus.iter().filter(|gpu| free.contains(&gpu.number)) {
+            match gpus::lock(gpu, &self.locks) {
+                Ok(Wished::Had(lock)) => looked.locked.push((gpu.number, Some(lock))),
+                Ok(Wished::Held(holder)) => looked.held.push((gpu.number, holder)),
+                Err(_) => looked.locked.push((gpu.number, None)),
             }
-        };
-        free.iter().filter_map(lock).collect()
+        }
+        looked
     }
 
     pub(super) fn threads(&self) -> usize {
@@ -62,9 +73,9 @@ impl Slots {
     }
 
     /// Reserves what a stage wants, if it is free. A stage that wants more threads or memory than there is runs when nothing
-    /// else does.
-    pub(super) fn reserve(self: &Arc<Self>, wanted: &NodeResources, try_number: u32) -> Grant {
-        let gpus = match wanted.gpus_among(&self.gpus) {
+    /// else does. `holder` is what other runs are told of who has a GPU.
+    pub(super) fn reserve(self: &Arc<Self>, wanted: &NodeResources, try_number: u32, holder: &str) -> Grant {
+        let gpus = match wanted.gpus_among(&numbers(&self.gpus)) {
             Ok(gpus) => gpus,
             Err(why) => return Grant::Never(why),
         };
@@ -75,11 +86,14 @@ impl Slots {
         if given.stages > 0 && is_too_much {
             return Grant::NotNow;
         }
-        let mut locked = if gpus == Gpus::Any(0) { vec![] } else { self.lockable(&given.free_gpus) };
+        let Looked { mut locked, held } =
+            if gpus == Gpus::Any(0) { Looked::default() } else { self.look(&given.free_gpus) };
         let lockable: Vec<usize> = locked.iter().map(|(number, _)| *number).collect();
-        let Some(gpus) = gpus.of(&lockable) else { return Grant::NotNow };
+        let Some(gpus) = gpus.of(&lockable) else { return waiting(gpus, &given.free_gpus, held) };
         locked.retain(|(number, _)| gpus.contains(number));
-        given.free_gpus.retain(|gpu| !gpus.contains(gpu));
+        let gpus: Vec<Gpu> = self.gpus.iter().filter(|gpu| gpus.contains(&gpu.number)).cloned().collect();
+        gpus.iter().for_each(|gpu| gpus::sign(gpu, &self.locks, holder));
+        given.free_gpus.retain(|number| gpus.iter().all(|gpu| gpu.number != *number));
         let reservation = Reservation {
             slots: self.clone(),
             threads: wanted.threads,
@@ -94,19 +108,35 @@ impl Slots {
     }
 }
 
+fn numbers(gpus: &[Gpu]) -> Vec<usize> {
+    gpus.iter().map(|gpu| gpu.number).collect()
+}
+
+/// The answer to a stage for which there are not enough GPUs: it waits for this run's own stages, or for another run.
+fn waiting(wanted: Gpus, free: &[usize], held: Vec<(usize, String)>) -> Grant {
+    let is_ours = wanted.of(free).is_none();
+    let fits = |number: usize| match wanted {
+        Gpus::This(this) => number == this,
+        Gpus::Any(_) => true,
+    };
+    match held.into_iter().find(|(number, _)| fits(*number)) {
+        Some((number, holder)) if !is_ours => Grant::GpuHeld { gpu: format!("cuda:{number}"), holder },
+        _ => Grant::NotNow,
+    }
+}
+
 /// What a stage has. Given back when dropped.
 #[derive(Debug)]
 pub(super) struct Reservation {
     slots: Arc<Slots>,
     threads: usize,
     memory_bytes: u64,
-    gpus: Vec<usize>,
-    _locks: Vec<GpuLock>,
+    gpus: Vec<Gpu>,
+    _locks: Vec<Locked>,
 }
 
 impl Reservation {
-    /// The numbers of its GPUs.
-    pub(super) fn gpus(&self) -> &[usize] {
+    pub(super) fn gpus(&self) -> &[Gpu] {
         &self.gpus
     }
 }
@@ -117,7 +147,7 @@ impl Drop for Reservation {
         given.stages -= 1;
         given.threads -= self.threads;
         given.memory_bytes -= self.memory_bytes;
-        given.free_gpus.append(&mut self.gpus);
+        given.free_gpus.extend(numbers(&self.gpus));
         given.free_gpus.sort_unstable();
     }
 }
@@ -167,14 +197,18 @@ mod tests {
         NodeResources { threads, memory_bytes, gpus, device: Device::Cpu, seconds: vec![] }
     }
 
+    fn with(gpus: &[usize]) -> Vec<Gpu> {
+        gpus.iter().map(|number| Gpu::numbered(*number)).collect()
+    }
+
     fn given(slots: &Arc<Slots>, threads: usize, memory: u64) -> Option<Reservation> {
         given_at(slots, &wanted(threads, vec![memory], 0), 1)
     }
 
     fn given_at(slots: &Arc<Slots>, wanted: &NodeResources, try_number: u32) -> Option<Reservation> {
-        match slots.reserve(wanted, try_number) {
+        match slots.reserve(wanted, try_number, "process 1") {
             Grant::Given(reservation) => Some(reservation),
-            Grant::NotNow => None,
+            Grant::NotNow | Grant::GpuHeld { .. } => None,
             Grant::Never(why) => panic!("{why}"),
         }
     }
@@ -217,35 +251,35 @@ mod tests {
     #[test]
     fn each_gpu_has_one_stage_and_what_is_not_there_is_never_given() {
         let locks = tempfile::tempdir().unwrap();
-        let slots = Slots::new(4, 100, vec![0, 2], locks.path().to_owned());
+        let slots = Slots::new(4, 100, with(&[0, 2]), locks.path().to_owned());
         let of = |gpus| wanted(1, vec![1], gpus);
         let one = given_at(&slots, &of(1), 1).unwrap();
         let two = given_at(&slots, &of(1), 1).unwrap();
-        assert_eq!((one.gpus(), two.gpus()), ([0].as_slice(), [2].as_slice()));
+        assert_eq!((numbers(one.gpus()), numbers(two.gpus())), (vec![0], vec![2]));
         assert!(given_at(&slots, &of(1), 1).is_none());
         assert!(given_at(&slots, &of(0), 1).is_some());
         drop(one);
         assert!(given_at(&slots, &of(2), 1).is_none());
         drop(two);
-        assert_eq!(given_at(&slots, &of(2), 1).unwrap().gpus(), [0, 2]);
-        let Grant::Never(why) = slots.reserve(&of(3), 1) else { panic!("there are two") };
+        assert_eq!(numbers(given_at(&slots, &of(2), 1).unwrap().gpus()), [0, 2]);
+        let Grant::Never(why) = slots.reserve(&of(3), 1, "") else { panic!("there are two") };
         assert_eq!(why, "it wants 3 GPUs and this machine has 2 GPUs: change `resources`, or name them by --gpus");
     }
 
     #[test]
     fn a_stage_waits_for_the_gpu_that_it_names() {
         let locks = tempfile::tempdir().unwrap();
-        let slots = Slots::new(4, 100, vec![0, 2], locks.path().to_owned());
+        let slots = Slots::new(4, 100, with(&[0, 2]), locks.path().to_owned());
         let on = |device| NodeResources { device, ..wanted(1, vec![1], 0) };
         let two = given_at(&slots, &on(Device::Cuda(2)), 1).unwrap();
-        assert_eq!(two.gpus(), [2]);
+        assert_eq!(numbers(two.gpus()), [2]);
         assert!(given_at(&slots, &on(Device::Cuda(2)), 1).is_none());
         let any = given_at(&slots, &on(Device::Auto), 1).unwrap();
-        assert_eq!(any.gpus(), [0]);
+        assert_eq!(numbers(any.gpus()), [0]);
         assert!(given_at(&slots, &on(Device::Auto), 1).is_none(), "it waits for a GPU");
         assert!(given_at(&slots, &on(Device::Cpu), 1).unwrap().gpus().is_empty());
         drop(two);
-        assert_eq!(given_at(&slots, &on(Device::Auto), 1).unwrap().gpus(), [2]);
+        assert_eq!(numbers(given_at(&slots, &on(Device::Auto), 1).unwrap().gpus()), [2]);
     }
 
     #[test]
@@ -270,15 +304,45 @@ mod tests {
     #[test]
     fn another_run_has_its_gpus_for_itself() {
         let locks = tempfile::tempdir().unwrap();
-        let run = || Slots::new(4, 100, vec![0, 1], locks.path().to_owned());
+        let run = || Slots::new(4, 100, with(&[0, 1]), locks.path().to_owned());
         let (one, other) = (run(), run());
         let on_gpu = wanted(1, vec![1], 1);
         let first = given_at(&one, &on_gpu, 1).unwrap();
         let second = given_at(&other, &on_gpu, 1).unwrap();
-        assert_eq!((first.gpus(), second.gpus()), ([0].as_slice(), [1].as_slice()));
+        assert_eq!((numbers(first.gpus()), numbers(second.gpus())), (vec![0], vec![1]));
         assert!(given_at(&one, &on_gpu, 1).is_none());
         drop(second);
-        assert_eq!(given_at(&one, &on_gpu, 1).unwrap().gpus(), [1]);
+        assert_eq!(numbers(given_at(&one, &on_gpu, 1).unwrap().gpus()), [1]);
+    }
+
+    #[test]
+    fn a_stage_is_told_which_run_has_its_gpu() {
+        let locks = tempfile::tempdir().unwrap();
+        let run = || Slots::new(4, 100, with(&[0, 1]), locks.path().to_owned());
+        let (one, other) = (run(), run());
+        let on_gpu = wanted(1, vec![1], 1);
+        let Grant::Given(first) = one.reserve(&on_gpu, 1, "process 4711") else { panic!("both are free") };
+        let on = |number| NodeResources { device: Device::Cuda(number), ..wanted(1, vec![1], 0) };
+        let held = |wanted: &NodeResources| match other.reserve(wanted, 1, "process 4712") {
+            Grant::GpuHeld { gpu, holder } => Some(format!("{gpu} {holder}")),
+            _ => None,
+        };
+        assert_eq!(held(&on(0)).as_deref(), Some("cuda:0 process 4711"));
+        assert_eq!(held(&wanted(1, vec![1], 2)).as_deref(), Some("cuda:0 process 4711"));
+        let Grant::Given(second) = other.reserve(&on_gpu, 1, "process 4712") else { panic!("one is free") };
+        assert!(matches!(other.reserve(&on(1), 1, ""), Grant::NotNow), "it waits for a stage of its own run");
+        assert!(matches!(one.reserve(&on_gpu, 1, ""), Grant::GpuHeld { holder, .. } if holder == "process 4712"));
+        drop((first, second));
+        assert!(held(&on(0)).is_none());
+    }
+
+    #[test]
+    fn where_no_lock_can_be_made_a_gpu_is_used_without() {
+        let locks = tempfile::tempdir().unwrap();
+        let slots = Slots::new(4, 100, with(&[0]), locks.path().join("not there"));
+        let first = given_at(&slots, &wanted(1, vec![1], 1), 1).unwrap();
+        assert_eq!(numbers(first.gpus()), [0]);
+        assert!(given_at(&slots, &wanted(1, vec![1], 1), 1).is_none(), "a stage of this run has it");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Child processes that do not outlive this one.
 
-use super::guard;
+use super::{children, guard};
 use crossbeam_channel::Sender;
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -40,6 +40,6 @@ fn spawn_from_here(mut command: Command) -> io::Result<Child> {
     let parent = std::process::id();
     command.process_group(0);
     // SAFETY: the closure only makes system calls and allocates nothing.
-    unsafe { command.pre_exec(move || guard::stand_between(parent)) };
+    unsafe { command.pre_exec(move || guard::stand_between(parent, children::LIST)) };
     command.spawn()
 }

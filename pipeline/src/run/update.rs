@@ -34,6 +34,13 @@ pub enum Update<'a> {
         node: &'a NodeId,
         holder: &'a str,
     },
+    /// Another run has the GPU that it wants, and says of itself who it is.
+    WaitsForGpu {
+        node: &'a NodeId,
+        /// `cuda:1`
+        gpu: &'a str,
+        holder: &'a str,
+    },
     Started {
         node: &'a NodeId,
         key: Key,

@@ -119,8 +119,8 @@ pub enum Failure {
 }
 
 impl Worker {
-    /// Starts a worker that computes with so many threads, and exchanges greetings.
-    pub fn start(spec: &WorkerSpec, threads: usize) -> Result<Self, Failure> {
+    /// Starts a worker that computes with so many threads, on the `part` of a GPU if it is given one, and exchanges greetings.
+    pub fn start(spec: &WorkerSpec, threads: usize, part: Option<&str>) -> Result<Self, Failure> {
         let mut command = Command::new(&spec.program);
         command.args(&spec.arguments);
         if let Some(folder) = &spec.folder {
@@ -131,6 +131,7 @@ impl Worker {
         }
         // By their places, as the driver and everyone else counts them.
         command.env("CUDA_DEVICE_ORDER", "PCI_BUS_ID");
+        command.envs(part.map(|part| ("CUDA_VISIBLE_DEVICES", part)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let failed_to_start = |source| Failure::Start { name: spec.name(), source };
         let mut child = spawn::spawn(command).map_err(failed_to_start)?;
@@ -185,7 +186,7 @@ impl Worker {
 
     /// What a worker can do that is started for this question only.
     pub fn ask(spec: &WorkerSpec) -> Result<Catalogue, Failure> {
-        let mut worker = Self::start(spec, 1)?;
+        let mut worker = Self::start(spec, 1, None)?;
         let catalogue = worker.describe()?;
         worker.dismiss();
         Ok(catalogue)
@@ -193,7 +194,7 @@ impl Worker {
 
     /// Starts a worker, asks what it has to compute with, and lets it go. `offline`: nothing is asked of the network.
     pub fn examine(spec: &WorkerSpec, offline: bool) -> Result<Vec<Finding>, Failure> {
-        let mut worker = Self::start(spec, 1)?;
+        let mut worker = Self::start(spec, 1, None)?;
         worker.send(&Request::Doctor { offline });
         let reply = worker.receive()?;
         let Reply::Doctor { findings } = reply else { return Err(worker.unexpected(&reply)) };
@@ -220,6 +221,7 @@ impl Worker {
         let ended = self.hear_out(Dialogue::about(id), &mut on);
         // It wrote this before it said how the stage ended.
         self.log_pipe.drain();
+        self.log.end_file();
         ended
     }
 

@@ -2,8 +2,9 @@
 
 use super::error::{IoContext, Result};
 use super::files::{self, Durability};
+use super::locks::{Locked, open_to_lock, take};
 use super::manifest::{Look, Manifest};
-use super::place::{Locked, is_at};
+use super::place::is_at;
 use super::{Store, fault};
 use crate::ids::Digest;
 use std::fs::{File, TryLockError};
@@ -149,15 +150,16 @@ impl Store {
     pub(super) fn lock_manifest(&self, digest: &Digest, lock: Lock) -> Result<Option<File>> {
         let place = self.manifest_place(digest);
         loop {
-            let file = match files::open_to_lock(&place) {
+            let file = match open_to_lock(&place) {
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
                 file => file.doing("open", &place)?,
             };
-            match lock(&file) {
-                Ok(()) if is_at(&file, &place) => return Ok(Some(file)),
-                Ok(()) => continue, // it was published anew meanwhile
-                Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(error)) => return Err(error).doing("lock", &place),
+            if !take(&file, lock).doing("lock", &place)? {
+                return Ok(None);
+            }
+            // Else it was published anew meanwhile.
+            if is_at(&file, &place) {
+                return Ok(Some(file));
             }
         }
     }

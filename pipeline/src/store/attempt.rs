@@ -1,12 +1,13 @@
 //! Computations in progress: one process has a key at a time, and each attempt a folder of its own.
 
 use super::error::{IoContext, Result};
-use super::place::{Locked, is_at};
+use super::locks::{Locked, take};
+use super::place::is_at;
 use super::{Durability, Store, fault, files};
 use crate::ids::Key;
 use pretext_protocol::{CHECKPOINT, CHECKPOINT_BEFORE, Cost, Measurement};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -152,16 +153,15 @@ impl Store {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 Err(error) => return Err(error).doing("open", &place),
             };
-            match file.try_lock() {
-                Ok(()) if !is_at(&file, &place) => continue, // the lock of a file that was cleared away
-                Ok(()) => {
-                    let holder = format!("process {} on {}", std::process::id(), super::Machine::this().host);
-                    let written = fault::step().and_then(|()| file.set_len(0));
-                    written.and_then(|()| file.write_all(holder.as_bytes())).doing("write", &place)?;
-                    return Ok(Some(Lease { folder, _lock: Locked(file) }));
-                }
-                Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(error)) => return Err(error).doing("lock", &place),
+            if !take(&file, File::try_lock).doing("lock", &place)? {
+                return Ok(None);
+            }
+            // Else it is the lock of a file that was cleared away.
+            if is_at(&file, &place) {
+                let holder = format!("process {} on {}", std::process::id(), super::Machine::this().host);
+                let written = fault::step().and_then(|()| file.set_len(0));
+                written.and_then(|()| file.write_all(holder.as_bytes())).doing("write", &place)?;
+                return Ok(Some(Lease { folder, _lock: Locked(file) }));
             }
         }
     }

@@ -7,7 +7,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -119,15 +118,6 @@ pub(super) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     pretext_protocol::exchange(one, other, &unique_beside(one), rename)
 }
 
-/// Opens a file to lock it. Network file systems lock by ranges of bytes, alone only for those who may write; who may not write
-/// can still lock with others.
-pub(super) fn open_to_lock(place: &Path) -> io::Result<File> {
-    File::options().read(true).write(true).open(place).or_else(|error| match error.kind() {
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => File::open(place),
-        _ => Err(error),
-    })
-}
-
 /// A new file that grows while others may read it already.
 pub(super) fn create_file(place: &Path) -> Result<File> {
     let create = || File::options().read(true).append(true).create_new(true).open(place);
@@ -141,7 +131,20 @@ pub(super) fn remove_file(place: &Path) -> io::Result<()> {
 
 pub(super) fn make_read_only(place: &Path) -> io::Result<()> {
     fault::step()?;
-    fs::set_permissions(place, Permissions::from_mode(0o444))
+    courtesy(fs::set_permissions(place, Permissions::from_mode(0o444)))
+}
+
+/// What is done for people who would change files by mistake is left out where the file system has no modes, or gives files to
+/// another user than who made them (NFS with `all_squash`).
+fn courtesy(done: io::Result<()>) -> io::Result<()> {
+    done.or_else(
+        |error| if error.raw_os_error() == Some(libc::EPERM) { Ok(()) } else { where_there_is_such(Err(error)) },
+    )
+}
+
+/// What a file system has no call for nobody can wait for.
+fn where_there_is_such(done: io::Result<()>) -> io::Result<()> {
+    done.or_else(|error| if pretext_protocol::cannot(&error) { Ok(()) } else { Err(error) })
 }
 
 pub(super) fn set_time(place: &Path, time: SystemTime) -> io::Result<()> {
@@ -149,35 +152,22 @@ pub(super) fn set_time(place: &Path, time: SystemTime) -> io::Result<()> {
     File::open(place)?.set_modified(time)
 }
 
-/// Makes what was written to a file, or the new names in a folder, outlast a loss of power.
+/// Makes what was written to a file, or the new names in a folder, outlast a loss of power. Some network file systems cannot do it
+/// for folders.
 pub(super) fn sync(place: &Path, durability: Durability) -> io::Result<()> {
     match durability {
         Durability::Quick => Ok(()),
         Durability::Synced => {
             fault::step()?;
-            File::open(place)?.sync_all()
+            where_there_is_such(File::open(place)?.sync_all())
         }
     }
 }
 
-/// Removes a folder with all that is in it. That it is not there is as good.
+/// Removes a folder with all that is in it. That it is not there is as good. What NFS keeps of it, since somebody has it open,
+/// `gc` finds.
 pub(super) fn remove_folder(folder: &Path) -> Result<()> {
-    fault::step().doing("remove", folder)?;
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        // NFS keeps a file that somebody has open under such a name, and its folder with it, until it is closed: `gc` finds them.
-        Err(_) if is_only_held_open(folder) => Ok(()),
-        done => done.doing("remove", folder),
-    }
-}
-
-/// Whether all that is left in a folder are files that NFS has given another name, since they are open.
-fn is_only_held_open(folder: &Path) -> bool {
-    let is_held = |entry: fs::DirEntry| match entry.file_type() {
-        Ok(kind) if kind.is_dir() => is_only_held_open(&entry.path()),
-        _ => entry.file_name().as_bytes().starts_with(b".nfs"),
-    };
-    fs::read_dir(folder).is_ok_and(|entries| entries.into_iter().all(|entry| entry.is_ok_and(is_held)))
+    fault::step().and_then(|()| pretext_protocol::remove_folder(folder)).doing("remove", folder)
 }
 
 /// Removes a folder so that no half of it is ever at its place.
@@ -241,15 +231,71 @@ pub(super) enum Renamed {
 /// Gives a whole folder its final name, unless there is something of that name.
 pub(super) fn rename_folder(from: &Path, to: &Path, durability: Durability) -> Result<Renamed> {
     let parent = to.parent().expect("every folder of the store is in one");
-    let renamed = rename(from, to).or_else(|error| match error.kind() {
+    let done = rename(from, to).or_else(|error| match error.kind() {
         ErrorKind::NotFound => create_folders(parent).and_then(|()| rename(from, to)),
         _ => Err(error),
     });
-    match renamed {
-        Ok(()) => sync(parent, durability).doing("save", parent).map(|()| Renamed::Done),
+    let renamed = renamed(done).doing("rename a finished folder to", to)?;
+    if renamed == Renamed::Done {
+        sync(parent, durability).doing("save", parent)?;
+    }
+    Ok(renamed)
+}
+
+fn renamed(done: io::Result<()>) -> io::Result<Renamed> {
+    match done {
+        Ok(()) => Ok(Renamed::Done),
         Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists) => {
             Ok(Renamed::Occupied)
         }
-        Err(error) => Err(error).doing("rename a finished folder to", to),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each error of `fsync`, `chmod` and `rename` that a network file system may give, and whether the program goes on. What a
+    /// person reads where it does not stands in `remedy.rs`.
+    #[test]
+    fn the_program_goes_on_without_what_the_file_system_cannot_do() {
+        let goes_on = |meaning: fn(io::Result<()>) -> io::Result<()>, number| {
+            meaning(Err(io::Error::from_raw_os_error(number))).is_ok()
+        };
+        for (number, without_sync, without_modes) in [
+            (libc::EINVAL, true, true),
+            (libc::ENOSYS, true, true),
+            (libc::EOPNOTSUPP, true, true),
+            (libc::EPERM, false, true),
+            (libc::EACCES, false, false),
+            (libc::EROFS, false, false),
+            (libc::ENOSPC, false, false),
+            (libc::EDQUOT, false, false),
+            (libc::ESTALE, false, false),
+            (libc::EIO, false, false),
+        ] {
+            let answers = (goes_on(where_there_is_such, number), goes_on(courtesy, number));
+            assert_eq!(answers, (without_sync, without_modes), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_rename_says_that_a_place_is_taken_and_no_other_error_does() {
+        for (number, expected) in [
+            (libc::ENOTEMPTY, Some(Renamed::Occupied)),
+            (libc::EEXIST, Some(Renamed::Occupied)),
+            (libc::EXDEV, None),
+            (libc::EBUSY, None),
+            (libc::EACCES, None),
+            (libc::ESTALE, None),
+            (libc::EIO, None),
+        ] {
+            let answer = renamed(Err(io::Error::from_raw_os_error(number)));
+            let refused = expected.is_none().then_some(number);
+            assert_eq!(answer.as_ref().err().and_then(io::Error::raw_os_error), refused, "{number}");
+            assert_eq!(answer.ok(), expected, "{number}");
+        }
+        assert_eq!(renamed(Ok(())).unwrap(), Renamed::Done);
     }
 }

@@ -3,7 +3,7 @@
 use super::attempt::{Attempt, earlier_attempts, newest_checkpoint};
 use super::census::Extent;
 use super::error::Result;
-use super::place::is_locked;
+use super::locks::is_locked;
 use super::runs::name_of;
 use super::{Store, files};
 use crate::ids::Key;

@@ -10,6 +10,7 @@
 //! index/RECIPE              what the files of a recipe's results said when they were last read; a cache
 //! workers/DIGEST.json       catalogues, so that `plan` starts no worker
 //! paths/DIGEST              what lay at a path that a recipe names; a cache
+//! file-systems/HOST-DEVICE  what the file system cannot do that the store lies on, as that machine was told; a cache
 //! cache/                    downloads
 //! damaged/                  artifacts that were no longer what their name says
 //! lock                      locked for the moment in which an artifact is taken from its place
@@ -27,6 +28,7 @@ mod gc_plan;
 mod index;
 mod leftovers;
 mod links;
+mod locks;
 mod manifest;
 mod paths;
 mod place;
@@ -51,6 +53,7 @@ pub use files::Durability;
 pub use gc::Collected;
 pub use gc_plan::{GcPlan, GcWishes, Going};
 pub use leftovers::{Leftover, LeftoverKind};
+pub(crate) use locks::{Locked, open_to_lock};
 pub use probe::Abilities;
 pub use records::*;
 pub use remedy::FREE_SPACE;

@@ -2,7 +2,7 @@
 
 use super::error::{IoContext, Result};
 use super::files::{self, Durability};
-use super::place::is_locked;
+use super::locks::is_locked;
 use super::{LatestNode, Machine, NodeEvent, NodeLine, RunNode, RunRecord, RunStatus, Store, Summary, fault};
 use crate::ids::Digest;
 use crate::text::{self, now};

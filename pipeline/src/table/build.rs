@@ -3,7 +3,7 @@
 use super::cells::{Cell, cell};
 use super::compared::{Compared, compared};
 use super::costs::{RowCost, row_cost};
-use super::gaps::Gaps;
+use super::gaps::{Gap, Gaps};
 use super::nodes::{self, Place};
 use super::settings::{Settings, edges, settings};
 use super::{Outcome, wording};
@@ -24,7 +24,7 @@ pub struct Table {
     pub columns: Vec<Head>,
     pub rows: Vec<Row>,
     /// Why values are missing, one line each.
-    pub gaps: Vec<String>,
+    pub gaps: Vec<Gap>,
     /// What a reader must know to compare the rows, one line each.
     pub notes: Vec<String>,
     /// How each stage of the columns was set.

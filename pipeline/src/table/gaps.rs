@@ -9,6 +9,14 @@ use pretext_protocol::Measurement;
 /// How many names are written out before the rest is only counted.
 const NAMED: usize = 4;
 
+/// Why values are missing: a line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gap {
+    pub line: String,
+    /// The node whose failure it is, and the line where another table has told that already.
+    pub again: Option<(NodeId, String)>,
+}
+
 #[derive(Default)]
 pub(super) struct Gaps {
     failures: Vec<Failure>,
@@ -65,12 +73,8 @@ impl Gaps {
     }
 
     /// One line for each reason.
-    pub fn lines(&self) -> Vec<String> {
-        let failures = self.failures.iter().map(|Failure { node, error, missing }| match missing.is_empty() {
-            true => format!("`{node}` failed: {error}"),
-            false => format!("`{node}` failed: {error}; without it there is no {}", listed(missing)),
-        });
-        let mut lines: Vec<String> = failures.collect();
+    pub fn lines(&self) -> Vec<Gap> {
+        let mut lines = vec![];
         if !self.not_computed.is_empty() {
             lines.push(format!("not computed: {}", listed(&self.not_computed)));
         }
@@ -78,7 +82,18 @@ impl Gaps {
         if !self.not_in_recipe.is_empty() {
             lines.push(format!("not part of the recipe: {}", listed(&self.not_in_recipe)));
         }
-        lines
+        let others = lines.into_iter().map(|line| Gap { line, again: None });
+        self.failures.iter().map(Failure::gap).chain(others).collect()
+    }
+}
+
+impl Failure {
+    fn gap(&self) -> Gap {
+        let Self { node, error, missing } = self;
+        let without =
+            if missing.is_empty() { String::new() } else { format!("; without it there is no {}", listed(missing)) };
+        let again = Some((node.clone(), format!("`{node}` failed, as said above{without}")));
+        Gap { line: format!("`{node}` failed: {error}{without}"), again }
     }
 }
 

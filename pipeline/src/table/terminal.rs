@@ -1,10 +1,12 @@
 //! A table as the run prints it at its end.
 
 use super::build::{Row, Table};
+use super::gaps::Gap;
 use super::grid::{Align, GridColumn, folded, pad};
 use super::numbers::{self, Shown};
 use super::wording;
-use std::collections::BTreeSet;
+use crate::ids::NodeId;
+use std::collections::{BTreeSet, HashSet};
 use unicode_width::UnicodeWidthStr;
 
 const GAPS_SHOWN: usize = 6;
@@ -13,8 +15,9 @@ const GAPS_SHOWN: usize = 6;
 const INDENT: &str = "  ";
 
 /// One table, with what each row cost. `dir` is where its files are, as the person would type it. Of a table that is
-/// wider than `width` the columns that are too many stand beneath, beside the rows' names again.
-pub(super) fn page(table: &Table, dir: &str, width: Option<usize>) -> String {
+/// wider than `width` the columns that are too many stand beneath, beside the rows' names again. `told`: the failures that the
+/// tables before it have told.
+pub(super) fn page(table: &Table, dir: &str, width: Option<usize>, told: &mut HashSet<NodeId>) -> String {
     let title = table.title.clone().into_iter();
     let heading = Some(wording::heading(table)).filter(|heading| !heading.is_empty());
     let heading = title.chain(heading).collect::<Vec<_>>().join(": ");
@@ -22,14 +25,19 @@ pub(super) fn page(table: &Table, dir: &str, width: Option<usize>) -> String {
     let blocks = folded(&labels(table), &columns(table), "   ", width);
     let grid = blocks.into_iter().flatten().map(|line| format!("{INDENT}{line}").trim_end().to_owned());
     let shared = table.shared().into_iter();
-    let notes = wording::subjects(table).into_iter().chain(shared).chain(gaps(table, dir)).chain(table.notes.clone());
+    let notes =
+        wording::subjects(table).into_iter().chain(shared).chain(gaps(table, dir, told)).chain(table.notes.clone());
     let all = [heading].into_iter().chain(grid).chain(notes).chain(footer(table, dir));
     all.filter(|line| !line.is_empty()).map(|line| line + "\n").collect()
 }
 
 /// Why values are missing. The page lists every reason; here a run that failed as a whole leaves room for the table.
-fn gaps(table: &Table, dir: &str) -> Vec<String> {
-    let shown = table.gaps.iter().take(GAPS_SHOWN).map(|gap| format!("  {gap}"));
+fn gaps(table: &Table, dir: &str, told: &mut HashSet<NodeId>) -> Vec<String> {
+    let line = |gap: &Gap| match &gap.again {
+        Some((node, again)) if !told.insert(node.clone()) => format!("  {again}"),
+        _ => format!("  {}", gap.line),
+    };
+    let shown = table.gaps.iter().take(GAPS_SHOWN).map(line);
     let heading = (!table.gaps.is_empty()).then(|| "missing:".to_owned());
     let more = table.gaps.len().saturating_sub(GAPS_SHOWN);
     let rest = (more > 0).then(|| format!("  and {more} more: see {dir}/{}.md", table.name));

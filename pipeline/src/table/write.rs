@@ -4,6 +4,7 @@ use super::about::{About, Computed};
 use super::build::Table;
 use super::{TableError, terminal};
 use serde::Serialize;
+use std::collections::HashSet;
 use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -27,7 +28,9 @@ impl Tables {
     /// What the run prints at its end. `dir` is where [`Tables::write_all`] wrote, as the person would type it;
     /// `width` how wide the terminal is, where it is one.
     pub fn terminal(&self, dir: &str, width: Option<usize>) -> String {
-        self.tables.iter().map(|table| terminal::page(table, dir, width)).collect::<Vec<_>>().join("\n")
+        let mut told = HashSet::new();
+        let pages = self.tables.iter().map(|table| terminal::page(table, dir, width, &mut told));
+        pages.collect::<Vec<_>>().join("\n")
     }
 
     /// Writes `measurements.csv`, `NAME.csv` and `NAME.md` of each table, and `costs.csv` into `dir`, which is

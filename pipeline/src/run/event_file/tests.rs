@@ -17,6 +17,7 @@ fn every_update_is_a_line_with_its_own_fields() {
         Update::Planned { recipe: "small", stages: 3, axes, reused: 1, to_run: 2, estimate_seconds: None },
         Update::Reused { node: &id, key },
         Update::HeldElsewhere { node: &id, holder: "process 1 on box" },
+        Update::WaitsForGpu { node: &id, gpu: "cuda:1", holder: "process 2" },
         Update::Started { node: &id, key, attempt: 2, resumed: true, again: Some("lacks a file") },
         Update::Done { node: &node, key, seconds: 2.0, measurements: &measurements, notes: &[], canonical: &canonical },
         Update::Stopped { node: &id, saved: false },

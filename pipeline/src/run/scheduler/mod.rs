@@ -65,7 +65,7 @@ struct Scheduler<'a> {
     /// What could run now.
     ready: Ready,
     running: BTreeMap<NodeIndex, Running>,
-    /// Nodes that somebody else computes, as was told.
+    /// Nodes that somebody else computes, or whose GPU another run has, as was told.
     told_to_wait: HashSet<NodeIndex>,
     /// How often a node was tried in this run.
     tries: BTreeMap<NodeIndex, u32>,

@@ -89,6 +89,10 @@ impl Scheduler<'_> {
             let Some(index) = walk.next(&self.ready) else { return };
             match self.executor.start(&self.job(index)) {
                 Ok(Start::NoRoom) => walk.pass_over(index, &self.ready),
+                Ok(Start::GpuHeld { gpu, holder }) => {
+                    walk.pass_over(index, &self.ready);
+                    self.tell_held_gpu(index, &gpu, &holder);
+                }
                 Ok(Start::HeldElsewhere { holder }) => self.hold(index, &holder),
                 Ok(Start::Running { attempt, resumed }) => self.started(index, attempt, resumed),
                 Ok(Start::InputsGone) => self.restore_inputs(index),
@@ -140,6 +144,13 @@ impl Scheduler<'_> {
             self.tell(&Update::HeldElsewhere { node: &graph[index].id, holder });
         }
         self.ready.hold(index);
+    }
+
+    /// Once of each stage, as above.
+    fn tell_held_gpu(&mut self, index: NodeIndex, gpu: &str, holder: &str) {
+        if self.told_to_wait.insert(index) {
+            self.tell(&Update::WaitsForGpu { node: &self.work.graph[index].id, gpu, holder });
+        }
     }
 
     fn candidate(&self, index: NodeIndex) -> &Candidate {

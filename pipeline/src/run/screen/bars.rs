@@ -32,7 +32,18 @@ impl Bars {
         Self { all, sweep: Sweep::new(Some(SCROLL)), overall: None, bars, waiting }
     }
 
+    /// A stage that waits has a bar too, so that it is seen while nothing else moves.
+    fn wait(&mut self, node: &NodeId, why: String) {
+        self.start(node, false);
+        self.show(node);
+        if let Some(bar) = self.bars.get(node) {
+            bar.set_message(why);
+        }
+    }
+
     fn start(&mut self, node: &NodeId, resumed: bool) {
+        // It may have waited.
+        self.end(node);
         self.waiting.insert(node.clone(), (Instant::now(), resumed));
         if !self.sweep.is_large() {
             self.show(node);
@@ -108,6 +119,7 @@ impl Observer for Bars {
         }
         match update {
             Update::Started { node, resumed, .. } => self.start(node, *resumed),
+            Update::WaitsForGpu { node, gpu, holder } => self.wait(node, wording::waits_for_gpu(gpu, holder)),
             Update::Progress { node, progress } => self.progress(node, progress),
             Update::Overall { ended, to_run, remaining_seconds } => self.overall(*ended, *to_run, *remaining_seconds),
             _ => {}
@@ -133,6 +145,18 @@ mod tests {
             bars.on(&Update::Progress { node, progress: &Progress::default() });
         }
         nodes
+    }
+
+    #[test]
+    fn a_stage_that_waits_for_a_gpu_has_a_bar_that_says_so() {
+        let mut bars = Bars::new(ProgressDrawTarget::hidden());
+        bars.on(&planned(1000));
+        let node = NodeId("pretrain".into());
+        bars.on(&Update::WaitsForGpu { node: &node, gpu: "cuda:1", holder: "process 4711" });
+        assert_eq!(bars.bars[&node].message(), "waits for cuda:1, which another run has: process 4711");
+        let key = Key(Digest::of(b""));
+        bars.on(&Update::Started { node: &node, key, attempt: 1, resumed: false, again: None });
+        assert!(bars.bars.is_empty() && bars.waiting.len() == 1, "it runs as any other");
     }
 
     #[test]

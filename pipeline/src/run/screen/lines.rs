@@ -103,6 +103,23 @@ mod tests {
     }
 
     #[test]
+    fn it_is_told_which_run_has_the_gpu_that_a_stage_waits_for() {
+        for (to_run, expected) in [(2, 2), (1000, 1)] {
+            let mut lines = Lines::new(Vec::new());
+            lines.on(&planned(to_run));
+            for name in ["one", "two"] {
+                let holder = "process 4711 (for train of other, since noon)";
+                lines.on(&Update::WaitsForGpu { node: &NodeId(name.into()), gpu: "cuda:1", holder });
+            }
+            let text = String::from_utf8(lines.out).unwrap();
+            let first =
+                "one                               waits for cuda:1, which another run has: process 4711 (for train";
+            assert!(text.contains(first), "{text}");
+            assert_eq!(text.matches("waits for").count(), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn a_large_sweep_is_summed_up() {
         let mut lines = Lines::new(Vec::new());
         lines.on(&planned(1000));

@@ -24,13 +24,16 @@ pub(super) struct Sweep {
     failures: usize,
     /// The failures that were shown: the end does not repeat them.
     told: HashSet<NodeId>,
+    /// Whether a stage of a large sweep has waited for a GPU, which is said once.
+    has_waited: bool,
     /// Stages that were skipped for one reason, told together.
     skipped: Option<(NodeId, usize)>,
 }
 
 impl Sweep {
     pub(super) fn new(every: Option<Duration>) -> Self {
-        Self { every, is_large: false, last: None, failures: 0, told: HashSet::new(), skipped: None }
+        let (is_large, last, failures) = (false, None, 0);
+        Self { every, is_large, last, failures, told: HashSet::new(), has_waited: false, skipped: None }
     }
 
     /// Whether there are more stages than a person reads of.
@@ -67,6 +70,8 @@ impl Sweep {
                 self.failures += 1;
                 self.failures <= FAILURES
             }
+            // Else nothing says why nothing happens.
+            Update::WaitsForGpu { .. } => !std::mem::replace(&mut self.has_waited, self.is_large),
             Update::HeldElsewhere { .. } | Update::Started { .. } | Update::Dropped { .. } => !self.is_large,
             _ => true,
         }

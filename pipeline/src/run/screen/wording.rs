@@ -18,6 +18,7 @@ pub(super) fn lines(update: &Update) -> Option<String> {
     Some(match update {
         Update::Planned { .. } => header(update)?,
         Update::HeldElsewhere { node, holder } => row(node, &format!("waits for {holder}, which computes it")),
+        Update::WaitsForGpu { node, gpu, holder } => row(node, &waits_for_gpu(gpu, holder)),
         Update::Started { node, again: Some(why), .. } => row(node, &format!("is computed again: {why}")),
         Update::Done { node, seconds, measurements, notes, .. } => {
             let mut text = format!("done in {}", text::duration(*seconds));
@@ -46,6 +47,10 @@ fn failure(node: &NodeId, seconds: f64, error: &str, what_now: &str) -> String {
     let (took, first) = (text::duration(seconds), text::first_line(error));
     let rest: String = error.trim().lines().skip(1).map(|line| format!("\n    {line}")).collect();
     row(node, &format!("failed after {took}: {first} ({what_now}){rest}"))
+}
+
+pub(super) fn waits_for_gpu(gpu: &str, holder: &str) -> String {
+    format!("waits for {gpu}, which another run has: {holder}")
 }
 
 /// A node's name, and what there is to say about it.

@@ -97,6 +97,8 @@ fn finish(run: &Run, value: i64) {
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("value.txt"), format!("{value}\n")).unwrap();
     fs::write(run.side.join("curve.csv"), "step\n0\n").unwrap();
+    let visible = std::env::var("CUDA_VISIBLE_DEVICES").unwrap_or_default();
+    fs::write(run.side.join("visible.txt"), format!("{} of {visible}", run.resources.device)).unwrap();
     measure(run, "digits", "", value.to_string().len() as f64);
     measure(run, "value", "test", value as f64);
     say(&Reply::Done { id: run.id, cost: Cost { images_per_second: Some(1.0), ..Cost::default() } });
