@@ -6,10 +6,11 @@ use super::pretrain::{Common, Inputs, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, StandardViews};
 use crate::context::Context;
 use crate::nn::encoder::{DEVIATIONS, Encoder};
+use crate::nn::ops;
 use crate::stage::{About, Deviations, Stage};
 use crate::train::Method;
 use anyhow::{Result, ensure};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
 pub struct Supervised;
 
@@ -63,9 +64,8 @@ impl Method for Classification {
     }
 
     fn loss(&mut self, batch: Batch) -> Tensor<1> {
-        let classes = TensorData::from(batch.labels.as_slice());
+        let classes = ops::integers(&batch.labels, &batch.views[0].device().inner());
         let [images] = batch.into_views();
-        let classes = Tensor::from_data(classes, &images.device().inner());
         self.model.loss(images, classes)
     }
 }

@@ -6,6 +6,7 @@ use super::learner::Learner;
 use super::{Method, Training};
 use crate::augment::Batch;
 use crate::context::{Context, Meter, Stopped};
+use crate::nn::ops;
 use anyhow::{Result, bail};
 use burn::tensor::Tensor;
 use std::fmt::Write as _;
@@ -99,7 +100,7 @@ impl<'a, M: Method> Run<'a, M> {
     }
 
     fn step(&mut self, step: usize, batch: Batch) -> Result<()> {
-        self.pending.push(self.learner.step(step, batch));
+        self.pending.push(ops::without_waiting(|| self.learner.step(step, batch)));
         self.position.step = step + 1;
         self.end_epoch_if_due()?;
         if self.meter.due() {
@@ -145,11 +146,14 @@ impl<'a, M: Method> Run<'a, M> {
         Ok(())
     }
 
-    /// Sums up pending losses in order, one by one, so that the sum does not depend on when it is asked for.
+    /// Sums up pending losses in order, one by one, so that the sum does not depend on when it is asked for. They are read
+    /// together: each look makes a GPU wait.
     fn settle(&mut self) -> Result<()> {
         let first = self.position.step - self.pending.len();
-        for (offset, loss) in std::mem::take(&mut self.pending).into_iter().enumerate() {
-            let loss = f64::from(loss.into_scalar::<f32>());
+        let pending = std::mem::take(&mut self.pending);
+        let losses = if pending.is_empty() { vec![] } else { ops::read(&Tensor::cat(pending, 0), <[f32]>::to_vec) };
+        for (offset, loss) in losses.into_iter().enumerate() {
+            let loss = f64::from(loss);
             if !loss.is_finite() {
                 bail!(NotFinite { what: "the loss".to_owned(), step: first + offset + 1 });
             }

@@ -12,6 +12,7 @@ unsafe extern "C" {
     pub fn pretext_allows_tf32() -> c_int;
     /// libtorch's own, in its C interface: major, minor and patch in the upper three bytes.
     pub fn aoti_torch_abi_version() -> u64;
+    pub fn pretext_pinned(bytes: i64, out: *mut Raw) -> c_int;
     /// Calls `body` with parts of `0..count` that together are all of it, on libtorch's threads.
     pub fn pretext_parallel(count: i64, body: extern "C" fn(*const c_void, i64, i64), context: *const c_void) -> c_int;
     pub fn pretext_channels_last(x: Raw, out: *mut Raw) -> c_int;
@@ -72,8 +73,8 @@ unsafe extern "C" {
         grads: *mut Raw,
         first_moments: *mut Raw,
         second_moments: *mut Raw,
-        steps: *mut Raw,
         count: c_int,
+        number: f64,
         lr: f64,
         beta1: f64,
         beta2: f64,
