@@ -28,36 +28,17 @@ if sys.argv[6:] == ["tuned"]:
     tune_allocator()
 
 import torch  # noqa: E402, after the allocator is tuned
-import torchvision  # noqa: E402
-from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
-from networks import resnet  # noqa: E402
+from networks import make  # noqa: E402
 
 torch.set_num_threads(threads)
-MAKE = {
-    "narrow": lambda: resnet(16, [3, 3, 3]),
-    "resnet18": lambda: resnet(64, [2, 2, 2, 2]),
-    "resnet50": lambda: resnet50(),
-    "vit_tiny": lambda: torchvision.models.VisionTransformer(
-        image_size=size, patch_size=4, num_layers=12, num_heads=3, hidden_dim=192, mlp_dim=768, num_classes=10
-    ),
-}
-
-
-def resnet50():
-    """With the stem for small images, as ours."""
-    model = torchvision.models.resnet50(num_classes=10)
-    model.conv1, model.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
-    return model
-
-
 device = os.environ.get("PRETEXT_BENCH_DEVICE", "cpu")
-model = MAKE[network]().to(device, memory_format=torch.channels_last)
+model = make(network, size).to(device, memory_format=torch.channels_last)
 images = torch.randn(batch, 3, size, size).to(device, memory_format=torch.channels_last)
 labels = torch.randint(0, 10, (batch,)).to(device)
-optimiser = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4)
+optimiser = torch.optim.SGD(model.parameters(), lr=1e-6, momentum=0.9, weight_decay=5e-4)
 
 
 def step():

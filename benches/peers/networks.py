@@ -1,4 +1,5 @@
-"""ResNets for small images: a 3x3 stem without pooling, projected shortcuts."""
+"""The networks that ours are measured beside. ResNets are those for small images: a 3x3 stem without pooling, projected
+shortcuts."""
 from torch import nn
 
 
@@ -33,3 +34,21 @@ def resnet(width, blocks, classes=10):
             inputs = outputs
     layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     return nn.Sequential(*layers, nn.Linear(inputs, classes)) if classes else nn.Sequential(*layers)
+
+
+def make(name, size):
+    """A classifier of 10 classes for images of `size` pixels."""
+    import torchvision
+
+    if name == "narrow":
+        return resnet(16, [3, 3, 3])
+    if name == "resnet18":
+        return resnet(64, [2, 2, 2, 2])
+    if name == "resnet50":
+        model = torchvision.models.resnet50(num_classes=10)
+        model.conv1, model.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
+        return model
+    assert name == "vit_tiny", name
+    return torchvision.models.VisionTransformer(
+        image_size=size, patch_size=4, num_layers=12, num_heads=3, hidden_dim=192, mlp_dim=768, num_classes=10
+    )

@@ -1,6 +1,7 @@
-//! What benches have in common: peers in processes of their own, and rounds in which both sides take turns.
+//! What benches have in common: peers in processes of their own, rounds in which both sides take turns, and a training to measure.
 
 mod peer;
+pub mod training;
 
 pub use peer::Peer;
 

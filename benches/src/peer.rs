@@ -6,16 +6,19 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 pub struct Peer {
     child: Child,
-    ask: ChildStdin,
+    questions: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
 impl Peer {
-    /// Starts `script` under benches/peers with the Python that `cargo xtask bench` prepared.
+    /// Starts `script` under benches/peers with the Python that `cargo xtask bench` prepared; elsewhere under `PRETEXT_PEERS` with
+    /// `PRETEXT_PYTHON`.
     pub fn start(script: &str, arguments: &[&str]) -> Result<Self> {
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-        let python = format!("{root}/.python/bin/python");
-        Self::spawn(Command::new(&python).arg(format!("{root}/benches/peers/{script}")).args(arguments))
+        let named =
+            |variable, otherwise: &str| std::env::var(variable).unwrap_or_else(|_| format!("{root}/{otherwise}"));
+        let (python, peers) = (named("PRETEXT_PYTHON", ".python/bin/python"), named("PRETEXT_PEERS", "benches/peers"));
+        Self::spawn(Command::new(&python).arg(format!("{peers}/{script}")).args(arguments))
             .with_context(|| format!("{python} is prepared by `cargo xtask bench`"))
     }
 
@@ -26,9 +29,9 @@ impl Peer {
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
-        let ask = child.stdin.take().context("a piped stdin")?;
+        let questions = child.stdin.take().context("a piped stdin")?;
         let answers = BufReader::new(child.stdout.take().context("a piped stdout")?);
-        Ok(Self { child, ask, answers })
+        Ok(Self { child, questions, answers })
     }
 
     pub fn process(&self) -> u32 {
@@ -36,11 +39,17 @@ impl Peer {
     }
 
     pub fn measure(&mut self) -> Result<f64> {
-        writeln!(self.ask, "go")?;
+        let line = self.ask("go")?;
+        line.parse().with_context(|| format!("the peer answered {line:?}"))
+    }
+
+    /// Its answer to a line.
+    pub fn ask(&mut self, question: &str) -> Result<String> {
+        writeln!(self.questions, "{question}")?;
         let mut line = String::new();
         self.answers.read_line(&mut line)?;
         ensure!(!line.is_empty(), "the peer ended; what it said is above");
-        line.trim().parse().with_context(|| format!("the peer answered {line:?}"))
+        Ok(line.trim().to_owned())
     }
 }
 

@@ -64,7 +64,8 @@ fn evaluations_refuse_features_without_a_test_split() {
     let some = SplitFeatures { values: vec![0.5; 8], labels: vec![0, 1, 0, 1] };
     let splits = [(Split::Train, some.clone()), (Split::Validation, some)].into();
     FeatureSet { features: 2, classes: 2, splits }.save(&features).unwrap();
-    let evaluations: Vec<_> = catalog::entries().into_iter().filter(|entry| entry.name.starts_with("eval/")).collect();
+    let of_features = |entry: &catalog::Entry| (entry.kind)().needs.iter().any(|port| port.name == "features");
+    let evaluations: Vec<_> = catalog::entries().into_iter().filter(of_features).collect();
     assert!(evaluations.len() >= 3);
     for entry in evaluations {
         let folder = root.path().join(entry.name);

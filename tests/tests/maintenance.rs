@@ -214,12 +214,15 @@ fn threads_that_publish_read_drop_and_collect_do_not_disturb_each_other() {
     let folder = fast_folder();
     let store = Store::open(&folder.path().join("store")).unwrap();
     let (published, collected) = (AtomicU64::new(0), AtomicU64::new(0));
-    let until = Instant::now() + Duration::from_secs(2);
+    // Until each has had its turns; a slow machine takes longer. Where one of them has panicked, not for ever.
+    let has_had = || published.load(Ordering::Relaxed) >= 300 && collected.load(Ordering::Relaxed) >= 100;
+    let started = Instant::now();
+    let goes_on = || !has_had() && started.elapsed() < Duration::from_secs(120);
     std::thread::scope(|scope| {
         for thread in 0..3u64 {
-            let (store, published) = (&store, &published);
+            let (store, published, goes_on) = (&store, &published, &goes_on);
             scope.spawn(move || {
-                for turn in (thread..).take_while(|_| Instant::now() < until) {
+                for turn in (thread..).take_while(|_| goes_on()) {
                     let canonical = numbered(turn % 4);
                     let Some(lease) = store.lease(&canonical.key()).unwrap() else { continue };
                     // Two of the keys lead to the same bytes.
@@ -230,13 +233,13 @@ fn threads_that_publish_read_drop_and_collect_do_not_disturb_each_other() {
         }
         scope.spawn(|| {
             let everything = GcWishes { older: Some(0), ..GcWishes::default() };
-            while Instant::now() < until {
+            while goes_on() {
                 let gone = store.collect(&store.plan_gc(&everything, u64::MAX).unwrap()).unwrap();
                 collected.fetch_add(gone.results as u64, Ordering::Relaxed);
             }
         });
         scope.spawn(|| {
-            for turn in (0..).take_while(|_| Instant::now() < until) {
+            for turn in (0..).take_while(|_| goes_on()) {
                 match store.look_up(&numbered(turn % 4).key()) {
                     Lookup::Damaged(damage) => panic!("{damage}"),
                     Lookup::Found(result) => read_or_find_gone(&store, &result.artifacts["value"]),
@@ -245,7 +248,7 @@ fn threads_that_publish_read_drop_and_collect_do_not_disturb_each_other() {
             }
         });
         scope.spawn(|| {
-            for turn in (0..).take_while(|_| Instant::now() < until) {
+            for turn in (0..).take_while(|_| goes_on()) {
                 if let Lookup::Found(result) = store.look_up(&numbered(turn % 4).key()) {
                     store.drop_artifact(&result.artifacts["value"]).unwrap();
                 }
@@ -255,9 +258,7 @@ fn threads_that_publish_read_drop_and_collect_do_not_disturb_each_other() {
     });
     let verified = store.verify(&Reading::default()).unwrap();
     assert_eq!(verified.damages, []);
-    let (published, collected) = (published.into_inner(), collected.into_inner());
-    println!("{published} published, {collected} collected");
-    assert!(published > 100 && collected > 50, "{published} published, {collected} collected");
+    assert!(has_had());
 }
 
 fn numbered(number: u64) -> pretext::plan::Canonical {

@@ -11,7 +11,7 @@ struct Bench {
     peers: &'static [&'static str],
 }
 
-const TORCH: &[&str] = &["torch==2.9.0", "torchvision==0.24.0"];
+pub const TORCH: &[&str] = &["torch==2.9.0", "torchvision==0.24.0"];
 const LIGHTLY: &[&str] = &["torch==2.9.0", "torchvision==0.24.0", "lightly==1.6.0"];
 
 const BENCHES: [Bench; 5] = [
@@ -24,23 +24,16 @@ const BENCHES: [Bench; 5] = [
 
 pub fn run(arguments: &[&str]) -> Result<ExitCode, String> {
     match arguments {
-        [name, rest @ ..] if rest.iter().all(|word| *word == "--json" || !word.starts_with('-')) => {
-            run_on(None, name, rest)
-        }
+        [name, rest @ ..] if rest.iter().all(|word| *word == "--json" || !word.starts_with('-')) => measure(name, rest),
         _ => Err(format!("expected `bench NAME [FIGURE] [--json]`; NAME is one of: {}", names())),
     }
-}
-
-/// Measures on another device than the processor.
-pub fn on(device: &str, name: &str) -> Result<ExitCode, String> {
-    run_on(Some(device), name, &[])
 }
 
 fn names() -> String {
     BENCHES.map(|bench| bench.name).join(", ")
 }
 
-fn run_on(device: Option<&str>, name: &str, arguments: &[&str]) -> Result<ExitCode, String> {
+fn measure(name: &str, arguments: &[&str]) -> Result<ExitCode, String> {
     let Some(bench) = BENCHES.iter().find(|bench| bench.name == name) else {
         return Err(format!("unknown bench `{name}`; there is: {}", names()));
     };
@@ -48,14 +41,12 @@ fn run_on(device: Option<&str>, name: &str, arguments: &[&str]) -> Result<ExitCo
     build::programs(&[bench.programs, &[&program]].concat())?;
     install_peers(bench.peers)?;
     let program = binary(&program);
-    shell::run(
-        command(&program.to_string_lossy(), arguments).envs(device.map(|device| ("PRETEXT_BENCH_DEVICE", device))),
-    )?;
+    shell::run(&mut command(&program.to_string_lossy(), arguments))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The packages in `.python`, fetched once.
-fn install_peers(packages: &[&str]) -> Result<(), String> {
+pub fn install_peers(packages: &[&str]) -> Result<(), String> {
     // Without ensurepip a python is made and no pip.
     if !root().join(".python/bin/pip").exists() {
         eprintln!("making .python, the environment of the peers");

@@ -6,6 +6,7 @@ mod build;
 mod doctor;
 mod gpu;
 mod install;
+mod kit;
 mod libtorch;
 mod platform;
 mod shell;
@@ -30,7 +31,9 @@ cargo xtask COMMAND
                           and methods only those that begin so
   install [--prefix DIR]  put `pretext` and its worker into DIR/bin (default ~/.local)
   doctor [--offline]      say what this machine has and what is missing
-  gpu                     on a machine with a GPU: set up, and test and measure on it what a processor cannot show
+  gpu [--kit FOLDER]      on a machine with a GPU: set up, and test and measure on it what a processor cannot show;
+                          --kit: put all of that into FOLDER and FOLDER.tar.xz, for a machine without cargo and
+                          network whose python3 has PyTorch 2.11 (there: FOLDER/run.sh)
   help                    this page
 
 Everything is kept inside the repository (.libtorch, .python, .pretext, out, target) and cargo's own folders.";
@@ -56,7 +59,7 @@ fn dispatch(words: &[&str]) -> Result<ExitCode, String> {
         ["doctor", rest @ ..] => doctor::run(rest),
         ["setup"] => setup(Part::Processor),
         ["setup", "--cuda"] => setup(Part::Whole),
-        ["gpu"] => gpu::run_all(),
+        ["gpu", rest @ ..] => gpu::run(rest),
         ["run", rest @ ..] => run(rest),
         ["test", rest @ ..] => test::run(rest),
         ["check"] => build::check(),

@@ -1,8 +1,8 @@
 //! The tests, of every crate, and how many passed.
 
+use crate::build;
 use crate::libtorch::Part;
-use crate::shell::{self, cargo};
-use crate::{build, gpu};
+use crate::shell::cargo;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -22,14 +22,6 @@ pub fn run(arguments: &[&str]) -> Result<ExitCode, String> {
         _ => println!("all tests: {} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped),
     }
     Ok(code)
-}
-
-/// The reference values and our operations, computed on a device; everything is built already.
-pub fn golden_on(device: &str) -> Result<(), String> {
-    for filter in ["golden", "nn::ops::tests"] {
-        shell::run(gpu::float32(test_command(Some(filter))?.env("PRETEXT_GOLDEN_DEVICE", device)))?;
-    }
-    Ok(())
 }
 
 /// All of the workspace's packages, even for one test: of fewer, cargo would resolve other features and build anew.

@@ -2,18 +2,11 @@
 //! share of the machine's speed in products of matrices that this is.
 
 use anyhow::Result;
-use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use pretext_benches::training::{Task, Training, device_name, peak};
 use pretext_benches::{Beside, Peer, in_turns};
-use pretext_stages::augment::channels_last;
-use pretext_stages::nn::encoder::{Encoder, EncoderConfig, EncoderKind};
-use pretext_stages::nn::layers::{Linear, Mode};
-use pretext_stages::nn::loss::cross_entropy;
-use pretext_stages::nn::{self, Init, ops};
-use pretext_stages::random::{Purpose, Rng};
-use pretext_stages::train::{Optimiser, OptimiserConfig};
+use pretext_stages::nn::encoder::EncoderKind;
+use pretext_stages::nn::{self, ops};
 use serde_json::{Map, Value};
-use std::time::Instant;
 
 const THREADS: usize = 2;
 const ROUNDS: usize = 7;
@@ -81,7 +74,8 @@ pub fn run(only: &str) -> Result<Map<String, Value>> {
             println!("{:<12} this device has no instructions for bfloat16", case.name);
             continue;
         }
-        let mut ours = Ours::new(case)?;
+        let Case { kind, size, batch, bfloat16, .. } = *case;
+        let mut ours = Training::new(&Task { kind, size, batch, bfloat16 })?;
         let start = |settings: &[&str]| {
             let numbers = [case.batch, case.size, case.steps, THREADS].map(|n| n.to_string());
             let arguments: Vec<&str> = [case.network].into_iter().chain(numbers.iter().map(String::as_str)).collect();
@@ -92,8 +86,9 @@ pub fn run(only: &str) -> Result<Map<String, Value>> {
         if case.tuned {
             peers.push(start(&["tuned"])?);
         }
-        let medians = in_turns(ROUNDS, || Ok(ours.measure(case)), &mut peers)?;
-        let (reached, peak) = (flops * medians.ours, peak(case.bfloat16)?);
+        let images = (case.steps * case.batch) as f64;
+        let medians = in_turns(ROUNDS, || Ok(images / ours.measure(case.steps).seconds), &mut peers)?;
+        let (reached, peak) = (flops * medians.ours, peak(&nn::device(&device_name())?, case.bfloat16));
         let share = format!("{:.0} %", 100.0 * reached / peak);
         print!("{:<12} {:>10.0} {:>9.0} {share:>8}", case.name, medians.ours, reached / 1e9);
         figures.insert(format!("{}_share_of_peak", case.name), (reached / peak).into());
@@ -104,72 +99,4 @@ pub fn run(only: &str) -> Result<Map<String, Value>> {
         println!();
     }
     Ok(figures)
-}
-
-/// Floating-point operations a second in the product of two large matrices: the most that a network could reach.
-fn peak(bfloat16: bool) -> Result<f64> {
-    const SIDE: usize = 2048;
-    const TRIES: usize = 5;
-    let device = nn::device(&device_name())?;
-    let matrix = Tensor::<2>::ones([SIDE, SIDE], &device);
-    let matrix = if bfloat16 { ops::bfloat16(matrix) } else { matrix };
-    let seconds = (0..TRIES).map(|_| {
-        let started = Instant::now();
-        // To read waits for a GPU.
-        drop(ops::product(&matrix, &matrix).narrow(0, 0, 1).into_data());
-        started.elapsed().as_secs_f64()
-    });
-    Ok(2.0 * (SIDE as f64).powi(3) / seconds.fold(f64::INFINITY, f64::min))
-}
-
-/// The processor, or what `PRETEXT_BENCH_DEVICE` names (`cuda:0`), for both sides.
-pub fn device_name() -> String {
-    std::env::var("PRETEXT_BENCH_DEVICE").unwrap_or_else(|_| "cpu".into())
-}
-
-#[derive(Module, Debug)]
-struct Classifier {
-    encoder: Encoder,
-    head: Linear,
-}
-
-struct Ours {
-    model: Classifier,
-    optimiser: Optimiser,
-    images: Tensor<4>,
-    labels: Tensor<1, Int>,
-}
-
-impl Ours {
-    fn new(case: &Case) -> Result<Self> {
-        let device: Device = nn::device(&device_name())?.autodiff();
-        let mut init = Init::new(0, &device);
-        let encoder = EncoderConfig { kind: case.kind, ..EncoderConfig::default() }.build(&mut init);
-        let head = Linear::new(&mut init, encoder.features(), 10);
-        let model = Classifier { encoder, head };
-        let mut rng = Rng::new(0, Purpose::Noise, &[]);
-        let pixels = (0..case.batch * case.size * case.size * 3).map(|_| rng.normal()).collect();
-        let images = channels_last(pixels, case.size, case.size, &device);
-        let labels: Vec<i32> = (0..case.batch).map(|_| rng.below(10) as i32).collect();
-        Ok(Self {
-            optimiser: Optimiser::new(&model, &OptimiserConfig::default()),
-            images: if case.bfloat16 { ops::bfloat16(images) } else { images },
-            labels: Tensor::from_data(TensorData::from(labels.as_slice()), &device.inner()),
-            model,
-        })
-    }
-
-    fn measure(&mut self, case: &Case) -> f64 {
-        let started = Instant::now();
-        let mut last = None;
-        for _ in 0..case.steps {
-            let logits = self.model.head.forward(self.model.encoder.forward(self.images.clone(), Mode::Train));
-            let loss = cross_entropy(logits, self.labels.clone());
-            self.optimiser.step(&self.model, loss.backward(), 1e-3);
-            last = Some(loss);
-        }
-        // A GPU works on after the calls have returned, in their order: to read waits for all.
-        drop(last.map(Tensor::into_data));
-        (case.steps * case.batch) as f64 / started.elapsed().as_secs_f64()
-    }
 }

@@ -1,9 +1,9 @@
 //! kNN beside torch's products and `topk` in blocks of queries: 10,000 queries, 200 neighbours of 50,000 vectors of 512,
 //! and the weighted vote; in queries per second. Both have the vectors, of unit length, in memory when the clock starts.
 
-use crate::classifier::device_name;
 use anyhow::Result;
 use burn::tensor::{Tensor, TensorData};
+use pretext_benches::training::device_name;
 use pretext_benches::{Beside, Peer, in_turns};
 use pretext_stages::nn::loss::l2_normalise;
 use pretext_stages::random::{Purpose, Rng};

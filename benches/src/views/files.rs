@@ -20,10 +20,10 @@ pub fn measure(folder: &Path) -> Result<impl FnMut() -> Result<f64> + 'static> {
     Ok(move || {
         let started = Instant::now();
         for (number, batch) in files.chunks(BATCH).enumerate() {
-            let mut views = [0, 1].map(|_| Staging::new(batch.len(), SIDE, SIDE));
+            let mut views = [0, 1].map(|_| Staging::new(batch.len(), SIDE, SIDE, &device));
             let [a, b] = &mut views;
             fill(batch, &policy, (epoch, number * BATCH), [a.values(), b.values()])?;
-            std::hint::black_box(views.map(|staging| staging.into_tensor(&device)));
+            std::hint::black_box(views.map(Staging::into_tensor));
         }
         epoch += 1;
         Ok(2.0 * files.len() as f64 / started.elapsed().as_secs_f64())

@@ -150,7 +150,7 @@ impl<'a> Source<'a> {
         let normaliser = Normaliser::new(self.normal[0], self.normal[1]);
         let staging = |view| {
             let size = self.policy.size(view, Size { height, width });
-            Staging::new(images.len(), size.height, size.width)
+            Staging::new(images.len(), size.height, size.width, device)
         };
         let mut views: Vec<Staging> = (0..self.views).map(staging).collect();
         let places = views.iter_mut().enumerate().flat_map(|(view, staging)| {
@@ -166,7 +166,7 @@ impl<'a> Source<'a> {
         });
         Batch {
             ids: images.iter().map(|&image| image as u32).collect(),
-            views: views.into_iter().map(|staging| self.precision.of(staging.into_tensor(device))).collect(),
+            views: views.into_iter().map(|staging| self.precision.of(staging.into_tensor())).collect(),
             labels: images.iter().map(|&index| self.data.labels(Split::Train)[index]).collect(),
         }
     }
@@ -174,9 +174,9 @@ impl<'a> Source<'a> {
 
 /// Values laid out `[batch, height, width, 3]` as `[batch, 3, height, width]` in the same order of memory.
 pub fn channels_last(values: Vec<f32>, height: usize, width: usize, device: &Device) -> Tensor<4> {
-    let mut staging = Staging::new(values.len() / (height * width * 3), height, width);
+    let mut staging = Staging::new(values.len() / (height * width * 3), height, width, device);
     staging.values().copy_from_slice(&values);
-    staging.into_tensor(device)
+    staging.into_tensor()
 }
 
 #[cfg(test)]

@@ -8,11 +8,10 @@ use crate::nn::encoder::{DEVIATIONS, Encoder};
 use crate::nn::layers::Mode;
 use crate::nn::loss::cross_entropy;
 use crate::nn::state::Part;
-use crate::nn::{Mlp, Norms};
+use crate::nn::{Mlp, Norms, ops};
 use crate::stage::{About, Deviations, Stage};
 use crate::train::{At, Objective, Term};
 use anyhow::{Result, ensure};
-use burn::tensor::{Tensor, TensorData};
 
 pub struct Supervised;
 
@@ -64,9 +63,8 @@ impl Objective for Classification {
     }
 
     fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
-        let classes = TensorData::from(batch.labels.as_slice());
+        let classes = ops::integers(&batch.labels, &batch.views[0].device().inner());
         let [images] = batch.into_views();
-        let classes = Tensor::from_data(classes, &images.device().inner());
         let logits = self.classifier.forward(encoder.forward(images, Mode::Train), Mode::Train); // [batch, classes]
         Term::alone(cross_entropy(logits, classes))
     }

@@ -102,11 +102,11 @@ pub(super) fn encode(
     network: impl Fn(Tensor<4>) -> Tensor<2>,
 ) -> Vec<f32> {
     let manifest = &data.manifest;
-    let mut staging = Staging::new(images.len(), manifest.height, manifest.width);
+    let mut staging = Staging::new(images.len(), manifest.height, manifest.width, device);
     let normaliser = Normaliser::new(mean, sd);
     let values = staging.values().par_chunks_mut(manifest.image_bytes());
     values.zip(images).for_each(|(to, &index)| normaliser.bytes(data.image(split, index), to));
-    network(staging.into_tensor(device)).into_data().try_to_vec().expect("features are floats")
+    network(staging.into_tensor()).into_data().try_to_vec().expect("features are floats")
 }
 
 #[cfg(test)]

@@ -12,12 +12,12 @@ use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
 use crate::nn::loss::weighted_cross_entropy;
 use crate::nn::state::Part;
-use crate::nn::{EncoderArtifact, Init, Mlp, Norms};
+use crate::nn::{EncoderArtifact, Init, Mlp, Norms, ops};
 use crate::stage::{About, DATA, MeasureAbout, PortAbout, Stage};
 use crate::train::{At, Objective, OptimiserConfig, Rates, Term, Training, fit};
 use anyhow::{Result, ensure};
 use burn::module::Module;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -204,12 +204,12 @@ impl Objective for Classification {
 
     fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
         let weights: Vec<f32> = batch.labels.iter().map(|&label| self.weights[label as usize]).collect();
-        let labels = TensorData::from(batch.labels.as_slice());
+        let labels = ops::integers(&batch.labels, &batch.views[0].device().inner());
         let [images] = batch.into_views();
         let device = images.device().inner();
         let logits = self.classifier.forward(encoder.forward(images, self.mode), Mode::Train); // [batch, classes]
         let weights = Tensor::<1>::from_floats(weights.as_slice(), &device);
-        Term::alone(weighted_cross_entropy(logits, Tensor::from_data(labels, &device), weights))
+        Term::alone(weighted_cross_entropy(logits, labels, weights))
     }
 }
 

@@ -7,7 +7,9 @@ use super::{Objective, Term, Training};
 use crate::augment::Batch;
 use crate::context::{Context, Meter, Stopped};
 use crate::nn::encoder::Encoder;
+use crate::nn::ops;
 use anyhow::{Result, bail};
+use burn::tensor::Tensor;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -99,7 +101,8 @@ impl<'a> Attempt<'a> {
     }
 
     fn step(&mut self, step: usize, batch: Batch) -> Result<()> {
-        self.pending.push(self.learner.step(&self.training.at(step), batch));
+        let at = self.training.at(step);
+        self.pending.push(ops::without_waiting(|| self.learner.step(&at, batch)));
         self.position.step = step + 1;
         self.end_epoch_if_due()?;
         if self.meter.due() {
@@ -144,21 +147,22 @@ impl<'a> Attempt<'a> {
         Ok(())
     }
 
-    /// Sums up pending losses in order, one by one, so that the sum does not depend on when it is asked for.
+    /// Sums up pending losses in order, one by one, so that the sum does not depend on when it is asked for. They are read
+    /// together: each look makes a GPU wait.
     fn settle(&mut self) -> Result<()> {
         let first = self.position.step - self.pending.len();
-        for (offset, terms) in std::mem::take(&mut self.pending).into_iter().enumerate() {
-            let loss = f64::from(Term::sum(&terms).into_scalar::<f32>());
+        let pending = std::mem::take(&mut self.pending);
+        let losses = read_all(pending.iter().map(|terms| Term::sum(terms)).collect());
+        for (offset, loss) in losses.into_iter().enumerate() {
             if !loss.is_finite() {
                 bail!(NotFinite { what: "the loss".to_owned(), step: first + offset + 1 });
             }
             self.position.loss_sum += loss;
-            if let [_, _, ..] = terms.as_slice() {
-                for term in terms {
-                    let value = f64::from(term.value.into_scalar::<f32>());
-                    *self.position.term_sums.entry(term.name.to_owned()).or_default() += value;
-                }
-            }
+        }
+        let terms: Vec<Term> = pending.into_iter().filter(|terms| terms.len() > 1).flatten().collect();
+        let values = read_all(terms.iter().map(|term| term.value.clone()).collect());
+        for (term, value) in terms.iter().zip(values) {
+            *self.position.term_sums.entry(term.name.to_owned()).or_default() += value;
         }
         Ok(())
     }
@@ -224,4 +228,12 @@ impl<'a> Attempt<'a> {
         }
         lines.into_iter().map(|line| line.join(",") + "\n").collect()
     }
+}
+
+/// One number of each tensor, with one look for all of them.
+fn read_all(values: Vec<Tensor<1>>) -> Vec<f64> {
+    if values.is_empty() {
+        return vec![];
+    }
+    ops::read(&Tensor::cat(values, 0), |values| values.iter().map(|&value| f64::from(value)).collect())
 }

@@ -163,11 +163,8 @@ impl Optimiser {
                 ops::fused_sgd(&params, &grads, &first, sgd, self.steps_done == 0);
             }
             OptimiserKind::Adamw => {
-                let number = (self.steps_done + 1) as f32;
-                let steps: Vec<tch::Tensor> =
-                    params.iter().map(|p| tch::Tensor::from(number).to_device(p.device())).collect();
                 let step = ops::AdamW { lr, betas: (beta1, beta2), weight_decay, eps: ADAMW_EPS };
-                ops::fused_adamw(&params, &grads, [&first, &second], &steps, step);
+                ops::fused_adamw(&params, &grads, [&first, &second], self.steps_done + 1, step);
             }
         }
     }

@@ -30,6 +30,10 @@ const FOR_GPUS: [&str; 13] = [
 ];
 const MEGABYTES_FOR_GPUS: u64 = 2_990;
 
+/// What a kit is linked to: its libraries for GPUs too, which nothing here runs.
+pub const FOR_KIT: &str = "torch==2.11.0";
+const MEGABYTES_FOR_KIT: u64 = 531;
+
 /// Any Python can fetch them: a package's files are the same for all but its own binding, which is not used.
 const PLATFORM: [&str; 14] = [
     "--python-version",
@@ -55,21 +59,32 @@ pub fn fetch(partial: &Path, part: Part) -> Result<(), String> {
         Part::Whole => (&FOR_GPUS, MEGABYTES + MEGABYTES_FOR_GPUS, "what it needs for GPUs (6 GB unpacked)"),
     };
     println!("libtorch: fetching PyPI's torch 2.9.0 ({megabytes} MB, once; 20 seconds to some minutes) and {kept}");
+    unpacked(partial, &[&PACKAGES, further].concat(), megabytes, part)?;
+    match part {
+        Part::Processor => stub(partial),
+        Part::Whole => Ok(()),
+    }
+}
+
+/// What a kit is linked to.
+pub fn fetch_for_kit(partial: &Path) -> Result<(), String> {
+    println!("libtorch: fetching PyPI's {FOR_KIT} ({MEGABYTES_FOR_KIT} MB, once) to link a kit to (1 GB unpacked)");
+    unpacked(partial, &[FOR_KIT], MEGABYTES_FOR_KIT, Part::Whole)
+}
+
+/// What a part takes out of packages.
+fn unpacked(partial: &Path, packages: &[&str], megabytes: u64, part: Part) -> Result<(), String> {
     let wheels = partial.join("wheels");
     create(&wheels)?;
     let mut pip = command("python3", &["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]);
-    pip.args(PLATFORM).args(PACKAGES).args(further).arg("--dest").arg(&wheels);
+    pip.args(PLATFORM).args(packages).arg("--dest").arg(&wheels);
     // Not into the user's cache, and not through a /tmp that may be small.
     pip.args(["--no-cache-dir", "--disable-pip-version-check"]).env("TMPDIR", partial);
     watch(pip.spawn().map_err(|e| format!("cannot start pip: {e}"))?, partial, megabytes)?;
     println!("libtorch: unpacking");
     run(command("python3", &["-c", include_str!("unpack.py")]).arg(&wheels).arg(partial).arg(part.word()))
         .map_err(|_| "could not unpack libtorch; what Python said is above".to_owned())?;
-    remove(&wheels)?;
-    match part {
-        Part::Processor => stub(partial),
-        Part::Whole => Ok(()),
-    }
+    remove(&wheels)
 }
 
 impl Part {

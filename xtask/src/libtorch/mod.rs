@@ -9,7 +9,9 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 /// The release that `tch` is made for; its patch releases do as well.
-const VERSION: &str = "2.9";
+pub const VERSION: &str = "2.9";
+/// That of the machines that a kit is for.
+pub const KIT_VERSION: &str = "2.11";
 
 /// How much of libtorch is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +82,23 @@ fn prepare(partial: &Path, part: Part) -> Result<(), String> {
     }
 }
 
+/// The libtorch of machines that a kit is for, of [`KIT_VERSION`]: to link to. NVIDIA's libraries, which it needs to run, are theirs.
+pub fn for_kit() -> Result<PathBuf, String> {
+    let _lock = lock()?;
+    let (folder, partial) = (root().join("target/kit/libtorch"), root().join("target/kit/libtorch.partial"));
+    if !Part::Whole.is_in(&folder) {
+        remove(&partial)?;
+        create(&partial)?;
+        fetch::fetch_for_kit(&partial).inspect_err(|_| drop(remove(&partial)))?;
+        remove(&folder)?;
+        fs::rename(&partial, &folder).map_err(|e| format!("cannot rename {}: {e}", partial.display()))?;
+    }
+    match version_of(&folder) {
+        Some(version) if version.starts_with(KIT_VERSION) => Ok(folder),
+        other => Err(format!("{} has libtorch {other:?}, not {KIT_VERSION}: remove it", folder.display())),
+    }
+}
+
 /// Takes away a libtorch that lacks a part that is wanted, or is not the one that `LIBTORCH` names, so that `ensure` puts
 /// another one there.
 pub fn make_way(part: Part) -> Result<(), String> {
@@ -103,10 +122,10 @@ fn lock() -> Result<File, String> {
     Ok(folder)
 }
 
-/// The version that the headers in a libtorch state.
+/// The version that the headers in a libtorch state: from 2.11 on in the second of these.
 fn version_of(libtorch: &Path) -> Option<String> {
-    let header = libtorch.join("include/torch/csrc/api/include/torch/version.h");
-    version_in(&fs::read_to_string(header).ok()?)
+    let headers = ["torch/csrc/api/include/torch/version.h", "torch/headeronly/version.h"];
+    headers.iter().find_map(|header| version_in(&fs::read_to_string(libtorch.join("include").join(header)).ok()?))
 }
 
 /// The header says `#define TORCH_VERSION "2.9.0"`, with the text on the next line.

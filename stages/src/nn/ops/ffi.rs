@@ -12,6 +12,7 @@ unsafe extern "C" {
     pub fn pretext_allows_tf32() -> c_int;
     /// libtorch's own, in its C interface: major, minor and patch in the upper three bytes.
     pub fn aoti_torch_abi_version() -> u64;
+    pub fn pretext_pinned(bytes: i64, out: *mut Raw) -> c_int;
     pub fn pretext_channels_last(x: Raw, out: *mut Raw) -> c_int;
     /// `needed`: of x, weight and bias; `out` has room for their gradients.
     pub fn pretext_conv2d_backward(
@@ -68,8 +69,8 @@ unsafe extern "C" {
         grads: *mut Raw,
         first_moments: *mut Raw,
         second_moments: *mut Raw,
-        steps: *mut Raw,
         count: c_int,
+        number: f64,
         lr: f64,
         beta1: f64,
         beta2: f64,

@@ -13,7 +13,8 @@
 //! | [`fused_sgd`], [`fused_adamw`] | one pass over all parameters, in place |
 //! | [`lars_gradients`], [`clip_norm`] | norms stay on the device, so that a GPU does not wait; one call for all parameters |
 //! | [`lerp`], [`add`], [`scale`] | moving averages and sums of gradients: one pass, in place, one call |
-//! | [`Staging`] | images are made where the tensor has its memory; a GPU copies them while the next are made |
+//! | [`Staging`], [`integers`] | images are made where the tensor has its memory; a GPU copies them, and labels, from pinned memory while nobody waits |
+//! | [`without_waiting`] | shows on a GPU that a training step does not wait for it |
 //! | [`read`], [`first_not_finite`] | a look at values without a copy; one transfer for all tensors |
 //! | [`symmetric_eigen`], [`orthonormal`] | Burn has none that calls LAPACK |
 //! | [`share_out`] | many small products beside work of our own: a thread each, in place of all threads for each product |
@@ -40,6 +41,7 @@ mod staging;
 mod tests;
 mod threads;
 mod values;
+mod waits;
 mod weighted;
 
 pub use attention::self_attention;
@@ -55,6 +57,7 @@ pub use raw::{
     allow_tf32, allows_tf32, channels_last, copy, laid_out_as, libtorch_version, make_gpus_repeatable, raw,
     tune_allocator,
 };
-pub use staging::Staging;
+pub use staging::{Staging, integers};
 pub use threads::share_out;
 pub use values::{Summary, first_not_finite, read, summary};
+pub use waits::{while_forbidden, without_waiting};

@@ -12,7 +12,7 @@ pub struct Sgd {
     pub nesterov: bool,
 }
 
-/// See [`Sgd`]. `buffers` are the momentum buffers, ignored and written when `first`.
+/// See [`Sgd`]. `buffers` are the momentum buffers, ignored and written when `first`; without momentum they stay as they are.
 pub fn fused_sgd(params: &[Tensor], grads: &[Tensor], buffers: &[Tensor], step: Sgd, first: bool) {
     let (mut p, mut g, mut b) = (borrow_all(params), borrow_all(grads), borrow_all(buffers));
     // Safety: three arrays of `params.len()` valid tensors.
@@ -41,20 +41,20 @@ pub struct AdamW {
     pub eps: f64,
 }
 
-/// See [`AdamW`]. `moments` are the running means of gradients and of their squares, zero at first; `steps` are scalar
-/// tensors that hold the number of this step, from 1 on.
-pub fn fused_adamw(params: &[Tensor], grads: &[Tensor], moments: [&[Tensor]; 2], steps: &[Tensor], step: AdamW) {
-    let (mut p, mut g, mut s) = (borrow_all(params), borrow_all(grads), borrow_all(steps));
+/// See [`AdamW`]. `moments` are the running means of gradients and of their squares, zero at first; `number` is that of this
+/// step, from 1 on.
+pub fn fused_adamw(params: &[Tensor], grads: &[Tensor], moments: [&[Tensor]; 2], number: usize, step: AdamW) {
+    let (mut p, mut g) = (borrow_all(params), borrow_all(grads));
     let [mut m, mut v] = moments.map(borrow_all);
-    // Safety: five arrays of `params.len()` valid tensors.
+    // Safety: four arrays of `params.len()` valid tensors.
     ffi::check(unsafe {
         ffi::pretext_fused_adamw(
             p.as_mut_ptr(),
             g.as_mut_ptr(),
             m.as_mut_ptr(),
             v.as_mut_ptr(),
-            s.as_mut_ptr(),
             params.len() as i32,
+            number as f64,
             step.lr,
             step.betas.0,
             step.betas.1,

@@ -77,6 +77,11 @@ int pretext_allows_tf32() {
   return at::globalContext().allowTF32CuBLAS() || at::globalContext().allowTF32CuDNN();
 }
 
+// Memory from which a GPU copies by itself while the processor goes on; libtorch keeps it until it has.
+int pretext_pinned(int64_t bytes, Tensor* out) {
+  return guarded([&] { *out = give(at::empty({bytes}, at::TensorOptions().dtype(at::kByte).pinned_memory(true))); });
+}
+
 int pretext_channels_last(Tensor x, Tensor* out) {
   return guarded([&] { *out = give(x->contiguous(at::MemoryFormat::ChannelsLast)); });
 }
@@ -149,20 +154,23 @@ int pretext_batch_norm_backward(Tensor grad, Tensor x, Tensor weight, Tensor run
   });
 }
 
+// Without momentum there are no buffers: a GPU's kernel refuses them then.
 int pretext_fused_sgd(Tensor* params, Tensor* grads, Tensor* buffers, int count, double lr, double momentum,
                       double weight_decay, int nesterov, int first) {
   return guarded([&] {
-    auto p = list(params, count), g = list(grads, count), b = list(buffers, count);
-    at::_fused_sgd_(p, g, b, weight_decay, momentum, lr, 0.0, nesterov != 0, false, first != 0);
+    auto p = list(params, count), g = list(grads, count), b = list(buffers, momentum == 0 ? 0 : count);
+    at::_fused_sgd_(p, g, b, weight_decay, momentum, lr, 0.0, nesterov != 0, false, momentum != 0 && first != 0);
   });
 }
 
-int pretext_fused_adamw(Tensor* params, Tensor* grads, Tensor* first_moments, Tensor* second_moments, Tensor* steps,
-                        int count, double lr, double beta1, double beta2, double weight_decay, double eps) {
+// The number of the step is filled in on the device, once for all parameters: to copy it there would wait for a GPU.
+int pretext_fused_adamw(Tensor* params, Tensor* grads, Tensor* first_moments, Tensor* second_moments, int count,
+                        double number, double lr, double beta1, double beta2, double weight_decay, double eps) {
   return guarded([&] {
     auto p = list(params, count), g = list(grads, count), m = list(first_moments, count),
-         v = list(second_moments, count), s = list(steps, count);
-    at::_fused_adamw_(p, g, m, v, {}, s, lr, beta1, beta2, weight_decay, eps, false, false);
+         v = list(second_moments, count);
+    std::vector<at::Tensor> steps(count, at::full({}, number, p[0].options().dtype(at::kFloat)));
+    at::_fused_adamw_(p, g, m, v, {}, steps, lr, beta1, beta2, weight_decay, eps, false, false);
   });
 }
 

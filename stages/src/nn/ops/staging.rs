@@ -1,5 +1,13 @@
+//! From the processor's memory to a device, without waiting for it: a GPU copies from pinned memory when it comes to it, while
+//! the thread that asked goes on.
+
+use super::ffi;
 use super::raw::{from_raw, raw};
-use burn::tensor::{Device, Tensor};
+use burn::backend::LibTorch;
+use burn::tensor::{Device, Int, Tensor};
+use burn_tch::TchTensor;
+use std::ptr::null_mut;
+use tch::Kind;
 
 /// Memory of libtorch's in which images are made before they are a tensor, so that making one copies nothing on a
 /// processor.
@@ -7,13 +15,14 @@ use burn::tensor::{Device, Tensor};
 pub struct Staging {
     /// `[batch, height, width, 3]`, contiguous.
     pixels: tch::Tensor,
+    device: Device,
 }
 
 impl Staging {
-    /// Room for `batch` images; what it holds then is not specified.
-    pub fn new(batch: usize, height: usize, width: usize) -> Self {
-        let shape = [batch, height, width, 3].map(|n| n as i64);
-        Self { pixels: tch::Tensor::empty(shape, (tch::Kind::Float, tch::Device::Cpu)) }
+    /// Room for `batch` images that `device` is to have; what it holds then is not specified.
+    pub fn new(batch: usize, height: usize, width: usize, device: &Device) -> Self {
+        let pixels = room([batch, height, width, 3].map(|n| n as i64).as_slice(), Kind::Float, place(device));
+        Self { pixels, device: device.clone() }
     }
 
     /// `[batch, height, width, 3]`
@@ -22,18 +31,38 @@ impl Staging {
         unsafe { std::slice::from_raw_parts_mut(self.pixels.data_ptr().cast(), self.pixels.numel()) }
     }
 
-    /// `[batch, 3, height, width]` on `device`, channels last. A GPU copies from pinned memory while this thread goes on;
-    /// libtorch keeps that memory until it has.
-    pub fn into_tensor(self, device: &Device) -> Tensor<4> {
-        let place = raw(&Tensor::<1>::empty([1], device)).device();
-        let pixels = if place.is_cuda() {
-            self.pixels.pin_memory(place).to_device_(place, tch::Kind::Float, true, false)
-        } else {
-            self.pixels
-        };
-        let images = from_raw(pixels.permute([0, 3, 1, 2]));
-        if device.is_autodiff() { Tensor::from_inner(images) } else { images }
+    /// `[batch, 3, height, width]`, channels last.
+    pub fn into_tensor(self) -> Tensor<4> {
+        let images = from_raw(moved(self.pixels, place(&self.device)).permute([0, 3, 1, 2]));
+        if self.device.is_autodiff() { Tensor::from_inner(images) } else { images }
     }
+}
+
+/// Integers, such as labels, on a device.
+pub fn integers(values: &[i32], device: &Device) -> Tensor<1, Int> {
+    let mut staged = room(&[values.len() as i64], Kind::Int64, place(device));
+    staged.copy_(&tch::Tensor::from_slice(values));
+    Tensor::from_primitive::<LibTorch>(TchTensor::new(moved(staged, place(device))))
+}
+
+fn place(device: &Device) -> tch::Device {
+    raw(&Tensor::<1>::empty([1], device)).device()
+}
+
+/// Memory on the processor, from which `place` can copy.
+fn room(shape: &[i64], kind: Kind, place: tch::Device) -> tch::Tensor {
+    if !place.is_cuda() {
+        return tch::Tensor::empty(shape, (kind, tch::Device::Cpu));
+    }
+    let bytes = shape.iter().product::<i64>() * kind.elt_size_in_bytes() as i64;
+    let mut out = null_mut();
+    // Safety: the pointer is valid for the call, and the result is owned here.
+    ffi::check(unsafe { ffi::pretext_pinned(bytes, &mut out) });
+    ffi::own(out).view_dtype(kind).view(shape)
+}
+
+fn moved(staged: tch::Tensor, place: tch::Device) -> tch::Tensor {
+    if place.is_cuda() { staged.to_device_(place, staged.kind(), true, false) } else { staged }
 }
 
 #[cfg(test)]
@@ -44,13 +73,19 @@ mod tests {
     fn a_tensor_is_the_memory_it_was_made_in() {
         let device = crate::nn::device("cpu").unwrap();
         for device in [device.clone(), device.autodiff()] {
-            let mut staging = Staging::new(2, 4, 5);
+            let mut staging = Staging::new(2, 4, 5, &device);
             staging.values().iter_mut().enumerate().for_each(|(i, value)| *value = i as f32);
             let memory = staging.values().as_ptr();
-            let tensor = staging.into_tensor(&device);
+            let tensor = staging.into_tensor();
             assert_eq!((tensor.dims(), tensor.is_autodiff()), ([2, 3, 4, 5], device.is_autodiff()));
             assert_eq!(raw(&tensor).data_ptr().cast_const().cast(), memory);
             assert_eq!(tensor.slice([1..2, 2..3, 3..4, 1..2]).into_scalar::<f32>(), (60 + (3 * 5 + 1) * 3 + 2) as f32);
         }
+    }
+
+    #[test]
+    fn integers_are_those_that_were_given() {
+        let device = crate::nn::device("cpu").unwrap();
+        assert_eq!(integers(&[7, 0, -3], &device).into_data().iter::<i64>().collect::<Vec<_>>(), [7, 0, -3]);
     }
 }

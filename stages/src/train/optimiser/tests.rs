@@ -144,6 +144,7 @@ fn configurations() -> Vec<OptimiserConfig> {
         // No gradient here is as long as that.
         OptimiserConfig { clip_norm: 100.0, ..sgd() },
         OptimiserConfig { accumulate: 3, clip_norm: 0.5, ..sgd() },
+        OptimiserConfig { momentum: 0.0, ..sgd() },
         adamw(),
         // Its own.
         OptimiserConfig { weight_decay: None, ..adamw() },
@@ -153,6 +154,7 @@ fn configurations() -> Vec<OptimiserConfig> {
         // A trust so large that the rate is clipped to that of sgd.
         OptimiserConfig { clip_rate: true, trust: 10.0, ..lars() },
         OptimiserConfig { weight_decay: Some(0.0), nesterov: true, ..lars() },
+        OptimiserConfig { momentum: 0.0, ..lars() },
         OptimiserConfig { exclude: Exclude::Nothing, clip_norm: 0.5, accumulate: 2, ..lars() },
     ]
 }
