@@ -228,6 +228,8 @@ fn what_follows_from_another_parameter_counts_as_if_it_were_written() {
         assert_eq!(node(written).keyed_params, adamw.keyed_params, "{written}");
     }
     assert_ne!(node("{ kind: adamw, lr: 0.06 }").keyed_params, adamw.keyed_params);
+    let error = parse("recipe.yaml", &text.replace("epochs: 5", "optimiser: 3"), &catalogue).unwrap_err().to_string();
+    assert!(error.contains("`optimiser` has a map"), "{error}");
 }
 
 #[test]

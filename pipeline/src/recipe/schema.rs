@@ -43,11 +43,12 @@ pub fn typed_map(schema: &Value, given: &Tree, owner: &str, problems: &mut Vec<P
 /// setting, and one key.
 fn by_sibling(schema: &Value, mut values: Map<String, Value>) -> Map<String, Value> {
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        if values[name] != default(property) {
+        // There is none where something else than a map was written.
+        if values.get(name) != Some(&default(property)) {
             continue;
         }
         for (sibling, own) in property["x-default-by"].as_object().into_iter().flatten() {
-            if let Some(own) = values[sibling].as_str().and_then(|choice| own.get(choice)) {
+            if let Some(own) = values.get(sibling).and_then(Value::as_str).and_then(|choice| own.get(choice)) {
                 values[name] = canonical(property, own);
             }
         }
