@@ -38,7 +38,7 @@ device = os.environ.get("PRETEXT_BENCH_DEVICE", "cpu")
 model = make(network, size).to(device, memory_format=torch.channels_last)
 images = torch.randn(batch, 3, size, size).to(device, memory_format=torch.channels_last)
 labels = torch.randint(0, 10, (batch,)).to(device)
-optimiser = torch.optim.SGD(model.parameters(), lr=1e-6, momentum=0.9, weight_decay=5e-4)
+optimiser = torch.optim.SGD(model.parameters(), lr=2e-7, momentum=0.9, weight_decay=5e-4)
 
 
 def step():

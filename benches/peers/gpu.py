@@ -59,7 +59,7 @@ class Training:
         self.flops = self.count()
         self.model = torch.compile(self.network) if ask["compiled"] else self.network
         fused = kind == "cuda"
-        self.optimiser = torch.optim.SGD(self.network.parameters(), lr=1e-6, momentum=0.9, weight_decay=5e-4, fused=fused)
+        self.optimiser = torch.optim.SGD(self.network.parameters(), lr=2e-7, momentum=0.9, weight_decay=5e-4, fused=fused)
         for _ in range(ask["warm_up"]):
             self.loss = self.step()
         self.steps = ask["steps"]

@@ -100,7 +100,7 @@ struct Measured {
 impl Case<'_> {
     fn measure(&self, peer: &mut Peer) -> Result<Measured> {
         let Network { name, kind, size, batch } = *self.network;
-        let (size, batch, steps, rounds) = if on_gpu() { (size, batch, 20, 3) } else { (16, 4, 2, 1) };
+        let (size, batch, steps, rounds) = if on_gpu() { (size, batch, 20, 3) } else { (size.min(32), 8, 1, 1) };
         let bfloat16 = self.precision == "bfloat16";
         let device = nn::device(&device_name())?;
         let mut ours = Training::new(&Task { kind, size, batch, bfloat16 })?;
