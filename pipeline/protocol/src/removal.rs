@@ -120,7 +120,7 @@ mod tests {
                     assert_eq!(files.into_iter().filter(left).collect::<Vec<_>>(), [".nfs0001", "inner/.nfs0002"]);
                     assert!(!folder.join("other").exists());
                 }
-                _ => assert!(files.iter().all(|file| left(&file)), "{number}"),
+                _ => assert!(files.iter().all(left), "{number}"),
             }
         }
     }

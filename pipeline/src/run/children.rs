@@ -105,6 +105,9 @@ mod tests {
     use super::*;
     use std::process::{Command, Stdio};
 
+    /// Tells of each child, and whether it could look.
+    type Look<'a> = &'a dyn Fn(&mut dyn FnMut(pid_t)) -> bool;
+
     #[test]
     fn children_are_known_with_and_without_the_kernels_list() {
         let mut shell = Command::new("sh");
@@ -113,7 +116,7 @@ mod tests {
         let mut line = String::new();
         std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.as_mut().unwrap()), &mut line).unwrap();
         let (own, grandchild) = (child.id() as pid_t, line.trim().parse().unwrap());
-        let looks: [&dyn Fn(&mut dyn FnMut(pid_t)) -> bool; 3] =
+        let looks: [Look; 3] =
             [&|on| each(LIST, on), &|on| each(c"/proc/thread-self/no-such-list", on), &|on| each_by_parent(on)];
         for look in looks {
             let mut found = vec![];
