@@ -125,6 +125,10 @@ fn what_cannot_be_fine_tuned_is_refused() {
     let pixels = Place::new("pretrain/pixels");
     assert!(refused(&pixels, json!({})).contains("raw pixels have no weights to train"));
     let place = Place::new("pretrain/random");
+    assert_eq!(
+        refused(&place, json!({ "layers": 9 })),
+        "layers is 9, and this encoder has 4: write a number up to that, or null for all"
+    );
     tiny::change_manifest(&place.at("data"), |manifest| manifest.classes.truncate(1));
     assert!(refused(&place, json!({})).starts_with("the images have no labels (all are of one class)"));
     let without_test = |data: &Path| {

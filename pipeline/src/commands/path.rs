@@ -30,14 +30,18 @@ pub(super) fn path(args: &PathArgs) -> Result<ExitCode> {
     let mut text = String::new();
     for index in nodes {
         let node = &planned.recipe.graph[index];
-        let result = match &planned.statuses[index.index()] {
-            Status::Hit { result, .. } => result,
+        let (key, result) = match &planned.statuses[index.index()] {
+            Status::Hit { key, result } => (key, result),
             Status::Run { reasons, .. } => {
                 bail!("{} has no result: {}", node.id, sentence(reasons, Some(&node.kind)))
             }
             Status::Open { waits_for } => bail!("{} has no result: it waits for {waits_for}", node.id),
             Status::Unchecked => bail!("{} has no result: its worker is not allowed yet", node.id),
         };
+        if result.artifacts.is_empty() {
+            let side = planned.view.store().result_folder(key).join("side");
+            bail!("{} gives no output; its pictures and curves are in {}", node.id, side.display());
+        }
         if let Some(output) = output.filter(|output| !result.artifacts.contains_key(*output)) {
             let names = result.artifacts.keys().map(String::as_str);
             bail!("{} has no output `{output}`; {}", node.id, nearest(output, names));

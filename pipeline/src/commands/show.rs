@@ -46,7 +46,8 @@ fn page(planned: &Planned, index: NodeIndex) -> Result<String> {
     if let Status::Hit { key, result } = status {
         section(&mut text, "measurements", measurements(node, result));
         section(&mut text, "artifacts", artifacts(planned.view.store(), result)?);
-        section(&mut text, "side files", files(&planned.view.store().result_folder(key).join("side"), "")?);
+        let side = planned.view.store().result_folder(key).join("side");
+        section(&mut text, &format!("side files, in {}", side.display()), files(&side, "")?);
         let made = planned.view.store().provenance(key);
         let notes = made.iter().flat_map(|made| &made.notes).flat_map(|note| note.lines());
         section(&mut text, "notes", notes.map(|line| (line.to_owned(), String::new())).collect());
@@ -86,7 +87,7 @@ fn leaves(params: &Map<String, Value>, schema: &Value, prefix: &str, ignored: bo
             leaves(inner, property, &format!("{prefix}{name}."), ignored, rows);
             continue;
         }
-        let default = schema::default(property);
+        let default = schema::default_beside(property, params);
         let note = match (ignored, *value == default || default.is_null()) {
             (true, _) => "   (ignored by this kind)".to_owned(),
             (false, true) => String::new(),

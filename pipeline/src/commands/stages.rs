@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 #[derive(Debug, Args)]
 pub(super) struct StagesArgs {
-    /// A kind, as recipes name it: pretrain/simclr
+    /// A kind, as recipes name it: pretrain/simclr; or a family: pretrain
     kind: Option<String>,
     #[command(flatten)]
     places: Places,
@@ -23,7 +23,14 @@ pub(super) fn stages(args: &StagesArgs) -> Result<ExitCode> {
         None => listing(&catalogue),
         Some(name) => match catalogue.kind(name) {
             Some(kind) => page(kind),
+            None if catalogue.kinds.iter().any(|kind| kind.family() == name) => {
+                catalogue.kinds.retain(|kind| kind.family() == name);
+                listing(&catalogue)
+            }
             None => {
+                if let Some(kind) = catalogue.kinds.iter().find(|kind| kind.name.ends_with(&format!("/{name}"))) {
+                    bail!("there is no kind `{name}`; did you mean `{}`?", kind.name);
+                }
                 let names = catalogue.kinds.iter().map(|kind| kind.name.as_str());
                 bail!("there is no kind `{name}`; {}", nearest_and(name, names, "`pretext stages` lists all"));
             }

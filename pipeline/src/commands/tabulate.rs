@@ -126,7 +126,8 @@ pub(super) fn tabulate(recipe: &Recipe, results: &Results, store: &Store, folder
         Some((node.id.clone(), finished))
     });
     let tables = tables(recipe, &numerics(recipe), &finished.collect(), &results.failed)?;
-    let shown = tables.terminal(&folders.own.to_string_lossy(), super::terminal_width());
+    let written = folders.own.to_string_lossy();
+    let shown = tables.terminal((results.missing == 0).then_some(&*written), super::terminal_width());
     if let (1.., Some(folder)) = (results.missing, &folders.published) {
         bail!("{}, and nothing was published to {}", partial(results, &folders.own), folder.display());
     }

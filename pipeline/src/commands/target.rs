@@ -3,7 +3,7 @@
 use super::source::{Planned, Source};
 use crate::ids::NodeId;
 use crate::plan::{Graph, NodePattern};
-use crate::recipe::nearest;
+use crate::recipe::{nearest, nearest_or};
 use crate::store::{LatestNode, RunRecord};
 use crate::text::count;
 use anyhow::{Result, anyhow, bail};
@@ -73,14 +73,24 @@ pub(super) fn nodes(graph: &Graph, pattern: &NodePattern, recipe: &str) -> Resul
     let pattern = &spelt_as(pattern, graph.node_weights().map(|node| &node.id))?;
     let meant: Vec<NodeIndex> = graph.node_indices().filter(|index| pattern.matches(&graph[*index].id)).collect();
     if meant.is_empty() {
-        let word = pattern.to_string();
-        let names: BTreeSet<&str> = match word.contains('[') {
-            true => graph.node_weights().map(|node| &*node.id.0).collect(),
-            false => graph.node_weights().map(|node| &*node.stage).collect(),
-        };
-        bail!("{recipe} has no stage `{pattern}`; {}", nearest(&word, names));
+        bail!(
+            "{recipe} has no stage `{pattern}`; {}",
+            near(&pattern.to_string(), graph.node_weights().map(|node| &node.id))
+        );
     }
     Ok(meant)
+}
+
+/// What may have been meant: by its stage's name, and where that is right by a stage's place.
+fn near<'a>(word: &str, nodes: impl Iterator<Item = &'a NodeId>) -> String {
+    let stage_of = |name: &'a str| name.split('[').next().unwrap_or_default();
+    let all: BTreeSet<&str> = nodes.map(|node| &*node.0).collect();
+    let stage = word.split('[').next().unwrap_or_default();
+    let same: Vec<&str> = all.iter().copied().filter(|name| stage_of(name) == stage).collect();
+    match same.first() {
+        None => nearest(stage, all.into_iter().map(stage_of).collect::<BTreeSet<_>>()),
+        Some(first) => nearest_or(word, same.iter().copied(), &format!("`{stage}` has stages such as '{first}'")),
+    }
 }
 
 /// Some nodes, and all that they need.
@@ -107,10 +117,9 @@ fn recipe_with(records: &[LatestNode], runs: &[RunRecord], pattern: &NodePattern
     let how = format!("name its file: RECIPE.yaml '{pattern}'");
     let mut recipes = recipes.into_iter();
     let (Some(recipe), further) = (recipes.next(), recipes.collect::<Vec<_>>()) else {
-        let names: BTreeSet<&str> = records.iter().map(|record| record.node.0.as_ref()).collect();
         bail!(
             "no recipe that ran in this store has a stage `{pattern}` ({}); for one that has not run {how}",
-            nearest(&pattern.to_string(), names)
+            near(&pattern.to_string(), records.iter().map(|record| &record.node))
         );
     };
     if !further.is_empty() {

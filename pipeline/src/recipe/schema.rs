@@ -47,13 +47,16 @@ fn by_sibling(schema: &Value, mut values: Map<String, Value>) -> Map<String, Val
         if values.get(name) != Some(&default(property)) {
             continue;
         }
-        for (sibling, own) in property["x-default-by"].as_object().into_iter().flatten() {
-            if let Some(own) = values.get(sibling).and_then(Value::as_str).and_then(|choice| own.get(choice)) {
-                values[name] = canonical(property, own);
-            }
-        }
+        values[name] = default_beside(property, &values);
     }
     values
+}
+
+/// What holds where nothing is said of a parameter, beside the others of its map.
+pub fn default_beside(schema: &Value, others: &Map<String, Value>) -> Value {
+    let own = schema["x-default-by"].as_object().into_iter().flatten();
+    let own = own.filter_map(|(sibling, own)| own.get(others.get(sibling)?.as_str()?)).next();
+    own.map_or_else(|| default(schema), |own| canonical(schema, own))
 }
 
 fn unknown(found: &Name, properties: &Map<String, Value>, owner: &str) -> Problem {
@@ -72,7 +75,10 @@ fn unknown(found: &Name, properties: &Map<String, Value>, owner: &str) -> Proble
 /// What holds where nothing is said.
 pub fn default(schema: &Value) -> Value {
     match schema["properties"].as_object() {
-        Some(properties) => properties.iter().map(|(name, property)| (name.clone(), default(property))).collect(),
+        Some(properties) => {
+            let values = properties.iter().map(|(name, property)| (name.clone(), default(property))).collect();
+            Value::Object(by_sibling(schema, values))
+        }
         None => canonical(schema, &schema["default"]),
     }
 }

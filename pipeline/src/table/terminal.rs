@@ -17,7 +17,7 @@ const INDENT: &str = "  ";
 /// One table, with what each row cost. `dir` is where its files are, as the person would type it. Of a table that is
 /// wider than `width` the columns that are too many stand beneath, beside the rows' names again. `told`: the failures that the
 /// tables before it have told.
-pub(super) fn page(table: &Table, dir: &str, width: Option<usize>, told: &mut HashSet<NodeId>) -> String {
+pub(super) fn page(table: &Table, dir: Option<&str>, width: Option<usize>, told: &mut HashSet<NodeId>) -> String {
     let title = table.title.clone().into_iter();
     let heading = Some(wording::heading(table)).filter(|heading| !heading.is_empty());
     let heading = title.chain(heading).collect::<Vec<_>>().join(": ");
@@ -32,7 +32,7 @@ pub(super) fn page(table: &Table, dir: &str, width: Option<usize>, told: &mut Ha
 }
 
 /// Why values are missing. The page lists every reason; here a run that failed as a whole leaves room for the table.
-fn gaps(table: &Table, dir: &str, told: &mut HashSet<NodeId>) -> Vec<String> {
+fn gaps(table: &Table, dir: Option<&str>, told: &mut HashSet<NodeId>) -> Vec<String> {
     let line = |gap: &Gap| match &gap.again {
         Some((node, again)) if !told.insert(node.clone()) => format!("  {again}"),
         _ => format!("  {}", gap.line),
@@ -40,7 +40,10 @@ fn gaps(table: &Table, dir: &str, told: &mut HashSet<NodeId>) -> Vec<String> {
     let shown = table.gaps.iter().take(GAPS_SHOWN).map(line);
     let heading = (!table.gaps.is_empty()).then(|| "missing:".to_owned());
     let more = table.gaps.len().saturating_sub(GAPS_SHOWN);
-    let rest = (more > 0).then(|| format!("  and {more} more: see {dir}/{}.md", table.name));
+    let rest = (more > 0).then(|| match dir {
+        Some(dir) => format!("  and {more} more: see {dir}/{}.md", table.name),
+        None => format!("  and {more} more"),
+    });
     heading.into_iter().chain(shown).chain(rest).collect()
 }
 
@@ -91,13 +94,13 @@ fn published(table: &Table, at: usize) -> Vec<String> {
 }
 
 /// What was chosen for the rows, what the costs are costs of, where the whole table is.
-fn footer(table: &Table, dir: &str) -> Vec<String> {
+fn footer(table: &Table, dir: Option<&str>) -> Vec<String> {
     let chosen = table.settings.iter().filter(|stage| !stage.chosen.is_empty()).map(|stage| {
         let chosen = stage.chosen.iter().map(|(name, value)| format!("{name} {value}"));
         format!("{}: {}", stage.stage, chosen.collect::<Vec<_>>().join(", "))
     });
-    let files = format!("full table: {dir}/{}.{{csv,md}}", table.name);
-    vec![cost(table), chosen.chain([files]).collect::<Vec<_>>().join(" · ")]
+    let files = dir.map(|dir| format!("full table: {dir}/{}.{{csv,md}}", table.name));
+    vec![cost(table), chosen.chain(files).collect::<Vec<_>>().join(" · ")]
 }
 
 fn cost(table: &Table) -> String {

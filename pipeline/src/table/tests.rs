@@ -49,7 +49,7 @@ fn a_whole_recipe() {
         let text = text.replace(env!("CARGO_PKG_VERSION"), "VERSION");
         assert_is_file(&format!("whole/{name}"), &text);
     }
-    assert_is_file("whole/terminal.txt", &sample.tabulate().terminal("out/small-labels", None));
+    assert_is_file("whole/terminal.txt", &sample.tabulate().terminal(Some("out/small-labels"), None));
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn failed_missing_and_excluded_nodes_leave_gaps_with_their_reasons() {
     sample.forget_measurements("probe[method=supervised,seed=0]", "accuracy");
     sample.exclude(|node| node.stage == "finetune" && node.id.0.contains("supervised"));
     let tables = sample.tabulate();
-    assert_is_file("gaps/terminal.txt", &tables.terminal("out/small-labels", None));
+    assert_is_file("gaps/terminal.txt", &tables.terminal(Some("out/small-labels"), None));
     for (name, text) in
         published(&sample).into_iter().filter(|(name, _)| name.starts_with("both") || name == "costs.csv")
     {
@@ -217,14 +217,14 @@ fn durations_and_counts_of_threads_are_short() {
 #[test]
 fn a_table_wider_than_the_terminal_is_folded() {
     let tables = Sample::whole().tabulate();
-    assert_is_file("whole/narrow.txt", &tables.terminal("out/small-labels", Some(40)));
+    assert_is_file("whole/narrow.txt", &tables.terminal(Some("out/small-labels"), Some(40)));
     let widest = |width| {
-        let page = tables.terminal("out/small-labels", Some(width));
+        let page = tables.terminal(Some("out/small-labels"), Some(width));
         let rows = page.lines().filter(|line| line.starts_with("  "));
         rows.map(|line| line.chars().count()).max().unwrap()
     };
     assert!((40..65).all(|width| widest(width) <= width));
-    assert_eq!(tables.terminal("out/small-labels", Some(66)), tables.terminal("out/small-labels", None));
+    assert_eq!(tables.terminal(Some("out/small-labels"), Some(66)), tables.terminal(Some("out/small-labels"), None));
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub struct Tables {
 impl Tables {
     /// What the run prints at its end. `dir` is where [`Tables::write_all`] wrote, as the person would type it;
     /// `width` how wide the terminal is, where it is one.
-    pub fn terminal(&self, dir: &str, width: Option<usize>) -> String {
+    pub fn terminal(&self, dir: Option<&str>, width: Option<usize>) -> String {
         let mut told = HashSet::new();
         let pages = self.tables.iter().map(|table| terminal::page(table, dir, width, &mut told));
         pages.collect::<Vec<_>>().join("\n")

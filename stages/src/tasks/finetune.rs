@@ -31,7 +31,8 @@ pub struct Params {
     #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     fraction: f64,
     /// how many of the encoder's layers, from its end, are trained: stages of a ResNet with the stem as the first, blocks of a
-    /// transformer with its patches as the first, convolutions of conv4. null: all; 0: the classifier only
+    /// transformer with its patches as the first, convolutions of conv4 (4 of resnet20, 5 of the other ResNets, 13 of vit_tiny, 4 of
+    /// conv4). null: all; 0: the classifier only
     #[schemars(range(min = 0), extend("x-unit" = "layers"))]
     layers: Option<u32>,
     /// whether the scales and shifts of batch and layer norms are trained where the rest is fixed
@@ -47,7 +48,7 @@ pub struct Params {
     #[schemars(range(min = 2), extend("x-unit" = "images"))]
     batch: u32,
     pub optimiser: OptimiserConfig,
-    /// as of `pretrain/*`
+    /// in which the encoder is trained: float32, tf32 (a GPU's float32 with 10 bits of precision in products) or bfloat16
     pub precision: Precision,
     /// whether a class counts in the loss the more, the fewer images with labels it has
     class_weights: bool,
@@ -101,7 +102,7 @@ impl Stage for Finetune {
                 name: "labels",
                 splits: &[],
                 unit: "",
-                setting: true,
+                setting: false,
                 doc: "training images whose labels were used",
             },
         ],
@@ -130,8 +131,12 @@ impl Stage for Finetune {
         let view = policy.size(0, size);
         config.check([size.height, size.width])?;
         config.check([view.height, view.width])?;
-        let layers = encoder.depth();
-        let trained = params.layers.map_or(layers, |asked| (asked as usize).min(layers));
+        let depth = encoder.depth();
+        let trained = params.layers.map_or(depth, |layers| layers as usize);
+        ensure!(
+            trained <= depth,
+            "layers is {trained}, and this encoder has {depth}: write a number up to that, or null for all"
+        );
         let encoder = encoder.frozen_but(trained, params.norms);
 
         let images = labelled(&data, &params)?;

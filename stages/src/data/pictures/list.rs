@@ -47,6 +47,9 @@ pub fn list(root: &Path) -> Result<Listing> {
 /// `above`: the folders that this one lies in, without links.
 fn walk(root: &Path, inside: &Path, above: &mut Vec<PathBuf>, found: &mut Listing) -> Result<()> {
     let folder = root.join(inside);
+    if folder.is_file() {
+        bail!("{} is a file: a folder of pictures is expected", folder.display());
+    }
     let cannot_read = || format!("cannot read the folder {}", folder.display());
     let real = folder.canonicalize().with_context(cannot_read)?;
     if above.contains(&real) {
