@@ -144,7 +144,7 @@ fn a_run_can_be_of_a_part_and_again_and_with_other_parameters() {
         "{error}"
     );
     let error = place.error(&["run", "sweep.yaml", "--only", "sum[value=3]"]);
-    assert!(error.starts_with("error: sweep.yaml has no stage `sum[value=3]`; there is: number["), "{error}");
+    assert!(error.starts_with("error: sweep.yaml has no stage `sum[value=3]`; there is: sum[value=1,"), "{error}");
 }
 
 /// With `...` for what differs between machines.

@@ -3,7 +3,7 @@
 use super::source::{Planned, Source};
 use crate::ids::NodeId;
 use crate::plan::{Graph, NodePattern};
-use crate::recipe::{nearest, nearest_or};
+use crate::recipe::nearest;
 use crate::store::{LatestNode, RunRecord};
 use crate::text::count;
 use anyhow::{Result, anyhow, bail};
@@ -81,15 +81,19 @@ pub(super) fn nodes(graph: &Graph, pattern: &NodePattern, recipe: &str) -> Resul
     Ok(meant)
 }
 
-/// What may have been meant: by its stage's name, and where that is right by a stage's place.
+/// What may have been meant: a name that is near, or else a stage whose name is, or else what there is of the stage.
 fn near<'a>(word: &str, nodes: impl Iterator<Item = &'a NodeId>) -> String {
     let stage_of = |name: &'a str| name.split('[').next().unwrap_or_default();
     let all: BTreeSet<&str> = nodes.map(|node| &*node.0).collect();
-    let stage = word.split('[').next().unwrap_or_default();
+    let (stage, whole) = (word.split('[').next().unwrap_or_default(), nearest(word, all.iter().copied()));
     let same: Vec<&str> = all.iter().copied().filter(|name| stage_of(name) == stage).collect();
-    match same.first() {
-        None => nearest(stage, all.into_iter().map(stage_of).collect::<BTreeSet<_>>()),
-        Some(first) => nearest_or(word, same.iter().copied(), &format!("`{stage}` has stages such as '{first}'")),
+    match (word.contains('[') && whole.ends_with('?'), same.as_slice()) {
+        (true, _) => whole,
+        (false, []) => nearest(stage, all.into_iter().map(stage_of).collect::<BTreeSet<_>>()),
+        (false, [first, ..]) if same.len() > 12 => {
+            format!("there are {} of `{stage}`, such as '{first}'", count(same.len() as u64))
+        }
+        (false, _) => nearest(word, same),
     }
 }
 

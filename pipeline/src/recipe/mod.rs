@@ -45,7 +45,7 @@ mod zips;
 pub use contents::Contents;
 pub use json_schema::json_schema;
 pub use paths::DigestAt;
-pub use problem::{Problem, RecipeErrors, nearest, nearest_and, nearest_or};
+pub use problem::{Problem, RecipeErrors, nearest, nearest_and};
 pub(crate) use scalar::spelling_of_number;
 pub use tables::*;
 
