@@ -28,8 +28,10 @@ pub(super) fn stages(args: &StagesArgs) -> Result<ExitCode> {
                 listing(&catalogue)
             }
             None => {
-                if let Some(kind) = catalogue.kinds.iter().find(|kind| kind.name.ends_with(&format!("/{name}"))) {
-                    bail!("there is no kind `{name}`; did you mean `{}`?", kind.name);
+                let same = catalogue.kinds.iter().filter(|kind| kind.name.ends_with(&format!("/{name}")));
+                let same: Vec<String> = same.map(|kind| format!("`{}`", kind.name)).collect();
+                if !same.is_empty() {
+                    bail!("there is no kind `{name}`; did you mean {}?", same.join(" or "));
                 }
                 let names = catalogue.kinds.iter().map(|kind| kind.name.as_str());
                 bail!("there is no kind `{name}`; {}", nearest_and(name, names, "`pretext stages` lists all"));

@@ -75,8 +75,8 @@ impl Stage for Folder {
     type Params = Params;
     const ABOUT: About = About {
         name: "data/folder",
-        // 2: other draws, pictures turned as EXIF says, a summary.
-        version: 2,
+        // 2: other draws, pictures turned as EXIF says, a summary. 3: trainval is a split.
+        version: 3,
         summary: "A folder of one's own pictures, a sub-folder for each class",
         docs: "The layout of torchvision's ImageFolder: the folders at the top are the classes, and whatever lies beneath \
                one is of its class. Where they are named like splits (train, training; val, valid, validation, dev; test, \

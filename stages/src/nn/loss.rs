@@ -42,6 +42,18 @@ mod tests {
     }
 
     #[test]
+    fn images_count_by_their_weights() {
+        let device = crate::nn::device("cpu").unwrap();
+        let logits = Tensor::<2>::from_floats([[1.0, 0.0], [0.0, 3.0], [2.0, 0.0]], &device);
+        let entropies =
+            [(1.0f64 + (-1.0f64).exp()).ln(), (1.0f64 + 3.0f64.exp()).ln(), (1.0f64 + (-2.0f64).exp()).ln()];
+        let classes = Tensor::from_ints([0, 0, 0], &device);
+        let weights = Tensor::<1>::from_floats([1.0, 0.5, 0.0], &device);
+        let found = f64::from(weighted_cross_entropy(logits, classes, weights).into_scalar::<f32>());
+        assert!((found - (entropies[0] + 0.5 * entropies[1]) / 1.5).abs() < 1e-6, "{found}");
+    }
+
+    #[test]
     fn huge_logits_have_a_finite_entropy() {
         let device = crate::nn::device("cpu").unwrap();
         let entropy = |class: i64| {

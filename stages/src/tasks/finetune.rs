@@ -17,7 +17,6 @@ use crate::stage::{About, DATA, MeasureAbout, PortAbout, Stage};
 use crate::train::{At, Objective, OptimiserConfig, Rates, Term, Training, fit};
 use anyhow::{Result, ensure};
 use burn::module::Module;
-use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,8 +25,8 @@ pub struct Finetune;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Params {
-    /// share of the training images whose labels are used, the same number of each class as far as it goes and one at least; at one
-    /// seed the same images for every encoder
+    /// share of the training images whose labels are used, of each class in proportion and one at least; at one seed the same images
+    /// for every encoder
     #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     fraction: f64,
     /// how many of the encoder's layers, from its end, are trained: stages of a ResNet with the stem as the first, blocks of a
@@ -117,6 +116,7 @@ impl Stage for Finetune {
             "the images have no labels (all are of one class), and fine-tuning tells classes apart: use a data set with a folder for \
              each class"
         );
+        ensure!(data.len(Split::Train) > 0, "the data set has no training images");
         for split in [Split::Validation, Split::Test] {
             ensure!(data.len(split) > 0, "the data set has no {} images to judge by", split.name());
         }
@@ -164,6 +164,8 @@ impl Stage for Finetune {
         training.check()?;
         params.precision.prepare(context.device_name());
         fit(&encoder, &mut objective, &training, context)?;
+        // What it is worth is looked at in float32, as everywhere.
+        ops::allow_tf32(false);
         for split in [Split::Validation, Split::Test] {
             let confusion = objective.evaluate(&data, split, &artifact, &encoder, context)?;
             accuracies::measure(context, split, &confusion);
@@ -213,7 +215,7 @@ impl Objective for Classification {
         let [images] = batch.into_views();
         let device = images.device().inner();
         let logits = self.classifier.forward(encoder.forward(images, self.mode), Mode::Train); // [batch, classes]
-        let weights = Tensor::<1>::from_floats(weights.as_slice(), &device);
+        let weights = ops::floats(&weights, &device);
         Term::alone(weighted_cross_entropy(logits, labels, weights))
     }
 }

@@ -58,6 +58,9 @@ impl<'a> Learner<'a> {
             name => (format!("the term {name} of the loss"), ops::raw(&term.value)),
         };
         show(terms.iter().map(named).collect());
+        if terms.len() > 1 {
+            show(vec![("the loss".to_owned(), ops::raw(&Term::sum(&terms)))]);
+        }
         self.add_gradients(&terms);
         let gradient = |(name, tensor): (String, _)| {
             Some((format!("the gradient of {}", name.strip_prefix("gradient.")?), tensor))

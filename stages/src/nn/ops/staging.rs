@@ -45,6 +45,13 @@ pub fn integers(values: &[i32], device: &Device) -> Tensor<1, Int> {
     Tensor::from_primitive::<LibTorch>(TchTensor::new(moved(staged, place(device))))
 }
 
+/// Numbers, such as weights of images, on a device.
+pub fn floats(values: &[f32], device: &Device) -> Tensor<1> {
+    let mut staged = room(&[values.len() as i64], Kind::Float, place(device));
+    staged.copy_(&tch::Tensor::from_slice(values));
+    from_raw(moved(staged, place(device)))
+}
+
 fn place(device: &Device) -> tch::Device {
     raw(&Tensor::<1>::empty([1], device)).device()
 }
@@ -86,6 +93,7 @@ mod tests {
     #[test]
     fn integers_are_those_that_were_given() {
         let device = crate::nn::device("cpu").unwrap();
+        assert_eq!(floats(&[0.5, -2.0], &device).into_data().iter::<f32>().collect::<Vec<_>>(), [0.5, -2.0]);
         assert_eq!(integers(&[7, 0, -3], &device).into_data().iter::<i64>().collect::<Vec<_>>(), [7, 0, -3]);
     }
 }
