@@ -96,6 +96,14 @@ pub struct MeasureAbout {
 
 /// The dataset port of every stage that reads images.
 pub const DATA: PortAbout = PortAbout { name: "data", type_: "dataset", required: true, used: true, doc: "the images" };
+/// The port of every stage that trains.
+pub const VIEWS: PortAbout = PortAbout {
+    name: "views",
+    type_: "views",
+    required: false,
+    used: true,
+    doc: "what is done to an image before the network sees it",
+};
 
 pub fn describe<S: Stage>() -> StageKind {
     let about = S::ABOUT;

@@ -5,6 +5,7 @@ use super::{Image, Operation, Rgb8, operation, picture};
 use crate::context::Context;
 use crate::data;
 use crate::random::{Purpose, Rng};
+use crate::stage::VIEWS;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -39,6 +40,11 @@ impl Policy {
         let policy: Self = data::read_json(&path)?;
         policy.check().with_context(|| format!("{} cannot be carried out", path.display()))?;
         Ok(policy)
+    }
+
+    /// What is connected, or else the kind's own.
+    pub fn connected(context: &Context, own: Self) -> Result<Self> {
+        context.optional_input(VIEWS.name).map_or(Ok(own), Self::open)
     }
 
     /// Publishes the policy, with a picture of what it does beside the result.

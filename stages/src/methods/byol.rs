@@ -9,10 +9,10 @@ use crate::context::Context;
 use crate::nn::encoder::{DEVIATIONS, Encoder};
 use crate::nn::layers::Mode;
 use crate::nn::loss::l2_normalise;
-use crate::nn::state::{self, Part, Parts};
+use crate::nn::state::Part;
 use crate::nn::{Init, Mlp, Norms};
 use crate::stage::{About, Deviations, Stage};
-use crate::train::{At, Ema, Objective, Term, ema};
+use crate::train::{At, MomentumEncoder, Objective, Term, ema};
 use anyhow::Result;
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
@@ -80,9 +80,8 @@ impl Stage for Byol {
 struct Bootstrap {
     projector: Mlp,
     predictor: Mlp,
-    /// Target encoder and projector follow the online ones, without gradients.
-    target_encoder: Ema<Encoder>,
-    target_projector: Ema<Mlp>,
+    /// The target network.
+    target: MomentumEncoder,
     ema: f64,
 }
 
@@ -91,19 +90,7 @@ impl Bootstrap {
         let out = params.projector_out as usize;
         let projector = Mlp::new(init, &[encoder.features(), params.projector_hidden as usize, out], Norms::Hidden);
         let predictor = Mlp::new(init, &[out, params.predictor_hidden as usize, out], Norms::Hidden);
-        Self {
-            target_encoder: Ema::of(encoder),
-            target_projector: Ema::of(&projector),
-            projector,
-            predictor,
-            ema: params.ema,
-        }
-    }
-
-    /// `[batch, dim]`, no gradient.
-    fn target(&self, view: Tensor<4>) -> Tensor<2> {
-        let features = self.target_encoder.network().forward(view.inner(), Mode::Train);
-        Tensor::from_inner(self.target_projector.network().forward(features, Mode::Train))
+        Self { target: MomentumEncoder::of(encoder, &projector), projector, predictor, ema: params.ema }
     }
 }
 
@@ -123,21 +110,16 @@ impl Objective for Bootstrap {
             self.predictor.forward(projection, Mode::Train)
         };
         let [a, b] = batch.into_views();
-        let (target_of_a, target_of_b) = (self.target(a.clone()), self.target(b.clone()));
+        let [target_of_a, target_of_b] = [&a, &b].map(|view| Tensor::from_inner(self.target.project(view.clone())));
         Term::alone(regression(predict(a), target_of_b) + regression(predict(b), target_of_a))
     }
 
     fn after_step(&mut self, step: usize, steps: usize) {
-        let momentum = ema::momentum(step, steps + 1, self.ema);
-        self.target_encoder.update(momentum);
-        self.target_projector.update(momentum);
+        self.target.update(ema::momentum(step, steps + 1, self.ema));
     }
 
     fn buffers(&self) -> Vec<(String, tch::Tensor)> {
-        state::named(&Parts(vec![
-            ("target_encoder", self.target_encoder.network()),
-            ("target_projector", self.target_projector.network()),
-        ]))
+        self.target.buffers()
     }
 }
 
@@ -165,15 +147,15 @@ mod tests {
         let mut objective = Bootstrap::new(init, &online, &params);
         let trained = online.entries().into_iter().filter(|entry| entry.trained);
         trained.for_each(|mut entry| tch::no_grad(|| drop(entry.tensor.g_mul_scalar_(2.0))));
-        let first_weight = |network: &Encoder| {
-            let weight = state::named(network).swap_remove(0).1.flatten(0, -1);
+        let first_weight = |objective: &Bootstrap| {
+            let weight = objective.buffers().swap_remove(0).1.flatten(0, -1);
             weight.double_value(&[0])
         };
-        let before = first_weight(objective.target_encoder.network());
+        let before = first_weight(&objective);
         objective.after_step(9, 10);
         // Of ten steps the last is number 9, where tau is 1 - .004 (1 + cos(.9 pi)) / 2.
         let share = 0.004 * (1.0 + (0.9 * std::f64::consts::PI).cos()) / 2.0;
-        let moved = first_weight(objective.target_encoder.network()) / before - 1.0;
+        let moved = first_weight(&objective) / before - 1.0;
         assert!((moved / share - 1.0).abs() < 0.01 && moved > 0.0, "{moved} in place of {share}");
     }
 }

@@ -10,10 +10,10 @@ use crate::data::Split;
 use crate::nn::encoder::{DEVIATIONS, Encoder};
 use crate::nn::layers::Mode;
 use crate::nn::loss::{cross_entropy, l2_normalise};
-use crate::nn::state::{self, Part, Parts};
+use crate::nn::state::Part;
 use crate::nn::{Init, Mlp, Norms, ops};
 use crate::stage::{About, Deviations, Stage};
-use crate::train::{At, Ema, Objective, Term};
+use crate::train::{At, MomentumEncoder, Objective, Term};
 use anyhow::Result;
 use burn::tensor::{Int, Tensor};
 use schemars::JsonSchema;
@@ -89,9 +89,7 @@ impl Stage for MoCo {
 
 struct MomentumContrast {
     projector: Mlp,
-    /// The momentum encoder and its projector, without gradients.
-    momentum_encoder: Ema<Encoder>,
-    momentum_projector: Ema<Mlp>,
+    momentum_encoder: MomentumEncoder,
     /// `[queue, dim]`, the newest first.
     queue: Tensor<2>,
     ema: f64,
@@ -104,8 +102,7 @@ impl MomentumContrast {
         let widths = [encoder.features(), params.projector_hidden as usize, params.projector_out as usize];
         let projector = Mlp::new(init, &widths, Norms::None);
         Self {
-            momentum_encoder: Ema::of(encoder),
-            momentum_projector: Ema::of(&projector),
+            momentum_encoder: MomentumEncoder::of(encoder, &projector),
             projector,
             queue: init.normal([params.queue as usize, params.projector_out as usize]).inner(),
             ema: params.ema,
@@ -126,8 +123,7 @@ impl Objective for MomentumContrast {
     fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
         let [query_view, key_view] = batch.into_views();
         let q = self.projector.forward(encoder.forward(query_view, Mode::Train), Mode::Train); // [batch, dim]
-        let features = self.momentum_encoder.network().forward(key_view.inner(), Mode::Train);
-        let k = self.momentum_projector.network().forward(features, Mode::Train); // [batch, dim], no gradient
+        let k = self.momentum_encoder.project(key_view); // [batch, dim], no gradient
         let queue = self.queue.clone(); // [queue, dim]
         self.queue = enqueue(queue.clone(), k.clone());
         Term::alone(info_nce(q, Tensor::from_inner(k), Tensor::from_inner(queue), self.temperature))
@@ -135,16 +131,11 @@ impl Objective for MomentumContrast {
 
     fn after_step(&mut self, _step: usize, _steps: usize) {
         self.momentum_encoder.update(self.ema);
-        self.momentum_projector.update(self.ema);
     }
 
     fn buffers(&self) -> Vec<(String, tch::Tensor)> {
-        let slow = Parts(vec![
-            ("momentum_encoder", self.momentum_encoder.network()),
-            ("momentum_projector", self.momentum_projector.network()),
-        ]);
         let queue = ("queue".to_owned(), ops::raw(&self.queue));
-        state::named(&slow).into_iter().chain([queue]).collect()
+        self.momentum_encoder.buffers().into_iter().chain([queue]).collect()
     }
 }
 

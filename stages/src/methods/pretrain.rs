@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::data::{Dataset, Manifest, Split};
 use crate::nn::encoder::{Encoder, EncoderConfig};
 use crate::nn::{EncoderArtifact, Init};
-use crate::stage::{About, DATA, Deviations, MeasureAbout, OutputAbout, PortAbout};
+use crate::stage::{About, DATA, Deviations, MeasureAbout, OutputAbout, PortAbout, VIEWS};
 use crate::tasks::OnlineKnn;
 use crate::train::{Evaluation, Objective, OptimiserConfig, Rates, Training, fit};
 use anyhow::{Result, ensure};
@@ -105,13 +105,6 @@ pub const LARS: Deviations = Deviations {
 /// Ports and outputs of the family; what is used and what is ignored differs.
 pub const NEEDS: &[PortAbout] = &[DATA, VIEWS];
 pub const NEEDS_WITHOUT_VIEWS: &[PortAbout] = &[DATA, PortAbout { used: false, ..VIEWS }];
-const VIEWS: PortAbout = PortAbout {
-    name: "views",
-    type_: "views",
-    required: false,
-    used: true,
-    doc: "what is done to an image before the network sees it",
-};
 pub const FAMILY: About = About {
     needs: NEEDS,
     gives: &[OutputAbout { name: "encoder", type_: "encoder", doc: "the encoder after the last step" }],
@@ -137,11 +130,7 @@ impl Inputs {
     /// `fallback`: the policy when no views are connected.
     pub fn open(context: &Context, fallback: Policy) -> Result<Self> {
         let data = Dataset::open(context.input("data")?)?;
-        let policy = match context.optional_input("views") {
-            Some(folder) => Policy::open(folder)?,
-            None => fallback,
-        };
-        Ok(Self { data, policy })
+        Ok(Self { data, policy: Policy::connected(context, fallback)? })
     }
 }
 

@@ -13,7 +13,7 @@ use crate::nn::layers::Mode;
 use crate::nn::loss::weighted_cross_entropy;
 use crate::nn::state::Part;
 use crate::nn::{EncoderArtifact, Init, Mlp, Norms, ops};
-use crate::stage::{About, DATA, MeasureAbout, PortAbout, Stage};
+use crate::stage::{About, DATA, MeasureAbout, PortAbout, Stage, VIEWS};
 use crate::train::{At, Objective, OptimiserConfig, Rates, Term, Training, fit};
 use anyhow::{Result, ensure};
 use burn::module::Module;
@@ -85,13 +85,7 @@ impl Stage for Finetune {
         needs: &[
             DATA,
             PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "what is fine-tuned" },
-            PortAbout {
-                name: "views",
-                type_: "views",
-                required: false,
-                used: true,
-                doc: "what is done to an image before the network sees it",
-            },
+            VIEWS,
         ],
         measures: &[
             ACCURACY,
@@ -122,10 +116,7 @@ impl Stage for Finetune {
         }
         let (artifact, encoder) = EncoderArtifact::open_to_train(context.input("encoder")?, &context.device)?;
         let config = artifact.network.as_ref().expect("there is an encoder");
-        let policy = match context.optional_input("views") {
-            Some(folder) => Policy::open(folder)?,
-            None => StandardViews::default_policy(),
-        };
+        let policy = Policy::connected(context, StandardViews::default_policy())?;
         let size = Size { height: data.manifest.height, width: data.manifest.width };
         policy.check_on(1, size)?;
         let view = policy.size(0, size);

@@ -2,8 +2,10 @@
 //! arXiv:1911.05722, eq. 2), the target network of BYOL (Grill et al. 2020, arXiv:2006.07733, eq. 1).
 
 use super::schedule::cosine;
-use crate::nn::ops;
-use crate::nn::state::Part;
+use crate::nn::encoder::Encoder;
+use crate::nn::layers::Mode;
+use crate::nn::state::{self, Part, Parts};
+use crate::nn::{Mlp, ops};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 
@@ -40,6 +42,37 @@ impl<M: Module> Ema<M> {
     }
 }
 
+/// Slow copies of an encoder and of the projector behind it.
+#[derive(Debug)]
+pub struct MomentumEncoder {
+    encoder: Ema<Encoder>,
+    projector: Ema<Mlp>,
+}
+
+impl MomentumEncoder {
+    pub fn of(encoder: &Encoder, projector: &Mlp) -> Self {
+        Self { encoder: Ema::of(encoder), projector: Ema::of(projector) }
+    }
+
+    /// Images `[batch, 3, h, w]` to `[batch, dim]`, without gradient.
+    pub fn project(&self, images: Tensor<4>) -> Tensor<2> {
+        let features = self.encoder.network().forward(images.inner(), Mode::Train);
+        self.projector.network().forward(features, Mode::Train)
+    }
+
+    /// As [`Ema::update`].
+    pub fn update(&self, momentum: f64) {
+        self.encoder.update(momentum);
+        self.projector.update(momentum);
+    }
+
+    /// Its tensors by name, encoder first, for [`super::Objective::buffers`].
+    pub fn buffers(&self) -> Vec<(String, tch::Tensor)> {
+        let encoder: &dyn Part = self.encoder.network();
+        state::named(&Parts(vec![("momentum_encoder", encoder), ("momentum_projector", self.projector.network())]))
+    }
+}
+
 /// BYOL's momentum: from `start` at the first of `steps` to 1 at the last, by half a cosine. As [`cosine`], it is asked for one step
 /// more than there are (section 3.2: k of K, where k counts from 0).
 pub fn momentum(step: usize, steps: usize, start: f64) -> f64 {
@@ -64,9 +97,7 @@ impl ModuleMapper for Copy {
 mod tests {
     use super::*;
     use crate::nn::Init;
-    use crate::nn::encoder::{Encoder, EncoderConfig};
-    use crate::nn::layers::Mode;
-    use crate::nn::state;
+    use crate::nn::encoder::EncoderConfig;
     use crate::train::{Optimiser, OptimiserConfig};
 
     fn values<M: Module>(network: &M) -> Vec<(String, Vec<f32>)> {

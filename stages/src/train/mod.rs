@@ -9,7 +9,7 @@ mod objective;
 mod optimiser;
 pub mod schedule;
 
-pub use ema::Ema;
+pub use ema::{Ema, MomentumEncoder};
 pub use failure::Replayed;
 pub use fit::fit;
 pub use objective::{At, Evaluation, Objective, Term, Training, networks};
