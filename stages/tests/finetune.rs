@@ -133,12 +133,7 @@ fn what_cannot_be_fine_tuned_is_refused() {
     );
     tiny::change_manifest(&place.at("data"), |manifest| manifest.classes.truncate(1));
     assert!(refused(&place, json!({})).starts_with("the images have no labels (all are of one class)"));
-    let without_test = |data: &Path| {
-        tiny::change_manifest(data, |manifest| {
-            manifest.images.remove(&pretext_stages::data::Split::Test);
-        });
-    };
     let place = Place::new("pretrain/random");
-    without_test(&place.at("data"));
+    tiny::remove_split(&place.at("data"), pretext_stages::data::Split::Test);
     assert_eq!(refused(&place, json!({})), "the data set has no test images to judge by");
 }

@@ -31,8 +31,8 @@ impl Stage for Features {
     type Params = Params;
     const ABOUT: About = About {
         name: "features",
-        // 2: GPUs convolve in float32 as such.
-        version: 2,
+        // 2: GPUs convolve in float32 as such. 3: arrays of numpy's.
+        version: 3,
         summary: "The encoder's feature vector of every image, without augmentation",
         docs: "Batch norm uses its running statistics. Raw pixels where the encoder is the identity.",
         needs: &[
@@ -47,10 +47,10 @@ impl Stage for Features {
         let data = Dataset::open(context.input("data")?)?;
         ensure!(data.len(Split::Train) > 0, "the data set has no training images, of which all evaluations learn");
         let encoder = EncoderArtifact::open(context.input("encoder")?, &context.device)?;
-        let total: usize = Split::ALL.iter().map(|&split| data.len(split)).sum();
+        let total: usize = Split::LABELLED.iter().map(|&split| data.len(split)).sum();
         let mut meter = context.meter("encode", total as u64, "images");
         let (mut splits, mut done) = (BTreeMap::new(), 0);
-        for split in Split::ALL.into_iter().filter(|&split| data.len(split) > 0) {
+        for split in Split::LABELLED.into_iter().filter(|&split| data.len(split) > 0) {
             let Frozen { artifact, .. } = &encoder;
             let normal = [artifact.mean.as_slice(), &artifact.sd];
             let values = encode_all(
@@ -64,7 +64,7 @@ impl Stage for Features {
                     meter.at(done, &[]);
                 },
             )?;
-            splits.insert(split, SplitFeatures { values, labels: data.labels(split).to_vec() });
+            splits.insert(split, SplitFeatures { values, labels: data.labels(split).to_vec(), ids: data.rows(split).map(|row| row as u32).collect() });
         }
         let train: &SplitFeatures = &splits[&Split::Train];
         let features = train.values.len() / train.labels.len();
@@ -83,29 +83,28 @@ pub(super) fn encode_all(
 ) -> Result<Vec<f32>> {
     let batch = batch(data.manifest.height, data.manifest.width);
     let mut values = vec![];
-    for images in (0..data.len(split)).collect::<Vec<_>>().chunks(batch) {
+    for rows in data.rows(split).collect::<Vec<_>>().chunks(batch) {
         context.check_stop()?;
-        values.extend(encode(data, split, images, normal, &context.device, &network));
-        seen(images.len());
+        values.extend(encode(data, rows, normal, &context.device, &network));
+        seen(rows.len());
     }
     Ok(values)
 }
 
-/// `[image, feature]` of some images of a split, in their order. `network` takes images `[batch, 3, h, w]` that are
-/// normalised with `mean` and `sd`.
+/// `[image, feature]` of some rows, in their order. `network` takes images `[batch, channels, h, w]` that are normalised with
+/// `mean` and `sd`.
 pub(super) fn encode(
     data: &Dataset,
-    split: Split,
-    images: &[usize],
+    rows: &[usize],
     [mean, sd]: [&[f32]; 2],
     device: &Device,
     network: impl Fn(Tensor<4>) -> Tensor<2>,
 ) -> Vec<f32> {
     let manifest = &data.manifest;
-    let mut staging = Staging::new(images.len(), manifest.height, manifest.width, device);
+    let mut staging = Staging::new([rows.len(), manifest.height, manifest.width, manifest.channels], device);
     let normaliser = Normaliser::new(mean, sd);
     let values = staging.values().par_chunks_mut(manifest.image_bytes());
-    values.zip(images).for_each(|(to, &index)| normaliser.bytes(data.image(split, index), to));
+    values.zip(rows).for_each(|(to, &row)| normaliser.bytes(data.image(row), to));
     network(staging.into_tensor()).into_data().try_to_vec().expect("features are floats")
 }
 

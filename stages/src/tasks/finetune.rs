@@ -132,7 +132,7 @@ impl Stage for Finetune {
 
         let images = labelled(&data, &params)?;
         context.measure("labels", "", images.len() as f64);
-        let labels: Vec<i32> = images.iter().map(|&image| data.labels(Split::Train)[image]).collect();
+        let labels: Vec<i32> = images.iter().map(|&image| data.class(image)).collect();
         let mut objective = Classification {
             classifier: Mlp::new(
                 &mut Init::new(params.seed, &context.device.clone().autodiff()),

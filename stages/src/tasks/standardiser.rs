@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn every_feature_that_changes_has_mean_0_and_variance_1() {
         let rows = [[1000.001f32, 1e-30, 7.1], [1000.002, 3e-30, 7.1], [1000.003, 5e-30, 7.1], [1000.006, 7e-30, 7.1]];
-        let train = SplitFeatures { values: rows.concat(), labels: vec![0; rows.len()] };
+        let train = SplitFeatures { values: rows.concat(), labels: vec![0; rows.len()], ids: vec![] };
         let set = FeatureSet { features: 3, classes: 2, splits: [(Split::Train, train.clone())].into() };
         let standardiser = Standardiser::each(&set).unwrap();
         let device = crate::nn::device("cpu").unwrap();
@@ -90,8 +90,8 @@ mod tests {
             assert!(mean.abs() < 1e-6 && (variance - 1.0).abs() < 1e-6, "{column:?}");
         }
         assert_eq!(standardised[2], [0.0; 4]);
-        let other = SplitFeatures { values: vec![1000.0, 0.0, 1e30], labels: vec![0] };
-        let far = SplitFeatures { values: vec![1000.0, 1e30, 7.1], labels: vec![0] };
+        let other = SplitFeatures { values: vec![1000.0, 0.0, 1e30], labels: vec![0], ids: vec![] };
+        let far = SplitFeatures { values: vec![1000.0, 1e30, 7.1], labels: vec![0], ids: vec![] };
         assert_eq!(columns(&far)[1], [f64::from(FURTHEST as f32)]);
         assert_eq!(columns(&other)[2], [0.0], "what never changed in training says nothing of another image either");
     }

@@ -5,7 +5,7 @@
 use pretext_protocol::{Reply, Run};
 use pretext_stages::catalog::{self, Entry};
 use pretext_stages::context::Outbox;
-use pretext_stages::data::{DatasetWriter, Manifest, Split};
+use pretext_stages::data::{Dataset, DatasetWriter, Format, Manifest, Sample, Split};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -43,25 +43,41 @@ pub fn write_dataset(folder: &Path) {
 
 /// The same of as many other images.
 pub fn write_dataset_of(folder: &Path, pieces: Vec<(Vec<u8>, i32)>) {
-    let pieces: &'static [_] = Box::leak(pieces.into_boxed_slice());
-    let source = |image: usize| (pieces[image].0.as_slice(), pieces[image].1);
-    let manifest = Manifest {
-        name: "pieces".into(),
-        height: SIZE as usize,
-        width: SIZE as usize,
-        channels: 3,
-        classes: ["astronaut", "cat", "coffee", "rocket"].map(String::from).to_vec(),
-        images: BTreeMap::new(),
-        mean: vec![],
-        sd: vec![],
-    };
+    let classes = ["astronaut", "cat", "coffee", "rocket"].map(String::from).to_vec();
+    let side = SIZE as usize;
+    let format = Format { name: "pieces".into(), height: side, width: side, channels: 3, classes };
     std::fs::create_dir_all(folder).unwrap();
-    let mut writer = DatasetWriter::new(folder.to_owned(), manifest, &source);
-    let all: Vec<usize> = (0..pieces.len()).collect();
-    writer.split(Split::Train, &all[..160]).unwrap();
-    writer.split(Split::Validation, &all[160..188]).unwrap();
-    writer.split(Split::Test, &all[188..]).unwrap();
+    let mut writer = DatasetWriter::create(folder, format, pieces.len()).unwrap();
+    for (number, (image, class)) in pieces.iter().enumerate() {
+        let split = match number {
+            ..160 => Split::Train,
+            160..188 => Split::Validation,
+            _ => Split::Test,
+        };
+        writer.add(Sample { split, image, class: *class, group: None }).unwrap();
+    }
     writer.finish().unwrap();
+}
+
+/// Writes a data set anew without a split.
+pub fn remove_split(data: &Path, split: Split) {
+    let old = Dataset::open(data).unwrap();
+    let Manifest { name, height, width, channels, classes, .. } = old.manifest.clone();
+    let rows: Vec<(Split, usize)> = Split::ALL
+        .into_iter()
+        .filter(|&other| other != split)
+        .flat_map(|other| old.rows(other).map(move |row| (other, row)))
+        .collect();
+    let new = data.with_extension("new");
+    std::fs::create_dir_all(&new).unwrap();
+    let format = Format { name, height, width, channels, classes };
+    let mut writer = DatasetWriter::create(&new, format, rows.len()).unwrap();
+    for (split, row) in rows {
+        writer.add(Sample { split, image: old.image(row), class: old.class(row), group: None }).unwrap();
+    }
+    writer.finish().unwrap();
+    std::fs::remove_dir_all(data).unwrap();
+    std::fs::rename(new, data).unwrap();
 }
 
 /// Writes a data set's manifest anew.
