@@ -7,7 +7,7 @@ use pretext_protocol::{Measurement, Reply, Run};
 use pretext_stages::catalog;
 use pretext_stages::context::{Context, Outbox, Stopped};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -82,11 +82,8 @@ impl Stage for Cifar10 {
             channels: 3,
             classes: CLASSES.map(String::from).to_vec(),
         };
-        let splits = [
-            (Split::Train, split.train),
-            (Split::Validation, split.validation),
-            (Split::Test, (TRAIN..ALL).collect()),
-        ];
+        let splits =
+            [(Split::Train, split.train), (Split::Validation, split.validation), (Split::Test, (TRAIN..ALL).collect())];
         let folder = context.output("dataset")?;
         let rows = splits.iter().map(|(_, images)| images.len()).sum();
         let mut writer = DatasetWriter::create(&folder, format, rows)?;

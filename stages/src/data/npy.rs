@@ -26,7 +26,12 @@ impl NpyWriter {
     }
 
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        ensure!(bytes.len() <= self.left, "{} was to be {} bytes shorter", self.path.display(), bytes.len() - self.left);
+        ensure!(
+            bytes.len() <= self.left,
+            "{} was to be {} bytes shorter",
+            self.path.display(),
+            bytes.len() - self.left
+        );
         self.left -= bytes.len();
         self.file.write_all(bytes).with_context(|| format!("cannot write {}", self.path.display()))
     }

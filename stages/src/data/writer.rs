@@ -99,7 +99,10 @@ impl DatasetWriter {
 
     pub fn add(&mut self, sample: Sample<'_>) -> Result<()> {
         let Sample { split, image, class, group } = sample;
-        assert!(self.splits.last().is_none_or(|&last| last <= split as u8), "samples come in the order of their splits");
+        assert!(
+            self.splits.last().is_none_or(|&last| last <= split as u8),
+            "samples come in the order of their splits"
+        );
         assert_eq!(self.groups.len(), group.map_or(0, |_| self.splits.len()), "all have a group or none");
         self.images.write(image)?;
         self.classes.push(class);
@@ -159,11 +162,7 @@ fn digest(image: &[u8]) -> u64 {
 fn check_groups(groups: &[u32], splits: &[u8]) -> Result<()> {
     let pairs: BTreeSet<(u32, u8)> = groups.iter().copied().zip(splits.iter().copied()).collect();
     let straddles = pairs.iter().zip(pairs.iter().skip(1)).find(|((group, _), (next, _))| group == next);
-    ensure!(
-        straddles.is_none(),
-        "group {} has samples in two splits",
-        straddles.map_or(0, |((group, _), _)| *group)
-    );
+    ensure!(straddles.is_none(), "group {} has samples in two splits", straddles.map_or(0, |((group, _), _)| *group));
     Ok(())
 }
 
@@ -274,7 +273,8 @@ mod tests {
         let groups = |train: [u32; 3], test: [u32; 2]| {
             let folder = tempfile::tempdir().unwrap();
             let mut writer = DatasetWriter::create(folder.path(), grey(1), 5).unwrap();
-            let rows = train.map(|group| (Split::Train, group)).into_iter().chain(test.map(|group| (Split::Test, group)));
+            let rows =
+                train.map(|group| (Split::Train, group)).into_iter().chain(test.map(|group| (Split::Test, group)));
             for (split, group) in rows {
                 writer.add(Sample { group: Some(group), ..sample(split, &[0; 192], 0) }).unwrap();
             }

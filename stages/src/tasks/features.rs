@@ -64,7 +64,14 @@ impl Stage for Features {
                     meter.at(done, &[]);
                 },
             )?;
-            splits.insert(split, SplitFeatures { values, labels: data.labels(split).to_vec(), ids: data.rows(split).map(|row| row as u32).collect() });
+            splits.insert(
+                split,
+                SplitFeatures {
+                    values,
+                    labels: data.labels(split).to_vec(),
+                    ids: data.rows(split).map(|row| row as u32).collect(),
+                },
+            );
         }
         let train: &SplitFeatures = &splits[&Split::Train];
         let features = train.values.len() / train.labels.len();

@@ -7,7 +7,6 @@ use pretext_stages::catalog::{self, Entry};
 use pretext_stages::context::Outbox;
 use pretext_stages::data::{Dataset, DatasetWriter, Format, Manifest, Sample, Split};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// One, so that the bytes of a result do not depend on the machine's cores.

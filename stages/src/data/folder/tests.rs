@@ -218,8 +218,7 @@ fn pictures_lie_as_their_cameras_noted() {
         }
     }
     let distinct = |data: &Dataset| {
-        let images =
-            Split::LABELLED.into_iter().flat_map(|split| data.rows(split).map(|row| data.image(row)));
+        let images = Split::LABELLED.into_iter().flat_map(|split| data.rows(split).map(|row| data.image(row)));
         images.collect::<std::collections::BTreeSet<_>>().len()
     };
     let turned = folder(place.path(), |_| {}).unwrap();
