@@ -88,7 +88,7 @@ pub struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// Of all images of the training split.
-    pub fn of_all(data: &'a Dataset, policy: &'a Policy, views: usize, batch: usize, seed: u64) -> Self {
+    pub fn of_train(data: &'a Dataset, policy: &'a Policy, views: usize, batch: usize, seed: u64) -> Self {
         let images = data.rows(Split::Train).collect();
         let normal = [data.manifest.mean.as_slice(), &data.manifest.sd];
         Self { data, images, policy, views, batch, seed, precision: Precision::Float32, normal }
@@ -216,7 +216,7 @@ mod tests {
     fn any_number_of_threads_makes_the_same_views() {
         let folder = tempfile::tempdir().unwrap();
         let (data, policy) = (photographs(folder.path()), MultiCropViews::default_policy());
-        let source = Source::of_all(&data, &policy, 8, 4, 1);
+        let source = Source::of_train(&data, &policy, 8, 4, 1);
         let device = nn::device("cpu").unwrap();
         let values = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -235,7 +235,7 @@ mod tests {
     fn all_views_in_a_row_of_a_batch_are_of_one_image() {
         let folder = tempfile::tempdir().unwrap();
         let (data, policy) = (photographs(folder.path()), SimClrViews::default_policy());
-        let source = Source::of_all(&data, &policy, 3, 4, 1);
+        let source = Source::of_train(&data, &policy, 3, 4, 1);
         let images = [2, 0, 1, 3];
         let batch = source.batch_of(5, &images, &nn::device("cpu").unwrap());
         let normaliser = Normaliser::new(&data.manifest.mean, &data.manifest.sd);
@@ -257,7 +257,7 @@ mod tests {
     fn batches_come_in_order_and_a_failure_ends_them() {
         let folder = tempfile::tempdir().unwrap();
         let (data, policy) = (photographs(folder.path()), Policy::identity());
-        let source = Source::of_all(&data, &policy, 1, 2, 1);
+        let source = Source::of_train(&data, &policy, 1, 2, 1);
         let device = nn::device("cpu").unwrap();
         let labels = |steps: Range<usize>| {
             let mut seen = vec![];

@@ -96,6 +96,12 @@ impl Dataset {
         self.rows(split).len()
     }
 
+    /// The samples of the train split, and, for what needs no classes, those of the unlabelled one.
+    pub fn rows_to_train_on(&self, needs_classes: bool) -> Vec<usize> {
+        let unlabelled = if needs_classes { 0..0 } else { self.rows(Split::Unlabelled) };
+        self.rows(Split::Train).chain(unlabelled).collect()
+    }
+
     /// `[height, width, channels]`
     pub fn image(&self, row: usize) -> &[u8] {
         let size = self.manifest.image_bytes();

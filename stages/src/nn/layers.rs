@@ -148,6 +148,11 @@ impl Linear {
         Self { weight, bias: Some(Param::from_tensor(Tensor::zeros([outputs], &init.device))) }
     }
 
+    /// `[out, in]`
+    pub fn dims(&self) -> [usize; 2] {
+        self.weight.dims()
+    }
+
     /// `[..., in]` to `[..., out]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         ops::linear(x, self.weight.val(), self.bias.as_ref().map(Param::val))

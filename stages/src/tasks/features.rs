@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::data::{Dataset, Split};
 use crate::nn::ops::Staging;
 use crate::nn::{EncoderArtifact, Frozen};
-use crate::stage::{About, DATA, OutputAbout, PortAbout, Stage};
+use crate::stage::{About, DATA, MeasureAbout, OutputAbout, PortAbout, Stage};
 use anyhow::{Result, ensure};
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
@@ -14,6 +14,15 @@ use std::collections::BTreeMap;
 
 /// The feature vector of every image, computed once for all evaluations.
 pub struct Features;
+
+/// What no evaluation should count.
+pub const SEEN: MeasureAbout = MeasureAbout {
+    name: "seen",
+    splits: &["validation", "test"],
+    unit: "",
+    setting: false,
+    doc: "images of the split that the encoder was trained on, told by their pixels",
+};
 
 /// It has none.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +48,7 @@ impl Stage for Features {
             DATA,
             PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "the frozen encoder" },
         ],
+        measures: &[SEEN],
         gives: &[OutputAbout { name: "features", type_: "features", doc: "features and labels of every split" }],
         ..About::NONE
     };
@@ -64,6 +74,9 @@ impl Stage for Features {
                     meter.at(done, &[]);
                 },
             )?;
+            if let Some(seen) = artifact.seen_of(&data, split).filter(|_| split != Split::Train) {
+                context.measure(SEEN.name, split.name(), seen as f64);
+            }
             splits.insert(
                 split,
                 SplitFeatures {

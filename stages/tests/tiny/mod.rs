@@ -60,19 +60,29 @@ pub fn write_dataset_of(folder: &Path, pieces: Vec<(Vec<u8>, i32)>) {
 
 /// Writes a data set anew without a split.
 pub fn remove_split(data: &Path, split: Split) {
+    rewrite(data, |old, _| Some(old).filter(|&old| old != split));
+}
+
+/// Of the last training images nobody knows the class any more.
+pub fn make_unlabelled(data: &Path, images: usize) {
+    let first = Dataset::open(data).unwrap().len(Split::Train) - images;
+    rewrite(data, |old, row| Some(if old == Split::Train && row >= first { Split::Unlabelled } else { old }));
+}
+
+/// Writes a data set anew, each row in the split that is chosen for it.
+fn rewrite(data: &Path, choose: impl Fn(Split, usize) -> Option<Split>) {
     let old = Dataset::open(data).unwrap();
     let Manifest { name, height, width, channels, classes, .. } = old.manifest.clone();
-    let rows: Vec<(Split, usize)> = Split::ALL
-        .into_iter()
-        .filter(|&other| other != split)
-        .flat_map(|other| old.rows(other).map(move |row| (other, row)))
-        .collect();
+    let splits = Split::ALL.into_iter().flat_map(|split| old.rows(split).map(move |row| (split, row)));
+    let mut rows: Vec<(Split, usize)> = splits.filter_map(|(split, row)| Some((choose(split, row)?, row))).collect();
+    rows.sort();
     let new = data.with_extension("new");
     std::fs::create_dir_all(&new).unwrap();
     let format = Format { name, height, width, channels, classes };
     let mut writer = DatasetWriter::create(&new, format, rows.len()).unwrap();
     for (split, row) in rows {
-        writer.add(Sample { split, image: old.image(row), class: old.class(row), group: None }).unwrap();
+        let class = if split == Split::Unlabelled { -1 } else { old.class(row) };
+        writer.add(Sample { split, image: old.image(row), class, group: None }).unwrap();
     }
     writer.finish().unwrap();
     std::fs::remove_dir_all(data).unwrap();

@@ -64,7 +64,7 @@ fn write_encoder(data: &Dataset, folder: &Path) {
     };
     state::restore(&encoder, &encoder.entries().into_iter().map(wave).collect()).unwrap();
     std::fs::create_dir_all(folder).unwrap();
-    EncoderArtifact::new(Some(&config), &data.manifest).save(Some(&encoder), folder).unwrap();
+    EncoderArtifact::new(Some(&config), &data.manifest).save(Some(&encoder), &[], folder).unwrap();
 }
 
 /// The mean colour of each quarter of an image.
