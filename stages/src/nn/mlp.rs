@@ -55,6 +55,11 @@ impl Mlp {
         HeadConfig::Mlp { widths, norms }
     }
 
+    /// Changes its weights so that it makes of features what it made of `(features - mean) * scale`, `[1, in]` both.
+    pub fn take_features_from(&self, mean: &Tensor<2>, scale: &Tensor<2>) {
+        self.layers[0].linear.take_inputs_from(mean, scale);
+    }
+
     /// `[batch, in]` to `[batch, out]`.
     pub fn forward(&self, x: Tensor<2>, mode: Mode) -> Tensor<2> {
         let last = self.layers.len() - 1;

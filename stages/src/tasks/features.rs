@@ -63,9 +63,10 @@ impl Stage for Features {
         for split in Split::LABELLED.into_iter().filter(|&split| data.len(split) > 0) {
             let Frozen { artifact, .. } = &encoder;
             let normal = [artifact.mean.as_slice(), &artifact.sd];
+            let rows: Vec<usize> = data.rows(split).collect();
             let values = encode_all(
                 &data,
-                split,
+                &rows,
                 normal,
                 context,
                 |x| encoder.features(x),
@@ -82,7 +83,7 @@ impl Stage for Features {
                 SplitFeatures {
                     values,
                     labels: data.labels(split).to_vec(),
-                    ids: data.rows(split).map(|row| row as u32).collect(),
+                    ids: rows.iter().map(|&row| row as u32).collect(),
                 },
             );
         }
@@ -92,10 +93,10 @@ impl Stage for Features {
     }
 }
 
-/// `[image, feature]` of all images of a split. `seen` hears of how many more it has.
+/// `[image, feature]` of some rows, a batch after the other. `seen` hears of how many more it has.
 pub(super) fn encode_all(
     data: &Dataset,
-    split: Split,
+    rows: &[usize],
     normal: [&[f32]; 2],
     context: &Context,
     network: impl Fn(Tensor<4>) -> Tensor<2>,
@@ -103,7 +104,7 @@ pub(super) fn encode_all(
 ) -> Result<Vec<f32>> {
     let batch = batch(data.manifest.height, data.manifest.width);
     let mut values = vec![];
-    for rows in data.rows(split).collect::<Vec<_>>().chunks(batch) {
+    for rows in rows.chunks(batch) {
         context.check_stop()?;
         values.extend(encode(data, rows, normal, &context.device, &network));
         seen(rows.len());

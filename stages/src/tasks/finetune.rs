@@ -2,7 +2,9 @@
 //! encoder of `pretrain/random` makes it training from scratch.
 
 use super::accuracies::{self, ACCURACY, BALANCED_ACCURACY, MACRO_F1};
+use super::feature_set::SplitFeatures;
 use super::features::{SEEN, encode_all};
+use super::standardiser::Standardiser;
 use crate::augment::ops::Size;
 use crate::augment::{Policy, Precision, Source, StandardViews};
 use crate::context::Context;
@@ -10,9 +12,9 @@ use crate::data::{Dataset, Split, keep};
 use crate::metrics::Confusion;
 use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
-use crate::nn::{EncoderArtifact, Init, Mlp, ops};
+use crate::nn::{CLASSIFIER, EncoderArtifact, Init, Mlp, ops};
 use crate::stage::{About, DATA, MeasureAbout, OutputAbout, PortAbout, Stage, VIEWS};
-use crate::train::{Classification, Objective, OptimiserConfig, Rates, Training, fit};
+use crate::train::{Classification, OptimiserConfig, Rates, Training, fit};
 use anyhow::{Result, ensure};
 use burn::module::Module;
 use schemars::JsonSchema;
@@ -80,7 +82,8 @@ impl Stage for Finetune {
         summary: "Fine-tuning: the encoder and a linear classifier, trained with all labels or few",
         docs: "Minimises cross entropy, with augment/standard where no views are connected, and looks at validation and test once, after \
                the last step. With `pretrain/random` it is training from scratch. Batch norm uses the statistics of the batches, also \
-               where it is fixed, unless nothing of the encoder is trained: then its running ones. The confusion matrices lie beside the \
+               where it is fixed, unless nothing of the encoder is trained: then its running ones, and the classifier learns from \
+               features that are standardised over the images with labels. The confusion matrices lie beside the \
                result as CSV.",
         needs: &[
             DATA,
@@ -140,9 +143,13 @@ impl Stage for Finetune {
         context.measure("labels", "", images.len() as f64);
         let labels: Vec<i32> = images.iter().map(|&image| data.class(image)).collect();
         let init = &mut Init::new(params.seed, &context.device.clone().autodiff());
-        let mode = if trained > 0 || params.norms { Mode::Train } else { Mode::Eval };
-        let weights = params.class_weights.then(|| balanced(&labels, classes));
-        let mut objective = Classification::new(init, encoder.features(), classes).with(mode, weights);
+        let mut objective = Classification::new(init, encoder.features(), classes);
+        if trained == 0 && !params.norms {
+            objective = objective.of_fixed(standard(&data, &images, &artifact, &encoder, context)?, &context.device);
+        }
+        if params.class_weights {
+            objective = objective.weighted(balanced(&labels, classes));
+        }
         let source = Source {
             images: images.clone(),
             precision: params.precision,
@@ -158,8 +165,9 @@ impl Stage for Finetune {
         fit(&encoder, &mut objective, &training, context)?;
         // What it is worth is looked at in float32, as everywhere.
         ops::allow_tf32(false);
+        let classifier = objective.into_classifier();
         for split in [Split::Validation, Split::Test] {
-            let confusion = evaluate(&objective.classifier, &data, split, &artifact, &encoder, context)?;
+            let confusion = evaluate(&classifier, &data, split, &artifact, &encoder, context)?;
             accuracies::measure(context, split, &confusion);
             if let Some(seen) = artifact.seen_of(&data, split) {
                 context.measure(SEEN.name, split.name(), seen as f64);
@@ -167,9 +175,10 @@ impl Stage for Finetune {
             let file = context.side().join(format!("confusion-{}.csv", split.name()));
             std::fs::write(file, confusion.to_csv(&data.manifest.classes))?;
         }
-        let artifact = artifact.trained_on(&data, &images).with_heads(objective.kept(), &data.manifest);
+        let artifact =
+            artifact.trained_on(&data, &images).with_heads(vec![(CLASSIFIER, classifier.config())], &data.manifest);
         let artifact = EncoderArtifact { size: [size.height, size.width], ..artifact };
-        artifact.save(Some(&encoder), &objective.heads(), &context.output("encoder")?)
+        artifact.save(Some(&encoder), &[(CLASSIFIER, &classifier)], &context.output("encoder")?)
     }
 }
 
@@ -189,6 +198,21 @@ fn balanced(labels: &[i32], classes: usize) -> Vec<f32> {
     counts.iter().map(weight).collect()
 }
 
+/// Mean and scale of each feature of a fixed encoder over the images with labels, without augmentation.
+fn standard(
+    data: &Dataset,
+    images: &[usize],
+    artifact: &EncoderArtifact,
+    encoder: &Encoder,
+    context: &Context,
+) -> Result<[Vec<f32>; 2]> {
+    let encoder = encoder.valid();
+    let network = |x| encoder.forward(x, Mode::Eval);
+    let values = encode_all(data, images, [&artifact.mean, &artifact.sd], context, network, |_| ())?;
+    let (labels, width) = (vec![0; images.len()], values.len() / images.len());
+    Ok(Standardiser::each_of(&SplitFeatures { values, labels, ids: vec![] }, width).mean_and_scale())
+}
+
 fn evaluate(
     classifier: &Mlp,
     data: &Dataset,
@@ -200,7 +224,8 @@ fn evaluate(
     let (encoder, classifier) = (encoder.valid(), classifier.valid());
     let network = |x| classifier.forward(encoder.forward(x, Mode::Eval), Mode::Eval);
     let (mut meter, mut done) = (context.meter(split.name(), data.len(split) as u64, "images"), 0);
-    let scores = encode_all(data, split, [&artifact.mean, &artifact.sd], context, network, |images| {
+    let rows: Vec<usize> = data.rows(split).collect();
+    let scores = encode_all(data, &rows, [&artifact.mean, &artifact.sd], context, network, |images| {
         done += images as u64;
         meter.at(done, &[]);
     })?;

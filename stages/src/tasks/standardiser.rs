@@ -16,14 +16,26 @@ const FURTHEST: f64 = 1e15;
 impl Standardiser {
     /// Each in its own standard deviation.
     pub fn each(set: &FeatureSet) -> Result<Self> {
-        let (train, width) = (set.split(Split::Train)?, set.features);
+        Ok(Self::each_of(set.split(Split::Train)?, set.features))
+    }
+
+    /// The same of some images, `width` features each.
+    pub fn each_of(train: &SplitFeatures, width: usize) -> Self {
         let (mean, variance) = moments(train, width);
         let rows = || train.values.chunks_exact(width);
         let first = rows().next().unwrap_or_default();
         let changes = |i: usize| rows().any(|row| row[i] != first[i]);
         // What never changes says nothing: it becomes 0 everywhere.
         let unit = (0..width).map(|i| if changes(i) { variance[i].sqrt() } else { f64::INFINITY }).collect();
-        Ok(Self { mean, unit })
+        Self { mean, unit }
+    }
+
+    /// What is taken from each feature, and what it is then multiplied by.
+    pub fn mean_and_scale(&self) -> [Vec<f32>; 2] {
+        [
+            self.mean.iter().map(|&mean| mean as f32).collect(),
+            self.unit.iter().map(|&unit| (1.0 / unit) as f32).collect(),
+        ]
     }
 
     /// All in one unit, so that distances between images are all the same multiple of what they were, and float32 has room for

@@ -5,6 +5,7 @@ use crate::nn::layers::Mode;
 use crate::nn::loss::{cross_entropy, weighted_cross_entropy};
 use crate::nn::state::Part;
 use crate::nn::{CLASSIFIER, HeadConfig, Init, Mlp, Norms, ops};
+use burn::tensor::{Device, Tensor};
 
 /// Cross entropy of a linear classifier on the encoder's features.
 pub struct Classification {
@@ -13,16 +14,38 @@ pub struct Classification {
     mode: Mode,
     /// What an image of each class counts in the loss, where they do not count alike.
     weights: Option<Vec<f32>>,
+    /// What is taken from each feature, and what it is then multiplied by, `[1, features]`.
+    standard: Option<[Tensor<2>; 2]>,
 }
 
 impl Classification {
     pub fn new(init: &mut Init, features: usize, classes: usize) -> Self {
-        Self { classifier: Mlp::new(init, &[features, classes], Norms::None), mode: Mode::Train, weights: None }
+        Self {
+            classifier: Mlp::new(init, &[features, classes], Norms::None),
+            mode: Mode::Train,
+            weights: None,
+            standard: None,
+        }
     }
 
-    /// In which mode the encoder is, and what an image of each class counts.
-    pub fn with(self, mode: Mode, weights: Option<Vec<f32>>) -> Self {
-        Self { mode, weights, ..self }
+    /// Images count by the weights of their classes.
+    pub fn weighted(self, weights: Vec<f32>) -> Self {
+        Self { weights: Some(weights), ..self }
+    }
+
+    /// Of an encoder that stays as it is, whose features are seen from their mean and multiplied by a scale each: those of one that was
+    /// never trained are of any size.
+    pub fn of_fixed(self, mean_and_scale: [Vec<f32>; 2], device: &Device) -> Self {
+        let row = |values: Vec<f32>| ops::floats(&values, device).unsqueeze::<2>();
+        Self { mode: Mode::Eval, standard: Some(mean_and_scale.map(row)), ..self }
+    }
+
+    /// The classifier as one of features as they are.
+    pub fn into_classifier(self) -> Mlp {
+        if let Some([mean, scale]) = &self.standard {
+            self.classifier.take_features_from(mean, scale);
+        }
+        self.classifier
     }
 }
 
@@ -50,7 +73,12 @@ impl Objective for Classification {
         let weights = self.weights.as_ref().map(|weights| ops::floats(&of_images(weights), &device));
         let labels = ops::integers(&batch.labels, &device);
         let [images] = batch.into_views();
-        let logits = self.classifier.forward(encoder.forward(images, self.mode), Mode::Train); // [batch, classes]
+        let features = encoder.forward(images, self.mode); // [batch, features]
+        let features = match &self.standard {
+            Some([mean, scale]) => Tensor::from_inner((features.inner() - mean.clone()) * scale.clone()),
+            None => features,
+        };
+        let logits = self.classifier.forward(features, Mode::Train); // [batch, classes]
         Term::alone(match weights {
             Some(weights) => weighted_cross_entropy(logits, labels, weights),
             None => cross_entropy(logits, labels),
