@@ -26,7 +26,7 @@ pub fn write_photographs(folder: &Path) -> Result<()> {
     let mut writer = DatasetWriter::create(folder, format, IMAGES)?;
     for number in 0..IMAGES {
         let class = (number % photographs.len()) as i32;
-        writer.add(Sample { split: Split::Train, image: &piece(number), class, group: None })?;
+        writer.add(Sample::new(Split::Train, &piece(number), class))?;
     }
     writer.finish()?;
     Ok(())

@@ -4,6 +4,7 @@
 mod byol;
 mod check;
 mod contrastive;
+mod geometry;
 mod image;
 pub mod masking;
 mod multicrop;
@@ -23,6 +24,7 @@ mod trivial_augment;
 mod vectorised;
 
 pub use byol::ByolViews;
+pub use geometry::{Affine, Geometry, OUTSIDE};
 pub use image::{Image, Rgb8};
 pub use multicrop::MultiCropViews;
 pub use normalise::Normaliser;
@@ -31,6 +33,6 @@ pub use picture::{Photograph, samples};
 pub use policy::{Place, Policy};
 pub use rand_augment::RandAugmentViews;
 pub use simclr::SimClrViews;
-pub use source::{Batch, Precision, Source, channels_last};
+pub use source::{Batch, Precision, Source, Target, Targets, Wants, channels_last};
 pub use standard::StandardViews;
 pub use trivial_augment::TrivialAugmentViews;

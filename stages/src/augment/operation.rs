@@ -1,7 +1,7 @@
 //! Random operations, and how each draws what it does.
 
 use super::ops::{self, Crop, Size};
-use super::{Image, Rgb8, space};
+use super::{Geometry, Image, Rgb8, space};
 use crate::random::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -61,13 +61,16 @@ pub enum Operation {
     },
 }
 
-/// Does `operations`, in order, to what is loaded from `source` into `image`.
-pub fn apply_all(operations: &[Operation], source: Rgb8<'_>, image: &mut Image, rng: &mut Rng) {
+/// Does `operations`, in order, to what is loaded from `source` into `image`, and says where its places have gone.
+pub fn apply_all(operations: &[Operation], source: Rgb8<'_>, image: &mut Image, rng: &mut Rng) -> Geometry {
+    let mut geometry = Geometry::none(Size { height: source.height, width: source.width });
     // A crop that comes first reads the bytes that it needs, and the rest is never loaded.
     let rest = match operations {
         [Operation::RandomResizedCrop { scale, ratio, size }, rest @ ..] => {
             let crop = draw_crop(source.height, source.width, *scale, *ratio, rng);
-            ops::resized_crop(source, crop, size_or(*size, source.height, source.width), image);
+            let size = size_or(*size, source.height, source.width);
+            ops::resized_crop(source, crop, size, image);
+            geometry.crop(crop, size);
             rest
         }
         all => {
@@ -75,7 +78,8 @@ pub fn apply_all(operations: &[Operation], source: Rgb8<'_>, image: &mut Image, 
             all
         }
     };
-    rest.iter().for_each(|operation| operation.apply(image, rng));
+    rest.iter().for_each(|operation| operation.apply(image, &mut geometry, rng));
+    geometry
 }
 
 fn size_or(size: Option<usize>, height: usize, width: usize) -> Size {
@@ -91,20 +95,24 @@ impl Operation {
         }
     }
 
-    fn apply(&self, image: &mut Image, rng: &mut Rng) {
+    fn apply(&self, image: &mut Image, geometry: &mut Geometry, rng: &mut Rng) {
         match *self {
             Self::RandomResizedCrop { scale, ratio, size } => {
                 let crop = draw_crop(image.height, image.width, scale, ratio, rng);
-                ops::resized_crop_of(image, crop, size_or(size, image.height, image.width));
+                let size = size_or(size, image.height, image.width);
+                ops::resized_crop_of(image, crop, size);
+                geometry.crop(crop, size);
             }
             Self::RandomCrop { padding } => {
                 let mut draw = || rng.below(2 * padding + 1) as isize - padding as isize;
                 let (down, right) = (draw(), draw());
                 ops::shift(image, down, right);
+                geometry.shift(down, right);
             }
             Self::HorizontalFlip { p } => {
                 if rng.chance(p) {
                     ops::horizontal_flip(image);
+                    geometry.flip();
                 }
             }
             Self::ColorJitter { p, brightness, contrast, saturation, hue } => {
@@ -129,8 +137,8 @@ impl Operation {
                     ops::solarize(image, threshold);
                 }
             }
-            Self::TrivialAugment => space::trivial_augment(image, rng),
-            Self::RandAugment { number, strength } => space::rand_augment(image, number, strength, rng),
+            Self::TrivialAugment => space::trivial_augment(image, geometry, rng),
+            Self::RandAugment { number, strength } => space::rand_augment(image, geometry, number, strength, rng),
             Self::RandomErasing { p, scale, ratio } => {
                 if rng.chance(p)
                     && let Some(area) = try_crop(image.height, image.width, scale, ratio, rng)
@@ -218,7 +226,8 @@ mod tests {
         for seed in 0..400 {
             let mut image = Image::black(32, 32);
             image.data.fill(2.0);
-            erasing.apply(&mut image, &mut Rng::new(seed, Purpose::View, &[]));
+            let mut geometry = Geometry::none(Size { height: 32, width: 32 });
+            erasing.apply(&mut image, &mut geometry, &mut Rng::new(seed, Purpose::View, &[]));
             let gone = image.data.iter().filter(|&&v| v < 1.0).count();
             let share = gone as f32 / 3072.0;
             assert!(gone == 0 || (0.08..0.23).contains(&share), "{share}");
@@ -236,9 +245,11 @@ mod tests {
         for seed in 0..20 {
             let rng = || Rng::new(seed, Purpose::View, &[]);
             let (mut direct, mut loaded) = (Image::default(), Image::default());
-            apply_all(std::slice::from_ref(&crop), sample.source(), &mut direct, &mut rng());
+            let gone = apply_all(std::slice::from_ref(&crop), sample.source(), &mut direct, &mut rng());
             loaded.load(sample.source());
-            crop.apply(&mut loaded, &mut rng());
+            let mut geometry = Geometry::none(Size { height: loaded.height, width: loaded.width });
+            crop.apply(&mut loaded, &mut geometry, &mut rng());
+            assert_eq!(gone, geometry);
             assert_eq!((loaded.height, loaded.width), (24, 24));
             let worst = direct.data.iter().zip(&loaded.data).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(worst < 1e-6, "{worst}");

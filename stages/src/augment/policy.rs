@@ -1,7 +1,7 @@
 //! The `views` artifact: random operations, as JSON.
 
 use super::ops::Size;
-use super::{Image, Operation, Rgb8, operation, picture};
+use super::{Geometry, Image, Operation, Rgb8, operation, picture};
 use crate::context::Context;
 use crate::data;
 use crate::random::{Purpose, Rng};
@@ -65,11 +65,11 @@ impl Policy {
         self.operations(view).iter().fold(source, |size, operation| operation.size(size))
     }
 
-    /// Makes `image` a view of `source`.
-    pub fn apply(&self, source: Rgb8<'_>, place: Place, image: &mut Image) {
+    /// Makes `image` a view of `source`, and says where its places have gone.
+    pub fn apply(&self, source: Rgb8<'_>, place: Place, image: &mut Image) -> Geometry {
         let Place { seed, epoch, image: index, view } = place;
         let mut rng = Rng::new(seed, Purpose::View, &[epoch as u64, index as u64, view as u64]);
-        operation::apply_all(self.operations(view), source, image, &mut rng);
+        operation::apply_all(self.operations(view), source, image, &mut rng)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Batches of views, made on rayon's threads while the network trains on the one before.
 
 use super::ops::Size;
-use super::{Image, Normaliser, Place, Policy, Rgb8};
-use crate::data::{Dataset, Split};
+use super::{Geometry, Image, Normaliser, Place, Policy, Rgb8};
+use crate::data::{Dataset, Region, Split};
 use crate::nn::ops::{Staging, allow_tf32, bfloat16, has_fast_bfloat16};
 use crate::random::{Purpose, Rng};
 use anyhow::Result;
@@ -50,6 +50,53 @@ impl Precision {
     }
 }
 
+/// What is asked of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wants {
+    /// Of each image.
+    pub views: usize,
+    pub target: Target,
+}
+
+impl Wants {
+    /// Images alone.
+    pub const fn views(views: usize) -> Self {
+        Self { views, target: Target::None }
+    }
+}
+
+/// What is to be told of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    None,
+    Class,
+    /// Of each pixel of the first view.
+    Mask,
+    /// In the first view.
+    Regions,
+}
+
+/// The same of a batch.
+#[derive(Debug, Clone)]
+pub enum Targets {
+    None,
+    Classes(Vec<i32>),
+    /// `[batch, height, width]`; [`OUTSIDE`] where nobody knows.
+    Masks(Vec<u8>),
+    /// Of each image.
+    Regions(Vec<Vec<Region>>),
+}
+
+impl Targets {
+    /// For what asked for classes.
+    pub fn classes(&self) -> &[i32] {
+        match self {
+            Self::Classes(classes) => classes,
+            other => panic!("classes were not asked for: {other:?}"),
+        }
+    }
+}
+
 /// One step's images.
 #[derive(Debug)]
 pub struct Batch {
@@ -57,8 +104,7 @@ pub struct Batch {
     pub ids: Vec<u32>,
     /// Each view `[batch, channels, height, width]`, normalised, in channels-last memory.
     pub views: Vec<Tensor<4>>,
-    /// Their classes; -1 where nobody knows.
-    pub labels: Vec<i32>,
+    pub targets: Targets,
 }
 
 impl Batch {
@@ -77,8 +123,7 @@ pub struct Source<'a> {
     /// Rows of the data set.
     pub images: Vec<usize>,
     pub policy: &'a Policy,
-    /// Views of each image.
-    pub views: usize,
+    pub wants: Wants,
     pub batch: usize,
     pub seed: u64,
     pub precision: Precision,
@@ -88,10 +133,10 @@ pub struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// Of all images of the training split.
-    pub fn of_train(data: &'a Dataset, policy: &'a Policy, views: usize, batch: usize, seed: u64) -> Self {
+    pub fn of_train(data: &'a Dataset, policy: &'a Policy, wants: Wants, batch: usize, seed: u64) -> Self {
         let images = data.rows(Split::Train).collect();
         let normal = [data.manifest.mean.as_slice(), &data.manifest.sd];
-        Self { data, images, policy, views, batch, seed, precision: Precision::Float32, normal }
+        Self { data, images, policy, wants, batch, seed, precision: Precision::Float32, normal }
     }
 
     /// Images in a batch.
@@ -153,23 +198,43 @@ impl<'a> Source<'a> {
             let size = self.policy.size(view, Size { height, width });
             Staging::new([images.len(), size.height, size.width, manifest.channels], device)
         };
-        let mut views: Vec<Staging> = (0..self.views).map(staging).collect();
+        let mut views: Vec<Staging> = (0..self.wants.views).map(staging).collect();
         let places = views.iter_mut().enumerate().flat_map(|(view, staging)| {
             let values = staging.values();
             let size = values.len() / images.len();
             values.chunks_mut(size).zip(images).map(move |(to, &image)| (view, image, to))
         });
         let places: Vec<_> = places.collect();
-        places.into_par_iter().for_each_init(Default::default, |(colours, pixels): &mut (Vec<u8>, Image), place| {
+        let make = |(colours, pixels): &mut (Vec<u8>, Image), place: (usize, usize, &mut [f32])| {
             let (view, image, to) = place;
             let source = Rgb8::new(coloured(self.data.image(image), manifest.channels, colours), height, width);
-            self.policy.apply(source, Place { seed: self.seed, epoch, image, view }, pixels);
+            let geometry = self.policy.apply(source, Place { seed: self.seed, epoch, image, view }, pixels);
             normaliser.image(pixels, to);
-        });
+            geometry
+        };
+        // Views lie one behind the other: those of the first come first.
+        let geometries: Vec<Geometry> = places.into_par_iter().map_init(Default::default, make).collect();
         Batch {
             ids: images.iter().map(|&image| image as u32).collect(),
             views: views.into_iter().map(|staging| self.precision.of(staging.into_tensor())).collect(),
-            labels: images.iter().map(|&image| self.data.class(image)).collect(),
+            targets: self.targets(images, &geometries),
+        }
+    }
+
+    /// `geometries`: of the first view of each image, and of further ones.
+    fn targets(&self, images: &[usize], geometries: &[Geometry]) -> Targets {
+        let with_geometry = images.iter().zip(geometries);
+        match self.wants.target {
+            Target::None => Targets::None,
+            Target::Class => Targets::Classes(images.iter().map(|&image| self.data.class(image)).collect()),
+            Target::Mask => {
+                let mask = |&image| self.data.mask(image).expect("what asks for masks has a data set with some");
+                Targets::Masks(with_geometry.flat_map(|(image, geometry)| geometry.mask(mask(image))).collect())
+            }
+            Target::Regions => {
+                let regions = |&image| self.data.regions(image).expect("what asks for boxes has a data set with some");
+                Targets::Regions(with_geometry.map(|(image, geometry)| geometry.boxes(regions(image))).collect())
+            }
         }
     }
 }
@@ -206,7 +271,7 @@ mod tests {
         let mut writer = DatasetWriter::create(folder, format, samples.len()).unwrap();
         for (sample, class) in samples.iter().zip(0..) {
             let image = sample.source().bytes;
-            writer.add(Sample { split: Split::Train, image, class, group: None }).unwrap();
+            writer.add(Sample::new(Split::Train, image, class)).unwrap();
         }
         writer.finish().unwrap();
         Dataset::open(folder).unwrap()
@@ -216,12 +281,12 @@ mod tests {
     fn any_number_of_threads_makes_the_same_views() {
         let folder = tempfile::tempdir().unwrap();
         let (data, policy) = (photographs(folder.path()), MultiCropViews::default_policy());
-        let source = Source::of_train(&data, &policy, 8, 4, 1);
+        let source = Source::of_train(&data, &policy, Wants { views: 8, target: Target::Class }, 4, 1);
         let device = nn::device("cpu").unwrap();
         let values = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let batch = pool.install(|| source.batch_of(3, &[2, 0, 1, 3], &device));
-            assert_eq!(batch.labels, [2, 0, 1, 3]);
+            assert_eq!(batch.targets.classes(), [2, 0, 1, 3]);
             let views = batch.views.into_iter();
             views.map(|view| (view.dims(), view.into_data().iter::<f32>().collect::<Vec<_>>())).collect::<Vec<_>>()
         };
@@ -235,11 +300,11 @@ mod tests {
     fn all_views_in_a_row_of_a_batch_are_of_one_image() {
         let folder = tempfile::tempdir().unwrap();
         let (data, policy) = (photographs(folder.path()), SimClrViews::default_policy());
-        let source = Source::of_train(&data, &policy, 3, 4, 1);
+        let source = Source::of_train(&data, &policy, Wants { views: 3, target: Target::Class }, 4, 1);
         let images = [2, 0, 1, 3];
         let batch = source.batch_of(5, &images, &nn::device("cpu").unwrap());
         let normaliser = Normaliser::new(&data.manifest.mean, &data.manifest.sd);
-        assert_eq!(batch.labels, [2, 0, 1, 3]);
+        assert_eq!(batch.targets.classes(), [2, 0, 1, 3]);
         for (view, values) in batch.views.iter().enumerate() {
             let rows: Vec<f32> = values.clone().permute([0, 2, 3, 1]).into_data().iter::<f32>().collect();
             for (row, &image) in rows.chunks_exact(64 * 64 * 3).zip(&images) {
@@ -257,12 +322,12 @@ mod tests {
     fn batches_come_in_order_and_a_failure_ends_them() {
         let folder = tempfile::tempdir().unwrap();
         let (data, policy) = (photographs(folder.path()), Policy::identity());
-        let source = Source::of_train(&data, &policy, 1, 2, 1);
+        let source = Source::of_train(&data, &policy, Wants { views: 1, target: Target::Class }, 2, 1);
         let device = nn::device("cpu").unwrap();
         let labels = |steps: Range<usize>| {
             let mut seen = vec![];
             let keep = |step, batch: Batch| {
-                seen.push((step, batch.labels));
+                seen.push((step, batch.targets.classes().to_vec()));
                 Ok(())
             };
             source.for_each(steps, &device, keep).unwrap();

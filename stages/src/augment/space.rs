@@ -5,7 +5,7 @@
 //! (section 3, table 1). RandAugment (Cubuk et al. 2019, arXiv:1909.13719, section 3): a given number of operations, one after
 //! the other, at one given strength; each operation is drawn from all.
 
-use super::{Image, ops};
+use super::{Geometry, Image, ops};
 use crate::random::Rng;
 
 const OPERATIONS: usize = 14;
@@ -29,32 +29,37 @@ const WIDE: Space = Space { shear: 0.99, shift: |_| 32.0, turn: 135.0, colour: 0
 const RAND: Space =
     Space { shear: 0.3, shift: |side| 150.0 / 331.0 * side as f32, turn: 30.0, colour: 0.9, posterize: 4.0 };
 
-pub fn trivial_augment(image: &mut Image, rng: &mut Rng) {
+pub fn trivial_augment(image: &mut Image, geometry: &mut Geometry, rng: &mut Rng) {
     let operation = rng.below(OPERATIONS);
     let strength = rng.below(STRONGEST + 1);
-    WIDE.apply(image, operation, strength, rng.chance(0.5));
+    WIDE.apply(image, geometry, operation, strength, rng.chance(0.5));
 }
 
 /// `number` operations at `strength` of [`STRONGEST`].
-pub fn rand_augment(image: &mut Image, number: usize, strength: usize, rng: &mut Rng) {
+pub fn rand_augment(image: &mut Image, geometry: &mut Geometry, number: usize, strength: usize, rng: &mut Rng) {
     for _ in 0..number {
         let operation = rng.below(OPERATIONS);
-        RAND.apply(image, operation, strength, rng.chance(0.5));
+        RAND.apply(image, geometry, operation, strength, rng.chance(0.5));
     }
 }
 
 impl Space {
     /// Operation number `operation` at `strength` of [`STRONGEST`]; `forward` or the other way.
-    fn apply(&self, image: &mut Image, operation: usize, strength: usize, forward: bool) {
+    fn apply(&self, image: &mut Image, geometry: &mut Geometry, operation: usize, strength: usize, forward: bool) {
         let strength = strength as f32 / STRONGEST as f32;
         let signed = if forward { strength } else { -strength };
         match operation {
             0 => {}
-            1 => ops::shear(image, self.shear * signed, 0.0),
-            2 => ops::shear(image, 0.0, self.shear * signed),
-            3 => ops::shift(image, 0, ((self.shift)(image.width) * signed) as isize),
-            4 => ops::shift(image, ((self.shift)(image.height) * signed) as isize, 0),
-            5 => ops::rotate(image, self.turn * signed),
+            1 => geometry.by_inverse(ops::shear(image, self.shear * signed, 0.0)),
+            2 => geometry.by_inverse(ops::shear(image, 0.0, self.shear * signed)),
+            3 | 4 => {
+                let side = if operation == 3 { image.width } else { image.height };
+                let by = ((self.shift)(side) * signed) as isize;
+                let (down, right) = if operation == 3 { (0, by) } else { (by, 0) };
+                ops::shift(image, down, right);
+                geometry.shift(down, right);
+            }
+            5 => geometry.by_inverse(ops::rotate(image, self.turn * signed)),
             6 => ops::brightness(image, 1.0 + self.colour * signed),
             7 => ops::saturation(image, 1.0 + self.colour * signed),
             8 => ops::contrast(image, 1.0 + self.colour * signed),
@@ -92,7 +97,8 @@ mod tests {
             let (operation, strength) = (operation.parse().unwrap(), strength.parse().unwrap());
             let mut image = Image::default();
             image.load(Rgb8::new(source.data(), height, width));
-            space.apply(&mut image, operation, strength, direction == "1");
+            let mut geometry = Geometry::none(ops::Size { height, width });
+            space.apply(&mut image, &mut geometry, operation, strength, direction == "1");
             let off = image.data.iter().zip(tensor.data()).map(|(a, b)| (a * 255.0 - f32::from(*b)).abs());
             // The expected values are rounded to whole numbers.
             let worst = off.fold(0.0, f32::max);
@@ -103,12 +109,13 @@ mod tests {
     }
 
     /// How many of 200 images are changed; all must be images.
-    fn changed(augment: impl Fn(&mut Image, &mut Rng)) -> usize {
+    fn changed(augment: impl Fn(&mut Image, &mut Geometry, &mut Rng)) -> usize {
         let mut original = Image::default();
         original.load(crate::augment::samples()[2].source());
         let changes = (0..200).filter(|&seed| {
             let mut image = original.clone();
-            augment(&mut image, &mut Rng::new(seed, Purpose::View, &[]));
+            let mut geometry = Geometry::none(ops::Size { height: image.height, width: image.width });
+            augment(&mut image, &mut geometry, &mut Rng::new(seed, Purpose::View, &[]));
             assert!(image.data.iter().all(|v| (0.0..=1.0).contains(v)));
             image != original
         });
@@ -121,8 +128,8 @@ mod tests {
         let trivial = changed(trivial_augment);
         assert!((160..200).contains(&trivial), "{trivial}");
         // Identity twice is one in 196.
-        let rand = changed(|image, rng| rand_augment(image, 2, 9, rng));
+        let rand = changed(|image, geometry, rng| rand_augment(image, geometry, 2, 9, rng));
         assert!((185..=200).contains(&rand), "{rand}");
-        assert_eq!(changed(|image, rng| rand_augment(image, 0, 9, rng)), 0);
+        assert_eq!(changed(|image, geometry, rng| rand_augment(image, geometry, 0, 9, rng)), 0);
     }
 }

@@ -90,7 +90,7 @@ impl Stage for Cifar10 {
         for (split, images) in splits {
             for image in images {
                 let pixels = &bytes[ALL + image * IMAGE..ALL + (image + 1) * IMAGE];
-                writer.add(Sample { split, image: pixels, class: labels[image], group: None })?;
+                writer.add(Sample::new(split, pixels, labels[image]))?;
             }
         }
         let summary = Summary {

@@ -7,6 +7,9 @@
 //! | `class.npy` | i32 `[n]`: its place among the classes, -1 where nobody knows |
 //! | `split.npy` | u8 `[n]`: 0 train, 1 validation, 2 test, 3 unlabelled |
 //! | `digest.npy` | u64 `[n]`: of the image's bytes |
+//! | `mask.npy` | u8 `[n, height, width]`, where there are masks: what each pixel shows; 255: nobody knows |
+//! | `boxes.npy` | f32 `[m, 4]`, where there are boxes: left, top, right and bottom edge in pixels, an image's one after the other |
+//! | `boxes.class.npy`, `boxes.offsets.npy` | i32 `[m]`: the class of each; u64 `[n + 1]`: where those of each image begin |
 //! | `group.npy` | u32 `[n]`, where there are groups: whom or what it shows; no group is in two splits |
 
 use super::npy::{self, Mapped};
@@ -62,12 +65,22 @@ impl Manifest {
     }
 }
 
+/// What a box is around.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Region {
+    pub class: i32,
+    /// Left, top, right, bottom, in pixels from the image's upper left corner.
+    pub edges: [f32; 4],
+}
+
 /// An opened artifact.
 #[derive(Debug)]
 pub struct Dataset {
     pub manifest: Manifest,
     images: Mapped,
     classes: Vec<i32>,
+    masks: Option<Mapped>,
+    regions: Option<Regions>,
     /// Of each row's image.
     pub digests: Vec<u64>,
 }
@@ -81,6 +94,8 @@ impl Dataset {
             images: Mapped::open::<u8>(&folder.join("image.npy"), &shape)?,
             classes: column(folder, "class", rows)?,
             digests: column(folder, "digest", rows)?,
+            masks: there(folder, "mask.npy", |file| Mapped::open::<u8>(file, &shape[..3]))?,
+            regions: there(folder, "boxes.npy", |_| Regions::read(folder, rows))?,
             manifest,
         })
     }
@@ -96,9 +111,9 @@ impl Dataset {
         self.rows(split).len()
     }
 
-    /// The samples of the train split, and, for what needs no classes, those of the unlabelled one.
-    pub fn rows_to_train_on(&self, needs_classes: bool) -> Vec<usize> {
-        let unlabelled = if needs_classes { 0..0 } else { self.rows(Split::Unlabelled) };
+    /// The samples of the train split, and, for what needs nothing told of them, those of the unlabelled one.
+    pub fn rows_to_train_on(&self, with_targets: bool) -> Vec<usize> {
+        let unlabelled = if with_targets { 0..0 } else { self.rows(Split::Unlabelled) };
         self.rows(Split::Train).chain(unlabelled).collect()
     }
 
@@ -112,9 +127,46 @@ impl Dataset {
         self.classes[row]
     }
 
+    /// `[height, width]`: what each pixel shows, where that is known.
+    pub fn mask(&self, row: usize) -> Option<&[u8]> {
+        let size = self.manifest.height * self.manifest.width;
+        Some(&self.masks.as_ref()?.bytes()[row * size..(row + 1) * size])
+    }
+
+    /// What is where, where that is known.
+    pub fn regions(&self, row: usize) -> Option<&[Region]> {
+        let Regions { all, offsets } = self.regions.as_ref()?;
+        Some(&all[offsets[row] as usize..offsets[row + 1] as usize])
+    }
+
     /// Of a split's samples, in their order.
     pub fn labels(&self, split: Split) -> &[i32] {
         &self.classes[self.rows(split)]
+    }
+}
+
+/// What `open` makes of a file that need not be there.
+fn there<T>(folder: &Path, name: &str, open: impl FnOnce(&Path) -> Result<T>) -> Result<Option<T>> {
+    let file = folder.join(name);
+    file.exists().then(|| open(&file)).transpose()
+}
+
+#[derive(Debug)]
+struct Regions {
+    all: Vec<Region>,
+    /// Where those of each row begin, and the end.
+    offsets: Vec<u64>,
+}
+
+impl Regions {
+    fn read(folder: &Path, rows: usize) -> Result<Self> {
+        let offsets: Vec<u64> = column(folder, "boxes.offsets", rows + 1)?;
+        let (shape, edges) = npy::read::<f32>(&folder.join("boxes.npy"))?;
+        let classes: Vec<i32> = column(folder, "boxes.class", shape[0])?;
+        let fits = shape.get(1) == Some(&4) && offsets.is_sorted() && offsets.last() == Some(&(shape[0] as u64));
+        ensure!(fits, "{} does not hold boxes that fit boxes.offsets.npy", folder.join("boxes.npy").display());
+        let all = edges.as_chunks().0.iter().zip(classes).map(|(&edges, class)| Region { class, edges }).collect();
+        Ok(Self { all, offsets })
     }
 }
 

@@ -120,7 +120,7 @@ impl Stage for Folder {
         for (&split, numbers) in &images {
             for &number in numbers {
                 let class = tree.files[number].label;
-                writer.add(Sample { split, image: squares.of(number), class, group: None })?;
+                writer.add(Sample::new(split, squares.of(number), class))?;
             }
         }
         summary.publish(&writer.finish()?, &folder, context)

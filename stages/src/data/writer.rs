@@ -1,6 +1,6 @@
 //! Makes the artifact, row by row.
 
-use super::dataset::{Manifest, Split, write_json};
+use super::dataset::{Manifest, Region, Split, write_json};
 use super::npy::{self, NpyWriter};
 use anyhow::{Result, ensure};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +27,17 @@ pub struct Sample<'a> {
     pub class: i32,
     /// Whom or what it shows, where that is known of all.
     pub group: Option<u32>,
+    /// `[height, width]`: what each pixel shows, 255 where nobody knows; of all samples or of none.
+    pub mask: Option<&'a [u8]>,
+    /// What is where, of all samples or of none.
+    pub regions: Option<&'a [Region]>,
+}
+
+impl<'a> Sample<'a> {
+    /// Of which nothing else is known.
+    pub fn new(split: Split, image: &'a [u8], class: i32) -> Self {
+        Self { split, image, class, group: None, mask: None, regions: None }
+    }
 }
 
 /// Writes as many samples as were announced, in the order of their splits, each in one go.
@@ -38,6 +49,11 @@ pub struct DatasetWriter {
     splits: Vec<u8>,
     digests: Vec<u64>,
     groups: Vec<u32>,
+    masks: Option<NpyWriter>,
+    regions: Vec<Region>,
+    /// Where those of each sample begin, and the end.
+    offsets: Vec<u64>,
+    rows: usize,
     moments: Moments,
 }
 
@@ -92,13 +108,17 @@ impl DatasetWriter {
             splits: Vec::with_capacity(rows),
             digests: Vec::with_capacity(rows),
             groups: vec![],
+            masks: None,
+            regions: vec![],
+            offsets: vec![0],
+            rows,
             moments: Moments::new(format.channels),
             format,
         })
     }
 
     pub fn add(&mut self, sample: Sample<'_>) -> Result<()> {
-        let Sample { split, image, class, group } = sample;
+        let Sample { split, image, class, group, mask, regions } = sample;
         assert!(
             self.splits.last().is_none_or(|&last| last <= split as u8),
             "samples come in the order of their splits"
@@ -109,10 +129,25 @@ impl DatasetWriter {
         self.splits.push(split as u8);
         self.digests.push(digest(image));
         self.groups.extend(group);
+        if let Some(mask) = mask {
+            self.masks()?.write(mask)?;
+        }
+        if let Some(regions) = regions {
+            self.regions.extend(regions);
+            self.offsets.push(self.regions.len() as u64);
+        }
         if split == Split::Train {
             self.moments.add(image);
         }
         Ok(())
+    }
+
+    fn masks(&mut self) -> Result<&mut NpyWriter> {
+        if self.masks.is_none() {
+            let shape = [self.rows, self.format.height, self.format.width];
+            self.masks = Some(NpyWriter::create::<u8>(self.folder.join("mask.npy"), &shape)?);
+        }
+        Ok(self.masks.as_mut().expect("it was made"))
     }
 
     /// Ends with an error where a class has no image to train on, a split none at all, or a group is in two splits.
@@ -128,6 +163,23 @@ impl DatasetWriter {
         if !self.groups.is_empty() {
             check_groups(&self.groups, &self.splits)?;
             npy::write(file("group"), &rows, &self.groups)?;
+        }
+        if let Some(masks) = self.masks {
+            masks.finish()?;
+        }
+        if self.offsets.len() > 1 {
+            let boxes = self.regions.len();
+            npy::write(
+                file("boxes"),
+                &[boxes, 4],
+                self.regions.iter().flat_map(|region| region.edges).collect::<Vec<_>>().as_slice(),
+            )?;
+            npy::write(
+                file("boxes.class"),
+                &[boxes],
+                &self.regions.iter().map(|region| region.class).collect::<Vec<_>>(),
+            )?;
+            npy::write(file("boxes.offsets"), &[self.rows + 1], &self.offsets)?;
         }
         let Format { name, height, width, channels, classes } = self.format;
         let images = counts.images.keys().map(|&split| (split, counts.total(split))).collect();
@@ -212,17 +264,13 @@ mod tests {
         Format { name: "grey".into(), height: 8, width: 8, channels: 3, classes }
     }
 
-    fn sample(split: Split, image: &[u8], class: i32) -> Sample<'_> {
-        Sample { split, image, class, group: None }
-    }
-
     /// What workers of a sweep share of a data set is the system's page cache: none has images of its own.
     #[test]
     fn images_are_read_where_they_lie() {
         let folder = tempfile::tempdir().unwrap();
         let pixels: Vec<u8> = (0..=255).cycle().take(40 * 8 * 8 * 3).collect();
         let mut writer = DatasetWriter::create(folder.path(), grey(1), 40).unwrap();
-        pixels.chunks(192).for_each(|image| writer.add(sample(Split::Train, image, 0)).unwrap());
+        pixels.chunks(192).for_each(|image| writer.add(Sample::new(Split::Train, image, 0)).unwrap());
         writer.finish().unwrap();
 
         let data = Dataset::open(folder.path()).unwrap();
@@ -244,7 +292,7 @@ mod tests {
         let rows = splits.iter().map(|(_, classes)| classes.len()).sum();
         let mut writer = DatasetWriter::create(folder.path(), grey(3), rows).unwrap();
         for (split, classes) in splits {
-            classes.iter().for_each(|&class| writer.add(sample(*split, &[0; 192], class)).unwrap());
+            classes.iter().for_each(|&class| writer.add(Sample::new(*split, &[0; 192], class)).unwrap());
         }
         let counts = writer.finish().map_err(|error| error.to_string())?;
         let data = Dataset::open(folder.path()).unwrap();
@@ -276,12 +324,30 @@ mod tests {
             let rows =
                 train.map(|group| (Split::Train, group)).into_iter().chain(test.map(|group| (Split::Test, group)));
             for (split, group) in rows {
-                writer.add(Sample { group: Some(group), ..sample(split, &[0; 192], 0) }).unwrap();
+                writer.add(Sample { group: Some(group), ..Sample::new(split, &[0; 192], 0) }).unwrap();
             }
             writer.finish().map(|_| ()).map_err(|error| error.to_string())
         };
         assert_eq!(groups([5, 1, 5], [2, 2]), Ok(()));
         assert_eq!(groups([5, 1, 5], [2, 1]), Err("group 1 has samples in two splits".to_owned()));
+    }
+
+    #[test]
+    fn masks_and_boxes_are_read_as_they_were_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let boxed = |class: i32| Region { class, edges: [0.5, 1.0, 2.5, 7.0 + class as f32] };
+        let regions = [vec![boxed(0), boxed(1)], vec![], vec![boxed(2)]];
+        let mut writer = DatasetWriter::create(folder.path(), grey(1), 3).unwrap();
+        for (number, regions) in regions.iter().enumerate() {
+            let (mask, sample) = (vec![number as u8; 64], Sample::new(Split::Train, &[0; 192], 0));
+            writer.add(Sample { mask: Some(&mask), regions: Some(regions), ..sample }).unwrap();
+        }
+        writer.finish().unwrap();
+        let data = Dataset::open(folder.path()).unwrap();
+        for (row, regions) in regions.iter().enumerate() {
+            assert_eq!(data.regions(row).unwrap(), regions);
+            assert_eq!(data.mask(row).unwrap(), [row as u8; 64]);
+        }
     }
 
     #[test]

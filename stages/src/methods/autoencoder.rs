@@ -2,7 +2,7 @@
 //! is the mean squared error of all values of the normalised image.
 
 use super::pretrain::{Common, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, TRAINING, pretrain};
-use crate::augment::{Batch, Policy};
+use crate::augment::{Batch, Policy, Wants};
 use crate::context::Context;
 use crate::nn::encoder::{DEVIATIONS, Encoder};
 use crate::nn::layers::Mode;
@@ -80,8 +80,8 @@ struct Reconstruction {
 }
 
 impl Objective for Reconstruction {
-    fn views(&self) -> usize {
-        1
+    fn wants(&self) -> Wants {
+        Wants::views(1)
     }
 
     fn heads(&self) -> Vec<(&'static str, &dyn Part)> {

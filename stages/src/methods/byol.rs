@@ -5,7 +5,7 @@
 
 use super::pretrain::{Common, Inputs, LARS, TRAINED, TRAINING, pretrain};
 use super::projector::Projector;
-use crate::augment::{Batch, SimClrViews};
+use crate::augment::{Batch, SimClrViews, Wants};
 use crate::context::Context;
 use crate::nn::encoder::{DEVIATIONS, Encoder};
 use crate::nn::layers::Mode;
@@ -93,8 +93,8 @@ impl Bootstrap {
 }
 
 impl Objective for Bootstrap {
-    fn views(&self) -> usize {
-        2
+    fn wants(&self) -> Wants {
+        Wants::views(2)
     }
 
     fn heads(&self) -> Vec<(&'static str, &dyn Part)> {

@@ -2,7 +2,7 @@
 //! with. One that goes wrong in one of three ways has gone by every comparison of values before: its gradients belong to
 //! other weights, its views to other images, or its targets move with what learns from them.
 
-use crate::augment::Batch;
+use crate::augment::{Batch, Targets};
 use crate::nn::encoder::Encoder;
 use crate::nn::ops;
 use crate::nn::state::{self, Entry, Part};
@@ -31,7 +31,8 @@ pub struct Checked<'a> {
     encoder: &'a Encoder,
     objective: &'a mut dyn Objective,
     views: Vec<Tensor<4>>,
-    labels: Vec<i32>,
+    targets: Targets,
+    images: usize,
     buffers: Vec<tch::Tensor>,
 }
 
@@ -47,7 +48,7 @@ impl<'a> Checked<'a> {
         }
         let buffers = objective.buffers().into_iter().map(|(_, tensor)| tensor.copy()).collect();
         let views = batch.views.into_iter().map(|view| view.cast(FloatDType::F64)).collect();
-        Self { encoder, objective, views, labels: batch.labels, buffers }
+        Self { encoder, objective, views, targets: batch.targets, images: batch.ids.len(), buffers }
     }
 
     /// All that is checked.
@@ -64,8 +65,11 @@ impl<'a> Checked<'a> {
             tch::no_grad(|| tensor.copy_(first));
         }
         let views = self.views.iter().enumerate().map(|(view, images)| in_order(images, &order(view))).collect();
-        let labels = order(0).into_iter().map(|image| self.labels[image]).collect();
-        Term::sum(&self.objective.losses(self.encoder, Batch { ids: vec![], views, labels }, &START))
+        let targets = match &self.targets {
+            Targets::Classes(classes) => Targets::Classes(order(0).into_iter().map(|image| classes[image]).collect()),
+            other => other.clone(),
+        };
+        Term::sum(&self.objective.losses(self.encoder, Batch { ids: vec![], views, targets }, &START))
     }
 
     fn value(&mut self, order: impl Fn(usize) -> Vec<usize>) -> f64 {
@@ -73,7 +77,7 @@ impl<'a> Checked<'a> {
     }
 
     fn as_they_are(&self) -> impl Fn(usize) -> Vec<usize> + use<> {
-        let images = self.labels.len();
+        let images = self.images;
         move |_| (0..images).collect()
     }
 
@@ -140,7 +144,7 @@ impl<'a> Checked<'a> {
 
     /// The order of images in a batch does not matter; that of one view alone does, where images are told by two.
     fn images_stand_for_themselves(&mut self) -> Result<()> {
-        let images = self.labels.len();
+        let images = self.images;
         let mut order: Vec<usize> = (0..images).collect();
         Rng::new(1, Purpose::Noise, &[]).shuffle(&mut order);
         let as_they_are = self.value(self.as_they_are());

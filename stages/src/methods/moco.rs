@@ -5,7 +5,7 @@
 
 use super::pretrain::{Common, Inputs, TRAINED, TRAINING, pretrain};
 use super::projector::Projector;
-use crate::augment::{Batch, SimClrViews};
+use crate::augment::{Batch, SimClrViews, Wants};
 use crate::context::Context;
 use crate::nn::encoder::{DEVIATIONS, Encoder};
 use crate::nn::layers::Mode;
@@ -108,8 +108,8 @@ impl MomentumContrast {
 }
 
 impl Objective for MomentumContrast {
-    fn views(&self) -> usize {
-        2
+    fn wants(&self) -> Wants {
+        Wants::views(2)
     }
 
     fn heads(&self) -> Vec<(&'static str, &dyn Part)> {

@@ -1,7 +1,7 @@
 //! What all `pretrain/*` kinds share: ports, parameters, and the way from a data set to a published encoder.
 
 use crate::augment::ops::Size;
-use crate::augment::{Policy, Precision, Source};
+use crate::augment::{Policy, Precision, Source, Target};
 use crate::context::Context;
 use crate::data::{Dataset, Manifest};
 use crate::nn::encoder::{Encoder, EncoderConfig};
@@ -152,12 +152,13 @@ pub fn pretrain<O: Objective>(
     let mut init = Init::new(common.seed, &context.device.clone().autodiff());
     let encoder = common.encoder.build(&mut init);
     let mut objective = build(&mut init, &encoder, &data.manifest);
-    let (views, seen) = (objective.views(), objective.seen());
+    let (wants, seen) = (objective.wants(), objective.seen());
+    let views = wants.views;
     policy.check_on(views, size)?;
     for Size { height, width } in (0..views).map(|view| policy.size(view, size)) {
         common.encoder.check([height, width])?;
     }
-    let images = data.rows_to_train_on(objective.needs_classes());
+    let images = data.rows_to_train_on(wants.target != Target::None);
     let (batch, count) = (common.batch as usize, images.len());
     ensure!(
         batch <= count,
@@ -166,7 +167,7 @@ pub fn pretrain<O: Objective>(
     let source = Source {
         images: images.clone(),
         precision: common.precision,
-        ..Source::of_train(data, policy, views, batch, common.seed)
+        ..Source::of_train(data, policy, wants, batch, common.seed)
     };
     let knn = if common.online_knn > 0 { OnlineKnn::new(data, common.seed, context) } else { None };
     let accuracy = |encoder: &Encoder| knn.as_ref()?.accuracy(encoder);

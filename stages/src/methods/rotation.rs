@@ -2,7 +2,7 @@
 //! rotations of every image are in the batch; the loss is the cross entropy over four classes, mean over all of them.
 
 use super::pretrain::{Common, Inputs, TRAINED, TRAINING, pretrain};
-use crate::augment::{Batch, StandardViews};
+use crate::augment::{Batch, StandardViews, Wants};
 use crate::context::Context;
 use crate::nn::encoder::{DEVIATIONS, Encoder};
 use crate::nn::layers::Mode;
@@ -56,8 +56,8 @@ struct RotationPrediction {
 }
 
 impl Objective for RotationPrediction {
-    fn views(&self) -> usize {
-        1
+    fn wants(&self) -> Wants {
+        Wants::views(1)
     }
 
     fn seen(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use super::checks::Checked;
 use super::nt_xent;
-use crate::augment::{Batch, samples};
+use crate::augment::{Batch, Targets, Wants, samples};
 use crate::catalog::{self, Entry};
 use crate::context::{Context, Outbox};
 use crate::data::{DatasetWriter, Format, Sample, Split};
@@ -63,7 +63,7 @@ fn write_dataset(folder: &Path) {
     let mut writer = DatasetWriter::create(folder, format, pieces.len()).unwrap();
     for (number, image) in pieces.iter().enumerate() {
         let class = (number % samples.len()) as i32;
-        writer.add(Sample { split: Split::Train, image, class, group: None }).unwrap();
+        writer.add(Sample::new(Split::Train, image, class)).unwrap();
     }
     writer.finish().unwrap();
 }
@@ -176,8 +176,8 @@ impl Example {
 }
 
 impl Objective for Example {
-    fn views(&self) -> usize {
-        2
+    fn wants(&self) -> Wants {
+        Wants::views(2)
     }
 
     fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
@@ -215,7 +215,7 @@ fn refusal(wrong: Wrong) -> String {
         let values: Vec<f32> = (0..BATCH * 3 * SIDE * SIDE).map(|_| rng.normal()).collect();
         ops::channels_last(Tensor::from_data(TensorData::new(values, [BATCH, 3, SIDE, SIDE]), &device))
     };
-    let batch = Batch { ids: vec![], views: vec![view(), view()], labels: vec![0; BATCH] };
+    let batch = Batch { ids: (0..BATCH as u32).collect(), views: vec![view(), view()], targets: Targets::None };
     let (encoder, mut example) = Example::new(wrong);
     match Checked::new(&encoder, &mut example, batch).check() {
         Ok(()) => String::new(),

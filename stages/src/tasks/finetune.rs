@@ -14,7 +14,7 @@ use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
 use crate::nn::{CLASSIFIER, EncoderArtifact, Init, Mlp, ops};
 use crate::stage::{About, DATA, MeasureAbout, OutputAbout, PortAbout, Stage, VIEWS};
-use crate::train::{Classification, OptimiserConfig, Rates, Training, fit};
+use crate::train::{Classification, Objective, OptimiserConfig, Rates, Training, fit};
 use anyhow::{Result, ensure};
 use burn::module::Module;
 use schemars::JsonSchema;
@@ -154,7 +154,7 @@ impl Stage for Finetune {
             images: images.clone(),
             precision: params.precision,
             normal: [&artifact.mean, &artifact.sd],
-            ..Source::of_train(&data, &policy, 1, params.batch as usize, params.seed)
+            ..Source::of_train(&data, &policy, objective.wants(), params.batch as usize, params.seed)
         };
         ensure!(source.size() > 1, "batch norm needs two images with labels: raise `fraction`");
         let rates = Rates::by_layer(params.layer_decay, &encoder);

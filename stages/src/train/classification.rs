@@ -1,5 +1,5 @@
 use super::{At, Objective, Term};
-use crate::augment::Batch;
+use crate::augment::{Batch, Target, Wants};
 use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
 use crate::nn::loss::{cross_entropy, weighted_cross_entropy};
@@ -50,12 +50,8 @@ impl Classification {
 }
 
 impl Objective for Classification {
-    fn views(&self) -> usize {
-        1
-    }
-
-    fn needs_classes(&self) -> bool {
-        true
+    fn wants(&self) -> Wants {
+        Wants { views: 1, target: Target::Class }
     }
 
     fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
@@ -68,10 +64,11 @@ impl Objective for Classification {
 
     fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
         let device = batch.views[0].device().inner();
+        let classes = batch.targets.classes();
         let of_images =
-            |weights: &Vec<f32>| -> Vec<f32> { batch.labels.iter().map(|&label| weights[label as usize]).collect() };
+            |weights: &Vec<f32>| -> Vec<f32> { classes.iter().map(|&class| weights[class as usize]).collect() };
         let weights = self.weights.as_ref().map(|weights| ops::floats(&of_images(weights), &device));
-        let labels = ops::integers(&batch.labels, &device);
+        let labels = ops::integers(classes, &device);
         let [images] = batch.into_views();
         let features = encoder.forward(images, self.mode); // [batch, features]
         let features = match &self.standard {

@@ -129,6 +129,7 @@ pub fn first_not_finite(named: Named) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::augment::{Targets, Wants};
     use crate::nn::Init;
     use crate::nn::encoder::EncoderConfig;
     use crate::nn::layers::{Linear, Mode};
@@ -141,8 +142,8 @@ mod tests {
     }
 
     impl Objective for Steep {
-        fn views(&self) -> usize {
-            1
+        fn wants(&self) -> Wants {
+            Wants::views(1)
         }
         fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
             vec![("head", &self.head)]
@@ -171,7 +172,7 @@ mod tests {
         let views = vec![Tensor::ones([2, 3, 16, 16], &crate::nn::device("cpu").unwrap().autodiff())];
         let mut first = None;
         let at = At { seed: 0, step: 0, steps: 1, epoch: 0, epochs: 1 };
-        learner.watched_step(&at, Batch { ids: vec![0, 1], views, labels: vec![0, 1] }, |named| {
+        learner.watched_step(&at, Batch { ids: vec![0, 1], views, targets: Targets::None }, |named| {
             first = first.take().or_else(|| first_not_finite(named));
         });
         assert_eq!(first.as_deref(), Some("the gradient of head.bias"));

@@ -1,4 +1,4 @@
-use crate::augment::{Batch, Source};
+use crate::augment::{Batch, Source, Wants};
 use crate::nn::HeadConfig;
 use crate::nn::encoder::Encoder;
 use crate::nn::state::{Part, Parts};
@@ -9,15 +9,11 @@ use std::ops::Range;
 
 /// What a training is for: the losses of a batch over an encoder that is passed in, and what is trained beside it.
 pub trait Objective {
-    /// How many views of each image a batch holds.
-    fn views(&self) -> usize;
+    /// What a batch holds.
+    fn wants(&self) -> Wants;
     /// How many images pass through the encoder for each image of a batch.
     fn seen(&self) -> usize {
-        self.views()
-    }
-    /// Whether it looks at the images' classes, and can train on none whose class nobody knows.
-    fn needs_classes(&self) -> bool {
-        false
+        self.wants().views
     }
     /// Networks that are trained beside the encoder, by name.
     fn heads(&self) -> Vec<(&'static str, &dyn Part)>;

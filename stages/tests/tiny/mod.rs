@@ -53,7 +53,7 @@ pub fn write_dataset_of(folder: &Path, pieces: Vec<(Vec<u8>, i32)>) {
             160..188 => Split::Validation,
             _ => Split::Test,
         };
-        writer.add(Sample { split, image, class: *class, group: None }).unwrap();
+        writer.add(Sample::new(split, image, *class)).unwrap();
     }
     writer.finish().unwrap();
 }
@@ -82,7 +82,7 @@ fn rewrite(data: &Path, choose: impl Fn(Split, usize) -> Option<Split>) {
     let mut writer = DatasetWriter::create(&new, format, rows.len()).unwrap();
     for (split, row) in rows {
         let class = if split == Split::Unlabelled { -1 } else { old.class(row) };
-        writer.add(Sample { split, image: old.image(row), class, group: None }).unwrap();
+        writer.add(Sample::new(split, old.image(row), class)).unwrap();
     }
     writer.finish().unwrap();
     std::fs::remove_dir_all(data).unwrap();

@@ -1,22 +1,22 @@
 //! Rotation and shear: each pixel of the result is the nearest of the source; what comes in from outside is black.
 
-use crate::augment::{Image, scratch};
+use crate::augment::{Affine, Image, scratch};
 
-/// Turns counter-clockwise about the centre.
-pub fn rotate(image: &mut Image, degrees: f32) {
+/// Turns counter-clockwise about the centre. Returns the map that leads back.
+pub fn rotate(image: &mut Image, degrees: f32) -> Affine {
     let (sin, cos) = f64::from(degrees).to_radians().sin_cos();
     let centre = [image.width as f64 / 2.0, image.height as f64 / 2.0];
-    sample(image, [[cos, -sin], [sin, cos]], centre);
+    sample(image, [[cos, -sin], [sin, cos]], centre)
 }
 
 /// Slants by `right` pixels to the left for each row downwards, and by `down` pixels upwards for each column, from the
-/// upper left corner: AutoAugment's shear.
-pub fn shear(image: &mut Image, right: f32, down: f32) {
-    sample(image, [[1.0, f64::from(right)], [f64::from(down), 1.0]], [0.0; 2]);
+/// upper left corner: AutoAugment's shear. Returns the map that leads back.
+pub fn shear(image: &mut Image, right: f32, down: f32) -> Affine {
+    sample(image, [[1.0, f64::from(right)], [f64::from(down), 1.0]], [0.0; 2])
 }
 
 /// `back` leads from a pixel's distance (x, y) to `centre` to its source's.
-fn sample(image: &mut Image, back: [[f64; 2]; 2], centre: [f64; 2]) {
+fn sample(image: &mut Image, back: [[f64; 2]; 2], centre: [f64; 2]) -> Affine {
     let (height, width) = (image.height, image.width);
     scratch::with(image.data.len(), |source| {
         source.copy_from_slice(&image.data);
@@ -34,4 +34,6 @@ fn sample(image: &mut Image, back: [[f64; 2]; 2], centre: [f64; 2]) {
             }
         }
     });
+    let shift = |i: usize| centre[i] - back[i][0] * centre[0] - back[i][1] * centre[1];
+    Affine([0, 1].map(|i| [back[i][0], back[i][1], shift(i)]))
 }

@@ -14,6 +14,13 @@ pub struct Size {
     pub width: usize,
 }
 
+impl Size {
+    /// Whether a place, x and y, is inside.
+    pub fn holds(self, [x, y]: [f64; 2]) -> bool {
+        (0.0..self.width as f64).contains(&x) && (0.0..self.height as f64).contains(&y)
+    }
+}
+
 /// Scales all of `source`.
 pub fn resize(source: Rgb8<'_>, size: Size, to: &mut Image) {
     let whole = Crop { top: 0, left: 0, height: source.height, width: source.width };

@@ -1,0 +1,219 @@
+//! Where a picture's places have gone in a view, so that masks and boxes go with them.
+
+use super::ops::{Crop, Size};
+use crate::data::Region;
+
+/// What a mask says of a place that is not in the picture: nothing is known of it, and no loss counts it.
+pub const OUTSIDE: u8 = 255;
+
+/// A box that is smaller than this on a side is none, in pixels (torchvision's `SanitizeBoundingBoxes`).
+const LEAST_SIDE: f32 = 1.0;
+
+/// An affine map of places, x to the right and y down in pixels, where a pixel's centre lies at a half.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Affine(pub [[f64; 3]; 2]);
+
+impl Affine {
+    pub const NONE: Self = Self([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]);
+
+    pub fn of(&self, [x, y]: [f64; 2]) -> [f64; 2] {
+        self.0.map(|[of_x, of_y, shift]| of_x * x + of_y * y + shift)
+    }
+
+    /// Of one that leaves no area empty.
+    fn inverse(&self) -> Self {
+        let [[a, b, c], [d, e, f]] = self.0;
+        let determinant = a * e - b * d;
+        let [a, b, d, e] = [e, -b, -d, a].map(|value| value / determinant);
+        Self([[a, b, -(a * c + b * f)], [d, e, -(d * c + e * f)]])
+    }
+}
+
+/// What has been done to a picture, step by step: at each, what lay outside was lost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Geometry {
+    picture: Size,
+    /// Where the places have gone, and the size that the picture then had.
+    steps: Vec<(Affine, Size)>,
+}
+
+impl Geometry {
+    /// Of a picture as it is.
+    pub fn none(picture: Size) -> Self {
+        Self { picture, steps: vec![] }
+    }
+
+    /// Of the view.
+    fn size(&self) -> Size {
+        self.steps.last().map_or(self.picture, |(_, size)| *size)
+    }
+
+    fn go(&mut self, by: Affine) {
+        self.steps.push((by, self.size()));
+    }
+
+    /// `crop` became a view of a size.
+    pub fn crop(&mut self, crop: Crop, to: Size) {
+        let [x, y] = [to.width as f64 / crop.width as f64, to.height as f64 / crop.height as f64];
+        self.steps.push((Affine([[x, 0.0, -x * crop.left as f64], [0.0, y, -y * crop.top as f64]]), to));
+    }
+
+    pub fn flip(&mut self) {
+        self.go(Affine([[-1.0, 0.0, self.size().width as f64], [0.0, 1.0, 0.0]]));
+    }
+
+    pub fn shift(&mut self, down: isize, right: isize) {
+        self.go(Affine([[1.0, 0.0, right as f64], [0.0, 1.0, down as f64]]));
+    }
+
+    /// `back` leads from places to where they came from.
+    pub fn by_inverse(&mut self, back: Affine) {
+        self.go(back.inverse());
+    }
+
+    /// A mask `[height, width]` of the picture as one of the view, each place what is nearest to it in the picture.
+    pub fn mask(&self, mask: &[u8]) -> Vec<u8> {
+        let sizes = std::iter::once(self.picture).chain(self.steps.iter().map(|(_, size)| *size));
+        let mut back: Vec<(Affine, Size)> =
+            self.steps.iter().zip(sizes).map(|((by, _), before)| (by.inverse(), before)).collect();
+        back.reverse();
+        let Size { height, width } = self.size();
+        let places = (0..height).flat_map(|y| (0..width).map(move |x| [x as f64 + 0.5, y as f64 + 0.5]));
+        let at = |place: [f64; 2]| {
+            let from = back.iter().try_fold(place, |place, (by, size)| Some(by.of(place)).filter(|&at| size.holds(at)));
+            from.map_or(OUTSIDE, |[x, y]| mask[y as usize * self.picture.width + x as usize])
+        };
+        places.map(at).collect()
+    }
+
+    /// Boxes in the picture as boxes in the view: after each step the upright one around where the corners have gone, as far as it is
+    /// inside (as torchvision's transforms).
+    pub fn boxes(&self, regions: &[Region]) -> Vec<Region> {
+        let moved = |region: &Region| {
+            let edges = self.steps.iter().fold(region.edges, |edges, (by, size)| around(edges, by, *size));
+            let is_seen = edges[2] - edges[0] >= LEAST_SIDE && edges[3] - edges[1] >= LEAST_SIDE;
+            is_seen.then_some(Region { class: region.class, edges })
+        };
+        regions.iter().filter_map(moved).collect()
+    }
+}
+
+/// The part inside a picture of the upright box around where a box has gone.
+fn around(edges: [f32; 4], by: &Affine, size: Size) -> [f32; 4] {
+    let [left, top, right, bottom] = edges.map(f64::from);
+    let corners = [[left, top], [right, top], [left, bottom], [right, bottom]].map(|corner| by.of(corner));
+    let [[left, right], [top, bottom]] = [(0, size.width), (1, size.height)].map(|(axis, most)| {
+        let values = corners.map(|corner| corner[axis]);
+        let ends = [values.iter().copied().fold(f64::INFINITY, f64::min), values.iter().copied().fold(0.0, f64::max)];
+        ends.map(|end| end.clamp(0.0, most as f64) as f32)
+    });
+    [left, top, right, bottom]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::augment::{Image, MultiCropViews, Operation, Place, Policy, Rgb8, SimClrViews, StandardViews};
+
+    /// A picture whose bytes say which region of four its place is in.
+    const SIDE: usize = 24;
+
+    fn regions() -> Vec<u8> {
+        (0..SIDE * SIDE).map(|place| (place / SIDE * 3 / SIDE + 3 * (place % SIDE * 2 / SIDE)) as u8).collect()
+    }
+
+    /// Every operation that moves places.
+    fn policies() -> Vec<Policy> {
+        let crop = |size| Operation::RandomResizedCrop { scale: [0.2, 1.0], ratio: [0.7, 1.4], size };
+        vec![
+            Policy::Operations(vec![crop(Some(33)), Operation::HorizontalFlip { p: 0.5 }]),
+            Policy::Operations(vec![
+                Operation::HorizontalFlip { p: 0.5 },
+                crop(None),
+                Operation::RandomCrop { padding: 6 },
+            ]),
+            Policy::Operations(vec![Operation::TrivialAugment]),
+            Policy::Operations(vec![Operation::RandAugment { number: 2, strength: 9 }]),
+            StandardViews::default_policy(),
+            SimClrViews::default_policy(),
+            MultiCropViews::default_policy(),
+        ]
+    }
+
+    /// The mask moved, beside the picture moved, whose values are the mask's: they agree but for borders of regions, where values are
+    /// blended over as many places as a pixel of the picture has become.
+    #[test]
+    fn a_mask_goes_where_its_picture_goes() {
+        const REACH: isize = 6;
+        let mask = regions();
+        let picture: Vec<u8> = mask.iter().flat_map(|&region| [40 * region; 3]).collect();
+        let mut compared = 0;
+        for policy in &policies()[..2] {
+            for image in 0..40 {
+                let mut view = Image::default();
+                let place = Place { seed: 3, epoch: 0, image, view: 0 };
+                let moved = policy.apply(Rgb8::new(&picture, SIDE, SIDE), place, &mut view).mask(&mask);
+                assert_eq!(moved.len(), view.height * view.width);
+                let at = |x: isize, y: isize| {
+                    let is_inside = (0..view.width as isize).contains(&x) && (0..view.height as isize).contains(&y);
+                    is_inside.then(|| moved[y as usize * view.width + x as usize])
+                };
+                for (place, (&region, value)) in moved.iter().zip(view.planes()[0]).enumerate() {
+                    let [x, y] = [(place % view.width) as isize, (place / view.width) as isize];
+                    let mut around = (-REACH..=REACH).flat_map(|dy| (-REACH..=REACH).map(move |dx| (x + dx, y + dy)));
+                    if around.all(|(x, y)| at(x, y).is_none_or(|other| other == region)) {
+                        let expected = if region == OUTSIDE { 0.0 } else { f32::from(40 * region) / 255.0 };
+                        assert!((value - expected).abs() < 1e-4, "{value} where the mask says {region}");
+                        compared += 1;
+                    }
+                }
+            }
+        }
+        assert!(compared > 2_000, "{compared}");
+    }
+
+    /// A box around a block of a mask is around that block in the view.
+    #[test]
+    fn a_box_goes_where_its_mask_goes() {
+        let block = Region { class: 2, edges: [6.0, 9.0, 15.0, 20.0] };
+        let inside = |x: usize, y: usize| (6..15).contains(&x) && (9..20).contains(&y);
+        let mask: Vec<u8> = (0..SIDE * SIDE).map(|place| u8::from(inside(place % SIDE, place / SIDE))).collect();
+        let picture = vec![100; SIDE * SIDE * 3];
+        let mut seen = 0;
+        for (number, policy) in policies().into_iter().enumerate() {
+            let is_slanted = number == 2 || number == 3;
+            for (image, view) in (0..60).flat_map(|image| [(image, 0), (image, 1)]) {
+                let mut shown = Image::default();
+                let geometry =
+                    policy.apply(Rgb8::new(&picture, SIDE, SIDE), Place { seed: 5, epoch: 1, image, view }, &mut shown);
+                let width = shown.width;
+                let moved = geometry.mask(&mask);
+                let places: Vec<[usize; 2]> =
+                    (0..moved.len()).filter(|&at| moved[at] == 1).map(|at| [at % width, at / width]).collect();
+                let [region] = geometry.boxes(&[block])[..] else {
+                    let sides = [0, 1]
+                        .map(|axis| places.iter().map(|place| place[axis]).collect::<std::collections::BTreeSet<_>>());
+                    assert!(sides.iter().any(|side| side.len() <= 1), "a box of {sides:?} was lost");
+                    continue;
+                };
+                assert_eq!(region.class, 2);
+                for axis in [0, 1] {
+                    let low = places.iter().map(|place| place[axis]).min().unwrap_or(0) as f32;
+                    let high = places.iter().map(|place| place[axis] + 1).max().unwrap_or(0) as f32;
+                    if places.is_empty() {
+                        continue;
+                    }
+                    // A slanted block's box is wider than what of it is inside.
+                    let off = [low - region.edges[axis], region.edges[axis + 2] - high];
+                    let most = if is_slanted { f32::INFINITY } else { 1.5 };
+                    assert!(
+                        off.iter().all(|off| (-1.5..=most).contains(off)),
+                        "{region:?}, {low} to {high} on axis {axis}"
+                    );
+                }
+                seen += 1;
+            }
+        }
+        assert!(seen > 400, "{seen}");
+    }
+}
