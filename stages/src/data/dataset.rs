@@ -60,6 +60,11 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// Channels, height and width of an image: what a network is built for.
+    pub fn input(&self) -> [usize; 3] {
+        [self.channels, self.height, self.width]
+    }
+
     pub fn image_bytes(&self) -> usize {
         self.height * self.width * self.channels
     }

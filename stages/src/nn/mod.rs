@@ -2,13 +2,16 @@
 
 mod artifact;
 pub mod convnet;
+pub mod convnext;
 mod decoder;
 pub mod encoder;
 mod init;
 pub mod layers;
 pub mod loss;
 mod mlp;
+pub mod mobilenet;
 pub mod ops;
+pub mod pixel_mlp;
 pub mod resnet;
 pub mod state;
 pub mod vit;

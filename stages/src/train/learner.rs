@@ -150,14 +150,14 @@ mod tests {
         }
         fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
             let [view] = batch.into_views();
-            let y = self.head.forward(encoder.forward(view, Mode::Train));
+            let y = self.head.forward(encoder.pooled(view, Mode::Train));
             Term::alone((y.clone() - y.detach()).sqrt().mean())
         }
     }
 
     fn steep() -> (Encoder, Steep) {
         let init = &mut Init::new(0, &crate::nn::device("cpu").unwrap().autodiff());
-        let encoder = EncoderConfig { width: 4, ..EncoderConfig::default() }.build(init);
+        let encoder = EncoderConfig { width: 4, ..EncoderConfig::default() }.build(init, [3, 16, 16]);
         let head = Linear::new(init, encoder.features(), 2);
         (encoder, Steep { head })
     }

@@ -44,6 +44,11 @@ impl Inputs {
         self.root.join("photographs")
     }
 
+    /// Of the encoder.
+    pub fn weights(&self) -> PathBuf {
+        self.root.join("encoder/weights.safetensors")
+    }
+
     /// Where downloads would be.
     pub fn cache(&self) -> PathBuf {
         self.root.join("cache")
@@ -53,7 +58,7 @@ impl Inputs {
 /// A network whose every weight is a function of its name and place.
 fn write_encoder(data: &Dataset, folder: &Path) {
     let config = EncoderConfig { width: 8, ..EncoderConfig::default() };
-    let encoder = config.build(&mut Init::new(0, &nn::device("cpu").unwrap()));
+    let encoder = config.build(&mut Init::new(0, &nn::device("cpu").unwrap()), data.manifest.input());
     let wave = |entry: state::Entry| {
         let phase = entry.name.bytes().map(f64::from).sum::<f64>();
         let waves: Vec<f32> = (0..entry.tensor.numel()).map(|i| (phase + 1.7 * i as f64).sin() as f32).collect();
