@@ -137,6 +137,9 @@ fn computed(entry: &Entry, inputs: &Inputs, root: &Path) -> Fingerprint {
         *path = inputs.photographs().to_string_lossy().into();
         (params["train"], params["validation"]) = (80.into(), 20.into());
     }
+    if let Some(file) = params.get_mut("file") {
+        *file = inputs.weights().to_string_lossy().into();
+    }
     let mut run = tiny::request(entry, params, &folder, &connected);
     run.cache = inputs.cache();
     let measurements = Measurements(Mutex::default());

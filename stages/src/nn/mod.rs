@@ -5,6 +5,7 @@ pub mod convnet;
 pub mod convnext;
 mod decoder;
 pub mod encoder;
+pub mod foreign;
 mod init;
 pub mod layers;
 pub mod loss;
