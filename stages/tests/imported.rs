@@ -14,6 +14,9 @@ use tempfile::TempDir;
 
 const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/imported");
 
+/// What is done to the tensors of a file.
+type Change = dyn Fn(&mut BTreeMap<String, tch::Tensor>);
+
 /// What was noted.
 struct Notes(Mutex<Vec<String>>);
 
@@ -111,13 +114,13 @@ fn what_shapes_do_not_tell_features_do() {
             tensors.insert(name.to_owned(), changed);
         }
     };
-    let imported = |change: &dyn Fn(&mut BTreeMap<String, tch::Tensor>), check: Value| {
+    let imported = |change: &Change, check: Value| {
         let path = place.changed(change);
         place.import(json!({ "file": path, "allow_left_over": ["model.head.*"], "check": check }))
     };
     let reference = || Value::from(file("reference.safetensors"));
     assert!(imported(&|_| (), reference()).is_ok());
-    let faults: [&dyn Fn(&mut BTreeMap<String, tch::Tensor>); 3] = [
+    let faults: [&Change; 3] = [
         &exchange("model.blocks.0.norm1.weight", "model.blocks.1.norm2.weight"),
         &replace("model.patch_embed.proj.weight", |weight| weight.flip([1])),
         &replace("model.blocks.1.attn.proj.weight", |weight| weight.transpose(0, 1)),

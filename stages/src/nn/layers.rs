@@ -157,7 +157,7 @@ impl ConvNorm {
     }
 
     /// Padded as TensorFlow pads, with what its networks add to a variance.
-    pub fn as_tensorflow(mut self) -> Self {
+    pub fn like_tensorflow(mut self) -> Self {
         self.conv.same = true;
         self.bn.eps = TENSORFLOW_NORM_EPS;
         self

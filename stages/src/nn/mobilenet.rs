@@ -52,11 +52,11 @@ impl Block {
         }
     }
 
-    fn as_tensorflow(self) -> Self {
+    fn like_tensorflow(self) -> Self {
         Self {
-            expand: self.expand.map(ConvNorm::as_tensorflow),
-            depthwise: self.depthwise.as_tensorflow(),
-            project: self.project.as_tensorflow(),
+            expand: self.expand.map(ConvNorm::like_tensorflow),
+            depthwise: self.depthwise.like_tensorflow(),
+            project: self.project.like_tensorflow(),
             residual: self.residual,
         }
     }
@@ -101,12 +101,12 @@ impl MobileNet {
         Self { stem, stages, head: ConvNorm::new(init, inputs, FEATURES, 1, 1), same: false, strides }
     }
 
-    fn as_tensorflow(self) -> Self {
-        let stage = |blocks: Vec<Block>| blocks.into_iter().map(Block::as_tensorflow).collect();
+    fn like_tensorflow(self) -> Self {
+        let stage = |blocks: Vec<Block>| blocks.into_iter().map(Block::like_tensorflow).collect();
         Self {
-            stem: self.stem.as_tensorflow(),
+            stem: self.stem.like_tensorflow(),
             stages: self.stages.into_iter().map(stage).collect(),
-            head: self.head.as_tensorflow(),
+            head: self.head.like_tensorflow(),
             same: true,
             strides: self.strides,
         }
@@ -143,7 +143,7 @@ impl Architecture for MobileNet {
 
     fn build(config: &EncoderConfig, init: &mut Init, [channels, ..]: [usize; 3]) -> Self {
         match config.kind {
-            EncoderKind::EfficientNetLite0 => Self::new(init, channels, &EFFICIENTNET_LITE0).as_tensorflow(),
+            EncoderKind::EfficientNetLite0 => Self::new(init, channels, &EFFICIENTNET_LITE0).like_tensorflow(),
             _ => Self::new(init, channels, &MOBILENET_V2),
         }
     }
