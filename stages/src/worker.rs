@@ -2,8 +2,8 @@
 
 use crate::catalog::{self, Entry};
 use crate::context::{Context, Outbox, REQUEST, Stopped};
-use crate::data::read_json;
 use crate::doctor;
+use crate::json;
 use crate::memory;
 use crate::train::Replayed;
 use anyhow::{Result, anyhow, bail};
@@ -80,7 +80,7 @@ fn find(run: &Run) -> Result<Entry> {
 /// Runs the step that a training has kept in `folder` because something in it was not finite. Returns what each of its
 /// tensors holds, as text.
 pub fn replay(folder: &Path) -> Result<String> {
-    let mut run: Run = read_json(&folder.join(REQUEST))?;
+    let mut run: Run = json::read(&folder.join(REQUEST))?;
     run.resume = Some(folder.to_owned());
     set_threads(run.resources.threads);
     let (stage, outbox) = (find(&run)?, Mutex::new(std::io::sink()));

@@ -4,12 +4,13 @@
 mod tiny;
 
 use pretext_protocol::{Measurement, Reply, Run};
+use pretext_stages::artifact::EncoderArtifact;
 use pretext_stages::augment::{Normaliser, channels_last};
 use pretext_stages::catalog;
 use pretext_stages::context::{Context, Outbox, Stopped};
 use pretext_stages::data::{Dataset, Split};
 use pretext_stages::nn::layers::Mode;
-use pretext_stages::nn::{self, EncoderArtifact, Head, state};
+use pretext_stages::nn::{self, Head, state};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Mutex;

@@ -1,7 +1,7 @@
 //! Batches of views, made on rayon's threads while the network trains on the one before.
 
 use super::ops::Size;
-use super::{Geometry, Image, Normaliser, Place, Policy, Rgb8};
+use super::{Geometry, Image, Normaliser, Policy, Rgb8, ViewKey};
 use crate::data::{Dataset, Region, Split};
 use crate::nn::ops::{Staging, allow_tf32, bfloat16, has_fast_bfloat16};
 use crate::random::{Purpose, Rng};
@@ -208,7 +208,7 @@ impl<'a> Source<'a> {
         let make = |(colours, pixels): &mut (Vec<u8>, Image), place: (usize, usize, &mut [f32])| {
             let (view, image, to) = place;
             let source = Rgb8::new(coloured(self.data.image(image), manifest.channels, colours), height, width);
-            let geometry = self.policy.apply(source, Place { seed: self.seed, epoch, image, view }, pixels);
+            let geometry = self.policy.apply(source, ViewKey { seed: self.seed, epoch, image, view }, pixels);
             normaliser.image(pixels, to);
             geometry
         };
@@ -310,7 +310,7 @@ mod tests {
             for (row, &image) in rows.chunks_exact(64 * 64 * 3).zip(&images) {
                 let mut alone = Image::default();
                 let source = Rgb8::new(data.image(image), 64, 64);
-                policy.apply(source, Place { seed: 1, epoch: 5, image, view }, &mut alone);
+                policy.apply(source, ViewKey { seed: 1, epoch: 5, image, view }, &mut alone);
                 let mut expected = vec![0.0; row.len()];
                 normaliser.image(&alone, &mut expected);
                 assert!(row == expected, "view {view} of image {image}");

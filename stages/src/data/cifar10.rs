@@ -4,6 +4,7 @@ use super::split::stratified;
 use super::summary::Summary;
 use super::writer::{DatasetWriter, Format, Sample};
 use crate::context::Context;
+use crate::json;
 use crate::stage::{About, OutputAbout, Stage};
 use anyhow::{Context as _, Result, bail, ensure};
 use memmap2::Mmap;
@@ -188,7 +189,7 @@ fn decode_binary(folder: &Path) -> Result<Vec<u8>> {
 fn decode_pictures(folder: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(ALL * (1 + IMAGE));
     for name in ["train_lables.json", "test_lables.json"] {
-        let labels: Vec<u8> = super::dataset::read_json(&folder.join(name))?;
+        let labels: Vec<u8> = json::read(&folder.join(name))?;
         bytes.extend(labels);
     }
     for name in batches("data_batch_#.png", "test_batch.png") {

@@ -13,7 +13,8 @@
 //! | `group.npy` | u32 `[n]`, where there are groups: whom or what it shows; no group is in two splits |
 
 use super::npy::{self, Mapped};
-use anyhow::{Context, Result, ensure};
+use crate::json;
+use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -87,7 +88,7 @@ pub struct Dataset {
 
 impl Dataset {
     pub fn open(folder: &Path) -> Result<Self> {
-        let manifest: Manifest = read_json(&folder.join("manifest.json"))?;
+        let manifest: Manifest = json::read(&folder.join("manifest.json"))?;
         let rows = manifest.images.values().sum();
         let shape = [rows, manifest.height, manifest.width, manifest.channels];
         Ok(Self {
@@ -176,15 +177,4 @@ pub fn column<T: npyz::Deserialize>(folder: &Path, name: &str, rows: usize) -> R
     let (shape, values) = npy::read(&file)?;
     ensure!(shape == [rows], "{} has the shape {shape:?}, expected [{rows}]", file.display());
     Ok(values)
-}
-
-pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} does not hold what is expected", path.display()))
-}
-
-pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(value)?;
-    text.push('\n');
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

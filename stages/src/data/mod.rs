@@ -11,7 +11,7 @@ mod summary;
 mod writer;
 
 pub use cifar10::Cifar10;
-pub use dataset::{Dataset, Manifest, Region, Split, column, read_json, write_json};
+pub use dataset::{Dataset, Manifest, Region, Split, column};
 pub use folder::Folder;
 pub use sources::Source;
 pub use split::keep;

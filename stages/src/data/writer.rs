@@ -1,7 +1,8 @@
 //! Makes the artifact, row by row.
 
-use super::dataset::{Manifest, Region, Split, write_json};
+use super::dataset::{Manifest, Region, Split};
 use super::npy::{self, NpyWriter};
+use crate::json;
 use anyhow::{Result, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -185,7 +186,7 @@ impl DatasetWriter {
         let images = counts.images.keys().map(|&split| (split, counts.total(split))).collect();
         let (mean, sd) = self.moments.mean_and_sd();
         let manifest = Manifest { name, height, width, channels, classes, images, mean, sd };
-        write_json(&self.folder.join("manifest.json"), &manifest)?;
+        json::write(&self.folder.join("manifest.json"), &manifest)?;
         Ok(counts)
     }
 

@@ -7,7 +7,6 @@ use super::resnet::{ResNet, ResNetSpec, Stem};
 use super::state::{self, Part};
 use super::vit::{ViT, ViTSpec};
 use super::{ConvInit, Init};
-use crate::stage::Deviations;
 use anyhow::{Result, ensure};
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -59,19 +58,17 @@ pub struct EncoderConfig {
     pub init: ConvInit,
 }
 
-pub const DEVIATIONS: Deviations = Deviations {
-    of: "of the encoders from their papers",
-    list: &[
-        "ResNets have, unless `encoder.stem` says otherwise, a stem of one 3x3 convolution without pooling, as contrastive papers \
+/// In what the encoders differ from their papers.
+pub const DEVIATIONS: &[&str] = &[
+    "ResNets have, unless `encoder.stem` says otherwise, a stem of one 3x3 convolution without pooling, as contrastive papers \
          use on CIFAR (Chen et al. 2020, arXiv:2002.05709, B.9)",
-        "resnet50's bottlenecks stride in their 3x3 convolution, as torchvision's",
-        "resnet20 projects its shortcuts (option B) where the paper fills up with zeros (A)",
-        "vit_tiny has fixed positions, sines and cosines of row and column, as in MoCo v3 (Chen et al. 2021, arXiv:2104.02057, \
+    "resnet50's bottlenecks stride in their 3x3 convolution, as torchvision's",
+    "resnet20 projects its shortcuts (option B) where the paper fills up with zeros (A)",
+    "vit_tiny has fixed positions, sines and cosines of row and column, as in MoCo v3 (Chen et al. 2021, arXiv:2104.02057, \
          section 4.3) and MAE, so that one network takes images of any size; no dropout; and uniform first weights (Glorot & \
          Bengio 2010), queries, keys and values each by their own size, biases at 0, as in the code of those two",
-        "conv4 is of no paper",
-    ],
-};
+    "conv4 is of no paper",
+];
 
 const DEFAULT_PATCH: u32 = 4;
 

@@ -1,9 +1,9 @@
 //! Layers, encoders, decoders, losses, and our own libtorch operations.
 
-mod artifact;
 pub mod convnet;
 mod decoder;
 pub mod encoder;
+mod head;
 mod init;
 pub mod layers;
 pub mod loss;
@@ -13,8 +13,8 @@ pub mod resnet;
 pub mod state;
 pub mod vit;
 
-pub use artifact::{CLASSIFIER, EncoderArtifact, Frozen, Head, HeadConfig};
 pub use decoder::Decoder;
+pub use head::{Head, HeadConfig};
 pub use init::{ConvInit, Init};
 pub use mlp::{Mlp, Norms};
 

@@ -1,9 +1,9 @@
 use super::feature_set::{FeatureSet, SplitFeatures};
+use crate::artifact::{EncoderArtifact, Frozen};
 use crate::augment::Normaliser;
 use crate::context::Context;
 use crate::data::{Dataset, Split};
 use crate::nn::ops::Staging;
-use crate::nn::{EncoderArtifact, Frozen};
 use crate::stage::{About, DATA, MeasureAbout, OutputAbout, PortAbout, Stage};
 use anyhow::{Result, ensure};
 use burn::tensor::{Device, Tensor};

@@ -1,7 +1,7 @@
 //! What a training needs to go on as if it had never been interrupted.
 
 use super::optimiser::Optimiser;
-use crate::data::{read_json, write_json};
+use crate::json;
 use crate::nn::state::{self, Part};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -54,7 +54,7 @@ pub fn save(
         state::save(&folder.join(BUFFERS), buffers)?;
     }
     state::save(&folder.join(OPTIMISER), &optimiser.state())?;
-    write_json(&folder.join(POSITION), position)
+    json::write(&folder.join(POSITION), position)
 }
 
 pub fn restore(
@@ -63,7 +63,7 @@ pub fn restore(
     buffers: Vec<(String, tch::Tensor)>,
     optimiser: &mut Optimiser,
 ) -> Result<Position> {
-    let position: Position = read_json(&folder.join(POSITION))?;
+    let position: Position = json::read(&folder.join(POSITION))?;
     state::restore(networks, &state::load(&folder.join(NETWORKS))?)?;
     if !buffers.is_empty() {
         state::restore_named(buffers, &state::load(&folder.join(BUFFERS))?)?;

@@ -18,7 +18,7 @@ pub trait Objective {
     /// Networks that are trained beside the encoder, by name.
     fn heads(&self) -> Vec<(&'static str, &dyn Part)>;
     /// Those that the artifact keeps, and how they are built.
-    fn kept(&self) -> Vec<(&'static str, HeadConfig)> {
+    fn heads_to_keep(&self) -> Vec<(&'static str, HeadConfig)> {
         vec![]
     }
     /// Tensors by name, sharing memory, that are not trained, and that a later step depends on: a momentum encoder, a queue. A checkpoint

@@ -2,8 +2,8 @@
 
 use crate::tiny;
 use pretext_protocol::StageKind;
+use pretext_stages::artifact::EncoderArtifact;
 use pretext_stages::data::{Dataset, Split};
-use pretext_stages::nn::EncoderArtifact;
 use pretext_stages::nn::encoder::EncoderConfig;
 use pretext_stages::nn::state::{self, Part};
 use pretext_stages::nn::{self, Init};
