@@ -98,7 +98,7 @@ impl Targets {
 }
 
 /// One step's images.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Batch {
     /// Their rows in the data set.
     pub ids: Vec<u32>,

@@ -88,7 +88,7 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 mod tests {
     use super::*;
 
-    fn predicted(predicted: &[usize], labels: &[i32], classes: usize) -> Confusion {
+    fn confusion_of(predicted: &[usize], labels: &[i32], classes: usize) -> Confusion {
         let score = |&predicted: &usize| (0..classes).map(move |class| if class == predicted { 1.0 } else { 0.0 });
         Confusion::new(&predicted.iter().flat_map(score).collect::<Vec<_>>(), labels, classes)
     }
@@ -103,7 +103,7 @@ mod tests {
             (&[0, 0, 0, 0], &[0, 0, 0, 2], [0.75, 0.5, 3.0 / 7.0]),
         ];
         for (predicted, labels, [accuracy, balanced, f1]) in cases {
-            let confusion = predicted(predicted, labels, 5);
+            let confusion = confusion_of(predicted, labels, 5);
             let found = [confusion.accuracy(), confusion.balanced_accuracy(), confusion.macro_f1()];
             for (found, expected) in found.into_iter().zip([accuracy, balanced, f1]) {
                 assert!((found - expected).abs() < 1e-12, "{predicted:?}: {found} in place of {expected}");
