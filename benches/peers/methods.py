@@ -1,5 +1,5 @@
 """lightly's side of the methods bench: METHOD FOLDER BATCH THREADS; a line on stdin asks for one epoch, of which the images a
-second are printed. FOLDER has train.images, bytes [image, row, column, channel] of 32x32 pixels. `tree` of memory.rs of the bench
+second are printed. FOLDER has image.npy, bytes [image, row, column, channel] of 32x32 pixels. `tree` of memory.rs of the bench
 looks at this process and its loader's."""
 import copy
 import sys
@@ -17,9 +17,15 @@ from torch.utils.data import DataLoader, Dataset
 
 
 
+def split_of(folder, number):
+    """Images of a split: 0 train, 1 validation, 2 test."""
+    images, splits = numpy.load(f"{folder}/image.npy", mmap_mode="r"), numpy.load(f"{folder}/split.npy")
+    return numpy.ascontiguousarray(images[splits == number])
+
+
 class Photographs(Dataset):
     def __init__(self, folder, **views):
-        self.images = numpy.fromfile(f"{folder}/train.images", numpy.uint8).reshape(-1, 32, 32, 3)
+        self.images = split_of(folder, 0)
         self.views = transforms.SimCLRTransform(input_size=32, gaussian_blur=0.0, **views)
 
     def __len__(self):

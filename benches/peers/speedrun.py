@@ -7,7 +7,7 @@ import time
 
 import numpy
 import torch
-from methods import Photographs, SimCLR
+from methods import Photographs, SimCLR, split_of
 from torch.utils.data import DataLoader
 
 folder, batch, threads = sys.argv[1], *map(int, sys.argv[2:4])
@@ -35,8 +35,8 @@ def train(seed):
 
 
 @torch.no_grad()
-def write_features(model, split):
-    images = numpy.fromfile(f"{folder}/{split}.images", numpy.uint8).reshape(-1, 32, 32, 3)
+def write_features(model, split, number):
+    images = split_of(folder, number)
     model.eval()
     batches = (torch.from_numpy(images[i : i + 500]).permute(0, 3, 1, 2) / 255 for i in range(0, len(images), 500))
     features = torch.cat([model.encoder((batch - MEAN) / SD) for batch in batches])
@@ -46,6 +46,6 @@ def write_features(model, split):
 os.makedirs(f"{folder}/theirs", exist_ok=True)
 for seed, _ in enumerate(sys.stdin):
     model, seconds = train(seed)
-    write_features(model, "train")
-    write_features(model, "validation")
+    write_features(model, "train", 0)
+    write_features(model, "validation", 1)
     print(seconds, flush=True)

@@ -4,10 +4,14 @@
 mod tiny;
 
 use pretext_protocol::{Measurement, Reply, Run};
+use pretext_stages::augment::{Normaliser, channels_last};
 use pretext_stages::catalog;
 use pretext_stages::context::{Context, Outbox, Stopped};
+use pretext_stages::data::{Dataset, Split};
+use pretext_stages::nn::layers::Mode;
+use pretext_stages::nn::{self, EncoderArtifact, Head, state};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -84,6 +88,41 @@ fn it_learns_classes() {
     assert!(place.figure("still", "accuracy", still) < whole);
 }
 
+/// Features that were never trained are of any size: here a thousand times as large, and far from 0.
+#[test]
+fn a_fixed_encoder_has_a_classifier_of_its_features_as_they_are() {
+    let place = Place::new("pretrain/random");
+    let weights = place.at("encoder/out/encoder/weights.safetensors");
+    let tensors = state::load(&weights).unwrap().into_iter().map(|(name, tensor)| match name.as_str() {
+        "Conv.convs.3.bn.weight" => (name, tensor * 1000.0),
+        "Conv.convs.3.bn.bias" => (name, tensor + 3000.0),
+        _ => (name, tensor),
+    });
+    state::save(&weights, &tensors.collect::<Vec<_>>()).unwrap();
+    let found = place.figure("fixed", "accuracy", json!({ "steps": 60, "layers": 0 }));
+    assert!(found > 0.6, "{found}");
+
+    let folder = place.at("fixed/out/encoder");
+    let device = nn::device("cpu").unwrap();
+    let encoder = EncoderArtifact::open(&folder, &device).unwrap();
+    assert!(state::load(&folder.join("weights.safetensors")).unwrap() == state::load(&weights).unwrap(), "it is fixed");
+    let Some(Head::Mlp(classifier)) = encoder.artifact.open_head("classifier", &folder, &device).unwrap() else {
+        panic!("the classifier is kept")
+    };
+    let data = Dataset::open(&place.at("data")).unwrap();
+    let normaliser = Normaliser::new(&encoder.artifact.mean, &encoder.artifact.sd);
+    let is_right = |row: usize| {
+        let mut values = vec![0.0; data.manifest.image_bytes()];
+        normaliser.bytes(data.image(row), &mut values);
+        let image = channels_last(values, 16, 16, &device);
+        let scores = classifier.forward(encoder.features(image), Mode::Eval);
+        scores.argmax(1).into_scalar::<i64>() == i64::from(data.class(row))
+    };
+    let rows = data.rows(Split::Validation);
+    let right = rows.clone().filter(|&row| is_right(row)).count();
+    assert!((right as f64 / rows.len() as f64 - found).abs() < 0.5 / rows.len() as f64, "{right}");
+}
+
 #[test]
 fn as_many_labels_are_used_as_were_asked_for_and_one_of_each_class_at_least() {
     let place = Place::new("pretrain/random");
@@ -133,12 +172,7 @@ fn what_cannot_be_fine_tuned_is_refused() {
     );
     tiny::change_manifest(&place.at("data"), |manifest| manifest.classes.truncate(1));
     assert!(refused(&place, json!({})).starts_with("the images have no labels (all are of one class)"));
-    let without_test = |data: &Path| {
-        tiny::change_manifest(data, |manifest| {
-            manifest.images.remove(&pretext_stages::data::Split::Test);
-        });
-    };
     let place = Place::new("pretrain/random");
-    without_test(&place.at("data"));
+    tiny::remove_split(&place.at("data"), Split::Test);
     assert_eq!(refused(&place, json!({})), "the data set has no test images to judge by");
 }

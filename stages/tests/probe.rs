@@ -52,12 +52,13 @@ fn images(count: usize, turned: bool, stream: u64) -> SplitFeatures {
         values.extend([2.0 * label as f32 - 1.0 + noise, if turned { -noise } else { noise }]);
         labels.push(label);
     }
-    SplitFeatures { values, labels }
+    let ids = (0..labels.len() as u32).collect();
+    SplitFeatures { values, labels, ids }
 }
 
 fn write_features(folder: &Path, turned: Split) {
     std::fs::create_dir_all(folder).unwrap();
-    let splits = Split::ALL.map(|split| (split, images(400, split == turned, split as u64)));
+    let splits = Split::LABELLED.map(|split| (split, images(400, split == turned, split as u64)));
     FeatureSet { features: 2, classes: 2, splits: splits.into() }.save(folder).unwrap();
 }
 
@@ -95,8 +96,9 @@ fn features_that_say_nothing_tell_classes_by_chance() {
     let same = |images: usize| SplitFeatures {
         values: vec![0.0; 3 * images],
         labels: (0..images as i32).map(|i| i % 4).collect(),
+        ids: (0..images as u32).collect(),
     };
-    let splits = Split::ALL.map(|split| (split, same(40)));
+    let splits = Split::LABELLED.map(|split| (split, same(40)));
     FeatureSet { features: 3, classes: 4, splits: splits.into() }.save(root.path()).unwrap();
     for (kind, params) in [("eval/linear_probe", json!({})), ("eval/knn", json!({ "k": 40 }))] {
         let (measured, _) = heard(kind, root.path(), params);

@@ -61,7 +61,7 @@ fn evaluations_refuse_features_without_a_test_split() {
     let root = tempfile::tempdir().unwrap();
     let features = root.path().join("features");
     fs::create_dir(&features).unwrap();
-    let some = SplitFeatures { values: vec![0.5; 8], labels: vec![0, 1, 0, 1] };
+    let some = SplitFeatures { values: vec![0.5; 8], labels: vec![0, 1, 0, 1], ids: vec![0, 1, 2, 3] };
     let splits = [(Split::Train, some.clone()), (Split::Validation, some)].into();
     FeatureSet { features: 2, classes: 2, splits }.save(&features).unwrap();
     let of_features = |entry: &catalog::Entry| (entry.kind)().needs.iter().any(|port| port.name == "features");

@@ -3,10 +3,9 @@
 use crate::{BATCH, IMAGES, THREADS, stage};
 use anyhow::{Context as _, Result};
 use pretext_stages::augment::samples;
-use pretext_stages::data::{DatasetWriter, Manifest, Split};
+use pretext_stages::data::{DatasetWriter, Format, Sample, Split};
 use pretext_stages::nn::ops;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::path::Path;
 use std::time::Instant;
@@ -21,21 +20,14 @@ pub fn write_photographs(folder: &Path) -> Result<()> {
         let (top, left) = (place % SIDE, place / SIDE % SIDE);
         (top..top + SIDE).flat_map(|y| photograph[(y * 64 + left) * 3..(y * 64 + left + SIDE) * 3].to_vec()).collect()
     };
-    let pieces: Vec<Vec<u8>> = (0..IMAGES).map(piece).collect();
-    let source = |number: usize| (pieces[number].as_slice(), (number % photographs.len()) as i32);
-    let manifest = Manifest {
-        name: "pieces".into(),
-        height: SIDE,
-        width: SIDE,
-        channels: 3,
-        classes: (0..photographs.len()).map(|class| class.to_string()).collect(),
-        images: BTreeMap::new(),
-        mean: vec![],
-        sd: vec![],
-    };
+    let classes = (0..photographs.len()).map(|class| class.to_string()).collect();
+    let format = Format { name: "pieces".into(), height: SIDE, width: SIDE, channels: 3, classes };
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let mut writer = DatasetWriter::new(folder.to_owned(), manifest, &source);
-    writer.split(Split::Train, &(0..IMAGES).collect::<Vec<_>>())?;
+    let mut writer = DatasetWriter::create(folder, format, IMAGES)?;
+    for number in 0..IMAGES {
+        let class = (number % photographs.len()) as i32;
+        writer.add(Sample { split: Split::Train, image: &piece(number), class, group: None })?;
+    }
     writer.finish()?;
     Ok(())
 }

@@ -158,7 +158,11 @@ fn theirs(peer: &mut Peer, photographs: &Path) -> Result<Outcome> {
     let split = |split: Split| -> Result<SplitFeatures> {
         let bytes = std::fs::read(photographs.join(format!("theirs/{}.features", split.name())))?;
         let values: Vec<f32> = bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-        Ok(SplitFeatures { values, labels: data.labels(split).to_vec() })
+        Ok(SplitFeatures {
+            values,
+            labels: data.labels(split).to_vec(),
+            ids: data.rows(split).map(|row| row as u32).collect(),
+        })
     };
     let (train, validation) = (split(Split::Train)?, split(Split::Validation)?);
     let features = train.values.len() / train.labels.len();

@@ -20,7 +20,7 @@ pub fn measure(folder: &Path) -> Result<impl FnMut() -> Result<f64> + 'static> {
     Ok(move || {
         let started = Instant::now();
         for (number, batch) in files.chunks(BATCH).enumerate() {
-            let mut views = [0, 1].map(|_| Staging::new(batch.len(), SIDE, SIDE, &device));
+            let mut views = [0, 1].map(|_| Staging::new([batch.len(), SIDE, SIDE, 3], &device));
             let [a, b] = &mut views;
             fill(batch, &policy, (epoch, number * BATCH), [a.values(), b.values()])?;
             std::hint::black_box(views.map(Staging::into_tensor));

@@ -1,6 +1,6 @@
 use super::Policy;
 use super::check::rising;
-use super::contrastive::{self, View};
+use super::contrastive::{self, Distortions, View};
 use crate::context::Context;
 use crate::stage::{About, OutputAbout, Stage};
 use anyhow::Result;
@@ -16,15 +16,8 @@ pub struct Params {
     /// smallest and largest share of the image's area that a crop keeps
     #[schemars(length(equal = 2), inner(range(min = 0.01, max = 1)))]
     crop_scale: [f64; 2],
-    /// probability of a horizontal flip
-    #[schemars(range(min = 0, max = 1))]
-    flip: f64,
-    /// probability of colour jitter: brightness and contrast within 0.4 of 1, saturation within 0.2 of 1, hue within 0.1 of 0
-    #[schemars(range(min = 0, max = 1))]
-    jitter: f64,
-    /// probability of a grey image
-    #[schemars(range(min = 0, max = 1))]
-    grayscale: f64,
+    #[serde(flatten)]
+    distortions: Distortions,
     /// probability of a blur (sigma .1 to 2, a tenth of the image wide, at least 3 pixels) of the first and of the second
     /// view; published results on CIFAR-10 have none
     #[schemars(length(equal = 2), inner(range(min = 0, max = 1)))]
@@ -36,7 +29,7 @@ pub struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        Self { crop_scale: [0.08, 1.0], flip: 0.5, jitter: 0.8, grayscale: 0.2, blur: [1.0, 0.1], solarize: [0.0, 0.2] }
+        Self { crop_scale: [0.08, 1.0], distortions: Distortions::default(), blur: [1.0, 0.1], solarize: [0.0, 0.2] }
     }
 }
 
@@ -45,10 +38,8 @@ impl Params {
         contrastive::policy([0, 1].map(|view| View {
             scale: self.crop_scale,
             size: 0,
-            flip: self.flip,
-            jitter: self.jitter,
+            distortions: self.distortions,
             strengths: [0.4, 0.4, 0.2, 0.1],
-            grayscale: self.grayscale,
             blur: self.blur[view],
             solarize: self.solarize[view],
         }))
@@ -60,7 +51,8 @@ impl Stage for ByolViews {
     const ABOUT: About = About {
         name: "augment/byol",
         summary: "BYOL's two unequal views: SimCLR's, milder, and solarised (Grill et al. 2020, arXiv:2006.07733, app. B)",
-        docs: "Defaults are the paper's (table 6), for 224 pixels; at 32 pixels `blur: [0, 0]` is usual. A method that uses \
+        docs: "Defaults are the paper's (table 6), for 224 pixels: jitter of brightness and contrast within 0.4 of 1, of saturation \
+               within 0.2 of 1, of hue within 0.1 of 0; at 32 pixels `blur: [0, 0]` is usual. A method that uses \
                one view takes the first. A picture of what the policy does lies beside the result as views.png.",
         gives: &[OutputAbout { name: "views", type_: "views", doc: "the policy" }],
         ..About::NONE

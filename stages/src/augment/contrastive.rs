@@ -1,4 +1,27 @@
 use super::{Operation, Policy};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Parameters that views of SimCLR and what came after it have in common.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Distortions {
+    /// probability of a horizontal flip
+    #[schemars(range(min = 0, max = 1))]
+    pub flip: f64,
+    /// probability of colour jitter
+    #[schemars(range(min = 0, max = 1))]
+    pub jitter: f64,
+    /// probability of a grey image
+    #[schemars(range(min = 0, max = 1))]
+    pub grayscale: f64,
+}
+
+impl Default for Distortions {
+    fn default() -> Self {
+        Self { flip: 0.5, jitter: 0.8, grayscale: 0.2 }
+    }
+}
 
 /// A view of SimCLR and what came after it: crop, flip, jitter, grey, blur, solarise.
 #[derive(Debug, Clone, Copy)]
@@ -7,11 +30,9 @@ pub struct View {
     pub scale: [f64; 2],
     /// Side of the view in pixels; 0 keeps the image's size.
     pub size: u32,
-    pub flip: f64,
-    pub jitter: f64,
+    pub distortions: Distortions,
     /// Of brightness, contrast, saturation, hue.
     pub strengths: [f64; 4],
-    pub grayscale: f64,
     pub blur: f64,
     pub solarize: f64,
 }
@@ -24,15 +45,16 @@ pub fn strengths(s: f64) -> [f64; 4] {
 impl View {
     pub fn operations(&self) -> Vec<Operation> {
         let [brightness, contrast, saturation, hue] = self.strengths.map(|strength| strength as f32);
+        let Distortions { flip, jitter, grayscale } = self.distortions;
         let mut operations = vec![
             Operation::RandomResizedCrop {
                 scale: self.scale.map(|s| s as f32),
                 ratio: [3.0 / 4.0, 4.0 / 3.0],
                 size: (self.size > 0).then_some(self.size as usize),
             },
-            Operation::HorizontalFlip { p: self.flip as f32 },
-            Operation::ColorJitter { p: self.jitter as f32, brightness, contrast, saturation, hue },
-            Operation::Grayscale { p: self.grayscale as f32 },
+            Operation::HorizontalFlip { p: flip as f32 },
+            Operation::ColorJitter { p: jitter as f32, brightness, contrast, saturation, hue },
+            Operation::Grayscale { p: grayscale as f32 },
             Operation::GaussianBlur { p: self.blur as f32, sigma: [0.1, 2.0] },
         ];
         if self.solarize > 0.0 {

@@ -1,6 +1,6 @@
 use super::Policy;
 use super::check::rising;
-use super::contrastive::{self, View};
+use super::contrastive::{self, Distortions, View};
 use crate::context::Context;
 use crate::stage::{About, OutputAbout, Stage};
 use anyhow::Result;
@@ -31,18 +31,11 @@ pub struct Params {
     /// smallest and largest share of the image's area that a small crop keeps; DINO has 0.05 to 0.4
     #[schemars(length(equal = 2), inner(range(min = 0.01, max = 1)))]
     local_scale: [f64; 2],
-    /// probability of a horizontal flip
-    #[schemars(range(min = 0, max = 1))]
-    flip: f64,
-    /// probability of colour jitter
-    #[schemars(range(min = 0, max = 1))]
-    jitter: f64,
+    #[serde(flatten)]
+    distortions: Distortions,
     /// strength s of the jitter: brightness, contrast, saturation within 0.8 s of 1, hue within 0.2 s of 0
     #[schemars(range(min = 0, max = 2))]
     jitter_strength: f64,
-    /// probability of a grey image
-    #[schemars(range(min = 0, max = 1))]
-    grayscale: f64,
     /// probability of a blur (sigma .1 to 2, a tenth of the view wide, at least 3 pixels)
     #[schemars(range(min = 0, max = 1))]
     blur: f64,
@@ -57,10 +50,8 @@ impl Default for Params {
             local_views: 6,
             local_size: 16,
             local_scale: [0.05, 0.14],
-            flip: 0.5,
-            jitter: 0.8,
+            distortions: Distortions::default(),
             jitter_strength: 1.0,
-            grayscale: 0.2,
             blur: 0.5,
         }
     }
@@ -71,10 +62,8 @@ impl Params {
         let view = |scale, size| View {
             scale,
             size,
-            flip: self.flip,
-            jitter: self.jitter,
+            distortions: self.distortions,
             strengths: contrastive::strengths(self.jitter_strength),
-            grayscale: self.grayscale,
             blur: self.blur,
             solarize: 0.0,
         };

@@ -5,6 +5,8 @@ use std::array::from_fn;
 /// `(value - mean) / sd` of each channel, from values in [0, 1] to what a network sees.
 #[derive(Debug, Clone, Copy)]
 pub struct Normaliser {
+    /// 3, or 1 of a grey image, whose colours are alike.
+    channels: usize,
     mean: [f32; 3],
     /// 1 / sd; 0 for a channel that never changes, which then becomes 0
     scale: [f32; 3],
@@ -15,23 +17,29 @@ const BLOCK: usize = 48;
 
 impl Normaliser {
     /// Leaves values as they are.
-    pub const NONE: Self = Self { mean: [0.0; 3], scale: [1.0; 3] };
+    pub const NONE: Self = Self { channels: 3, mean: [0.0; 3], scale: [1.0; 3] };
 
-    /// Of red, green and blue.
+    /// Of red, green and blue, or of grey.
     pub fn new(mean: &[f32], sd: &[f32]) -> Self {
         let scale = |sd: f32| if sd == 0.0 { 0.0 } else { 1.0 / sd };
-        Self { mean: from_fn(|c| mean[c]), scale: from_fn(|c| scale(sd[c])) }
+        let channels = mean.len();
+        assert!(channels == 1 || channels == 3, "images of {channels} channels are neither grey nor coloured");
+        Self { channels, mean: from_fn(|c| mean[c % channels]), scale: from_fn(|c| scale(sd[c % channels])) }
     }
 
-    /// Writes `[height, width, 3]`.
+    /// Writes `[height, width, channels]`.
     pub fn image(&self, image: &Image, to: &mut [f32]) {
-        interleave(image, self.mean, self.scale, to);
+        if self.channels == 3 {
+            return interleave(image, self.mean, self.scale, to);
+        }
+        let [grey, ..] = image.planes();
+        to.iter_mut().zip(grey).for_each(|(to, grey)| *to = (grey - self.mean[0]) * self.scale[0]);
     }
 
-    /// From bytes `[.., 3]` to as many numbers, as [`Normaliser::image`] of the loaded image gives.
+    /// From bytes `[.., channels]` to as many numbers, as [`Normaliser::image`] of the loaded image gives.
     pub fn bytes(&self, from: &[u8], to: &mut [f32]) {
         assert_eq!(from.len(), to.len(), "a number for every byte");
-        let [mean, scale] = [self.mean, self.scale].map(|channel| from_fn(|i| channel[i % 3]));
+        let [mean, scale] = [self.mean, self.scale].map(|channel| from_fn(|i| channel[i % self.channels]));
         normalise_blocks(from, to, &mean, &scale);
     }
 }

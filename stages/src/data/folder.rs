@@ -6,9 +6,9 @@ mod report;
 mod spelling;
 mod tree;
 
-use super::dataset::{Manifest, Split};
+use super::dataset::Split;
 use super::split::{self, Draw};
-use super::writer::DatasetWriter;
+use super::writer::{DatasetWriter, Format, Sample};
 use crate::context::Context;
 use crate::stage::{About, OutputAbout, Stage};
 use anyhow::{Context as _, Result, bail, ensure};
@@ -75,8 +75,8 @@ impl Stage for Folder {
     type Params = Params;
     const ABOUT: About = About {
         name: "data/folder",
-        // 2: other draws, pictures turned as EXIF says, a summary. 3: trainval is a split.
-        version: 3,
+        // 2: other draws, pictures turned as EXIF says, a summary. 3: trainval is a split. 4: columns.
+        version: 4,
         summary: "A folder of one's own pictures, a sub-folder for each class",
         docs: "The layout of torchvision's ImageFolder: the folders at the top are the classes, and whatever lies beneath \
                one is of its class. Where they are named like splits (train, training; val, valid, validation, dev; test, \
@@ -115,10 +115,13 @@ impl Stage for Folder {
         tree.faulty().iter().for_each(|(path, fault)| eprintln!("left out: {}: {fault}", path.display()));
         let summary = report::summary(&tree, &images, &decoded, &params);
         let squares = decoded.into_squares()?;
-        let source = |number: usize| (squares.of(number), tree.files[number].label);
-        let mut writer = DatasetWriter::new(folder.clone(), manifest(&tree, params.size as usize), &source);
-        for (split, numbers) in &images {
-            writer.split(*split, numbers)?;
+        let rows = images.values().map(Vec::len).sum();
+        let mut writer = DatasetWriter::create(&folder, format(&tree, params.size as usize), rows)?;
+        for (&split, numbers) in &images {
+            for &number in numbers {
+                let class = tree.files[number].label;
+                writer.add(Sample { split, image: squares.of(number), class, group: None })?;
+            }
         }
         summary.publish(&writer.finish()?, &folder, context)
     }
@@ -194,18 +197,9 @@ fn refuse(tree: &Tree, skips: bool) -> Result<()> {
     )
 }
 
-fn manifest(tree: &Tree, size: usize) -> Manifest {
-    Manifest {
-        // Not the folder's: the same files under another name are the same data set.
-        name: "folder".into(),
-        height: size,
-        width: size,
-        channels: 3,
-        classes: tree.classes.clone(),
-        images: BTreeMap::new(),
-        mean: vec![],
-        sd: vec![],
-    }
+fn format(tree: &Tree, size: usize) -> Format {
+    // Not the folder's name: the same files under another name are the same data set.
+    Format { name: "folder".into(), height: size, width: size, channels: 3, classes: tree.classes.clone() }
 }
 
 #[cfg(test)]

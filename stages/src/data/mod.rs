@@ -3,6 +3,7 @@
 mod cifar10;
 mod dataset;
 mod folder;
+pub mod npy;
 pub mod pictures;
 mod sources;
 mod split;
@@ -10,11 +11,11 @@ mod summary;
 mod writer;
 
 pub use cifar10::Cifar10;
-pub use dataset::{Dataset, Manifest, Split, read_i32, read_json, write_json};
+pub use dataset::{Dataset, Manifest, Split, column, read_json, write_json};
 pub use folder::Folder;
 pub use sources::Source;
 pub use split::keep;
-pub use writer::DatasetWriter;
+pub use writer::{DatasetWriter, Format, Sample};
 
 /// The kinds that fetch their data, and from where, in the order in which it is tried.
 pub const FETCHED: [(&str, &[Source]); 1] = [("data/cifar10", &cifar10::SOURCES)];

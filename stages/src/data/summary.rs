@@ -53,15 +53,21 @@ impl Summary {
 /// A row a class, a column a split.
 fn table(counts: &Counts) -> String {
     let splits: Vec<Split> = counts.images.keys().copied().collect();
-    let all = "all".to_owned();
-    let names = counts.classes.iter().chain((counts.classes.len() > 1).then_some(&all));
+    let [unknown, all] = ["no class", "all"].map(str::to_owned);
+    let has_unknown = !counts.unknown.is_empty();
+    let names = counts.classes.iter().chain(has_unknown.then_some(&unknown));
+    let names = names.chain((has_unknown || counts.classes.len() > 1).then_some(&all));
     let width = names.clone().map(|name| name.chars().count()).max().unwrap_or(0);
     let mut text = format!("  {:width$}", "");
     splits.iter().for_each(|split| text += &format!("  {:>10}", split.name()));
     for (row, name) in names.enumerate() {
         text += &format!("\n  {name:width$}");
         for split in &splits {
-            let count = counts.images[split].get(row).copied().unwrap_or_else(|| counts.total(*split));
+            let count = match counts.images[split].get(row) {
+                Some(&count) => count,
+                None if *name == unknown => counts.unknown.get(split).copied().unwrap_or_default(),
+                None => counts.total(*split),
+            };
             text += &format!("  {count:>10}");
         }
     }
@@ -71,6 +77,9 @@ fn table(counts: &Counts) -> String {
 /// "train 300: 9 to 12 of each class", a line a split.
 fn ranges(counts: &Counts) -> String {
     let line = |(split, of_class): (&Split, &Vec<usize>)| {
+        if counts.unknown.get(split) == Some(&counts.total(*split)) {
+            return format!("  {} {}\n", split.name(), counts.total(*split));
+        }
         let (least, most) = (of_class.iter().min().unwrap_or(&0), of_class.iter().max().unwrap_or(&0));
         let each = if least == most { format!("{least}") } else { format!("{least} to {most}") };
         format!("  {} {}: {each} of each class\n", split.name(), counts.total(*split))
@@ -98,6 +107,7 @@ mod tests {
         Counts {
             classes: (0..classes).map(|class| format!("class-{class}")).collect(),
             images: [(Split::Train, count(100)), (Split::Test, count(7))].into(),
+            unknown: [].into(),
         }
     }
 

@@ -1,18 +1,44 @@
-use super::dataset::{Manifest, Split, write_json};
-use anyhow::{Context, Result, ensure};
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+//! Makes the artifact, row by row.
 
-/// Writes the artifact.
-pub struct DatasetWriter<'a> {
+use super::dataset::{Manifest, Split, write_json};
+use super::npy::{self, NpyWriter};
+use anyhow::{Result, ensure};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// What all samples have in common.
+#[derive(Debug, Clone)]
+pub struct Format {
+    pub name: String,
+    pub height: usize,
+    pub width: usize,
+    /// 1: grey, 3: red, green, blue.
+    pub channels: usize,
+    pub classes: Vec<String>,
+}
+
+/// A row.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample<'a> {
+    pub split: Split,
+    /// `[height, width, channels]`
+    pub image: &'a [u8],
+    /// Its place among the classes; -1 where nobody knows.
+    pub class: i32,
+    /// Whom or what it shows, where that is known of all.
+    pub group: Option<u32>,
+}
+
+/// Writes as many samples as were announced, in the order of their splits, each in one go.
+pub struct DatasetWriter {
     folder: PathBuf,
-    /// Its `images`, `mean` and `sd` are filled in here.
-    manifest: Manifest,
-    /// Image number to its pixels and label.
-    source: &'a dyn Fn(usize) -> (&'a [u8], i32),
-    counts: Counts,
+    format: Format,
+    images: NpyWriter,
+    classes: Vec<i32>,
+    splits: Vec<u8>,
+    digests: Vec<u64>,
+    groups: Vec<u32>,
+    moments: Moments,
 }
 
 /// How many images there are of each class.
@@ -22,11 +48,14 @@ pub struct Counts {
     pub classes: Vec<String>,
     /// Of each split that there is, in the order of the classes.
     pub images: BTreeMap<Split, Vec<usize>>,
+    /// Of each such split: those whose class nobody knows.
+    pub unknown: BTreeMap<Split, usize>,
 }
 
 impl Counts {
     pub fn total(&self, split: Split) -> usize {
-        self.images.get(&split).map_or(0, |counts| counts.iter().sum())
+        let known = self.images.get(&split).map_or(0, |counts| counts.iter().sum());
+        known + self.unknown.get(&split).copied().unwrap_or_default()
     }
 
     /// The classes of which a split has no image.
@@ -38,9 +67,6 @@ impl Counts {
     /// That every class can be learned, and that there is nothing else to be judged by.
     fn check(&self) -> Result<()> {
         const NAMED: usize = 5;
-        for split in self.images.keys() {
-            ensure!(self.total(*split) > 0, "there is no image in the {} split", split.name());
-        }
         ensure!(self.total(Split::Train) > 0, "there is no train split");
         let missing = self.missing(Split::Train);
         ensure!(
@@ -55,62 +81,124 @@ impl Counts {
     }
 }
 
-impl<'a> DatasetWriter<'a> {
-    pub fn new(folder: PathBuf, manifest: Manifest, source: &'a dyn Fn(usize) -> (&'a [u8], i32)) -> Self {
-        let counts = Counts { classes: manifest.classes.clone(), images: BTreeMap::new() };
-        Self { folder, manifest, source, counts }
+impl DatasetWriter {
+    /// For `rows` samples.
+    pub fn create(folder: &Path, format: Format, rows: usize) -> Result<Self> {
+        let shape = [rows, format.height, format.width, format.channels];
+        Ok(Self {
+            folder: folder.to_owned(),
+            images: NpyWriter::create::<u8>(folder.join("image.npy"), &shape)?,
+            classes: Vec::with_capacity(rows),
+            splits: Vec::with_capacity(rows),
+            digests: Vec::with_capacity(rows),
+            groups: vec![],
+            moments: Moments::new(format.channels),
+            format,
+        })
     }
 
-    pub fn split(&mut self, split: Split, images: &[usize]) -> Result<()> {
-        let file = |kind: &str| -> Result<BufWriter<File>> {
-            let path = self.folder.join(format!("{}.{kind}", split.name()));
-            Ok(BufWriter::new(File::create(&path).with_context(|| format!("cannot create {}", path.display()))?))
-        };
-        let (mut pixels, mut labels) = (file("images")?, file("labels")?);
-        let mut counts = vec![0; self.manifest.classes.len()];
-        for &image in images {
-            let (bytes, label) = (self.source)(image);
-            pixels.write_all(bytes)?;
-            labels.write_all(&label.to_le_bytes())?;
-            counts[label as usize] += 1;
-        }
-        pixels.flush()?;
-        labels.flush()?;
-        self.manifest.images.insert(split, images.len());
-        self.counts.images.insert(split, counts);
+    pub fn add(&mut self, sample: Sample<'_>) -> Result<()> {
+        let Sample { split, image, class, group } = sample;
+        assert!(
+            self.splits.last().is_none_or(|&last| last <= split as u8),
+            "samples come in the order of their splits"
+        );
+        assert_eq!(self.groups.len(), group.map_or(0, |_| self.splits.len()), "all have a group or none");
+        self.images.write(image)?;
+        self.classes.push(class);
+        self.splits.push(split as u8);
+        self.digests.push(digest(image));
+        self.groups.extend(group);
         if split == Split::Train {
-            (self.manifest.mean, self.manifest.sd) = self.channel_moments(images);
+            self.moments.add(image);
         }
         Ok(())
     }
 
-    /// In whole numbers to the end, so that the deviation of a channel that never changes is 0 and not nearly so.
-    fn channel_moments(&self, images: &[usize]) -> (Vec<f32>, Vec<f32>) {
-        let channels = self.manifest.channels;
-        let (mut sums, mut squares) = (vec![0u64; channels], vec![0u64; channels]);
-        for &image in images {
-            for pixel in (self.source)(image).0.chunks_exact(channels) {
-                for (channel, &value) in pixel.iter().enumerate() {
-                    sums[channel] += u64::from(value);
-                    squares[channel] += u64::from(value) * u64::from(value);
-                }
+    /// Ends with an error where a class has no image to train on, a split none at all, or a group is in two splits.
+    pub fn finish(self) -> Result<Counts> {
+        let counts = self.counts();
+        counts.check()?;
+        self.images.finish()?;
+        let rows = [self.splits.len()];
+        let file = |column: &str| self.folder.join(format!("{column}.npy"));
+        npy::write(file("class"), &rows, &self.classes)?;
+        npy::write(file("split"), &rows, &self.splits)?;
+        npy::write(file("digest"), &rows, &self.digests)?;
+        if !self.groups.is_empty() {
+            check_groups(&self.groups, &self.splits)?;
+            npy::write(file("group"), &rows, &self.groups)?;
+        }
+        let Format { name, height, width, channels, classes } = self.format;
+        let images = counts.images.keys().map(|&split| (split, counts.total(split))).collect();
+        let (mean, sd) = self.moments.mean_and_sd();
+        let manifest = Manifest { name, height, width, channels, classes, images, mean, sd };
+        write_json(&self.folder.join("manifest.json"), &manifest)?;
+        Ok(counts)
+    }
+
+    fn counts(&self) -> Counts {
+        let classes = self.format.classes.clone();
+        let (mut images, mut unknown) = (BTreeMap::new(), BTreeMap::new());
+        for (&split, &class) in self.splits.iter().zip(&self.classes) {
+            let split = Split::ALL[usize::from(split)];
+            let of_split = images.entry(split).or_insert_with(|| vec![0; classes.len()]);
+            match usize::try_from(class) {
+                Ok(class) => of_split[class] += 1,
+                Err(_) => *unknown.entry(split).or_default() += 1,
             }
         }
-        let n = (images.len() * self.manifest.height * self.manifest.width) as u64;
-        let mean = sums.iter().map(|&sum| (sum as f64 / n as f64 / 255.0) as f32).collect();
+        Counts { classes, images, unknown }
+    }
+}
+
+/// The first 8 bytes of its blake3.
+fn digest(image: &[u8]) -> u64 {
+    let bytes = blake3::hash(image);
+    u64::from_le_bytes(*bytes.as_bytes().first_chunk().expect("a digest has 32 bytes"))
+}
+
+/// That what a network has learned of someone in training helps it nowhere when it is judged.
+fn check_groups(groups: &[u32], splits: &[u8]) -> Result<()> {
+    let pairs: BTreeSet<(u32, u8)> = groups.iter().copied().zip(splits.iter().copied()).collect();
+    let straddles = pairs.iter().zip(pairs.iter().skip(1)).find(|((group, _), (next, _))| group == next);
+    ensure!(straddles.is_none(), "group {} has samples in two splits", straddles.map_or(0, |((group, _), _)| *group));
+    Ok(())
+}
+
+/// Of each channel, in whole numbers to the end, so that the deviation of a channel that never changes is 0 and not nearly so.
+struct Moments {
+    values: u64,
+    sums: Vec<u64>,
+    squares: Vec<u64>,
+}
+
+impl Moments {
+    fn new(channels: usize) -> Self {
+        Self { values: 0, sums: vec![0; channels], squares: vec![0; channels] }
+    }
+
+    fn add(&mut self, image: &[u8]) {
+        let channels = self.sums.len();
+        self.values += (image.len() / channels) as u64;
+        for pixel in image.chunks_exact(channels) {
+            for (channel, &value) in pixel.iter().enumerate() {
+                self.sums[channel] += u64::from(value);
+                self.squares[channel] += u64::from(value) * u64::from(value);
+            }
+        }
+    }
+
+    /// Of values in [0, 1].
+    fn mean_and_sd(&self) -> (Vec<f32>, Vec<f32>) {
+        let n = self.values;
+        let mean = self.sums.iter().map(|&sum| (sum as f64 / n as f64 / 255.0) as f32).collect();
         let variance = |sum: u64, squares: u64| {
             let (n, sum, squares) = (u128::from(n), u128::from(sum), u128::from(squares));
             (n * squares - sum * sum) as f64 / (n as f64 * 255.0).powi(2)
         };
-        let sd = sums.iter().zip(squares).map(|(&sum, squares)| variance(sum, squares).sqrt() as f32);
+        let sd = self.sums.iter().zip(&self.squares).map(|(&sum, &squares)| variance(sum, squares).sqrt() as f32);
         (mean, sd.collect())
-    }
-
-    /// Ends with an error where a class has no image to train on, or a split none at all.
-    pub fn finish(self) -> Result<Counts> {
-        self.counts.check()?;
-        write_json(&self.folder.join("manifest.json"), &self.manifest)?;
-        Ok(self.counts)
     }
 }
 
@@ -119,17 +207,13 @@ mod tests {
     use super::super::dataset::Dataset;
     use super::*;
 
-    fn grey(classes: usize) -> Manifest {
-        Manifest {
-            name: "grey".into(),
-            height: 8,
-            width: 8,
-            channels: 3,
-            classes: (0..classes).map(|class| class.to_string()).collect(),
-            images: BTreeMap::new(),
-            mean: vec![],
-            sd: vec![],
-        }
+    fn grey(classes: usize) -> Format {
+        let classes = (0..classes).map(|class| class.to_string()).collect();
+        Format { name: "grey".into(), height: 8, width: 8, channels: 3, classes }
+    }
+
+    fn sample(split: Split, image: &[u8], class: i32) -> Sample<'_> {
+        Sample { split, image, class, group: None }
     }
 
     /// What workers of a sweep share of a data set is the system's page cache: none has images of its own.
@@ -137,15 +221,14 @@ mod tests {
     fn images_are_read_where_they_lie() {
         let folder = tempfile::tempdir().unwrap();
         let pixels: Vec<u8> = (0..=255).cycle().take(40 * 8 * 8 * 3).collect();
-        let source = |image: usize| (&pixels[image * 192..(image + 1) * 192], 0);
-        let mut writer = DatasetWriter::new(folder.path().to_owned(), grey(1), &source);
-        writer.split(Split::Train, &(0..40).collect::<Vec<_>>()).unwrap();
+        let mut writer = DatasetWriter::create(folder.path(), grey(1), 40).unwrap();
+        pixels.chunks(192).for_each(|image| writer.add(sample(Split::Train, image, 0)).unwrap());
         writer.finish().unwrap();
 
         let data = Dataset::open(folder.path()).unwrap();
-        assert_eq!(data.image(Split::Train, 39), source(39).0);
-        let place = data.image(Split::Train, 39).as_ptr() as usize;
-        let file = folder.path().join("train.images").display().to_string();
+        assert_eq!(data.image(39), &pixels[39 * 192..]);
+        let place = data.image(39).as_ptr() as usize;
+        let file = folder.path().join("image.npy").display().to_string();
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
         let map = maps.lines().find(|line| line.ends_with(&file)).expect("the file is mapped into memory");
         let (range, rest) = map.split_once(' ').unwrap();
@@ -155,40 +238,61 @@ mod tests {
         assert!(rest.starts_with("r--s "), "read only and shared with who else has it open: {map}");
     }
 
-    /// Images `[8, 8, 3]` whose label is their number modulo 3.
-    fn written(splits: &[(Split, &[usize])]) -> Result<Counts, String> {
+    /// Images `[8, 8, 3]`, a split's classes beside it.
+    fn written(splits: &[(Split, &[i32])]) -> Result<Counts, String> {
         let folder = tempfile::tempdir().unwrap();
-        let source = |image: usize| (&[0; 192][..], (image % 3) as i32);
-        let mut writer = DatasetWriter::new(folder.path().to_owned(), grey(3), &source);
-        splits.iter().for_each(|(split, images)| writer.split(*split, images).unwrap());
-        writer.finish().map_err(|error| error.to_string())
+        let rows = splits.iter().map(|(_, classes)| classes.len()).sum();
+        let mut writer = DatasetWriter::create(folder.path(), grey(3), rows).unwrap();
+        for (split, classes) in splits {
+            classes.iter().for_each(|&class| writer.add(sample(*split, &[0; 192], class)).unwrap());
+        }
+        let counts = writer.finish().map_err(|error| error.to_string())?;
+        let data = Dataset::open(folder.path()).unwrap();
+        for (split, classes) in splits {
+            assert_eq!(data.labels(*split), *classes);
+            assert!(data.rows(*split).map(|row| data.class(row)).eq(classes.iter().copied()));
+        }
+        Ok(counts)
     }
 
     #[test]
     fn what_cannot_be_learned_is_refused() {
-        let (train, test) = (Split::Train, Split::Test);
-        let counts = written(&[(train, &[0, 1, 2, 3]), (test, &[6, 9])]).unwrap();
-        assert_eq!(counts.images, BTreeMap::from([(train, vec![2, 1, 1]), (test, vec![2, 0, 0])]));
-        assert_eq!(
-            (counts.total(train), counts.total(Split::Validation), counts.missing(test)),
-            (4, 0, vec!["1", "2"])
-        );
-        let error = written(&[(train, &[0, 3]), (test, &[1])]).unwrap_err();
+        let (train, test, unlabelled) = (Split::Train, Split::Test, Split::Unlabelled);
+        let counts = written(&[(train, &[0, 1, 2, 0]), (test, &[0, 0]), (unlabelled, &[-1; 5])]).unwrap();
+        let expected = [(train, vec![2, 1, 1]), (test, vec![2, 0, 0]), (unlabelled, vec![0; 3])];
+        assert_eq!(counts.images, BTreeMap::from(expected));
+        assert_eq!([train, Split::Validation, test, unlabelled].map(|split| counts.total(split)), [4, 0, 2, 5]);
+        assert_eq!(counts.missing(test), ["1", "2"]);
+        let error = written(&[(train, &[0, 0]), (test, &[1])]).unwrap_err();
         assert!(error.starts_with("2 of 3 classes have no image to train on (1, 2): "), "{error}");
-        assert_eq!(written(&[(train, &[0, 1, 2]), (test, &[])]).unwrap_err(), "there is no image in the test split");
         assert_eq!(written(&[(test, &[0, 1, 2])]).unwrap_err(), "there is no train split");
+    }
+
+    #[test]
+    fn no_group_is_in_two_splits() {
+        let groups = |train: [u32; 3], test: [u32; 2]| {
+            let folder = tempfile::tempdir().unwrap();
+            let mut writer = DatasetWriter::create(folder.path(), grey(1), 5).unwrap();
+            let rows =
+                train.map(|group| (Split::Train, group)).into_iter().chain(test.map(|group| (Split::Test, group)));
+            for (split, group) in rows {
+                writer.add(Sample { group: Some(group), ..sample(split, &[0; 192], 0) }).unwrap();
+            }
+            writer.finish().map(|_| ()).map_err(|error| error.to_string())
+        };
+        assert_eq!(groups([5, 1, 5], [2, 2]), Ok(()));
+        assert_eq!(groups([5, 1, 5], [2, 1]), Err("group 1 has samples in two splits".to_owned()));
     }
 
     #[test]
     fn a_channel_that_never_changes_has_no_deviation() {
         for level in 0..=255u8 {
-            let folder = tempfile::tempdir().unwrap();
-            let pixels: Vec<u8> = (0..192).map(|place| if place % 3 == 1 { level } else { place as u8 }).collect();
-            let source = |_: usize| (pixels.as_slice(), 0);
-            let mut writer = DatasetWriter::new(folder.path().to_owned(), grey(1), &source);
-            writer.split(Split::Train, &[0; 7]).unwrap();
-            assert_eq!(writer.manifest.sd[1], 0.0, "all are {level}");
-            assert!((writer.manifest.mean[1] - f32::from(level) / 255.0).abs() < 1e-7 && writer.manifest.sd[0] > 0.1);
+            let image: Vec<u8> = (0..192).map(|place| if place % 3 == 1 { level } else { place as u8 }).collect();
+            let mut moments = Moments::new(3);
+            (0..7).for_each(|_| moments.add(&image));
+            let (mean, sd) = moments.mean_and_sd();
+            assert_eq!(sd[1], 0.0, "all are {level}");
+            assert!((mean[1] - f32::from(level) / 255.0).abs() < 1e-7 && sd[0] > 0.1);
         }
     }
 }

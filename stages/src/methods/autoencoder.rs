@@ -4,11 +4,11 @@
 use super::pretrain::{Common, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, Policy};
 use crate::context::Context;
-use crate::nn::decoder::Decoder;
 use crate::nn::encoder::{DEVIATIONS, Encoder};
 use crate::nn::layers::Mode;
 use crate::nn::ops::float32;
 use crate::nn::state::Part;
+use crate::nn::{Decoder, HeadConfig};
 use crate::stage::{About, Deviations, Stage};
 use crate::train::{At, Objective, Term};
 use anyhow::{Result, ensure};
@@ -40,7 +40,8 @@ impl Stage for Autoencoder {
         // 2: linear layers' gradients are read in their own order. 3: their products are oneDNN's, rounded otherwise. 4: the
         // last step moves weights too.
         // 5: batch norm in bfloat16 is libtorch's.
-        version: 5,
+        // 6: the artifact says what the encoder has seen.
+        version: 6,
         summary: "Autoencoder: draw the image again from its feature vector (Hinton & Salakhutdinov 2006)",
         docs: "Mean squared error of the normalised image; the bottleneck is the pooled feature vector. Trains on the \
                images as they are.",
@@ -67,8 +68,9 @@ impl Stage for Autoencoder {
             height == width && width.is_multiple_of(8),
             "the decoder draws squares of a multiple of 8 pixels; these images have {height}x{width}"
         );
-        pretrain(&params.common, &inputs, context, |init, encoder, data| Reconstruction {
-            decoder: Decoder::new(init, encoder.features(), data.width, params.decoder_width as usize),
+        pretrain(&params.common, &inputs, context, |init, encoder, data| {
+            let image = [data.channels, data.width];
+            Reconstruction { decoder: Decoder::new(init, encoder.features(), image, params.decoder_width as usize) }
         })
     }
 }
@@ -86,10 +88,14 @@ impl Objective for Reconstruction {
         vec![("decoder", &self.decoder)]
     }
 
+    fn kept(&self) -> Vec<(&'static str, HeadConfig)> {
+        vec![("decoder", self.decoder.config())]
+    }
+
     fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
         let [images] = batch.into_views();
         let features = encoder.forward(images.clone(), Mode::Train); // [batch, features]
-        let drawn = self.decoder.forward(features, Mode::Train); // [batch, 3, height, width]
+        let drawn = self.decoder.forward(features, Mode::Train); // [batch, channels, height, width]
         Term::alone((drawn - float32(images)).square().mean())
     }
 }

@@ -4,6 +4,7 @@
 //! (eq. 1), where tau goes from `ema` to 1 by half a cosine (section 3.2).
 
 use super::pretrain::{Common, Inputs, LARS, TRAINED, TRAINING, pretrain};
+use super::projector::Projector;
 use crate::augment::{Batch, SimClrViews};
 use crate::context::Context;
 use crate::nn::encoder::{DEVIATIONS, Encoder};
@@ -28,12 +29,8 @@ pub struct Params {
     /// tau of eq. 1 at the first step: the share of itself that the target network keeps; rises to 1 by half a cosine
     #[schemars(range(min = 0, max = 1))]
     ema: f64,
-    /// length of the projector's hidden layer
-    #[schemars(range(min = 1, max = 8192))]
-    projector_hidden: u32,
-    /// length of the projector's and the predictor's output
-    #[schemars(range(min = 1, max = 8192))]
-    projector_out: u32,
+    #[serde(flatten)]
+    projector: Projector<1024, 256>,
     /// length of the predictor's hidden layer
     #[schemars(range(min = 1, max = 8192))]
     predictor_hidden: u32,
@@ -42,7 +39,7 @@ pub struct Params {
 impl Default for Params {
     fn default() -> Self {
         let common = Common::default();
-        Self { common, ema: 0.996, projector_hidden: 1024, projector_out: 256, predictor_hidden: 1024 }
+        Self { common, ema: 0.996, projector: Projector::default(), predictor_hidden: 1024 }
     }
 }
 
@@ -52,7 +49,8 @@ impl Stage for Byol {
         name: "pretrain/byol",
         // 2: views and the products of linear layers are rounded otherwise. 3: the last step moves weights and target too.
         // 4: batch norm in bfloat16 is libtorch's.
-        version: 4,
+        // 5: the artifact says what the encoder has seen.
+        version: 5,
         summary: "BYOL: predict a slow copy's projection of another view (Grill et al. 2020, arXiv:2006.07733)",
         docs: "2 - 2 cos of prediction and target (eq. 2), the sum of both directions. Without views: augment/simclr with its \
                defaults; the paper's unequal ones are augment/byol.",
@@ -87,8 +85,8 @@ struct Bootstrap {
 
 impl Bootstrap {
     fn new(init: &mut Init, encoder: &Encoder, params: &Params) -> Self {
-        let out = params.projector_out as usize;
-        let projector = Mlp::new(init, &[encoder.features(), params.projector_hidden as usize, out], Norms::Hidden);
+        let out = params.projector.out();
+        let projector = params.projector.build(init, encoder.features(), Norms::Hidden);
         let predictor = Mlp::new(init, &[out, params.predictor_hidden as usize, out], Norms::Hidden);
         Self { target: MomentumEncoder::of(encoder, &projector), projector, predictor, ema: params.ema }
     }
@@ -140,7 +138,12 @@ mod tests {
     fn the_target_follows_to_the_last_step() {
         let encoder = EncoderConfig { width: 4, ..EncoderConfig::default() };
         let common = Common { encoder, ..Common::default() };
-        let params = Params { common, projector_hidden: 8, projector_out: 4, predictor_hidden: 8, ..Params::default() };
+        let params = Params {
+            common,
+            projector: Projector { projector_hidden: 8, projector_out: 4 },
+            predictor_hidden: 8,
+            ..Params::default()
+        };
         let device = crate::nn::device("cpu").unwrap().autodiff();
         let init = &mut Init::new(0, &device);
         let online = params.common.encoder.build(init);

@@ -4,9 +4,9 @@
 //! (eq. 1), temperature 0.2; the projector is v2's: linear, ReLU, linear.
 
 use super::pretrain::{Common, Inputs, TRAINED, TRAINING, pretrain};
+use super::projector::Projector;
 use crate::augment::{Batch, SimClrViews};
 use crate::context::Context;
-use crate::data::Split;
 use crate::nn::encoder::{DEVIATIONS, Encoder};
 use crate::nn::layers::Mode;
 use crate::nn::loss::{cross_entropy, l2_normalise};
@@ -35,18 +35,14 @@ pub struct Params {
     /// m of eq. 2: the share of itself that the momentum encoder keeps in a step
     #[schemars(range(min = 0, max = 1))]
     ema: f64,
-    /// length of the projector's hidden layer
-    #[schemars(range(min = 1, max = 8192))]
-    projector_hidden: u32,
-    /// length of the projector's output
-    #[schemars(range(min = 1, max = 8192))]
-    projector_out: u32,
+    #[serde(flatten)]
+    projector: Projector<512, 128>,
 }
 
 impl Default for Params {
     fn default() -> Self {
         let common = Common::default();
-        Self { common, temperature: 0.2, queue: 4096, ema: 0.99, projector_hidden: 512, projector_out: 128 }
+        Self { common, temperature: 0.2, queue: 4096, ema: 0.99, projector: Projector::default() }
     }
 }
 
@@ -56,7 +52,8 @@ impl Stage for MoCo {
         name: "pretrain/moco",
         // 2: views and the products of linear layers are rounded otherwise. 3: the last step moves weights too.
         // 4: batch norm in bfloat16 is libtorch's.
-        version: 4,
+        // 5: the artifact says what the encoder has seen.
+        version: 5,
         summary: "MoCo v2: contrastive learning with a queue of keys (Chen et al. 2020, arXiv:2003.04297)",
         docs: "InfoNCE (He et al. 2020, arXiv:1911.05722, eq. 1) against a queue of keys from a momentum encoder. \
                Without views: augment/simclr with its defaults.",
@@ -76,7 +73,7 @@ impl Stage for MoCo {
 
     fn run(params: Params, context: &Context) -> Result<()> {
         let inputs = Inputs::open(context, SimClrViews::default_policy())?;
-        let (queue, images) = (params.queue as usize, inputs.data.len(Split::Train));
+        let (queue, images) = (params.queue as usize, inputs.data.rows_to_train_on(false).len());
         if queue >= images {
             context.note(&format!(
                 "the queue holds {queue} keys and there are {images} training images: each is told from its own earlier keys too; \
@@ -99,12 +96,11 @@ struct MomentumContrast {
 impl MomentumContrast {
     /// The queue is full of random keys at first, as in the authors' code.
     fn new(init: &mut Init, encoder: &Encoder, params: &Params) -> Self {
-        let widths = [encoder.features(), params.projector_hidden as usize, params.projector_out as usize];
-        let projector = Mlp::new(init, &widths, Norms::None);
+        let projector = params.projector.build(init, encoder.features(), Norms::None);
         Self {
             momentum_encoder: MomentumEncoder::of(encoder, &projector),
             projector,
-            queue: init.normal([params.queue as usize, params.projector_out as usize]).inner(),
+            queue: init.normal([params.queue as usize, params.projector.out()]).inner(),
             ema: params.ema,
             temperature: params.temperature,
         }

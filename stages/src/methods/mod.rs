@@ -7,6 +7,7 @@ mod checks;
 mod moco;
 mod pixels;
 mod pretrain;
+mod projector;
 mod random;
 mod rotation;
 mod simclr;

@@ -12,6 +12,8 @@ impl Stage for Pixels {
     type Params = Common;
     const ABOUT: About = About {
         name: "pretrain/pixels",
+        // 2: the artifact says what the encoder has seen.
+        version: 2,
         summary: "Raw pixels in place of an encoder: a control",
         docs: "Every pixel is normalised by the mean and standard deviation of its channel, nothing else.",
         needs: NEEDS_WITHOUT_VIEWS,
@@ -21,6 +23,6 @@ impl Stage for Pixels {
 
     fn run(_: Common, context: &Context) -> Result<()> {
         let data = Dataset::open(context.input("data")?)?;
-        EncoderArtifact::new(None, &data.manifest).save(None, &context.output("encoder")?)
+        EncoderArtifact::new(None, &data.manifest).save(None, &[], &context.output("encoder")?)
     }
 }

@@ -3,7 +3,7 @@
 use crate::augment::ops::Size;
 use crate::augment::{Policy, Precision, Source};
 use crate::context::Context;
-use crate::data::{Dataset, Manifest, Split};
+use crate::data::{Dataset, Manifest};
 use crate::nn::encoder::{Encoder, EncoderConfig};
 use crate::nn::{EncoderArtifact, Init};
 use crate::stage::{About, DATA, Deviations, MeasureAbout, OutputAbout, PortAbout, VIEWS};
@@ -142,11 +142,6 @@ pub fn pretrain<O: Objective>(
     build: impl FnOnce(&mut Init, &Encoder, &Manifest) -> O,
 ) -> Result<()> {
     let Inputs { data, policy } = inputs;
-    let (batch, images) = (common.batch as usize, data.len(Split::Train));
-    ensure!(
-        batch <= images,
-        "batch is {batch} and there are {images} training images: lower `batch` or raise the data's `train`"
-    );
     let size = Size { height: data.manifest.height, width: data.manifest.width };
     // The images themselves are what it is evaluated with later.
     common.encoder.check([size.height, size.width])?;
@@ -162,7 +157,17 @@ pub fn pretrain<O: Objective>(
     for Size { height, width } in (0..views).map(|view| policy.size(view, size)) {
         common.encoder.check([height, width])?;
     }
-    let source = Source { precision: common.precision, ..Source::of_all(data, policy, views, batch, common.seed) };
+    let images = data.rows_to_train_on(objective.needs_classes());
+    let (batch, count) = (common.batch as usize, images.len());
+    ensure!(
+        batch <= count,
+        "batch is {batch} and there are {count} training images: lower `batch` or raise the data's `train`"
+    );
+    let source = Source {
+        images: images.clone(),
+        precision: common.precision,
+        ..Source::of_train(data, policy, views, batch, common.seed)
+    };
     let knn = if common.online_knn > 0 { OnlineKnn::new(data, common.seed, context) } else { None };
     let accuracy = |encoder: &Encoder| knn.as_ref()?.accuracy(encoder);
     let evaluation = knn.is_some().then_some(Evaluation { times: common.online_knn as usize, accuracy: &accuracy });
@@ -176,8 +181,12 @@ pub fn pretrain<O: Objective>(
     }
     fit(&encoder, &mut objective, &training, context)?;
     context.measure(IMAGES_SEEN.name, "", (steps * batch * seen) as f64);
-    let artifact = EncoderArtifact::new(Some(&common.encoder), &data.manifest);
-    artifact.save(Some(&encoder), &context.output("encoder")?)
+    let artifact = EncoderArtifact::new(Some(&common.encoder), &data.manifest).trained_on(data, &images);
+    artifact.with_heads(objective.kept(), &data.manifest).save(
+        Some(&encoder),
+        &objective.heads(),
+        &context.output("encoder")?,
+    )
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ impl Stage for Random {
     type Params = Common;
     const ABOUT: About = About {
         name: "pretrain/random",
+        // 2: the artifact says what the encoder has seen.
+        version: 2,
         summary: "An encoder that was never trained: the lower control",
         docs: "The same first weights that the other methods start from at the same seed. Batch norm keeps its initial \
                statistics: mean 0, variance 1.",
@@ -25,6 +27,10 @@ impl Stage for Random {
         let data = Dataset::open(context.input("data")?)?;
         common.encoder.check([data.manifest.height, data.manifest.width])?;
         let encoder = common.encoder.build(&mut Init::new(common.seed, &context.device));
-        EncoderArtifact::new(Some(&common.encoder), &data.manifest).save(Some(&encoder), &context.output("encoder")?)
+        EncoderArtifact::new(Some(&common.encoder), &data.manifest).save(
+            Some(&encoder),
+            &[],
+            &context.output("encoder")?,
+        )
     }
 }

@@ -2,6 +2,7 @@
 //! arXiv:2002.05709). The loss is NT-Xent, equation 1, mean over both views of every image.
 
 use super::pretrain::{Common, Inputs, LARS, TRAINED, TRAINING, pretrain};
+use super::projector::Projector;
 use crate::augment::{Batch, SimClrViews};
 use crate::context::Context;
 use crate::nn::encoder::{DEVIATIONS, Encoder};
@@ -26,17 +27,13 @@ pub struct Params {
     /// of the NT-Xent loss (eq. 1)
     #[schemars(range(min = 0.001))]
     temperature: f64,
-    /// length of the projector's hidden layer
-    #[schemars(range(min = 1, max = 8192))]
-    projector_hidden: u32,
-    /// length of the projector's output
-    #[schemars(range(min = 1, max = 8192))]
-    projector_out: u32,
+    #[serde(flatten)]
+    projector: Projector<512, 128>,
 }
 
 impl Default for Params {
     fn default() -> Self {
-        Self { common: Common::default(), temperature: 0.5, projector_hidden: 512, projector_out: 128 }
+        Self { common: Common::default(), temperature: 0.5, projector: Projector::default() }
     }
 }
 
@@ -47,7 +44,8 @@ impl Stage for SimClr {
         // 2: linear layers' gradients are read in their own order. 3: views are rounded otherwise, by 1e-6, of which even
         // a short training makes more than rounding. 4: the last step moves weights too.
         // 5: batch norm in bfloat16 is libtorch's.
-        version: 5,
+        // 6: the artifact says what the encoder has seen.
+        version: 6,
         summary: "SimCLR: contrastive learning of two views (Chen et al. 2020, arXiv:2002.05709)",
         docs: "NT-Xent (eq. 1) on the outputs of a two-layer projector, each layer followed by a batch norm, as in the authors' \
                code. Without views: augment/simclr with its defaults.",
@@ -68,8 +66,8 @@ impl Stage for SimClr {
     fn run(params: Params, context: &Context) -> Result<()> {
         let inputs = Inputs::open(context, SimClrViews::default_policy())?;
         pretrain(&params.common, &inputs, context, |init, encoder, _| {
-            let widths = [encoder.features(), params.projector_hidden as usize, params.projector_out as usize];
-            Contrast { projector: Mlp::new(init, &widths, Norms::All), temperature: params.temperature }
+            let projector = params.projector.build(init, encoder.features(), Norms::All);
+            Contrast { projector, temperature: params.temperature }
         })
     }
 }

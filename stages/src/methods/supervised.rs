@@ -2,15 +2,11 @@
 //! features; crop and flip (He et al. 2016, arXiv:1512.03385, section 4.2).
 
 use super::pretrain::{Common, Inputs, TRAINED, TRAINING, pretrain};
-use crate::augment::{Batch, StandardViews};
+use crate::augment::StandardViews;
 use crate::context::Context;
-use crate::nn::encoder::{DEVIATIONS, Encoder};
-use crate::nn::layers::Mode;
-use crate::nn::loss::cross_entropy;
-use crate::nn::state::Part;
-use crate::nn::{Mlp, Norms, ops};
+use crate::nn::encoder::DEVIATIONS;
 use crate::stage::{About, Deviations, Stage};
-use crate::train::{At, Objective, Term};
+use crate::train::Classification;
 use anyhow::{Result, ensure};
 
 pub struct Supervised;
@@ -22,7 +18,8 @@ impl Stage for Supervised {
         // 2: linear layers' gradients are read in their own order. 3: their products are oneDNN's, rounded otherwise. 4: the
         // last step moves weights too.
         // 5: batch norm in bfloat16 is libtorch's.
-        version: 5,
+        // 6: the artifact says what the encoder has seen.
+        version: 6,
         summary: "Supervised training with all labels: the upper control (He et al. 2016, arXiv:1512.03385)",
         docs: "Cross entropy of a linear classifier. Without views: padded crop and flip, as augment/standard.",
         deviations: &[
@@ -43,29 +40,8 @@ impl Stage for Supervised {
             "the images have no labels (all are of one class), and supervised training tells classes apart: use a data set with a \
              folder for each class, or a method that needs no labels"
         );
-        pretrain(&common, &inputs, context, |init, encoder, data| Classification {
-            classifier: Mlp::new(init, &[encoder.features(), data.classes.len()], Norms::None),
+        pretrain(&common, &inputs, context, |init, encoder, data| {
+            Classification::new(init, encoder.features(), data.classes.len())
         })
-    }
-}
-
-struct Classification {
-    classifier: Mlp,
-}
-
-impl Objective for Classification {
-    fn views(&self) -> usize {
-        1
-    }
-
-    fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
-        vec![("classifier", &self.classifier)]
-    }
-
-    fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
-        let classes = ops::integers(&batch.labels, &batch.views[0].device().inner());
-        let [images] = batch.into_views();
-        let logits = self.classifier.forward(encoder.forward(images, Mode::Train), Mode::Train); // [batch, classes]
-        Term::alone(cross_entropy(logits, classes))
     }
 }

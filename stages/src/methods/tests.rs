@@ -5,7 +5,7 @@ use super::nt_xent;
 use crate::augment::{Batch, samples};
 use crate::catalog::{self, Entry};
 use crate::context::{Context, Outbox};
-use crate::data::{DatasetWriter, Manifest, Split};
+use crate::data::{DatasetWriter, Format, Sample, Split};
 use crate::nn::Init;
 use crate::nn::encoder::{Encoder, EncoderConfig};
 use crate::nn::layers::Mode;
@@ -19,7 +19,6 @@ use burn::tensor::{Tensor, TensorData};
 use pretext_protocol::{Reply, Run};
 use serde_json::{Map, Value, json};
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 const SIDE: usize = 16;
@@ -58,20 +57,14 @@ fn write_dataset(folder: &Path) {
         (top..top + SIDE).flat_map(|y| bytes[(y * 64 + top) * 3..(y * 64 + top + SIDE) * 3].to_vec()).collect()
     };
     let pieces: Vec<Vec<u8>> = (0..2 * BATCH).map(piece).collect();
-    let source = |number: usize| (pieces[number].as_slice(), (number % samples.len()) as i32);
-    let manifest = Manifest {
-        name: "pieces".into(),
-        height: SIDE,
-        width: SIDE,
-        channels: 3,
-        classes: ["a", "b", "c", "d"].map(String::from).to_vec(),
-        images: BTreeMap::new(),
-        mean: vec![],
-        sd: vec![],
-    };
+    let classes = ["a", "b", "c", "d"].map(String::from).to_vec();
+    let format = Format { name: "pieces".into(), height: SIDE, width: SIDE, channels: 3, classes };
     std::fs::create_dir_all(folder).unwrap();
-    let mut writer = DatasetWriter::new(folder.to_owned(), manifest, &source);
-    writer.split(Split::Train, &(0..2 * BATCH).collect::<Vec<_>>()).unwrap();
+    let mut writer = DatasetWriter::create(folder, format, pieces.len()).unwrap();
+    for (number, image) in pieces.iter().enumerate() {
+        let class = (number % samples.len()) as i32;
+        writer.add(Sample { split: Split::Train, image, class, group: None }).unwrap();
+    }
     writer.finish().unwrap();
 }
 

@@ -1,41 +1,143 @@
-//! The `encoder` artifact: `encoder.json` and, unless it is the identity, `weights.safetensors`.
+//! The `encoder` artifact: `encoder.json`, `weights.safetensors` unless it is the identity, `NAME.safetensors` for each head that is
+//! kept, and `seen.npy` (u64, ascending): the digests of the images that it was trained on, where they are known.
 
 use super::encoder::{Encoder, EncoderConfig};
 use super::layers::Mode;
-use super::{Init, state};
-use crate::data::{Manifest, read_json, write_json};
+use super::state::{self, Part};
+use super::{Decoder, Init, Mlp, Norms};
+use crate::data::{Dataset, Manifest, Split, npy, read_json, write_json};
 use anyhow::{Context as _, Result};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 const WEIGHTS: &str = "weights.safetensors";
+const SEEN: &str = "seen.npy";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EncoderArtifact {
     /// None: raw pixels.
     pub network: Option<EncoderConfig>,
-    /// What its input is normalised with.
+    /// What each channel of its input is normalised with.
     pub mean: Vec<f32>,
     pub sd: Vec<f32>,
+    /// Height and width of the data set's images.
+    pub size: [usize; 2],
+    /// Networks behind the encoder that were trained with it, by name.
+    #[serde(default)]
+    pub heads: BTreeMap<String, HeadConfig>,
+    /// What a head `classifier` tells apart.
+    #[serde(default)]
+    pub classes: Vec<String>,
+    /// Digests of the images that it was trained on, ascending; `None` where nobody knows.
+    #[serde(skip)]
+    pub seen: Option<Vec<u64>>,
+}
+
+/// The head that tells classes apart.
+pub const CLASSIFIER: &str = "classifier";
+
+/// How a head is built, so that it can be again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum HeadConfig {
+    /// From features to numbers: `widths` of the input and of each layer's output.
+    Mlp { widths: Vec<usize>, norms: Norms },
+    /// From features to images.
+    Decoder { features: usize, channels: usize, size: usize, width: usize },
+}
+
+#[derive(Debug)]
+pub enum Head {
+    Mlp(Mlp),
+    Decoder(Box<Decoder>),
+}
+
+impl HeadConfig {
+    /// With first weights.
+    pub fn build(&self, init: &mut Init) -> Head {
+        match self {
+            Self::Mlp { widths, norms } => Head::Mlp(Mlp::new(init, widths, *norms)),
+            &Self::Decoder { features, channels, size, width } => {
+                Head::Decoder(Box::new(Decoder::new(init, features, [channels, size], width)))
+            }
+        }
+    }
+}
+
+impl Head {
+    fn part(&self) -> &dyn Part {
+        match self {
+            Self::Mlp(head) => head,
+            Self::Decoder(head) => &**head,
+        }
+    }
 }
 
 impl EncoderArtifact {
+    /// Of an encoder that has seen nothing of the data set but its channels' mean and deviation.
     pub fn new(network: Option<&EncoderConfig>, data: &Manifest) -> Self {
-        Self { network: network.cloned(), mean: data.mean.clone(), sd: data.sd.clone() }
+        Self {
+            network: network.cloned(),
+            mean: data.mean.clone(),
+            sd: data.sd.clone(),
+            size: [data.height, data.width],
+            heads: BTreeMap::new(),
+            classes: vec![],
+            seen: Some(vec![]),
+        }
     }
 
-    pub fn save(&self, encoder: Option<&Encoder>, folder: &Path) -> Result<()> {
+    /// The same, trained on further images, which are rows of a data set.
+    pub fn trained_on(mut self, data: &Dataset, rows: &[usize]) -> Self {
+        if let Some(seen) = &mut self.seen {
+            seen.extend(rows.iter().map(|&row| data.digests[row]));
+            seen.sort_unstable();
+            seen.dedup();
+        }
+        self
+    }
+
+    /// The same with heads, of which a classifier tells a data set's classes apart.
+    pub fn with_heads(self, heads: Vec<(&'static str, HeadConfig)>, data: &Manifest) -> Self {
+        let heads: BTreeMap<String, HeadConfig> =
+            heads.into_iter().map(|(name, head)| (name.to_owned(), head)).collect();
+        let classes = if heads.contains_key(CLASSIFIER) { data.classes.clone() } else { vec![] };
+        Self { heads, classes, ..self }
+    }
+
+    /// How many images of a split it was trained on, told by their pixels; `None` where nobody knows what it was trained on.
+    pub fn seen_of(&self, data: &Dataset, split: Split) -> Option<usize> {
+        let seen = self.seen.as_ref()?;
+        Some(data.rows(split).filter(|&row| seen.binary_search(&data.digests[row]).is_ok()).count())
+    }
+
+    /// `heads`: those that this names.
+    pub fn save(&self, encoder: Option<&Encoder>, heads: &[(&'static str, &dyn Part)], folder: &Path) -> Result<()> {
         if let Some(encoder) = encoder {
             state::save(&folder.join(WEIGHTS), &state::named(encoder))?;
+        }
+        for (name, head) in heads.iter().filter(|(name, _)| self.heads.contains_key(*name)) {
+            state::save(&folder.join(format!("{name}.safetensors")), &state::named(*head))?;
+        }
+        if let Some(seen) = &self.seen {
+            npy::write(folder.join(SEEN), &[seen.len()], seen)?;
         }
         write_json(&folder.join("encoder.json"), self)
     }
 
+    fn read(folder: &Path) -> Result<Self> {
+        let artifact: Self = read_json(&folder.join("encoder.json"))?;
+        let seen = folder.join(SEEN);
+        let seen = if seen.exists() { Some(npy::read(&seen)?.1) } else { None };
+        Ok(Self { seen, ..artifact })
+    }
+
     /// The trained encoder, to be trained further.
     pub fn open_to_train(folder: &Path, device: &Device) -> Result<(Self, Encoder)> {
-        let artifact: Self = read_json(&folder.join("encoder.json"))?;
+        let artifact = Self::read(folder)?;
         let config = artifact
             .network
             .as_ref()
@@ -47,7 +149,7 @@ impl EncoderArtifact {
 
     /// The trained encoder, to be used and not to be trained.
     pub fn open(folder: &Path, device: &Device) -> Result<Frozen> {
-        let artifact: Self = read_json(&folder.join("encoder.json"))?;
+        let artifact = Self::read(folder)?;
         let encoder = match &artifact.network {
             None => None,
             Some(config) => {
@@ -57,6 +159,14 @@ impl EncoderArtifact {
             }
         };
         Ok(Frozen { artifact, encoder })
+    }
+
+    /// A head that was kept, to be used; to be trained where `device` tracks gradients. `None` where it is not among them.
+    pub fn open_head(&self, name: &str, folder: &Path, device: &Device) -> Result<Option<Head>> {
+        let Some(config) = self.heads.get(name) else { return Ok(None) };
+        let head = config.build(&mut Init::new(0, device));
+        state::restore(head.part(), &state::load(&folder.join(format!("{name}.safetensors")))?)?;
+        Ok(Some(head))
     }
 }
 
@@ -68,7 +178,7 @@ pub struct Frozen {
 }
 
 impl Frozen {
-    /// `[batch, 3, h, w]`, normalised, to `[batch, features]`; raw pixels for the identity.
+    /// `[batch, channels, h, w]`, normalised, to `[batch, features]`; raw pixels for the identity.
     pub fn features(&self, x: Tensor<4>) -> Tensor<2> {
         match &self.encoder {
             Some(encoder) => encoder.forward(x, Mode::Eval),

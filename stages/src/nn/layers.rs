@@ -148,6 +148,21 @@ impl Linear {
         Self { weight, bias: Some(Param::from_tensor(Tensor::zeros([outputs], &init.device))) }
     }
 
+    /// `[out, in]`
+    pub fn dims(&self) -> [usize; 2] {
+        self.weight.dims()
+    }
+
+    /// Changes its weights so that it makes of inputs what it made of `(inputs - mean) * scale`, `[1, in]` both.
+    pub fn take_inputs_from(&self, mean: &Tensor<2>, scale: &Tensor<2>) {
+        let bias = self.bias.as_ref().expect("a layer without bias has nowhere to put a mean");
+        let [mut weight, mut bias] = [ops::raw(&self.weight.val()), ops::raw(&bias.val())];
+        tch::no_grad(|| {
+            drop(weight.g_mul_(&ops::raw(scale)));
+            drop(bias.g_sub_(&weight.matmul(&ops::raw(mean).squeeze_dim(0))));
+        });
+    }
+
     /// `[..., in]` to `[..., out]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         ops::linear(x, self.weight.val(), self.bias.as_ref().map(Param::val))

@@ -1,8 +1,9 @@
-use super::Init;
 use super::layers::{BatchNorm, Linear, Mode};
+use super::{HeadConfig, Init};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
+use serde::{Deserialize, Serialize};
 
 /// What stands behind an encoder while it is trained (a projector, a predictor, a classifier): linear layers with a ReLU after each but
 /// the last, and batch norm where it is asked for.
@@ -18,7 +19,8 @@ struct Layer {
 }
 
 /// Which layers have a batch norm behind them, and no bias of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Norms {
     None,
     Hidden,
@@ -38,6 +40,24 @@ impl Mlp {
                 false => Layer { linear: Linear::new(init, pair[0], pair[1]), norm: None },
             };
         Self { layers: widths.windows(2).enumerate().map(layer).collect() }
+    }
+
+    /// How it is built.
+    pub fn config(&self) -> HeadConfig {
+        let widths = self.layers.iter().map(|layer| layer.linear.dims());
+        let widths = [self.layers[0].linear.dims()[1]].into_iter().chain(widths.map(|[out, _]| out)).collect();
+        let has_norm = |layer: Option<&Layer>| layer.is_some_and(|layer| layer.norm.is_some());
+        let norms = match (has_norm(self.layers.first()), has_norm(self.layers.last())) {
+            (_, true) => Norms::All,
+            (true, false) => Norms::Hidden,
+            (false, false) => Norms::None,
+        };
+        HeadConfig::Mlp { widths, norms }
+    }
+
+    /// Changes its weights so that it makes of features what it made of `(features - mean) * scale`, `[1, in]` both.
+    pub fn take_features_from(&self, mean: &Tensor<2>, scale: &Tensor<2>) {
+        self.layers[0].linear.take_inputs_from(mean, scale);
     }
 
     /// `[batch, in]` to `[batch, out]`.

@@ -2,7 +2,7 @@
 
 mod artifact;
 pub mod convnet;
-pub mod decoder;
+mod decoder;
 pub mod encoder;
 mod init;
 pub mod layers;
@@ -13,7 +13,8 @@ pub mod resnet;
 pub mod state;
 pub mod vit;
 
-pub use artifact::{EncoderArtifact, Frozen};
+pub use artifact::{CLASSIFIER, EncoderArtifact, Frozen, Head, HeadConfig};
+pub use decoder::Decoder;
 pub use init::{ConvInit, Init};
 pub use mlp::{Mlp, Norms};
 

@@ -1,11 +1,11 @@
-//! The `features` artifact: for each split `SPLIT.features` (f32, little-endian, `[image, feature]`) and `SPLIT.labels`
-//! (i32), and `manifest.json`.
+//! The `features` artifact, a row a sample: `features.npy` (f32 `[n, features]`), `id.npy` (u32: its row in the data set), `class.npy`
+//! (i32) and `split.npy` (u8) as there, and `manifest.json`.
 
-use crate::data::{Split, read_i32, read_json, write_json};
+use crate::data::npy::{self, Mapped, NpyWriter};
+use crate::data::{Split, column, read_json, write_json};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,64 +23,78 @@ pub struct FeatureSet {
     pub splits: BTreeMap<Split, SplitFeatures>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct SplitFeatures {
     /// `[image, feature]`
     pub values: Vec<f32>,
     pub labels: Vec<i32>,
+    /// Their rows in the data set.
+    pub ids: Vec<u32>,
 }
 
 impl FeatureSet {
     pub fn save(&self, folder: &Path) -> Result<()> {
-        for (split, content) in &self.splits {
-            write_numbers(
-                &folder.join(format!("{}.features", split.name())),
-                content.values.iter().map(|v| v.to_le_bytes()),
-            )?;
-            write_numbers(
-                &folder.join(format!("{}.labels", split.name())),
-                content.labels.iter().map(|v| v.to_le_bytes()),
-            )?;
+        let images: BTreeMap<Split, usize> = self.splits.iter().map(|(&split, of)| (split, of.labels.len())).collect();
+        let rows = images.values().sum();
+        let mut values = NpyWriter::create::<f32>(folder.join("features.npy"), &[rows, self.features])?;
+        for of_split in self.splits.values() {
+            for row in of_split.values.chunks(self.features) {
+                values.write(&row.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())?;
+            }
         }
-        let images = self.splits.iter().map(|(&split, content)| (split, content.labels.len())).collect();
+        values.finish()?;
+        let (mut ids, mut classes, mut splits) = (vec![], vec![], vec![]);
+        for (&split, of_split) in &self.splits {
+            ids.extend_from_slice(&of_split.ids);
+            classes.extend_from_slice(&of_split.labels);
+            splits.extend(vec![split as u8; of_split.labels.len()]);
+        }
+        npy::write(folder.join("id.npy"), &[rows], &ids)?;
+        npy::write(folder.join("class.npy"), &[rows], &classes)?;
+        npy::write(folder.join("split.npy"), &[rows], &splits)?;
         write_json(&folder.join("manifest.json"), &Manifest { features: self.features, classes: self.classes, images })
     }
 
-    /// For an evaluation: with labels, and images of every split.
+    /// For an evaluation: with labels, and images of every split that is evaluated on.
     pub fn open(folder: &Path) -> Result<Self> {
-        let manifest: Manifest = read_json(&folder.join("manifest.json"))?;
-        let splits = manifest.images.iter().map(|(&split, &count)| {
-            let path = folder.join(format!("{}.features", split.name()));
-            let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            let expected = 4 * count * manifest.features;
-            ensure!(bytes.len() == expected, "{} has {} bytes, expected {expected}", path.display(), bytes.len());
-            let values: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-            if let Some(place) = values.iter().position(|value| !value.is_finite()) {
-                let image = place / manifest.features;
-                bail!(
-                    "{}: image {image} has a feature that is {}, which nothing can be learned from",
-                    path.display(),
-                    values[place]
-                );
-            }
-            let labels = read_i32(&folder.join(format!("{}.labels", split.name())), count)?;
-            Ok((split, SplitFeatures { values, labels }))
-        });
+        let Manifest { features, classes, images } = read_json(&folder.join("manifest.json"))?;
+        let rows = images.values().sum();
+        let file = folder.join("features.npy");
+        let values = Mapped::open::<f32>(&file, &[rows, features])?;
+        let values: Vec<f32> = values.bytes().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+            bail!(
+                "{}: image {} has a feature that is {}, which nothing can be learned from",
+                file.display(),
+                place / features,
+                values[place]
+            );
+        }
         ensure!(
-            manifest.classes > 1,
+            classes > 1,
             "the images of these features have no labels (all are of one class), and an evaluation tells classes apart: \
              use a data set with a folder for each class"
         );
-        for split in Split::ALL {
-            let images = manifest.images.get(&split).copied().unwrap_or(0);
+        for split in Split::LABELLED {
+            let of_split = images.get(&split).copied().unwrap_or(0);
             ensure!(
-                images > 0,
+                of_split > 0,
                 "these features have no image of the {} split, and an evaluation judges by it: make them of a data set that has \
                  one (data/folder has where `test` is above 0)",
                 split.name()
             );
         }
-        Ok(Self { features: manifest.features, classes: manifest.classes, splits: splits.collect::<Result<_>>()? })
+        let (ids, labels) = (column::<u32>(folder, "id", rows)?, column::<i32>(folder, "class", rows)?);
+        let mut splits = BTreeMap::new();
+        let mut start = 0;
+        for (split, count) in images {
+            let of_split = start..start + count;
+            start += count;
+            let values = values[of_split.start * features..of_split.end * features].to_vec();
+            let (labels, ids) = (labels[of_split.clone()].to_vec(), ids[of_split].to_vec());
+            splits.insert(split, SplitFeatures { values, labels, ids });
+        }
+        Ok(Self { features, classes, splits })
     }
 
     pub fn split(&self, split: Split) -> Result<&SplitFeatures> {
@@ -92,13 +106,4 @@ impl FeatureSet {
             )
         })
     }
-}
-
-fn write_numbers(path: &Path, numbers: impl Iterator<Item = [u8; 4]>) -> Result<()> {
-    let file = std::fs::File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
-    let mut out = std::io::BufWriter::with_capacity(1 << 20, file);
-    for number in numbers {
-        out.write_all(&number)?;
-    }
-    out.flush().with_context(|| format!("cannot write {}", path.display()))
 }

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::data::{Dataset, Split};
 use crate::nn::ops::Staging;
 use crate::nn::{EncoderArtifact, Frozen};
-use crate::stage::{About, DATA, OutputAbout, PortAbout, Stage};
+use crate::stage::{About, DATA, MeasureAbout, OutputAbout, PortAbout, Stage};
 use anyhow::{Result, ensure};
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
@@ -14,6 +14,15 @@ use std::collections::BTreeMap;
 
 /// The feature vector of every image, computed once for all evaluations.
 pub struct Features;
+
+/// What no evaluation should count.
+pub const SEEN: MeasureAbout = MeasureAbout {
+    name: "seen",
+    splits: &["validation", "test"],
+    unit: "",
+    setting: false,
+    doc: "images of the split that the encoder was trained on, told by their pixels",
+};
 
 /// It has none.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -31,14 +40,15 @@ impl Stage for Features {
     type Params = Params;
     const ABOUT: About = About {
         name: "features",
-        // 2: GPUs convolve in float32 as such.
-        version: 2,
+        // 2: GPUs convolve in float32 as such. 3: arrays of numpy's.
+        version: 3,
         summary: "The encoder's feature vector of every image, without augmentation",
         docs: "Batch norm uses its running statistics. Raw pixels where the encoder is the identity.",
         needs: &[
             DATA,
             PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "the frozen encoder" },
         ],
+        measures: &[SEEN],
         gives: &[OutputAbout { name: "features", type_: "features", doc: "features and labels of every split" }],
         ..About::NONE
     };
@@ -47,15 +57,16 @@ impl Stage for Features {
         let data = Dataset::open(context.input("data")?)?;
         ensure!(data.len(Split::Train) > 0, "the data set has no training images, of which all evaluations learn");
         let encoder = EncoderArtifact::open(context.input("encoder")?, &context.device)?;
-        let total: usize = Split::ALL.iter().map(|&split| data.len(split)).sum();
+        let total: usize = Split::LABELLED.iter().map(|&split| data.len(split)).sum();
         let mut meter = context.meter("encode", total as u64, "images");
         let (mut splits, mut done) = (BTreeMap::new(), 0);
-        for split in Split::ALL.into_iter().filter(|&split| data.len(split) > 0) {
+        for split in Split::LABELLED.into_iter().filter(|&split| data.len(split) > 0) {
             let Frozen { artifact, .. } = &encoder;
             let normal = [artifact.mean.as_slice(), &artifact.sd];
+            let rows: Vec<usize> = data.rows(split).collect();
             let values = encode_all(
                 &data,
-                split,
+                &rows,
                 normal,
                 context,
                 |x| encoder.features(x),
@@ -64,7 +75,17 @@ impl Stage for Features {
                     meter.at(done, &[]);
                 },
             )?;
-            splits.insert(split, SplitFeatures { values, labels: data.labels(split).to_vec() });
+            if let Some(seen) = artifact.seen_of(&data, split).filter(|_| split != Split::Train) {
+                context.measure(SEEN.name, split.name(), seen as f64);
+            }
+            splits.insert(
+                split,
+                SplitFeatures {
+                    values,
+                    labels: data.labels(split).to_vec(),
+                    ids: rows.iter().map(|&row| row as u32).collect(),
+                },
+            );
         }
         let train: &SplitFeatures = &splits[&Split::Train];
         let features = train.values.len() / train.labels.len();
@@ -72,10 +93,10 @@ impl Stage for Features {
     }
 }
 
-/// `[image, feature]` of all images of a split. `seen` hears of how many more it has.
+/// `[image, feature]` of some rows, a batch after the other. `seen` hears of how many more it has.
 pub(super) fn encode_all(
     data: &Dataset,
-    split: Split,
+    rows: &[usize],
     normal: [&[f32]; 2],
     context: &Context,
     network: impl Fn(Tensor<4>) -> Tensor<2>,
@@ -83,29 +104,28 @@ pub(super) fn encode_all(
 ) -> Result<Vec<f32>> {
     let batch = batch(data.manifest.height, data.manifest.width);
     let mut values = vec![];
-    for images in (0..data.len(split)).collect::<Vec<_>>().chunks(batch) {
+    for rows in rows.chunks(batch) {
         context.check_stop()?;
-        values.extend(encode(data, split, images, normal, &context.device, &network));
-        seen(images.len());
+        values.extend(encode(data, rows, normal, &context.device, &network));
+        seen(rows.len());
     }
     Ok(values)
 }
 
-/// `[image, feature]` of some images of a split, in their order. `network` takes images `[batch, 3, h, w]` that are
-/// normalised with `mean` and `sd`.
+/// `[image, feature]` of some rows, in their order. `network` takes images `[batch, channels, h, w]` that are normalised with
+/// `mean` and `sd`.
 pub(super) fn encode(
     data: &Dataset,
-    split: Split,
-    images: &[usize],
+    rows: &[usize],
     [mean, sd]: [&[f32]; 2],
     device: &Device,
     network: impl Fn(Tensor<4>) -> Tensor<2>,
 ) -> Vec<f32> {
     let manifest = &data.manifest;
-    let mut staging = Staging::new(images.len(), manifest.height, manifest.width, device);
+    let mut staging = Staging::new([rows.len(), manifest.height, manifest.width, manifest.channels], device);
     let normaliser = Normaliser::new(mean, sd);
     let values = staging.values().par_chunks_mut(manifest.image_bytes());
-    values.zip(images).for_each(|(to, &index)| normaliser.bytes(data.image(split, index), to));
+    values.zip(rows).for_each(|(to, &row)| normaliser.bytes(data.image(row), to));
     network(staging.into_tensor()).into_data().try_to_vec().expect("features are floats")
 }
 

@@ -2,19 +2,19 @@
 //! encoder of `pretrain/random` makes it training from scratch.
 
 use super::accuracies::{self, ACCURACY, BALANCED_ACCURACY, MACRO_F1};
-use super::features::encode_all;
+use super::feature_set::SplitFeatures;
+use super::features::{SEEN, encode_all};
+use super::standardiser::Standardiser;
 use crate::augment::ops::Size;
-use crate::augment::{Batch, Policy, Precision, Source, StandardViews};
+use crate::augment::{Policy, Precision, Source, StandardViews};
 use crate::context::Context;
 use crate::data::{Dataset, Split, keep};
 use crate::metrics::Confusion;
 use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
-use crate::nn::loss::weighted_cross_entropy;
-use crate::nn::state::Part;
-use crate::nn::{EncoderArtifact, Init, Mlp, Norms, ops};
-use crate::stage::{About, DATA, MeasureAbout, PortAbout, Stage, VIEWS};
-use crate::train::{At, Objective, OptimiserConfig, Rates, Term, Training, fit};
+use crate::nn::{CLASSIFIER, EncoderArtifact, Init, Mlp, ops};
+use crate::stage::{About, DATA, MeasureAbout, OutputAbout, PortAbout, Stage, VIEWS};
+use crate::train::{Classification, OptimiserConfig, Rates, Training, fit};
 use anyhow::{Result, ensure};
 use burn::module::Module;
 use schemars::JsonSchema;
@@ -77,20 +77,29 @@ impl Stage for Finetune {
     type Params = Params;
     const ABOUT: About = About {
         name: "eval/finetune",
+        // 2: the encoder is kept.
+        version: 2,
         summary: "Fine-tuning: the encoder and a linear classifier, trained with all labels or few",
         docs: "Minimises cross entropy, with augment/standard where no views are connected, and looks at validation and test once, after \
                the last step. With `pretrain/random` it is training from scratch. Batch norm uses the statistics of the batches, also \
-               where it is fixed, unless nothing of the encoder is trained: then its running ones. The confusion matrices lie beside the \
+               where it is fixed, unless nothing of the encoder is trained: then its running ones, and the classifier learns from \
+               features that are standardised over the images with labels. The confusion matrices lie beside the \
                result as CSV.",
         needs: &[
             DATA,
             PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "what is fine-tuned" },
             VIEWS,
         ],
+        gives: &[OutputAbout {
+            name: "encoder",
+            type_: "encoder",
+            doc: "the encoder and its classifier after the last step",
+        }],
         measures: &[
             ACCURACY,
             BALANCED_ACCURACY,
             MACRO_F1,
+            SEEN,
             MeasureAbout {
                 name: "labels",
                 splits: &[],
@@ -132,21 +141,20 @@ impl Stage for Finetune {
 
         let images = labelled(&data, &params)?;
         context.measure("labels", "", images.len() as f64);
-        let labels: Vec<i32> = images.iter().map(|&image| data.labels(Split::Train)[image]).collect();
-        let mut objective = Classification {
-            classifier: Mlp::new(
-                &mut Init::new(params.seed, &context.device.clone().autodiff()),
-                &[encoder.features(), classes],
-                Norms::None,
-            ),
-            mode: if trained > 0 || params.norms { Mode::Train } else { Mode::Eval },
-            weights: if params.class_weights { balanced(&labels, classes) } else { vec![1.0; classes] },
-        };
+        let labels: Vec<i32> = images.iter().map(|&image| data.class(image)).collect();
+        let init = &mut Init::new(params.seed, &context.device.clone().autodiff());
+        let mut objective = Classification::new(init, encoder.features(), classes);
+        if trained == 0 && !params.norms {
+            objective = objective.of_fixed(standard(&data, &images, &artifact, &encoder, context)?, &context.device);
+        }
+        if params.class_weights {
+            objective = objective.weighted(balanced(&labels, classes));
+        }
         let source = Source {
-            images,
+            images: images.clone(),
             precision: params.precision,
             normal: [&artifact.mean, &artifact.sd],
-            ..Source::of_all(&data, &policy, 1, params.batch as usize, params.seed)
+            ..Source::of_train(&data, &policy, 1, params.batch as usize, params.seed)
         };
         ensure!(source.size() > 1, "batch norm needs two images with labels: raise `fraction`");
         let rates = Rates::by_layer(params.layer_decay, &encoder);
@@ -157,13 +165,20 @@ impl Stage for Finetune {
         fit(&encoder, &mut objective, &training, context)?;
         // What it is worth is looked at in float32, as everywhere.
         ops::allow_tf32(false);
+        let classifier = objective.into_classifier();
         for split in [Split::Validation, Split::Test] {
-            let confusion = objective.evaluate(&data, split, &artifact, &encoder, context)?;
+            let confusion = evaluate(&classifier, &data, split, &artifact, &encoder, context)?;
             accuracies::measure(context, split, &confusion);
+            if let Some(seen) = artifact.seen_of(&data, split) {
+                context.measure(SEEN.name, split.name(), seen as f64);
+            }
             let file = context.side().join(format!("confusion-{}.csv", split.name()));
             std::fs::write(file, confusion.to_csv(&data.manifest.classes))?;
         }
-        Ok(())
+        let artifact =
+            artifact.trained_on(&data, &images).with_heads(vec![(CLASSIFIER, classifier.config())], &data.manifest);
+        let artifact = EncoderArtifact { size: [size.height, size.width], ..artifact };
+        artifact.save(Some(&encoder), &[(CLASSIFIER, &classifier)], &context.output("encoder")?)
     }
 }
 
@@ -183,54 +198,39 @@ fn balanced(labels: &[i32], classes: usize) -> Vec<f32> {
     counts.iter().map(weight).collect()
 }
 
-struct Classification {
-    classifier: Mlp,
-    /// Of the encoder.
-    mode: Mode,
-    /// Of each class.
-    weights: Vec<f32>,
+/// Mean and scale of each feature of a fixed encoder over the images with labels, without augmentation.
+fn standard(
+    data: &Dataset,
+    images: &[usize],
+    artifact: &EncoderArtifact,
+    encoder: &Encoder,
+    context: &Context,
+) -> Result<[Vec<f32>; 2]> {
+    let encoder = encoder.valid();
+    let network = |x| encoder.forward(x, Mode::Eval);
+    let values = encode_all(data, images, [&artifact.mean, &artifact.sd], context, network, |_| ())?;
+    let (labels, width) = (vec![0; images.len()], values.len() / images.len());
+    Ok(Standardiser::each_of(&SplitFeatures { values, labels, ids: vec![] }, width).mean_and_scale())
 }
 
-impl Objective for Classification {
-    fn views(&self) -> usize {
-        1
-    }
-
-    fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
-        vec![("classifier", &self.classifier)]
-    }
-
-    fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
-        let weights: Vec<f32> = batch.labels.iter().map(|&label| self.weights[label as usize]).collect();
-        let labels = ops::integers(&batch.labels, &batch.views[0].device().inner());
-        let [images] = batch.into_views();
-        let device = images.device().inner();
-        let logits = self.classifier.forward(encoder.forward(images, self.mode), Mode::Train); // [batch, classes]
-        let weights = ops::floats(&weights, &device);
-        Term::alone(weighted_cross_entropy(logits, labels, weights))
-    }
-}
-
-impl Classification {
-    fn evaluate(
-        &self,
-        data: &Dataset,
-        split: Split,
-        artifact: &EncoderArtifact,
-        encoder: &Encoder,
-        context: &Context,
-    ) -> Result<Confusion> {
-        let (encoder, classifier) = (encoder.valid(), self.classifier.valid());
-        let classes = data.manifest.classes.len();
-        let network = |x| classifier.forward(encoder.forward(x, Mode::Eval), Mode::Eval);
-        let (mut meter, mut done) = (context.meter(split.name(), data.len(split) as u64, "images"), 0);
-        let scores = encode_all(data, split, [&artifact.mean, &artifact.sd], context, network, |images| {
-            done += images as u64;
-            meter.at(done, &[]);
-        })?;
-        let scores: Vec<f64> = scores.into_iter().map(f64::from).collect();
-        Ok(Confusion::new(&scores, data.labels(split), classes))
-    }
+fn evaluate(
+    classifier: &Mlp,
+    data: &Dataset,
+    split: Split,
+    artifact: &EncoderArtifact,
+    encoder: &Encoder,
+    context: &Context,
+) -> Result<Confusion> {
+    let (encoder, classifier) = (encoder.valid(), classifier.valid());
+    let network = |x| classifier.forward(encoder.forward(x, Mode::Eval), Mode::Eval);
+    let (mut meter, mut done) = (context.meter(split.name(), data.len(split) as u64, "images"), 0);
+    let rows: Vec<usize> = data.rows(split).collect();
+    let scores = encode_all(data, &rows, [&artifact.mean, &artifact.sd], context, network, |images| {
+        done += images as u64;
+        meter.at(done, &[]);
+    })?;
+    let scores: Vec<f64> = scores.into_iter().map(f64::from).collect();
+    Ok(Confusion::new(&scores, data.labels(split), data.manifest.classes.len()))
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ impl Stage for KMeans {
         };
         let Some(found) = kmeans(&train, clusters, restarts, params.seed, go_on) else { bail!(Stopped) };
         let mut matching = vec![];
-        for split in Split::ALL {
+        for split in Split::LABELLED {
             let (nearest, _) = assign(&features(split)?, &found.centres);
             let table = Contingency::new(&nearest, &set.split(split)?.labels, clusters, set.classes);
             if split == Split::Train {
@@ -124,7 +124,7 @@ mod tests {
         for (far, scale) in [(1000.0f32, 0.05f32), (0.0, 1e25)] {
             let values =
                 (0..40).flat_map(|i| [far + scale * (i % 2) as f32, far + scale * 0.01 * (i / 2) as f32]).collect();
-            let train = SplitFeatures { values, labels: (0..40).map(|i| i % 2).collect() };
+            let train = SplitFeatures { values, labels: (0..40).map(|i| i % 2).collect(), ids: vec![] };
             let set = FeatureSet { features: 2, classes: 2, splits: [(Split::Train, train.clone())].into() };
             let x = Standardiser::together(&set).unwrap().apply(&train, &device);
             let found = kmeans(&x, 2, 3, 0, |_| true).unwrap();
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn vectors_that_are_all_the_same_are_one_cluster() {
-        let train = SplitFeatures { values: vec![3.5; 60], labels: vec![0; 20] };
+        let train = SplitFeatures { values: vec![3.5; 60], labels: vec![0; 20], ids: vec![] };
         let set = FeatureSet { features: 3, classes: 2, splits: [(Split::Train, train.clone())].into() };
         let x = Standardiser::together(&set).unwrap().apply(&train, &crate::nn::device("cpu").unwrap());
         let found = kmeans(&x, 4, 2, 0, |_| true).unwrap();

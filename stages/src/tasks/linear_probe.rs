@@ -62,7 +62,7 @@ impl Stage for LinearProbe {
     fn run(params: Params, context: &Context) -> Result<()> {
         let set = FeatureSet::open(context.input("features")?)?;
         let standardiser = Standardiser::each(&set)?;
-        let [train, validation, test] = Split::ALL.map(|split| set.split(split));
+        let [train, validation, test] = Split::LABELLED.map(|split| set.split(split));
         let (train, validation, test) = (train?, validation?, test?);
         let problem = Problem::new(standardiser.apply(train, &context.device), &train.labels, set.classes);
         let confusion = |of: &SplitFeatures, weights: &Weights| {

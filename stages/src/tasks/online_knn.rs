@@ -33,7 +33,7 @@ impl<'a> OnlineKnn<'a> {
     /// `None` for data without classes, or without images to judge by. Which images are used depends on `seed` only.
     pub fn new(data: &'a Dataset, seed: u64, context: &'a Context<'a>) -> Option<Self> {
         let drawn = |split: Split, count: usize| {
-            let mut order: Vec<usize> = (0..data.len(split)).collect();
+            let mut order: Vec<usize> = data.rows(split).collect();
             Rng::new(seed, Purpose::Evaluate, &[split as u64]).shuffle(&mut order);
             order.truncate(count);
             order
@@ -46,8 +46,8 @@ impl<'a> OnlineKnn<'a> {
     /// Share of the validation images whose class is told, in [0, 1]. `None` when the stage was asked to stop.
     pub fn accuracy(&self, encoder: &Encoder) -> Option<f64> {
         let encoder = encoder.valid();
-        let (bank, bank_labels) = self.features(&encoder, Split::Train, &self.bank)?;
-        let (queries, labels) = self.features(&encoder, Split::Validation, &self.queries)?;
+        let (bank, bank_labels) = self.features(&encoder, &self.bank)?;
+        let (queries, labels) = self.features(&encoder, &self.queries)?;
         let k = (self.bank.len() / 10).clamp(1, NEIGHBOURS);
         let neighbours = nearest(&bank, &queries, k, |_| !self.context.stopping())?;
         let classes = self.data.manifest.classes.len();
@@ -55,7 +55,7 @@ impl<'a> OnlineKnn<'a> {
     }
 
     /// `[image, feature]` of unit length, and labels.
-    fn features(&self, encoder: &Encoder, split: Split, images: &[usize]) -> Option<(Tensor<2>, Vec<i32>)> {
+    fn features(&self, encoder: &Encoder, images: &[usize]) -> Option<(Tensor<2>, Vec<i32>)> {
         let (manifest, device) = (&self.data.manifest, &self.context.device);
         let mut values = vec![];
         for images in images.chunks(batch(manifest.height, manifest.width)) {
@@ -63,9 +63,9 @@ impl<'a> OnlineKnn<'a> {
                 return None;
             }
             let normal = [manifest.mean.as_slice(), &manifest.sd];
-            values.extend(encode(self.data, split, images, normal, device, |x| encoder.forward(x, Mode::Eval)));
+            values.extend(encode(self.data, images, normal, device, |x| encoder.forward(x, Mode::Eval)));
         }
-        let labels = images.iter().map(|&image| self.data.labels(split)[image]).collect();
+        let labels = images.iter().map(|&image| self.data.class(image)).collect();
         let features = values.len() / images.len();
         Some((unit_rows(values.chunks_exact(features), features, device), labels))
     }

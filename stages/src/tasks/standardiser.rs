@@ -16,14 +16,26 @@ const FURTHEST: f64 = 1e15;
 impl Standardiser {
     /// Each in its own standard deviation.
     pub fn each(set: &FeatureSet) -> Result<Self> {
-        let (train, width) = (set.split(Split::Train)?, set.features);
+        Ok(Self::each_of(set.split(Split::Train)?, set.features))
+    }
+
+    /// The same of some images, `width` features each.
+    pub fn each_of(train: &SplitFeatures, width: usize) -> Self {
         let (mean, variance) = moments(train, width);
         let rows = || train.values.chunks_exact(width);
         let first = rows().next().unwrap_or_default();
         let changes = |i: usize| rows().any(|row| row[i] != first[i]);
         // What never changes says nothing: it becomes 0 everywhere.
         let unit = (0..width).map(|i| if changes(i) { variance[i].sqrt() } else { f64::INFINITY }).collect();
-        Ok(Self { mean, unit })
+        Self { mean, unit }
+    }
+
+    /// What is taken from each feature, and what it is then multiplied by.
+    pub fn mean_and_scale(&self) -> [Vec<f32>; 2] {
+        [
+            self.mean.iter().map(|&mean| mean as f32).collect(),
+            self.unit.iter().map(|&unit| (1.0 / unit) as f32).collect(),
+        ]
     }
 
     /// All in one unit, so that distances between images are all the same multiple of what they were, and float32 has room for
@@ -75,7 +87,7 @@ mod tests {
     #[test]
     fn every_feature_that_changes_has_mean_0_and_variance_1() {
         let rows = [[1000.001f32, 1e-30, 7.1], [1000.002, 3e-30, 7.1], [1000.003, 5e-30, 7.1], [1000.006, 7e-30, 7.1]];
-        let train = SplitFeatures { values: rows.concat(), labels: vec![0; rows.len()] };
+        let train = SplitFeatures { values: rows.concat(), labels: vec![0; rows.len()], ids: vec![] };
         let set = FeatureSet { features: 3, classes: 2, splits: [(Split::Train, train.clone())].into() };
         let standardiser = Standardiser::each(&set).unwrap();
         let device = crate::nn::device("cpu").unwrap();
@@ -90,8 +102,8 @@ mod tests {
             assert!(mean.abs() < 1e-6 && (variance - 1.0).abs() < 1e-6, "{column:?}");
         }
         assert_eq!(standardised[2], [0.0; 4]);
-        let other = SplitFeatures { values: vec![1000.0, 0.0, 1e30], labels: vec![0] };
-        let far = SplitFeatures { values: vec![1000.0, 1e30, 7.1], labels: vec![0] };
+        let other = SplitFeatures { values: vec![1000.0, 0.0, 1e30], labels: vec![0], ids: vec![] };
+        let far = SplitFeatures { values: vec![1000.0, 1e30, 7.1], labels: vec![0], ids: vec![] };
         assert_eq!(columns(&far)[1], [f64::from(FURTHEST as f32)]);
         assert_eq!(columns(&other)[2], [0.0], "what never changed in training says nothing of another image either");
     }

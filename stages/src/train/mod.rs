@@ -1,6 +1,7 @@
 //! Training: the loop, the optimisers, moving averages, the schedule, checkpoints.
 
 mod checkpoint;
+mod classification;
 pub mod ema;
 mod failure;
 mod fit;
@@ -9,6 +10,7 @@ mod objective;
 mod optimiser;
 pub mod schedule;
 
+pub use classification::Classification;
 pub use ema::{Ema, MomentumEncoder};
 pub use failure::Replayed;
 pub use fit::fit;

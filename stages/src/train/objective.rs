@@ -1,4 +1,5 @@
 use crate::augment::{Batch, Source};
+use crate::nn::HeadConfig;
 use crate::nn::encoder::Encoder;
 use crate::nn::state::{Part, Parts};
 use crate::train::{OptimiserConfig, Rates};
@@ -14,8 +15,16 @@ pub trait Objective {
     fn seen(&self) -> usize {
         self.views()
     }
+    /// Whether it looks at the images' classes, and can train on none whose class nobody knows.
+    fn needs_classes(&self) -> bool {
+        false
+    }
     /// Networks that are trained beside the encoder, by name.
     fn heads(&self) -> Vec<(&'static str, &dyn Part)>;
+    /// Those that the artifact keeps, and how they are built.
+    fn kept(&self) -> Vec<(&'static str, HeadConfig)> {
+        vec![]
+    }
     /// Tensors by name, sharing memory, that are not trained, and that a later step depends on: a momentum encoder, a queue. A checkpoint
     /// holds them.
     fn buffers(&self) -> Vec<(String, tch::Tensor)> {

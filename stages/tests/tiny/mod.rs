@@ -5,9 +5,8 @@
 use pretext_protocol::{Reply, Run};
 use pretext_stages::catalog::{self, Entry};
 use pretext_stages::context::Outbox;
-use pretext_stages::data::{DatasetWriter, Manifest, Split};
+use pretext_stages::data::{Dataset, DatasetWriter, Format, Manifest, Sample, Split};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// One, so that the bytes of a result do not depend on the machine's cores.
@@ -43,25 +42,51 @@ pub fn write_dataset(folder: &Path) {
 
 /// The same of as many other images.
 pub fn write_dataset_of(folder: &Path, pieces: Vec<(Vec<u8>, i32)>) {
-    let pieces: &'static [_] = Box::leak(pieces.into_boxed_slice());
-    let source = |image: usize| (pieces[image].0.as_slice(), pieces[image].1);
-    let manifest = Manifest {
-        name: "pieces".into(),
-        height: SIZE as usize,
-        width: SIZE as usize,
-        channels: 3,
-        classes: ["astronaut", "cat", "coffee", "rocket"].map(String::from).to_vec(),
-        images: BTreeMap::new(),
-        mean: vec![],
-        sd: vec![],
-    };
+    let classes = ["astronaut", "cat", "coffee", "rocket"].map(String::from).to_vec();
+    let side = SIZE as usize;
+    let format = Format { name: "pieces".into(), height: side, width: side, channels: 3, classes };
     std::fs::create_dir_all(folder).unwrap();
-    let mut writer = DatasetWriter::new(folder.to_owned(), manifest, &source);
-    let all: Vec<usize> = (0..pieces.len()).collect();
-    writer.split(Split::Train, &all[..160]).unwrap();
-    writer.split(Split::Validation, &all[160..188]).unwrap();
-    writer.split(Split::Test, &all[188..]).unwrap();
+    let mut writer = DatasetWriter::create(folder, format, pieces.len()).unwrap();
+    for (number, (image, class)) in pieces.iter().enumerate() {
+        let split = match number {
+            ..160 => Split::Train,
+            160..188 => Split::Validation,
+            _ => Split::Test,
+        };
+        writer.add(Sample { split, image, class: *class, group: None }).unwrap();
+    }
     writer.finish().unwrap();
+}
+
+/// Writes a data set anew without a split.
+pub fn remove_split(data: &Path, split: Split) {
+    rewrite(data, |old, _| Some(old).filter(|&old| old != split));
+}
+
+/// Of the last training images nobody knows the class any more.
+pub fn make_unlabelled(data: &Path, images: usize) {
+    let first = Dataset::open(data).unwrap().len(Split::Train) - images;
+    rewrite(data, |old, row| Some(if old == Split::Train && row >= first { Split::Unlabelled } else { old }));
+}
+
+/// Writes a data set anew, each row in the split that is chosen for it.
+fn rewrite(data: &Path, choose: impl Fn(Split, usize) -> Option<Split>) {
+    let old = Dataset::open(data).unwrap();
+    let Manifest { name, height, width, channels, classes, .. } = old.manifest.clone();
+    let splits = Split::ALL.into_iter().flat_map(|split| old.rows(split).map(move |row| (split, row)));
+    let mut rows: Vec<(Split, usize)> = splits.filter_map(|(split, row)| Some((choose(split, row)?, row))).collect();
+    rows.sort();
+    let new = data.with_extension("new");
+    std::fs::create_dir_all(&new).unwrap();
+    let format = Format { name, height, width, channels, classes };
+    let mut writer = DatasetWriter::create(&new, format, rows.len()).unwrap();
+    for (split, row) in rows {
+        let class = if split == Split::Unlabelled { -1 } else { old.class(row) };
+        writer.add(Sample { split, image: old.image(row), class, group: None }).unwrap();
+    }
+    writer.finish().unwrap();
+    std::fs::remove_dir_all(data).unwrap();
+    std::fs::rename(new, data).unwrap();
 }
 
 /// Writes a data set's manifest anew.

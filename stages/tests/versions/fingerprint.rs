@@ -1,6 +1,7 @@
 //! What a kind yields at tiny size, in a few numbers.
 
 use pretext_protocol::Measurement;
+use pretext_stages::data::npy;
 use pretext_stages::nn::state;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -76,10 +77,9 @@ fn add_folder(facts: &mut Fingerprint, folder: &Path, prefix: &str) {
                 let values = Vec::<f32>::try_from(&content.flatten(0, -1)).unwrap();
                 (format!("{name} {tensor}"), Fact::Tensor(Tensor::of(shape, &values)))
             })),
-            Some("features") => {
-                let bytes = std::fs::read(&path).unwrap();
-                let values: Vec<f32> = bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-                facts.insert(name, Fact::Tensor(Tensor::of(vec![values.len()], &values)));
+            Some("npy") if name.ends_with("features.npy") => {
+                let (shape, values) = npy::read::<f32>(&path).unwrap();
+                facts.insert(name, Fact::Tensor(Tensor::of(shape, &values)));
             }
             Some("json") => {
                 let value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();

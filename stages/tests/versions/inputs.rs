@@ -64,7 +64,7 @@ fn write_encoder(data: &Dataset, folder: &Path) {
     };
     state::restore(&encoder, &encoder.entries().into_iter().map(wave).collect()).unwrap();
     std::fs::create_dir_all(folder).unwrap();
-    EncoderArtifact::new(Some(&config), &data.manifest).save(Some(&encoder), folder).unwrap();
+    EncoderArtifact::new(Some(&config), &data.manifest).save(Some(&encoder), &[], folder).unwrap();
 }
 
 /// The mean colour of each quarter of an image.
@@ -72,7 +72,7 @@ fn write_features(data: &Dataset, folder: &Path) {
     let (size, half) = (tiny::SIZE as usize, tiny::SIZE as usize / 2);
     let split = |split: Split| {
         let mut values = vec![];
-        for image in (0..data.len(split)).map(|image| data.image(split, image)) {
+        for image in data.rows(split).map(|row| data.image(row)) {
             for (top, left, channel) in [(0, 0), (0, half), (half, 0), (half, half)]
                 .into_iter()
                 .flat_map(|(top, left)| (0..3).map(move |channel| (top, left, channel)))
@@ -82,10 +82,14 @@ fn write_features(data: &Dataset, folder: &Path) {
                 values.push(sum as f32 / (255 * half * half) as f32);
             }
         }
-        SplitFeatures { values, labels: data.labels(split).to_vec() }
+        SplitFeatures {
+            values,
+            labels: data.labels(split).to_vec(),
+            ids: data.rows(split).map(|row| row as u32).collect(),
+        }
     };
     std::fs::create_dir_all(folder).unwrap();
-    let splits = Split::ALL.into_iter().map(|name| (name, split(name))).collect();
+    let splits = Split::LABELLED.into_iter().map(|name| (name, split(name))).collect();
     FeatureSet { features: 12, classes: data.manifest.classes.len(), splits }.save(folder).unwrap();
 }
 

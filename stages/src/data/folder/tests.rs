@@ -95,12 +95,12 @@ fn unbalanced(root: &Path) {
 }
 
 fn colours(data: &Dataset, split: Split) -> Vec<u8> {
-    let image = |number: usize| {
-        let pixels = data.image(split, number);
+    let image = |row: usize| {
+        let pixels = data.image(row);
         assert!(pixels.iter().all(|&value| value == pixels[0]), "the border is cut off");
         pixels[0]
     };
-    (0..data.len(split)).map(image).collect()
+    data.rows(split).map(image).collect()
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn classes_are_folders_and_every_split_has_its_share_of_each() {
     assert_eq!(data.manifest.classes, ["dark", "light"]);
     // A fifth for the test, of the rest a tenth (2.4 images) for validation.
     assert_eq!(counts(&data), [[15, 7], [1, 1], [4, 2]]);
-    let all: Vec<u8> = Split::ALL.iter().flat_map(|&split| colours(&data, split)).collect();
+    let all: Vec<u8> = Split::LABELLED.iter().flat_map(|&split| colours(&data, split)).collect();
     let distinct: std::collections::BTreeSet<u8> = all.iter().copied().collect();
     assert_eq!((all.len(), distinct.len()), (30, 30), "each image is in one split");
 
@@ -134,7 +134,7 @@ fn folders_of_splits_are_the_splits() {
     paint(&root.join("TEST/light/a.png"), 77, 16, 16);
     paint(&root.join("val/dark/a.png"), 78, 16, 16);
     let data = folder(root, |_| {}).unwrap();
-    assert_eq!(Split::ALL.map(|split| data.len(split)), [30, 1, 1]);
+    assert_eq!(Split::LABELLED.map(|split| data.len(split)), [30, 1, 1]);
     assert_eq!([colours(&data, Split::Validation), colours(&data, Split::Test)], [[78], [77]]);
     assert!(data.summary.contains("\ntrain is `Training`, validation is `val`, test is `TEST`\n"), "{}", data.summary);
     assert!(data.summary.ends_with("\nno image of 1 of 2 classes in the test split: dark\n"), "{}", data.summary);
@@ -156,7 +156,7 @@ fn a_class_may_be_called_train() {
     }
     let data = folder(place.path(), |_| {}).unwrap();
     assert_eq!(data.manifest.classes, ["car", "train", "truck"]);
-    assert_eq!(Split::ALL.iter().map(|&split| data.len(split)).sum::<usize>(), 30);
+    assert_eq!(Split::LABELLED.iter().map(|&split| data.len(split)).sum::<usize>(), 30);
     assert!(data.note.contains("\n`train` is taken as a class, since "), "{}", data.note);
     assert!(
         refused(place.path(), |params| params.splits = Splits::Folders).contains("`car` is not named like a split")
@@ -193,7 +193,7 @@ fn images_without_folders_have_no_labels() {
     }
     let data = folder(place.path(), |_| {}).unwrap();
     assert_eq!(data.manifest.classes, ["unlabelled"]);
-    assert_eq!(Split::ALL.map(|split| data.len(split)), [7, 1, 2]);
+    assert_eq!(Split::LABELLED.map(|split| data.len(split)), [7, 1, 2]);
     let all = folder(place.path(), |params| params.test = 0.0).unwrap();
     assert_eq!(counts(&all), [[9], [1]]);
     assert!(
@@ -218,8 +218,7 @@ fn pictures_lie_as_their_cameras_noted() {
         }
     }
     let distinct = |data: &Dataset| {
-        let images =
-            Split::ALL.into_iter().flat_map(|split| (0..data.len(split)).map(move |image| data.image(split, image)));
+        let images = Split::LABELLED.into_iter().flat_map(|split| data.rows(split).map(|row| data.image(row)));
         images.collect::<std::collections::BTreeSet<_>>().len()
     };
     let turned = folder(place.path(), |_| {}).unwrap();

@@ -13,25 +13,25 @@ use tch::Kind;
 /// processor.
 #[derive(Debug)]
 pub struct Staging {
-    /// `[batch, height, width, 3]`, contiguous.
+    /// `[batch, height, width, channels]`, contiguous.
     pixels: tch::Tensor,
     device: Device,
 }
 
 impl Staging {
-    /// Room for `batch` images that `device` is to have; what it holds then is not specified.
-    pub fn new(batch: usize, height: usize, width: usize, device: &Device) -> Self {
-        let pixels = room([batch, height, width, 3].map(|n| n as i64).as_slice(), Kind::Float, place(device));
+    /// Room for images `[batch, height, width, channels]` that `device` is to have; what it holds then is not specified.
+    pub fn new(shape: [usize; 4], device: &Device) -> Self {
+        let pixels = room(shape.map(|n| n as i64).as_slice(), Kind::Float, place(device));
         Self { pixels, device: device.clone() }
     }
 
-    /// `[batch, height, width, 3]`
+    /// `[batch, height, width, channels]`
     pub fn values(&mut self) -> &mut [f32] {
         // Safety: the tensor is contiguous, of this many floats, and nothing else refers to its memory.
         unsafe { std::slice::from_raw_parts_mut(self.pixels.data_ptr().cast(), self.pixels.numel()) }
     }
 
-    /// `[batch, 3, height, width]`, channels last.
+    /// `[batch, channels, height, width]`, channels last.
     pub fn into_tensor(self) -> Tensor<4> {
         let images = from_raw(moved(self.pixels, place(&self.device)).permute([0, 3, 1, 2]));
         if self.device.is_autodiff() { Tensor::from_inner(images) } else { images }
@@ -80,7 +80,7 @@ mod tests {
     fn a_tensor_is_the_memory_it_was_made_in() {
         let device = crate::nn::device("cpu").unwrap();
         for device in [device.clone(), device.autodiff()] {
-            let mut staging = Staging::new(2, 4, 5, &device);
+            let mut staging = Staging::new([2, 4, 5, 3], &device);
             staging.values().iter_mut().enumerate().for_each(|(i, value)| *value = i as f32);
             let memory = staging.values().as_ptr();
             let tensor = staging.into_tensor();

@@ -29,6 +29,7 @@ fn feature_set(expected: &SafeTensors, name: &str) -> FeatureSet {
     let part = |images: std::ops::Range<usize>| SplitFeatures {
         values: values[images.start * features..images.end * features].to_vec(),
         labels: labels[images].to_vec(),
+        ids: vec![],
     };
     let splits = [(Split::Train, part(0..train)), (Split::Test, part(train..images))].into();
     FeatureSet { features, classes: *labels.iter().max().unwrap() as usize + 1, splits }

@@ -1,0 +1,88 @@
+//! What an encoder's artifact holds beside the encoder: heads that open again, and the images that it has seen.
+
+mod tiny;
+
+use burn::tensor::Tensor;
+use pretext_stages::catalog;
+use pretext_stages::context::Context;
+use pretext_stages::data::{Dataset, Split, read_json};
+use pretext_stages::nn::layers::Mode;
+use pretext_stages::nn::state::{self, Part};
+use pretext_stages::nn::{EncoderArtifact, Head, HeadConfig, device};
+use std::path::{Path, PathBuf};
+
+/// The artifact that a kind makes of the data set.
+fn encoder_of(kind: &str, data: &Path, root: &Path) -> PathBuf {
+    tch::set_num_threads(tiny::THREADS as i32);
+    let entry = catalog::find(kind).unwrap();
+    let folder = root.join(kind.replace('/', "-"));
+    let run = tiny::request(&entry, tiny::small_params(&entry, 1, 32), &folder, &[("data", data)]);
+    (entry.run)(&run.params, &Context::new(&run, &tiny::Nobody, &|| false).unwrap()).unwrap();
+    folder.join("out/encoder")
+}
+
+fn place() -> (tempfile::TempDir, PathBuf) {
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("data");
+    tiny::write_dataset(&data);
+    (root, data)
+}
+
+#[test]
+fn heads_that_are_kept_open_with_their_weights() {
+    let (root, data) = place();
+    let device = device("cpu").unwrap();
+    for (kind, name, of_features) in
+        [("pretrain/supervised", "classifier", 4), ("pretrain/autoencoder", "decoder", 3 * 16 * 16)]
+    {
+        let folder = encoder_of(kind, &data, root.path());
+        let artifact: EncoderArtifact = read_json(&folder.join("encoder.json")).unwrap();
+        assert!(artifact.size == [16; 2] && artifact.heads.keys().eq([name]));
+        let head = artifact.open_head(name, &folder, &device).unwrap().unwrap();
+        let features = Tensor::<2>::ones([2, 64], &device);
+        let (part, outputs): (&dyn Part, usize) = match &head {
+            Head::Mlp(head) => (head, head.forward(features, Mode::Eval).dims()[1]),
+            Head::Decoder(head) => (&**head, head.forward(features, Mode::Eval).dims()[1..].iter().product()),
+        };
+        assert_eq!(outputs, of_features, "{kind}");
+        let kept = state::load(&folder.join(format!("{name}.safetensors"))).unwrap();
+        assert!(!kept.is_empty() && state::named(part).iter().all(|(name, tensor)| kept[name] == *tensor));
+        assert!(artifact.open_head("projector", &folder, &device).unwrap().is_none());
+    }
+    let supervised: EncoderArtifact =
+        read_json(&root.path().join("pretrain-supervised/out/encoder/encoder.json")).unwrap();
+    assert_eq!(supervised.classes, ["astronaut", "cat", "coffee", "rocket"]);
+    assert!(matches!(&supervised.heads["classifier"], HeadConfig::Mlp { widths, .. } if widths[..] == [64, 4]));
+}
+
+/// Of a data set whose test split shares images with what is trained on.
+#[test]
+fn an_encoder_knows_which_images_it_has_seen() {
+    let (root, data) = place();
+    let mut pieces = tiny::pieces(tiny::SIZE);
+    // The first seven test images are training images once more.
+    for image in 0..7 {
+        pieces[188 + image] = pieces[image].clone();
+    }
+    let other = root.path().join("other");
+    tiny::write_dataset_of(&other, pieces);
+    let other = Dataset::open(&other).unwrap();
+    let seen = |kind: &str| {
+        let frozen = EncoderArtifact::open(&encoder_of(kind, &data, root.path()), &device("cpu").unwrap()).unwrap();
+        [Split::Train, Split::Validation, Split::Test].map(|split| frozen.artifact.seen_of(&other, split).unwrap())
+    };
+    assert_eq!(seen("pretrain/random"), [0; 3]);
+    assert_eq!(seen("pretrain/rotation"), [160, 0, 7]);
+}
+
+#[test]
+fn what_needs_no_classes_is_trained_on_unlabelled_images_too() {
+    let (root, data) = place();
+    tiny::make_unlabelled(&data, 40);
+    let images = |kind: &str| {
+        let folder = encoder_of(kind, &data, root.path());
+        EncoderArtifact::open(&folder, &device("cpu").unwrap()).unwrap().artifact.seen.unwrap().len()
+    };
+    assert_eq!(images("pretrain/supervised"), 120);
+    assert_eq!(images("pretrain/simclr"), 160);
+}
