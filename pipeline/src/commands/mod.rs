@@ -3,6 +3,7 @@
 mod device;
 mod diff;
 mod doctor;
+mod embed;
 mod explain;
 mod gc;
 mod graph;
@@ -59,6 +60,12 @@ enum Command {
     Show(show::ShowArgs),
     /// Print the folders of a stage's artifacts
     Path(path::PathArgs),
+    /// Write the features that a trained encoder gives the pictures of a folder
+    #[command(override_usage = "pretext embed [OPTIONS] [RECIPE] <ENCODER> <FOLDER>")]
+    Embed(embed::EmbedArgs),
+    /// Write the classes that a trained encoder's classifier gives the pictures of a folder
+    #[command(override_usage = "pretext predict [OPTIONS] [RECIPE] <ENCODER> <FOLDER>")]
+    Predict(embed::EmbedArgs),
     /// Show what runs now, here or elsewhere, and what ran before
     Status(status::StatusArgs),
     /// List the kinds of stages, or describe one
@@ -93,6 +100,8 @@ impl Cli {
             Command::Graph(args) => graph::graph(args),
             Command::Show(args) => show::show(args),
             Command::Path(args) => path::path(args),
+            Command::Embed(args) => embed::embed(args),
+            Command::Predict(args) => embed::predict(args),
             Command::Status(args) => status::status(args),
             Command::Stages(args) => stages::stages(args),
             Command::Doctor(args) => doctor::doctor(args),
