@@ -69,8 +69,7 @@ fn use_encoder(args: &EmbedArgs, predict: bool) -> Result<ExitCode> {
     let attempt = std::path::absolute(place.path())?;
     let mut request = Run::in_folder(KIND, params, &[(ENCODER, &encoder)], &attempt)?;
     request.resources.device.clone_from(&args.device);
-    request.resources.threads =
-        args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    request.resources.threads = super::threads(args.threads);
     let written = request.out.join("pictures");
     let log = File::create(attempt.join("log")).with_context(cannot_write)?;
     let notes = Worker::compute(&args.source.worker()?, request, log, show)?;

@@ -1,5 +1,6 @@
 //! The command line: one file for each command.
 
+mod data;
 mod device;
 mod diff;
 mod doctor;
@@ -60,6 +61,8 @@ enum Command {
     Show(show::ShowArgs),
     /// Print the folders of a stage's artifacts
     Path(path::PathArgs),
+    /// Show a data set: how many images of which class and split, and where a picture of some lies
+    Data(data::DataArgs),
     /// Write the features that a trained encoder gives the pictures of a folder
     #[command(override_usage = "pretext embed [OPTIONS] [RECIPE] <ENCODER> <FOLDER>")]
     Embed(embed::EmbedArgs),
@@ -100,6 +103,7 @@ impl Cli {
             Command::Graph(args) => graph::graph(args),
             Command::Show(args) => show::show(args),
             Command::Path(args) => path::path(args),
+            Command::Data(args) => data::data(args),
             Command::Embed(args) => embed::embed(args),
             Command::Predict(args) => embed::predict(args),
             Command::Status(args) => status::status(args),
@@ -142,6 +146,11 @@ fn print_with(write: impl FnOnce(&mut BufWriter<StdoutLock>) -> std::io::Result<
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// How many threads may be used: as many as there are, unless it is said.
+fn threads(said: Option<u16>) -> usize {
+    said.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
 }
 
 /// How many columns the terminal has that standard output goes to; None where it goes elsewhere.
