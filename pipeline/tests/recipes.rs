@@ -4,7 +4,7 @@ mod common;
 
 use common::{SMALL, catalogue, folder, keys};
 use pretext::plan::{Policy, WorkerName};
-use pretext::recipe::{Contents, ForeignWorker, Recipe, RecipeErrors, Surroundings, load, parse};
+use pretext::recipe::{Best, Contents, ForeignWorker, Recipe, RecipeErrors, Surroundings, load, parse};
 use pretext_protocol::{Catalogue, Gpu, StageKind};
 use serde_json::json;
 use std::fs;
@@ -374,6 +374,9 @@ fn every_word_is_understood() {
     pretrain.sort();
     assert_eq!(pretrain, places.map(|place| format!("pretrain[method={place}]")));
     assert_eq!(ids(&recipe, "mine"), ["mine[seed=0]", "mine[seed=1]", "mine[seed=7]"]);
+    let chosen = recipe.tables.iter().flat_map(|table| &table.columns).flat_map(|column| &column.chosen);
+    let chosen: Vec<_> = chosen.map(|choice| (choice.axes.join(" "), choice.by.title.as_str(), choice.best)).collect();
+    assert_eq!(chosen, [("weight".to_owned(), "tuned.accuracy", Best::Highest)]);
 }
 
 const COMMAND: &str = "

@@ -51,8 +51,13 @@ fn run<S: Stage>(params: &Map<String, Value>, context: &Context) -> Result<()> {
     S::run(params, context)
 }
 
+/// What no recipe has and commands ask for.
+fn beside_recipes() -> Vec<Entry> {
+    vec![entry::<tasks::Embed>()]
+}
+
 pub fn find(kind: &str) -> Option<Entry> {
-    entries().into_iter().find(|entry| entry.name == kind)
+    entries().into_iter().chain(beside_recipes()).find(|entry| entry.name == kind)
 }
 
 pub fn catalogue() -> Catalogue {

@@ -1,9 +1,11 @@
 //! Picture files: which there are beneath a folder, and their pixels, the right way up. What a file is tells its content, as
 //! its name may be wrong.
 
+mod central;
 mod jpeg;
 mod list;
 
+pub use central::central;
 pub use list::{ENDINGS, Listing, by_ending, ending, list};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};

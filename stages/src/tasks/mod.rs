@@ -1,6 +1,7 @@
 //! What encoders are evaluated by, one file each.
 
 mod accuracies;
+mod embed;
 mod feature_set;
 mod features;
 mod finetune;
@@ -15,6 +16,7 @@ mod online_knn;
 mod spectrum;
 mod standardiser;
 
+pub use embed::Embed;
 pub use feature_set::{FeatureSet, SplitFeatures};
 pub use features::Features;
 pub use finetune::Finetune;

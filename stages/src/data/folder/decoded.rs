@@ -3,8 +3,6 @@
 use super::super::pictures;
 use crate::context::Context;
 use anyhow::{Context as _, Result};
-use image::RgbImage;
-use image::imageops::{FilterType, crop_imm, resize};
 use memmap2::{Mmap, MmapMut};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -98,11 +96,7 @@ impl Squares {
 /// Writes the largest central square of a picture, `[size, size, 3]`, and says whether the picture was turned.
 fn square(file: &Path, size: u32, turns: bool, to: &mut [u8]) -> Result<bool> {
     let picture = pictures::read(file, turns)?;
-    let (width, height) = (picture.width as u32, picture.height as u32);
-    let side = width.min(height);
-    let whole = RgbImage::from_raw(width, height, picture.rgb).context("a picture has three values a pixel")?;
-    let middle = crop_imm(&whole, (width - side) / 2, (height - side) / 2, side, side).to_image();
-    let square = if side == size { middle } else { resize(&middle, size, size, FilterType::Triangle) };
-    to.copy_from_slice(&square);
-    Ok(picture.is_turned)
+    let is_turned = picture.is_turned;
+    to.copy_from_slice(&pictures::central(picture, [size, size])?);
+    Ok(is_turned)
 }
