@@ -7,7 +7,7 @@ use super::costs::{RowCost, row_cost};
 use super::gaps::{Gap, Gaps};
 use super::nodes::{self, Place};
 use super::settings::{Settings, edges, settings};
-use super::{Outcome, wording};
+use super::{Outcome, seen, wording};
 use crate::recipe::{Column, TableSpec};
 use petgraph::graph::NodeIndex;
 
@@ -106,6 +106,8 @@ pub(super) fn table(outcome: &Outcome, spec: &TableSpec) -> Table {
     let of_column = |at: usize| planned.iter().flat_map(|row| row.cells[at].nodes.iter().copied()).collect();
     let stages = || spec.columns.iter().enumerate().map(|(at, column)| (column.from.as_str(), of_column(at)));
     let open: Vec<bool> = planned.iter().map(|row| row.cells.iter().any(|cell| cell.is_open)).collect();
+    let of_row = |row: &Planned| row.cells.iter().map(|cell| cell.nodes.clone()).collect();
+    let cells: Vec<Vec<Vec<NodeIndex>>> = planned.iter().map(of_row).collect();
     let chosen: Vec<Chosen> = planned.iter().flat_map(|row| &row.cells).flat_map(|cell| cell.chosen.clone()).collect();
     Table {
         name: spec.name.clone(),
@@ -118,6 +120,7 @@ pub(super) fn table(outcome: &Outcome, spec: &TableSpec) -> Table {
             chosen::notes(&chosen, &spec.over, !open.contains(&true)),
             wording::notes(&columns, &rows, &spec.over),
             edges(outcome, stages()),
+            seen::notes(outcome, &spec.columns, &rows, &cells),
         ]
         .concat(),
         settings: settings(outcome, stages()),

@@ -18,6 +18,7 @@ mod grid;
 mod markdown;
 mod nodes;
 mod numbers;
+mod seen;
 mod settings;
 mod terminal;
 #[cfg(test)]

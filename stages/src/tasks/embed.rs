@@ -4,12 +4,13 @@
 mod files;
 
 use super::features::batch;
+use crate::artifact::{CLASSIFIER, EncoderArtifact};
 use crate::augment::Normaliser;
 use crate::context::Context;
 use crate::data::pictures::{self, by_ending};
 use crate::nn::layers::Mode;
 use crate::nn::ops::Staging;
-use crate::nn::{CLASSIFIER, EncoderArtifact, Head, Mlp};
+use crate::nn::{Head, Mlp};
 use crate::stage::{About, OutputAbout, PortAbout, Stage};
 use anyhow::{Result, bail, ensure};
 use burn::tensor::Tensor;
@@ -67,7 +68,7 @@ impl Stage for Embed {
             );
             left_out.extend(damaged);
             if !sound.is_empty() {
-                values.extend(passed(&sound, artifact, context, &network)?);
+                values.extend(passed(&sound, artifact, context, network)?);
             }
             used.extend(sound.into_iter().map(|(file, _)| file));
             meter.at((used.len() + left_out.len()) as u64, &[]);
