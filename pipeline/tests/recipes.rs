@@ -233,6 +233,43 @@ fn what_follows_from_another_parameter_counts_as_if_it_were_written() {
 }
 
 #[test]
+fn parameters_that_contradict_each_other_are_told() {
+    let mut catalogue = catalogue();
+    for kind in catalogue.kinds.iter_mut().filter(|kind| kind.family() == "pretrain") {
+        let is_unused = kind.params["properties"]["epochs"]["x-unused"].clone();
+        let steps = json!({ "type": ["integer", "null"], "default": null, "x-contradicts": [{ "epochs": "given" }] });
+        kind.params["properties"]["steps"] = steps;
+        kind.params["properties"]["steps"]["x-unused"] = is_unused;
+        let ahead = json!([{ "momentum": [0.0], "kind": ["sgd", "lars"] }]);
+        kind.params["properties"]["optimiser"]["properties"]["nesterov"] =
+            json!({ "type": "boolean", "default": false, "x-contradicts": ahead });
+    }
+    let error = |with: &str| {
+        let text = SMALL.replace("{ epochs: 5, seed: $(seed) }", with).replace("axes: {", "axes: { n: [5, 6],");
+        match parse(
+            "recipe.yaml",
+            &text.replace("pretrain/$(method), ", "pretrain/$(method), timeout: 1h, "),
+            &catalogue,
+        ) {
+            Ok(_) => String::new(),
+            Err(errors) => errors.to_string(),
+        }
+    };
+    let both = error("{ epochs: 5, steps: $(n), seed: $(seed) }");
+    assert!(both.contains("`steps: 5` of pretrain/simclr contradicts `epochs: 5`"), "{both}");
+    assert!(both.contains("recipe.yaml:7:103") && !both.contains("pretrain/random"), "it ignores both: {both}");
+    assert_eq!(both.matches("error:").count(), 1, "{both}");
+    let fixed = error("{ epochs: 5, steps: 7, seed: $(seed), batch: $(n) }");
+    assert!(fixed.contains("`steps: 7` of pretrain/simclr contradicts `epochs: 5`"), "{fixed}");
+    assert_eq!(error("{ steps: $(n), seed: $(seed) }"), "");
+    let ahead = |optimiser: &str| error(&format!("{{ optimiser: {optimiser}, epochs: $(n), seed: $(seed) }}"));
+    let nesterov = ahead("{ nesterov: true, momentum: 0 }");
+    let title = "`nesterov: true` of `optimiser` contradicts `momentum: 0` with `kind: sgd`";
+    assert!(nesterov.contains(title), "{nesterov}");
+    assert_eq!(ahead("{ nesterov: true, momentum: 0, kind: adamw }") + &ahead("{ nesterov: true }"), "");
+}
+
+#[test]
 fn keys_follow_what_counts_and_nothing_else() {
     let of = |text: &str| keys(&read(text).unwrap_or_else(|errors| panic!("{errors}")).graph);
     let base = of(SMALL);

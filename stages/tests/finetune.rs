@@ -83,6 +83,8 @@ fn it_learns_classes() {
     let counted: f64 =
         lines[1..].iter().flat_map(|line| line.split(',').skip(1).take(4)).map(|n| n.parse::<f64>().unwrap()).sum();
     assert_eq!((lines.len(), counted), (5, 28.0));
+    let picture = std::fs::read_to_string(place.at("whole/side/confusion-validation.svg")).unwrap();
+    assert_eq!(picture.matches("width=\"36\" height=\"36\"").count(), 16);
     // At a rate of nothing it is its first weights.
     let still = json!({ "steps": 2, "layers": 0, "optimiser": { "kind": "sgd", "lr": 0.0, "momentum": 0.9, "nesterov": false, "beta1": 0.9,
         "beta2": 0.999, "weight_decay": 0.0, "exclude": "auto", "trust": 1e-3, "clip_rate": false, "clip_norm": 0.0, "accumulate": 1, "warmup_epochs": 0.0 } });

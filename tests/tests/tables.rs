@@ -261,6 +261,9 @@ fn a_variable_that_no_text_uses_is_told() {
         let (output, out, err) = place.ran(&words);
         assert!(output.status.success() && (out + &err).contains(&note("VALUES")), "{err}");
     }
+    let json = place.out(&["plan", "sweep.yaml", "--set", "env.VALUES=5", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(format!("note: {}\n", json["notes"][0].as_str().unwrap()), note("VALUES"));
     assert!(!place.out(&["plan", "sweep.yaml", "--set", "env.VALUE=5"]).contains("note:"));
 }
 

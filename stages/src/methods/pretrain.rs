@@ -24,11 +24,11 @@ pub struct Common {
     #[schemars(range(min = 1), extend("x-unit" = "epochs"))]
     pub epochs: u32,
     /// in place of epochs: batches
-    #[schemars(range(min = 1), extend("x-unit" = "steps"))]
+    #[schemars(range(min = 1), extend("x-unit" = "steps", "x-contradicts" = [{ "epochs": "given" }, { "images": "given" }]))]
     pub steps: Option<u32>,
     /// in place of epochs: images that pass through the network, every view of an image and each of its four rotations
     /// counted, to the end of the batch
-    #[schemars(range(min = 1), extend("x-unit" = "images"))]
+    #[schemars(range(min = 1), extend("x-unit" = "images", "x-contradicts" = [{ "epochs": "given" }]))]
     pub images: Option<u64>,
     /// images in a step; what is left at an epoch's end is dropped
     #[schemars(range(min = 2), extend("x-unit" = "images"))]

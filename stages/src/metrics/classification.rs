@@ -64,6 +64,11 @@ impl Confusion {
         text
     }
 
+    /// How many images of a class are told as each.
+    pub fn row(&self, class: usize) -> &[f64] {
+        &self.0[class]
+    }
+
     fn right(&self, class: usize) -> f64 {
         self.0[class][class]
     }
