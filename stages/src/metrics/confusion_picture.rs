@@ -70,7 +70,7 @@ mod tests {
         let picture = svg(&confusion, &["cat".to_owned(), "a<b".to_owned()]);
         let squares: Vec<&str> = picture.lines().filter(|line| line.contains("width=\"36\"")).collect();
         let colours: Vec<&str> = squares.iter().map(|line| line.split("fill=").nth(1).unwrap()).collect();
-        assert_eq!(colours, ["\"#5b759c\"/>", "\"#adbace\"/>", "\"#08306b\"/>", "\"#ffffff\"/>"]);
+        assert_eq!(colours, ["\"#5a759c\"/>", "\"#adbace\"/>", "\"#08306b\"/>", "\"#ffffff\"/>"]);
         let texts: Vec<&str> = picture
             .lines()
             .filter_map(|line| line.strip_suffix("</text>")?.rsplit_once('>'))
