@@ -41,7 +41,7 @@ impl Place {
         for (number, row) in data.rows(Split::Test).enumerate() {
             let file = place.at(&format!("pictures/{}/{number:03}.png", number / 10));
             fs::create_dir_all(file.parent().unwrap()).unwrap();
-            image::save_buffer(file, data.image(row), tiny::SIZE, tiny::SIZE, image::ColorType::Rgb8).unwrap();
+            image::save_buffer(file, &data.image(row), tiny::SIZE, tiny::SIZE, image::ColorType::Rgb8).unwrap();
         }
         place
     }

@@ -116,7 +116,7 @@ fn a_fixed_encoder_has_a_classifier_of_its_features_as_they_are() {
     let normaliser = Normaliser::new(&encoder.artifact.mean, &encoder.artifact.sd);
     let is_right = |row: usize| {
         let mut values = vec![0.0; data.manifest.image_bytes()];
-        normaliser.bytes(data.image(row), &mut values);
+        normaliser.bytes(&data.image(row), &mut values);
         let image = channels_last(values, 16, 16, &device);
         let scores = classifier.forward(encoder.features(image), Mode::Eval);
         scores.argmax(1).into_scalar::<i64>() == i64::from(data.class(row))

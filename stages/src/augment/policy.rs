@@ -65,11 +65,21 @@ impl Policy {
         self.operations(view).iter().fold(source, |size, operation| operation.size(size))
     }
 
+    /// Whether a view begins with a crop of its own.
+    pub fn begins_with_crop(&self, view: usize) -> bool {
+        matches!(self.operations(view).first(), Some(Operation::RandomResizedCrop { .. }))
+    }
+
     /// Makes `image` a view of `source`, and says where its places have gone.
     pub fn apply(&self, source: Rgb8<'_>, place: ViewKey, image: &mut Image) -> Geometry {
+        self.apply_as(source, Size { height: source.height, width: source.width }, place, image)
+    }
+
+    /// The same, where a crop that says no size gets `size`.
+    pub fn apply_as(&self, source: Rgb8<'_>, size: Size, place: ViewKey, image: &mut Image) -> Geometry {
         let ViewKey { seed, epoch, image: index, view } = place;
         let mut rng = Rng::new(seed, Purpose::View, &[epoch as u64, index as u64, view as u64]);
-        operation::apply_all(self.operations(view), source, image, &mut rng)
+        operation::apply_all(self.operations(view), source, size, image, &mut rng)
     }
 }
 

@@ -82,6 +82,7 @@ impl Stage for Cifar10 {
             width: SIZE,
             channels: 3,
             classes: CLASSES.map(String::from).to_vec(),
+            encoded: None,
         };
         let splits =
             [(Split::Train, split.train), (Split::Validation, split.validation), (Split::Test, (TRAIN..ALL).collect())];

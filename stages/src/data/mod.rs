@@ -11,11 +11,11 @@ mod summary;
 mod writer;
 
 pub use cifar10::Cifar10;
-pub use dataset::{Dataset, Manifest, Region, Split, column};
+pub use dataset::{Dataset, Encoded, Manifest, Region, Split, column};
 pub use folder::Folder;
 pub use sources::Source;
 pub use split::keep;
-pub use writer::{DatasetWriter, Format, Sample};
+pub use writer::{DatasetWriter, Format, Pixels, Sample, Summed};
 
 /// The kinds that fetch their data, and from where, in the order in which it is tried.
 pub const FETCHED: [(&str, &[Source]); 1] = [("data/cifar10", &cifar10::SOURCES)];

@@ -7,7 +7,7 @@ use super::features::batch;
 use crate::artifact::{CLASSIFIER, EncoderArtifact};
 use crate::augment::Normaliser;
 use crate::context::Context;
-use crate::data::pictures::{self, by_ending};
+use crate::data::pictures::{self, Fit, by_ending};
 use crate::nn::layers::Mode;
 use crate::nn::ops::Staging;
 use crate::nn::{Head, Mlp};
@@ -128,7 +128,7 @@ fn decoded(folder: &Path, files: &[PathBuf], artifact: &EncoderArtifact) -> (Vec
 /// `[height, width, channels]` of the picture's middle.
 fn pixels(file: &Path, artifact: &EncoderArtifact) -> Result<Vec<u8>> {
     let size = artifact.size.map(|side| side as u32);
-    let colours = pictures::central(pictures::read(file, true)?, size)?;
+    let colours = Fit::Crop.apply(pictures::read(file, true)?, size)?;
     match artifact.mean.len() {
         1 => Ok(DynamicImage::ImageRgb8(colours).into_luma8().into_raw()),
         3 => Ok(colours.into_raw()),

@@ -127,13 +127,13 @@ pub(super) fn encode(
     let images = if is_gpu(device) {
         let mut staging = ByteStaging::new(shape, device);
         let bytes = staging.bytes().par_chunks_mut(size);
-        bytes.zip(rows).for_each(|(to, &row)| to.copy_from_slice(data.image(row)));
+        bytes.zip(rows).for_each(|(to, &row)| to.copy_from_slice(&data.image(row)));
         let [mean, scale] = normaliser.mean_and_scale();
         staging.into_normalised(mean, scale)
     } else {
         let mut staging = Staging::new(shape, device);
         let values = staging.values().par_chunks_mut(size);
-        values.zip(rows).for_each(|(to, &row)| normaliser.bytes(data.image(row), to));
+        values.zip(rows).for_each(|(to, &row)| normaliser.bytes(&data.image(row), to));
         staging.into_tensor()
     };
     network(images).into_data().try_to_vec().expect("features are floats")
