@@ -67,7 +67,7 @@ impl Stage for Embed {
             );
             left_out.extend(damaged);
             if !sound.is_empty() {
-                values.extend(passed(&sound, artifact, context, &network)?);
+                values.extend(passed(&sound, artifact, context, network)?);
             }
             used.extend(sound.into_iter().map(|(file, _)| file));
             meter.at((used.len() + left_out.len()) as u64, &[]);
