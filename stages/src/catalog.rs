@@ -11,6 +11,10 @@ use serde_json::{Map, Value};
 pub fn entries() -> Vec<Entry> {
     vec![
         entry::<data::Cifar10>(),
+        entry::<data::Cifar100>(),
+        entry::<data::Mnist>(),
+        entry::<data::FashionMnist>(),
+        entry::<data::Stl10>(),
         entry::<data::Folder>(),
         entry::<augment::SimClrViews>(),
         entry::<augment::ByolViews>(),
