@@ -60,7 +60,8 @@ impl Training {
     pub fn new(task: &Task) -> Result<Self> {
         let device: Device = nn::device(&device_name())?.autodiff();
         let mut init = Init::new(0, &device);
-        let encoder = EncoderConfig { kind: task.kind, ..EncoderConfig::default() }.build(&mut init);
+        let encoder =
+            EncoderConfig { kind: task.kind, ..EncoderConfig::default() }.build(&mut init, [3, task.size, task.size]);
         let head = Linear::new(&mut init, encoder.features(), CLASSES);
         let model = Classifier { encoder, head };
         let mut rng = Rng::new(0, Purpose::Noise, &[]);
@@ -92,7 +93,7 @@ impl Training {
     }
 
     fn step(&mut self) -> Tensor<1> {
-        let logits = self.model.head.forward(self.model.encoder.forward(self.images.clone(), Mode::Train));
+        let logits = self.model.head.forward(self.model.encoder.pooled(self.images.clone(), Mode::Train));
         let loss = cross_entropy(logits, self.labels.clone());
         self.optimiser.step(&self.model, loss.backward(), LR);
         loss.inner()

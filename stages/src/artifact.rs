@@ -92,6 +92,11 @@ impl EncoderArtifact {
         json::write(&folder.join("encoder.json"), self)
     }
 
+    /// Channels, height and width of the images that the network was built for.
+    fn input(&self) -> [usize; 3] {
+        [self.mean.len(), self.size[0], self.size[1]]
+    }
+
     fn read(folder: &Path) -> Result<Self> {
         let artifact: Self = json::read(&folder.join("encoder.json"))?;
         let seen = folder.join(SEEN);
@@ -106,7 +111,7 @@ impl EncoderArtifact {
             .network
             .as_ref()
             .context("raw pixels have no weights to train: connect the encoder of another method")?;
-        let encoder = config.build(&mut Init::new(0, &device.clone().autodiff()));
+        let encoder = config.build(&mut Init::new(0, &device.clone().autodiff()), artifact.input());
         state::restore(&encoder, &state::load(&folder.join(WEIGHTS))?)?;
         Ok((artifact, encoder))
     }
@@ -117,7 +122,7 @@ impl EncoderArtifact {
         let encoder = match &artifact.network {
             None => None,
             Some(config) => {
-                let encoder = config.build(&mut Init::new(0, device)).valid();
+                let encoder = config.build(&mut Init::new(0, device), artifact.input()).valid();
                 state::restore(&encoder, &state::load(&folder.join(WEIGHTS))?)?;
                 Some(encoder)
             }
@@ -142,10 +147,15 @@ pub struct Frozen {
 }
 
 impl Frozen {
+    /// The network; `None`: raw pixels.
+    pub fn encoder(&self) -> Option<&Encoder> {
+        self.encoder.as_ref()
+    }
+
     /// `[batch, channels, h, w]`, normalised, to `[batch, features]`; raw pixels for the identity.
     pub fn features(&self, x: Tensor<4>) -> Tensor<2> {
         match &self.encoder {
-            Some(encoder) => encoder.forward(x, Mode::Eval),
+            Some(encoder) => encoder.pooled(x, Mode::Eval),
             None => x.flatten(1, 3),
         }
     }

@@ -24,6 +24,7 @@ pub fn entries() -> Vec<Entry> {
         entry::<augment::RandAugmentViews>(),
         entry::<methods::Pixels>(),
         entry::<methods::Random>(),
+        entry::<methods::Imported>(),
         entry::<methods::Supervised>(),
         entry::<methods::Autoencoder>(),
         entry::<methods::Rotation>(),
@@ -35,6 +36,7 @@ pub fn entries() -> Vec<Entry> {
         entry::<tasks::Knn>(),
         entry::<tasks::KMeans>(),
         entry::<tasks::Finetune>(),
+        entry::<tasks::Export>(),
     ]
 }
 

@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod context;
 pub mod data;
 pub mod doctor;
+pub mod foreign;
 pub mod json;
 pub mod memory;
 pub mod methods;

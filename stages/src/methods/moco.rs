@@ -118,7 +118,7 @@ impl Objective for MomentumContrast {
 
     fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
         let [query_view, key_view] = batch.into_views();
-        let q = self.projector.forward(encoder.forward(query_view, Mode::Train), Mode::Train); // [batch, dim]
+        let q = self.projector.forward(encoder.pooled(query_view, Mode::Train), Mode::Train); // [batch, dim]
         let k = self.momentum_encoder.project(key_view); // [batch, dim], no gradient
         let queue = self.queue.clone(); // [queue, dim]
         self.queue = enqueue(queue.clone(), k.clone());

@@ -4,6 +4,7 @@ mod autoencoder;
 mod byol;
 #[cfg(test)]
 mod checks;
+mod imported;
 mod moco;
 mod pixels;
 mod pretrain;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use autoencoder::Autoencoder;
 pub use byol::{Byol, regression};
+pub use imported::Imported;
 pub use moco::{MoCo, info_nce};
 pub use pixels::Pixels;
 pub use random::Random;

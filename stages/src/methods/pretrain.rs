@@ -145,20 +145,21 @@ pub fn pretrain<O: Objective>(
 ) -> Result<()> {
     let Inputs { data, policy } = inputs;
     let size = Size { height: data.manifest.height, width: data.manifest.width };
-    // The images themselves are what it is evaluated with later.
-    common.encoder.check([size.height, size.width])?;
+    common.encoder.check()?;
     if let Some(warning) = common.encoder.warning([size.height, size.width]) {
         eprintln!("warning: {warning}");
     }
     common.precision.prepare(context.device_name());
     let mut init = Init::new(common.seed, &context.device.clone().autodiff());
-    let encoder = common.encoder.build(&mut init);
+    let encoder = common.encoder.build(&mut init, data.manifest.input());
+    // The images themselves are what it is evaluated with later.
+    encoder.takes([size.height, size.width])?;
     let mut objective = build(&mut init, &encoder, &data.manifest);
     let (wants, seen) = (objective.wants(), objective.seen());
     let views = wants.views;
     policy.check_on(views, size)?;
     for Size { height, width } in (0..views).map(|view| policy.size(view, size)) {
-        common.encoder.check([height, width])?;
+        encoder.takes([height, width])?;
     }
     let images = data.rows_to_train_on(wants.target != Target::None);
     let (batch, count) = (common.batch as usize, images.len());

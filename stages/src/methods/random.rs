@@ -25,8 +25,9 @@ impl Stage for Random {
 
     fn run(common: Common, context: &Context) -> Result<()> {
         let data = Dataset::open(context.input("data")?)?;
-        common.encoder.check([data.manifest.height, data.manifest.width])?;
-        let encoder = common.encoder.build(&mut Init::new(common.seed, &context.device));
+        common.encoder.check()?;
+        let encoder = common.encoder.build(&mut Init::new(common.seed, &context.device), data.manifest.input());
+        encoder.takes([data.manifest.height, data.manifest.width])?;
         EncoderArtifact::new(Some(&common.encoder), &data.manifest).save(
             Some(&encoder),
             &[],

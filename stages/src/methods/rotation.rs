@@ -71,7 +71,7 @@ impl Objective for RotationPrediction {
     fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
         let [images] = batch.into_views();
         let (rotated, turns) = all_rotations(images);
-        let logits = self.classifier.forward(encoder.forward(rotated, Mode::Train), Mode::Train); // [4 batch, 4]
+        let logits = self.classifier.forward(encoder.pooled(rotated, Mode::Train), Mode::Train); // [4 batch, 4]
         Term::alone(cross_entropy(logits, turns))
     }
 }

@@ -87,7 +87,7 @@ impl Objective for Contrast {
     }
 
     fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
-        let project = |view| self.projector.forward(encoder.forward(view, Mode::Train), Mode::Train);
+        let project = |view| self.projector.forward(encoder.pooled(view, Mode::Train), Mode::Train);
         let [a, b] = batch.into_views().map(project); // [batch, dim] each
         Term::alone(nt_xent(a, b, self.temperature))
     }

@@ -155,7 +155,7 @@ impl Square {
 impl Example {
     fn new(wrong: Wrong) -> (Encoder, Self) {
         let init = &mut Init::new(0, &crate::nn::device("cpu").unwrap().autodiff());
-        let encoder = EncoderConfig { width: 2, ..EncoderConfig::default() }.build(init);
+        let encoder = EncoderConfig { width: 2, ..EncoderConfig::default() }.build(init, [3, 16, 16]);
         let features = encoder.features();
         let square = Square { weight: Param::from_tensor(init.uniform([features, features], features)) };
         let example = Self { slow_encoder: Ema::of(&encoder), slow_square: Ema::of(&square), square, wrong };
@@ -163,12 +163,12 @@ impl Example {
     }
 
     fn target(&self, encoder: &Encoder, view: Tensor<4>) -> Tensor<2> {
-        let by_itself = |view| self.square.project(encoder.forward(view, Mode::Train), Wrong::Nothing);
+        let by_itself = |view| self.square.project(encoder.pooled(view, Mode::Train), Wrong::Nothing);
         match self.wrong {
             Wrong::NoStopGradient => by_itself(view),
             Wrong::NoMomentum => by_itself(view).detach(),
             _ => {
-                let features = self.slow_encoder.network().forward(view.inner(), Mode::Train);
+                let features = self.slow_encoder.network().pooled(view.inner(), Mode::Train);
                 Tensor::from_inner(self.slow_square.network().project(features, Wrong::Nothing))
             }
         }
@@ -194,7 +194,7 @@ impl Objective for Example {
             Wrong::OneView => a.clone(),
             _ => b,
         };
-        let projection = self.square.project(encoder.forward(a, Mode::Train), self.wrong);
+        let projection = self.square.project(encoder.pooled(a, Mode::Train), self.wrong);
         Term::alone(nt_xent(projection, self.target(encoder, b), 0.5))
     }
 

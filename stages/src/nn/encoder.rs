@@ -1,183 +1,86 @@
 //! What maps an image to a feature vector, and how a recipe names it.
 
+mod architecture;
+mod config;
+
+pub use architecture::{Architecture, Library, Map, Tokens};
+pub use config::{DEVIATIONS, EncoderConfig, EncoderKind, IMAGENET_FROM, Positions, StemKind};
+
+use super::Init;
 use super::convnet::ConvNet;
-use super::layers::{Mode, global_average_pool};
-use super::ops::float32;
-use super::resnet::{ResNet, ResNetSpec, Stem};
+use super::convnext::ConvNext;
+use super::layers::Mode;
+use super::mobilenet::MobileNet;
+use super::pixel_mlp::PixelMlp;
+use super::resnet::ResNet;
 use super::state::{self, Part};
-use super::vit::{ViT, ViTSpec};
-use super::{ConvInit, Init};
-use anyhow::{Result, ensure};
+use super::vit::ViT;
+use anyhow::{Context, Result};
 use burn::module::Module;
-use burn::tensor::Tensor;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use burn::tensor::{Int, Tensor};
 use std::collections::BTreeSet;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum EncoderKind {
-    Conv4,
-    Resnet20,
-    Resnet18,
-    Resnet34,
-    Resnet50,
-    #[serde(rename = "vit_tiny")]
-    VitTiny,
+/// What is known of a kind before there is a network.
+struct Blueprint {
+    check: fn(&EncoderConfig) -> Result<()>,
+    warning: fn(&EncoderConfig, [usize; 2]) -> Option<String>,
+    build: fn(&EncoderConfig, &mut Init, [usize; 3]) -> Encoder,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum StemKind {
-    Small,
-    Imagenet,
-}
-
-/// The network that is trained and then evaluated.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct EncoderConfig {
-    /// conv4: four convolutions, fast on a processor; resnet20: the narrow CIFAR ResNet; resnet18, resnet34, resnet50;
-    /// vit_tiny: Vision Transformer, 12 blocks of 3 heads
-    pub kind: EncoderKind,
-    /// channels of the first stage; 0: the kind's own (conv4 32, resnet20 16, the other ResNets 64). Of vit_tiny the width
-    /// of its tokens, a multiple of 12 (192)
-    #[schemars(range(min = 0, max = 1024), extend("x-unit" = "channels"))]
-    pub width: u32,
-    /// of a ResNet. small: 3x3 without pooling, for images up to about 64 pixels; imagenet: 7x7 of stride 2 and pooling
-    pub stem: StemKind,
-    /// of vit_tiny: the side of a patch, of which the image's side is a multiple
-    #[serde(skip_serializing_if = "is_default_patch")]
-    #[schemars(range(min = 1, max = 64), extend("x-unit" = "pixels", "default" = DEFAULT_PATCH))]
-    pub patch: u32,
-    /// what the first weights of convolutions are drawn from. torchvision: normal, by the fan-out, as its ResNets; pytorch: uniform,
-    /// by the fan-in, as PyTorch's layers by themselves. An untrained encoder is judged by up to five points differently.
-    /// vit_tiny starts as its paper says
-    #[serde(skip_serializing_if = "is_default_init")]
-    #[schemars(extend("default" = "torchvision"))]
-    pub init: ConvInit,
-}
-
-/// In what the encoders differ from their papers.
-pub const DEVIATIONS: &[&str] = &[
-    "ResNets have, unless `encoder.stem` says otherwise, a stem of one 3x3 convolution without pooling, as contrastive papers \
-         use on CIFAR (Chen et al. 2020, arXiv:2002.05709, B.9)",
-    "resnet50's bottlenecks stride in their 3x3 convolution, as torchvision's",
-    "resnet20 projects its shortcuts (option B) where the paper fills up with zeros (A)",
-    "vit_tiny has fixed positions, sines and cosines of row and column, as in MoCo v3 (Chen et al. 2021, arXiv:2104.02057, \
-         section 4.3) and MAE, so that one network takes images of any size; no dropout; and uniform first weights (Glorot & \
-         Bengio 2010), queries, keys and values each by their own size, biases at 0, as in the code of those two",
-    "conv4 is of no paper",
-];
-
-const DEFAULT_PATCH: u32 = 4;
-
-/// What is so by default is left out, so that the encoders of those who say nothing of it are the same files as before it was there.
-fn is_default_patch(patch: &u32) -> bool {
-    *patch == DEFAULT_PATCH
-}
-
-fn is_default_init(init: &ConvInit) -> bool {
-    *init == ConvInit::default()
-}
-
-impl Default for EncoderConfig {
-    fn default() -> Self {
-        let init = ConvInit::default();
-        Self { kind: EncoderKind::Conv4, width: 0, stem: StemKind::Small, patch: DEFAULT_PATCH, init }
-    }
-}
-
-/// Below this many pixels ImageNet's stem (stride 4) costs an encoder much of what it could see (lightly#1419).
-const IMAGENET_STEM_FROM: usize = 64;
-
-const VIT_HEADS: usize = 3;
-
-impl EncoderConfig {
-    /// What is probably a mistake about this encoder on images of this size.
-    pub fn warning(&self, [height, width]: [usize; 2]) -> Option<String> {
-        let unsuited = self.stem == StemKind::Imagenet && height.min(width) < IMAGENET_STEM_FROM;
-        unsuited.then(|| format!(
-            "encoder.stem is imagenet and the images have {height} x {width} pixels: its stride of 4 leaves little of \
-             them; write `stem: small`"
-        ))
-    }
-
-    fn resnet(&self, width: usize, blocks: &[usize], bottleneck: bool) -> ResNetSpec {
-        let width = if self.width == 0 { width } else { self.width as usize };
-        let stem = if self.stem == StemKind::Small { Stem::Small } else { Stem::ImageNet };
-        ResNetSpec { width, blocks: blocks.to_vec(), bottleneck, stem }
-    }
-
-    /// An error where it cannot take images of this size, or cannot be built at all.
-    pub fn check(&self, [height, width]: [usize; 2]) -> Result<()> {
-        if self.kind != EncoderKind::VitTiny {
-            return Ok(());
+/// A line for each architecture: how its tensors' names begin, its network, and the kinds that it builds.
+macro_rules! architectures {
+    ($($variant:ident($network:ty): $($kind:ident)|+;)+) => {
+        #[derive(Module, Debug)]
+        #[allow(clippy::large_enum_variant, reason = "there is one of them, and boxing it would hide its parameters' names")]
+        pub enum Encoder {
+            $($variant($network),)+
         }
-        ensure!(
-            self.init == ConvInit::default(),
-            "encoder.init says what convolutions are drawn from, and vit_tiny is drawn as its paper says: leave `init` out"
-        );
-        let patch = self.patch as usize;
-        ensure!(
-            height.is_multiple_of(patch) && width.is_multiple_of(patch),
-            "encoder.patch is {patch} and the images or their views have {height} x {width} pixels, which are no multiples \
-             of it: choose another `patch`, or other sizes of the views"
-        );
-        let unit = 4 * VIT_HEADS;
-        ensure!(
-            self.width.is_multiple_of(unit as u32),
-            "encoder.width is {}: a vit_tiny needs a multiple of {unit}",
-            self.width
-        );
-        Ok(())
-    }
 
-    pub fn build(&self, init: &mut Init) -> Encoder {
-        init.with(self.init, |init| self.build_with(init))
-    }
+        impl Encoder {
+            fn network(&self) -> &dyn Architecture {
+                match self {
+                    $(Self::$variant(network) => network,)+
+                }
+            }
+        }
 
-    fn build_with(&self, init: &mut Init) -> Encoder {
-        let resnet = match self.kind {
-            EncoderKind::Conv4 => {
-                let width = if self.width == 0 { 32 } else { self.width as usize };
-                return Encoder::Conv(ConvNet::new(init, width));
+        impl EncoderKind {
+            fn blueprint(self) -> Blueprint {
+                match self {
+                    $($(Self::$kind)|+ => Blueprint {
+                        check: <$network>::check,
+                        warning: <$network>::warning,
+                        build: |config, init, input| Encoder::$variant(<$network>::build(config, init, input)),
+                    },)+
+                }
             }
-            EncoderKind::VitTiny => {
-                let width = if self.width == 0 { 192 } else { self.width as usize };
-                let spec = ViTSpec { patch: self.patch as usize, width, depth: 12, heads: VIT_HEADS };
-                return Encoder::ViT(ViT::new(init, spec));
-            }
-            EncoderKind::Resnet20 => self.resnet(16, &[3, 3, 3], false),
-            EncoderKind::Resnet18 => self.resnet(64, &[2, 2, 2, 2], false),
-            EncoderKind::Resnet34 => self.resnet(64, &[3, 4, 6, 3], false),
-            EncoderKind::Resnet50 => self.resnet(64, &[3, 4, 6, 3], true),
-        };
-        Encoder::ResNet(ResNet::new(init, &resnet))
-    }
+        }
+    };
 }
 
-/// Whether it is a scale or a shift behind a layer.
-fn is_of_a_norm(name: &str) -> bool {
-    matches!(name.rsplit('.').nth(1), Some("bn" | "norm" | "norm1" | "norm2"))
+architectures! {
+    Conv(ConvNet): Conv4;
+    ResNet(ResNet): Resnet20 | Resnet18 | Resnet34 | Resnet50;
+    ViT(ViT): VitTiny;
+    Mlp(PixelMlp): Mlp;
+    ConvNext(ConvNext): ConvNextTiny;
+    MobileNet(MobileNet): MobileNetV2 | EfficientNetLite0;
 }
 
-#[derive(Module, Debug)]
-#[allow(clippy::large_enum_variant, reason = "there is one of them, and boxing it would hide its parameters' names")]
-pub enum Encoder {
-    Conv(ConvNet),
-    ResNet(ResNet),
-    ViT(ViT),
+/// A tensor's name without that of the architecture, in parts.
+fn parts(name: &str) -> Vec<&str> {
+    name.split('.').skip(1).collect()
 }
 
 impl Encoder {
     /// Length of a feature vector.
     pub fn features(&self) -> usize {
-        match self {
-            Self::Conv(net) => net.features(),
-            Self::ResNet(net) => net.features(),
-            Self::ViT(net) => net.features(),
-        }
+        self.network().features()
+    }
+
+    /// An error where it cannot take images of this height and width.
+    pub fn takes(&self, size: [usize; 2]) -> Result<()> {
+        self.network().takes(size)
     }
 
     /// How many layers there are, as [`Encoder::layer_of`] counts them.
@@ -185,18 +88,25 @@ impl Encoder {
         1 + self.entries().iter().map(|entry| self.layer_of(&entry.name)).max().unwrap_or_default()
     }
 
-    /// The layer, from 0 at the images, that a tensor belongs to by its name: convolutions of conv4; a ResNet's stem and its stages; a
-    /// transformer's patches and its blocks, the last with the norm behind it.
+    /// The layer, from 0 at the images, that a tensor belongs to by its name: a convolution of conv4, a stem or a stage of a ResNet, a
+    /// block of a transformer.
     pub fn layer_of(&self, name: &str) -> usize {
-        let number = |number: &str| number.parse::<usize>().expect("layers are numbered");
-        match name.split('.').collect::<Vec<_>>()[..] {
-            [_, "convs", convolution, ..] => number(convolution),
-            [_, "layers" | "blocks", layer, ..] => 1 + number(layer),
-            [_, "norm", ..] => match self {
-                Self::ViT(net) => net.blocks(),
-                _ => 0,
-            },
-            _ => 0,
+        self.network().layer_of(&parts(name))
+    }
+
+    /// What a library calls a tensor; `None` where it has no such network.
+    pub fn name_in(&self, library: Library, name: &str) -> Option<String> {
+        match library {
+            Library::Pretext => Some(name.to_owned()),
+            _ => self.network().name_in(library, &parts(name)),
+        }
+    }
+
+    /// The shape that a library's tensor has, where ours has `own` of as many numbers.
+    pub fn shape_in(&self, library: Library, name: &str, own: &[i64]) -> Vec<i64> {
+        match library {
+            Library::Pretext => own.to_vec(),
+            _ => self.network().shape_in(library, &parts(name), own),
         }
     }
 
@@ -207,19 +117,32 @@ impl Encoder {
             .entries()
             .into_iter()
             .map(|entry| entry.name)
-            .filter(|name| self.layer_of(name) >= first || norms && is_of_a_norm(name))
+            .filter(|name| self.layer_of(name) >= first || norms && self.network().is_of_a_norm(&parts(name)))
             .collect();
         state::frozen_but(self, &trained)
     }
 
-    /// `[batch, 3, h, w]` (channels-last) to `[batch, features]` in float32: of a convolutional network the average over the
+    /// `[batch, channels, h, w]` (channels-last) to `[batch, features]` in float32: of a convolutional network the average over the
     /// places, of a transformer its class token. It computes in the precision of `x`.
-    pub fn forward(&self, x: Tensor<4>, mode: Mode) -> Tensor<2> {
-        match self {
-            Self::Conv(net) => global_average_pool(net.feature_map(x, mode)),
-            Self::ResNet(net) => global_average_pool(net.feature_map(x, mode)),
-            Self::ViT(net) => float32(net.forward(x)),
-        }
+    pub fn pooled(&self, x: Tensor<4>, mode: Mode) -> Tensor<2> {
+        self.network().pooled(x, mode)
+    }
+
+    /// Feature maps, the finest first, in the precision of `x`.
+    pub fn maps(&self, x: Tensor<4>, mode: Mode) -> Result<Vec<Map>> {
+        let name = self.network().name();
+        self.network()
+            .maps(x, mode)
+            .with_context(|| format!("{name} has no feature maps: choose an encoder of another kind, such as resnet18"))
+    }
+
+    /// What it says of patches: of all, or of those that `keep` names (`[batch, kept]`, by their numbers row by row), in the order in
+    /// which it does, as if the others were not there.
+    pub fn tokens(&self, x: Tensor<4>, keep: Option<Tensor<2, Int>>, mode: Mode) -> Result<Tokens> {
+        let name = self.network().name();
+        self.network().tokens(x, keep, mode).with_context(|| {
+            format!("{name} does not work on patches: write `encoder: {{ kind: vit_tiny }}`, which does")
+        })
     }
 }
 
@@ -230,7 +153,7 @@ mod tests {
     /// Of an encoder of a kind, the names of the layers that are trained, once each.
     fn trained(kind: EncoderKind, layers: usize, norms: bool) -> (usize, Vec<String>) {
         let config = EncoderConfig { kind, width: 12, ..EncoderConfig::default() };
-        let encoder = config.build(&mut Init::new(0, &crate::nn::device("cpu").unwrap().autodiff()));
+        let encoder = config.build(&mut Init::new(0, &crate::nn::device("cpu").unwrap().autodiff()), [3, 32, 32]);
         let depth = encoder.depth();
         let entries = encoder.frozen_but(layers, norms).entries().into_iter().filter(|entry| entry.trained);
         let mut names: Vec<String> =
@@ -268,5 +191,103 @@ mod tests {
         let (_, names) = trained(EncoderKind::VitTiny, 0, true);
         assert_eq!(names.len(), 12 * 4 + 2);
         assert!(names.iter().all(|name| name.contains("norm")), "{names:?}");
+    }
+
+    fn built(config: EncoderConfig, channels: usize, size: usize) -> Encoder {
+        config.build(&mut Init::new(0, &crate::nn::device("cpu").unwrap()), [channels, size, size])
+    }
+
+    fn image(channels: usize, size: usize) -> Tensor<4> {
+        let values = (0..2 * channels * size * size).map(|j| (0.0173 * j as f32).sin()).collect();
+        let data = burn::tensor::TensorData::new::<f32, _>(values, [2, channels, size, size]);
+        crate::nn::ops::channels_last(Tensor::from_data(data, &crate::nn::device("cpu").unwrap()))
+    }
+
+    fn small(kind: EncoderKind) -> EncoderConfig {
+        EncoderConfig { width: 12, ..EncoderConfig::of(kind) }
+    }
+
+    #[test]
+    fn maps_come_by_stride_the_finest_first() {
+        let strides = |config: EncoderConfig| -> Vec<usize> {
+            let maps = built(config, 3, 64).maps(image(3, 64), Mode::Eval).unwrap();
+            maps.iter().for_each(|map| assert_eq!(map.x.dims()[2..], [64 / map.stride; 2]));
+            maps.iter().map(|map| map.stride).collect()
+        };
+        assert_eq!(strides(small(EncoderKind::Conv4)), [1, 2, 4, 8]);
+        assert_eq!(strides(small(EncoderKind::Resnet20)), [1, 2, 4]);
+        let imagenet = EncoderConfig { stem: StemKind::Imagenet, ..small(EncoderKind::Resnet50) };
+        assert_eq!(strides(imagenet), [4, 8, 16, 32]);
+        assert_eq!(strides(small(EncoderKind::ConvNextTiny)), [4, 8, 16, 32]);
+        assert_eq!(strides(small(EncoderKind::MobileNetV2)), [2, 4, 8, 16, 32]);
+        assert_eq!(strides(small(EncoderKind::EfficientNetLite0)), [2, 4, 8, 16, 32]);
+        assert_eq!(strides(small(EncoderKind::VitTiny)), [4]);
+        let none = built(small(EncoderKind::Mlp), 3, 64).maps(image(3, 64), Mode::Eval).unwrap_err();
+        assert!(none.to_string().starts_with("an mlp has no feature maps"), "{none}");
+    }
+
+    /// Without the others, and in the order that was asked for; those of all are the features of the class token and a map.
+    #[test]
+    fn tokens_are_of_the_patches_that_are_kept() {
+        for positions in [Positions::Fixed, Positions::Learned] {
+            let vit = built(EncoderConfig { positions, depth: 2, ..small(EncoderKind::VitTiny) }, 3, 8);
+            let tokens = |keep: &[i64]| {
+                let keep: Vec<i64> = keep.iter().chain(keep).copied().collect();
+                let data = burn::tensor::TensorData::new(keep.clone(), [2, keep.len() / 2]);
+                let keep = Tensor::<2, Int>::from_data(data, &crate::nn::device("cpu").unwrap());
+                vit.tokens(image(3, 8), Some(keep), Mode::Eval).unwrap()
+            };
+            let all = vit.tokens(image(3, 8), None, Mode::Eval).unwrap();
+            assert_eq!((all.grid, all.patches.dims()), ([2, 2], [2, 4, 12]));
+            let off = |a: Tensor<2>, b: Tensor<2>| (a - b).abs().max().into_scalar::<f32>();
+            let of_patch =
+                |tokens: &Tokens, place: usize| tokens.patches.clone().narrow(1, place, 1).squeeze_dim::<2>(1);
+            assert!(off(all.class.clone(), vit.pooled(image(3, 8), Mode::Eval)) < 1e-6);
+            let turned = tokens(&[3, 1, 0, 2]);
+            assert!(off(turned.class.clone(), all.class.clone()) < 1e-5);
+            for (place, patch) in [3, 1, 0, 2].into_iter().enumerate() {
+                assert!(off(of_patch(&turned, place), of_patch(&all, patch)) < 1e-5);
+            }
+            let few = tokens(&[3, 1]);
+            assert_eq!(few.patches.dims(), [2, 2, 12]);
+            assert!(
+                off(few.class.clone(), all.class.clone()) > 1e-3 && off(of_patch(&few, 0), of_patch(&all, 3)) > 1e-3
+            );
+        }
+        let none = built(small(EncoderKind::Conv4), 3, 8).tokens(image(3, 8), None, Mode::Eval).unwrap_err();
+        assert!(none.to_string().starts_with("conv4 does not work on patches"), "{none}");
+    }
+
+    #[test]
+    fn images_have_as_many_channels_as_they_have() {
+        use EncoderKind::{Conv4, ConvNextTiny, EfficientNetLite0, Mlp, Resnet18, VitTiny};
+        for kind in [Conv4, Resnet18, VitTiny, Mlp, ConvNextTiny, EfficientNetLite0] {
+            for channels in [1, 4] {
+                let encoder = built(small(kind), channels, 64);
+                assert_eq!(encoder.pooled(image(channels, 64), Mode::Eval).dims(), [2, encoder.features()]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_built_for_one_size_takes_no_other() {
+        let learned = EncoderConfig { positions: Positions::Learned, ..small(EncoderKind::VitTiny) };
+        for (config, word) in
+            [(learned, "encoder.positions is learned"), (small(EncoderKind::Mlp), "encoder.kind is mlp")]
+        {
+            let encoder = built(config, 3, 64);
+            assert!(encoder.takes([64, 64]).is_ok());
+            let error = encoder.takes([32, 32]).unwrap_err().to_string();
+            assert!(error.starts_with(word) && error.contains("64 x 64") && error.contains("32 x 32"), "{error}");
+        }
+    }
+
+    /// Encoders of those who say nothing of an option are the same files as before it was there.
+    #[test]
+    fn options_at_their_defaults_are_not_written() {
+        let written = serde_json::to_string(&EncoderConfig::default()).unwrap();
+        assert_eq!(written, r#"{"kind":"conv4","width":0,"stem":"small"}"#);
+        let old: EncoderConfig = serde_json::from_str(&written).unwrap();
+        assert_eq!(old, EncoderConfig::default());
     }
 }

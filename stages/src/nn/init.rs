@@ -80,7 +80,7 @@ mod tests {
     /// Mean square and largest absolute value of a convolution's weights.
     fn moments(init: ConvInit, name: &str) -> [f64; 2] {
         let config = EncoderConfig { kind: EncoderKind::Resnet20, init, ..EncoderConfig::default() };
-        let encoder = config.build(&mut Init::new(0, &crate::nn::device("cpu").unwrap()));
+        let encoder = config.build(&mut Init::new(0, &crate::nn::device("cpu").unwrap()), [3, 32, 32]);
         let (_, weight) =
             state::named(&encoder).into_iter().find(|(found, _)| found.ends_with(name)).expect("there is one");
         [weight.square().mean(tch::Kind::Double), weight.abs().max()].map(|moment| moment.double_value(&[]))

@@ -20,41 +20,81 @@ pub struct Conv2d {
     bias: Option<Param<Tensor<1>>>,
     stride: usize,
     padding: usize,
+    groups: usize,
+    /// Padded as TensorFlow pads, in place of `padding`.
+    same: bool,
 }
 
 impl Conv2d {
     /// Without bias; padded so that stride 1 keeps the image's size.
     pub fn new(init: &mut Init, channels_in: usize, channels_out: usize, kernel: usize, stride: usize) -> Self {
-        let weight = ops::channels_last(init.convolution([channels_out, channels_in, kernel, kernel]));
-        Self { weight: Param::from_tensor(weight), bias: None, stride, padding: kernel / 2 }
+        let weight = init.convolution([channels_out, channels_in, kernel, kernel]);
+        Self::of(weight, None, stride, kernel / 2)
+    }
+
+    /// Each channel by itself.
+    pub fn depthwise(init: &mut Init, channels: usize, kernel: usize, stride: usize) -> Self {
+        let weight = init.convolution([channels, 1, kernel, kernel]);
+        Self { groups: channels, ..Self::of(weight, None, stride, kernel / 2) }
     }
 
     /// Each patch of `size` x `size` pixels to one place, with bias: a linear layer on patches, and drawn as one.
     pub fn patches(init: &mut Init, channels_in: usize, channels_out: usize, size: usize) -> Self {
         let inputs = channels_in * size * size;
-        let weight = ops::channels_last(init.glorot([channels_out, channels_in, size, size], inputs, channels_out));
-        let bias = Some(Param::from_tensor(Tensor::zeros([channels_out], &init.device)));
-        Self { weight: Param::from_tensor(weight), bias, stride: size, padding: 0 }
+        let weight = init.glorot([channels_out, channels_in, size, size], inputs, channels_out);
+        Self::of(weight, Some(Tensor::zeros([channels_out], &init.device)), size, 0)
+    }
+
+    /// With bias, drawn as ConvNeXt's; its groups are told by the weights.
+    pub fn convnext(init: &mut Init, shape: [usize; 4], channels_in: usize, stride: usize, padding: usize) -> Self {
+        let bias = Tensor::zeros([shape[0]], &init.device);
+        let weight = init.normal(shape) * CONVNEXT_SD;
+        Self { groups: channels_in / shape[1], ..Self::of(weight, Some(bias), stride, padding) }
+    }
+
+    fn of(weight: Tensor<4>, bias: Option<Tensor<1>>, stride: usize, padding: usize) -> Self {
+        let weight = Param::from_tensor(ops::channels_last(weight));
+        Self { weight, bias: bias.map(Param::from_tensor), stride, padding, groups: 1, same: false }
     }
 
     /// `[batch, in, h, w]` to `[batch, out, h / stride, w / stride]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let spec = ConvSpec { stride: self.stride, padding: self.padding, ..ConvSpec::default() };
+        let (x, padding) = if self.same { (self.padded_like_tensorflow(x), 0) } else { (x, self.padding) };
+        let spec = ConvSpec { stride: self.stride, padding, groups: self.groups, ..ConvSpec::default() };
         ops::conv2d(x, self.weight.val(), self.bias.as_ref().map(Param::val), spec)
+    }
+
+    /// Zeros around the image, so that there are `h / stride` places, rounded up; where they are odd, one more at the end.
+    fn padded_like_tensorflow(&self, x: Tensor<4>) -> Tensor<4> {
+        let [_, _, height, width] = x.dims();
+        let [_, _, kernel, _] = self.weight.dims();
+        let around = |size: usize| {
+            let needed = (size.div_ceil(self.stride) - 1) * self.stride + kernel;
+            let zeros = needed.saturating_sub(size);
+            (zeros / 2, zeros - zeros / 2)
+        };
+        let ((top, bottom), (left, right)) = (around(height), around(width));
+        x.pad((left, right, top, bottom), 0.0)
     }
 }
 
+/// Of a ConvNeXt's first weights (Liu et al. 2022, arXiv:2201.03545, table 5).
+const CONVNEXT_SD: f32 = 0.02;
+
 const NORM_MOMENTUM: f64 = 0.1;
 const NORM_EPS: f64 = 1e-5;
+const TENSORFLOW_NORM_EPS: f64 = 1e-3;
 const LAYER_NORM_EPS: f64 = 1e-6;
 
-/// Batch normalisation over every dimension but the channels (Ioffe & Szegedy 2015), momentum 0.1, eps 1e-5.
+/// Batch normalisation over every dimension but the channels (Ioffe & Szegedy 2015), momentum 0.1.
 #[derive(Module, Debug)]
 pub struct BatchNorm {
     weight: Param<Tensor<1>>,
     bias: Param<Tensor<1>>,
     running_mean: RunningState<Tensor<1>>,
     running_var: RunningState<Tensor<1>>,
+    /// Added to the variance: 1e-5, unless weights of others are of another.
+    eps: f64,
 }
 
 impl BatchNorm {
@@ -65,24 +105,25 @@ impl BatchNorm {
             bias: Param::from_tensor(zeros()),
             running_mean: RunningState::new(zeros()),
             running_var: RunningState::new(ones()),
+            eps: NORM_EPS,
         }
     }
 
     pub fn forward<const D: usize>(&self, x: Tensor<D>, mode: Mode) -> Tensor<D> {
-        ops::batch_norm(x, None, self.tensors(), Self::spec(mode, false))
+        ops::batch_norm(x, None, self.tensors(), self.spec(mode, false))
     }
 
     pub fn forward_relu<const D: usize>(&self, x: Tensor<D>, mode: Mode) -> Tensor<D> {
-        ops::batch_norm(x, None, self.tensors(), Self::spec(mode, true))
+        ops::batch_norm(x, None, self.tensors(), self.spec(mode, true))
     }
 
     /// Normalise, add `residual`, ReLU.
     pub fn forward_add_relu<const D: usize>(&self, x: Tensor<D>, residual: Tensor<D>, mode: Mode) -> Tensor<D> {
-        ops::batch_norm(x, Some(residual), self.tensors(), Self::spec(mode, true))
+        ops::batch_norm(x, Some(residual), self.tensors(), self.spec(mode, true))
     }
 
-    fn spec(mode: Mode, relu: bool) -> NormSpec {
-        NormSpec { train: mode == Mode::Train, relu, momentum: NORM_MOMENTUM, eps: NORM_EPS }
+    fn spec(&self, mode: Mode, relu: bool) -> NormSpec {
+        NormSpec { train: mode == Mode::Train, relu, momentum: NORM_MOMENTUM, eps: self.eps }
     }
 
     fn tensors(&self) -> NormTensors {
@@ -110,12 +151,29 @@ impl ConvNorm {
         }
     }
 
+    /// Each channel by itself.
+    pub fn depthwise(init: &mut Init, channels: usize, kernel: usize, stride: usize) -> Self {
+        Self { conv: Conv2d::depthwise(init, channels, kernel, stride), bn: BatchNorm::new(init, channels) }
+    }
+
+    /// Padded as TensorFlow pads, with what its networks add to a variance.
+    pub fn like_tensorflow(mut self) -> Self {
+        self.conv.same = true;
+        self.bn.eps = TENSORFLOW_NORM_EPS;
+        self
+    }
+
     pub fn forward(&self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
         self.bn.forward(self.conv.forward(x), mode)
     }
 
     pub fn forward_relu(&self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
         self.bn.forward_relu(self.conv.forward(x), mode)
+    }
+
+    /// A ReLU that ends at 6.
+    pub fn forward_relu6(&self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
+        self.forward(x, mode).clamp(0.0, 6.0)
     }
 
     pub fn forward_add_relu(&self, x: Tensor<4>, residual: Tensor<4>, mode: Mode) -> Tensor<4> {
@@ -161,6 +219,12 @@ impl Linear {
             drop(weight.g_mul_(&ops::raw(scale)));
             drop(bias.g_sub_(&weight.matmul(&ops::raw(mean).squeeze_dim(0))));
         });
+    }
+
+    /// Drawn as ConvNeXt's; no bias at first.
+    pub fn convnext(init: &mut Init, inputs: usize, outputs: usize) -> Self {
+        let weight = Param::from_tensor(init.normal([outputs, inputs]) * CONVNEXT_SD);
+        Self { weight, bias: Some(Param::from_tensor(Tensor::zeros([outputs], &init.device))) }
     }
 
     /// `[..., in]` to `[..., out]`.

@@ -1,6 +1,7 @@
 //! Layers, encoders, decoders, losses, and our own libtorch operations.
 
 pub mod convnet;
+pub mod convnext;
 mod decoder;
 pub mod encoder;
 mod head;
@@ -8,7 +9,9 @@ mod init;
 pub mod layers;
 pub mod loss;
 mod mlp;
+pub mod mobilenet;
 pub mod ops;
+pub mod pixel_mlp;
 pub mod resnet;
 pub mod state;
 pub mod vit;

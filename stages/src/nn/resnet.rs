@@ -2,7 +2,8 @@
 //! In what they differ from it is said in [`super::encoder::DEVIATIONS`].
 
 use super::Init;
-use super::layers::{ConvNorm, Linear, Mode, global_average_pool};
+use super::encoder::{Architecture, EncoderConfig, EncoderKind, IMAGENET_FROM, Library, Map, StemKind};
+use super::layers::{ConvNorm, Linear, Mode};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::module::max_pool2d;
@@ -71,10 +72,10 @@ pub struct ResNet {
 }
 
 impl ResNet {
-    pub fn new(init: &mut Init, spec: &ResNetSpec) -> Self {
+    pub fn new(init: &mut Init, channels: usize, spec: &ResNetSpec) -> Self {
         let stem = match spec.stem {
-            Stem::Small => ConvNorm::new(init, 3, spec.width, 3, 1),
-            Stem::ImageNet => ConvNorm::new(init, 3, spec.width, 7, 2),
+            Stem::Small => ConvNorm::new(init, channels, spec.width, 3, 1),
+            Stem::ImageNet => ConvNorm::new(init, channels, spec.width, 7, 2),
         };
         let expansion = if spec.bottleneck { 4 } else { 1 };
         let mut inputs = spec.width;
@@ -97,18 +98,79 @@ impl ResNet {
         Self { stem, layers, pool: spec.stem == Stem::ImageNet, features: inputs }
     }
 
-    /// Length of a feature vector.
-    pub fn features(&self) -> usize {
-        self.features
-    }
-
-    /// `[batch, 3, h, w]` to `[batch, features, h', w']`.
-    pub fn feature_map(&self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
+    fn stages(&self, x: Tensor<4>, mode: Mode) -> impl Iterator<Item = Map> {
         let mut x = self.stem.forward_relu(x, mode);
         if self.pool {
             x = max_pool2d(x, MaxPoolOptions::new([3, 3]).with_stride([2, 2]).with_padding([1, 1]));
         }
-        self.layers.iter().flatten().fold(x, |x, block| block.forward(x, mode))
+        let first = if self.pool { 4 } else { 1 };
+        self.layers.iter().enumerate().scan(x, move |x, (stage, blocks)| {
+            *x = blocks.iter().fold(x.clone(), |x, block| block.forward(x, mode));
+            Some(Map { stride: first << stage, x: x.clone() })
+        })
+    }
+}
+
+impl Architecture for ResNet {
+    fn warning(config: &EncoderConfig, [height, width]: [usize; 2]) -> Option<String> {
+        let unsuited = config.stem == StemKind::Imagenet && height.min(width) < IMAGENET_FROM;
+        unsuited.then(|| {
+            format!(
+                "encoder.stem is imagenet and the images have {height} x {width} pixels: its stride of 4 leaves little of \
+                 them; write `stem: small`"
+            )
+        })
+    }
+
+    fn build(config: &EncoderConfig, init: &mut Init, [channels, ..]: [usize; 3]) -> Self {
+        let (width, blocks, bottleneck): (_, &[usize], _) = match config.kind {
+            EncoderKind::Resnet18 => (64, &[2, 2, 2, 2], false),
+            EncoderKind::Resnet34 => (64, &[3, 4, 6, 3], false),
+            EncoderKind::Resnet50 => (64, &[3, 4, 6, 3], true),
+            _ => (16, &[3, 3, 3], false),
+        };
+        let stem = if config.stem == StemKind::Small { Stem::Small } else { Stem::ImageNet };
+        let width = config.width_or(width);
+        Self::new(init, channels, &ResNetSpec { width, blocks: blocks.to_vec(), bottleneck, stem })
+    }
+
+    fn name(&self) -> &'static str {
+        "a ResNet"
+    }
+
+    fn features(&self) -> usize {
+        self.features
+    }
+
+    /// Its stem and its stages.
+    fn layer_of(&self, name: &[&str]) -> usize {
+        match name {
+            ["layers", stage, ..] => 1 + stage.parse::<usize>().expect("stages are numbered"),
+            _ => 0,
+        }
+    }
+
+    /// timm's are torchvision's: `layers.0.1.convs.0.conv.weight` is `layer1.1.conv1.weight`.
+    fn name_in(&self, library: Library, name: &[&str]) -> Option<String> {
+        let one_up = |number: &str| number.parse::<usize>().expect("a number") + 1;
+        matches!(library, Library::Torchvision | Library::Timm).then(|| match name {
+            ["stem", kind, leaf] => format!("{kind}1.{leaf}"),
+            ["layers", stage, block, "convs", n, kind, leaf] => {
+                format!("layer{}.{block}.{kind}{}.{leaf}", one_up(stage), one_up(n))
+            }
+            ["layers", stage, block, _, kind, leaf] => {
+                format!("layer{}.{block}.downsample.{}.{leaf}", one_up(stage), usize::from(*kind == "bn"))
+            }
+            _ => name.join("."),
+        })
+    }
+
+    fn pooled(&self, x: Tensor<4>, mode: Mode) -> Tensor<2> {
+        Map::pooled(self.stages(x, mode))
+    }
+
+    fn maps(&self, x: Tensor<4>, mode: Mode) -> Option<Vec<Map>> {
+        Some(self.stages(x, mode).collect())
     }
 }
 
@@ -120,8 +182,8 @@ pub struct ResNetClassifier {
 }
 
 impl ResNetClassifier {
-    /// `[batch, 3, h, w]` to logits `[batch, classes]`.
+    /// `[batch, channels, h, w]` to logits `[batch, classes]`.
     pub fn forward(&self, x: Tensor<4>, mode: Mode) -> Tensor<2> {
-        self.fc.forward(global_average_pool(self.resnet.feature_map(x, mode)))
+        self.fc.forward(self.resnet.pooled(x, mode))
     }
 }

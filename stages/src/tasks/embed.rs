@@ -58,7 +58,7 @@ impl Stage for Embed {
         };
         let (mut values, mut used, mut left_out) = (vec![], vec![], vec![]);
         let mut meter = context.meter("encode", pictures.len() as u64, "images");
-        for files in pictures.chunks(batch(artifact.size[0], artifact.size[1])) {
+        for files in pictures.chunks(batch(artifact.size)) {
             context.check_stop()?;
             let (sound, damaged) = decoded(folder, files, artifact);
             ensure!(

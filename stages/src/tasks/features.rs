@@ -3,9 +3,11 @@ use crate::artifact::{EncoderArtifact, Frozen};
 use crate::augment::Normaliser;
 use crate::context::Context;
 use crate::data::{Dataset, Split};
-use crate::nn::ops::{ByteStaging, Staging, is_gpu};
+use crate::nn::ops::{ByteStaging, Staging, channels_last, is_gpu};
 use crate::stage::{About, DATA, MeasureAbout, OutputAbout, PortAbout, Stage};
 use anyhow::{Result, ensure};
+use burn::tensor::module::interpolate;
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 use schemars::JsonSchema;
@@ -24,13 +26,42 @@ pub const SEEN: MeasureAbout = MeasureAbout {
     doc: "images of the split that the encoder was trained on, told by their pixels",
 };
 
-/// It has none.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Params {}
+#[serde(default)]
+pub struct Params {
+    /// what the shorter side of an image is scaled up to, bicubically, before the network sees it; null: images stay as they are.
+    /// Networks that were trained on ImageNet make little of small images
+    #[schemars(range(min = 1, max = 1024), extend("x-unit" = "pixels"))]
+    size: Option<u32>,
+}
+
+impl Params {
+    /// Height and width of what the network sees.
+    fn seen(&self, [height, width]: [usize; 2]) -> Result<[usize; 2]> {
+        let shorter = height.min(width);
+        let Some(size) = self.size.map(|size| size as usize) else { return Ok([height, width]) };
+        ensure!(
+            size >= shorter,
+            "size is {size} and the images have {height} x {width} pixels: they are only scaled up, so write {shorter} or more, or a \
+             smaller size in the data set"
+        );
+        Ok([height, width].map(|side| (side * size + shorter / 2) / shorter))
+    }
+}
+
+/// Half a pixel's corner is half a pixel's corner again, as in PIL and PyTorch.
+fn scaled(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
+    let [_, _, height, width] = x.dims();
+    if size == [height, width] {
+        return x;
+    }
+    let options = InterpolateOptions::new(InterpolateMode::Bicubic).with_align_corners(false).with_output_size(size);
+    channels_last(interpolate(x, options))
+}
 
 /// Images that pass through the network at once: no gradients are kept, so that many cost little memory. Of large ones there
 /// are fewer; 64 and 1,000 are as fast.
-pub(super) fn batch(height: usize, width: usize) -> usize {
+pub(super) fn batch([height, width]: [usize; 2]) -> usize {
     const MOST: usize = 500;
     const PIXELS: usize = MOST * 32 * 32;
     (PIXELS / (height * width)).clamp(1, MOST)
@@ -53,10 +84,14 @@ impl Stage for Features {
         ..About::NONE
     };
 
-    fn run(_: Params, context: &Context) -> Result<()> {
+    fn run(params: Params, context: &Context) -> Result<()> {
         let data = Dataset::open(context.input("data")?)?;
         ensure!(data.len(Split::Train) > 0, "the data set has no training images, of which all evaluations learn");
         let encoder = EncoderArtifact::open(context.input("encoder")?, &context.device)?;
+        let size = params.seen([data.manifest.height, data.manifest.width])?;
+        if let Some(network) = encoder.encoder() {
+            network.takes(size)?;
+        }
         let total: usize = Split::LABELLED.iter().map(|&split| data.len(split)).sum();
         let mut meter = context.meter("encode", total as u64, "images");
         let (mut splits, mut done) = (BTreeMap::new(), 0);
@@ -68,8 +103,9 @@ impl Stage for Features {
                 &data,
                 &rows,
                 normal,
+                batch(size),
                 context,
-                |x| encoder.features(x),
+                |x| encoder.features(scaled(x, size)),
                 |images| {
                     done += images as u64;
                     meter.at(done, &[]);
@@ -93,16 +129,16 @@ impl Stage for Features {
     }
 }
 
-/// `[image, feature]` of some rows, a batch after the other. `seen` hears of how many more it has.
+/// `[image, feature]` of some rows, `batch` of them after the other. `seen` hears of how many more it has.
 pub(super) fn encode_all(
     data: &Dataset,
     rows: &[usize],
     normal: [&[f32]; 2],
+    batch: usize,
     context: &Context,
     network: impl Fn(Tensor<4>) -> Tensor<2>,
     mut seen: impl FnMut(usize),
 ) -> Result<Vec<f32>> {
-    let batch = batch(data.manifest.height, data.manifest.width);
     let mut values = vec![];
     for rows in rows.chunks(batch) {
         context.check_stop()?;
@@ -145,9 +181,6 @@ mod tests {
 
     #[test]
     fn of_large_images_fewer_pass_through_the_network_at_once() {
-        assert_eq!(
-            [(28, 28), (32, 32), (64, 64), (224, 224), (1024, 1024)].map(|(h, w)| batch(h, w)),
-            [500, 500, 125, 10, 1]
-        );
+        assert_eq!([28, 32, 64, 224, 1024].map(|side| batch([side, side])), [500, 500, 125, 10, 1]);
     }
 }

@@ -3,7 +3,7 @@
 
 use super::accuracies::{self, ACCURACY, BALANCED_ACCURACY, MACRO_F1};
 use super::feature_set::SplitFeatures;
-use super::features::{SEEN, encode_all};
+use super::features::{SEEN, batch, encode_all};
 use super::standardiser::Standardiser;
 use crate::artifact::{CLASSIFIER, EncoderArtifact};
 use crate::augment::ops::Size;
@@ -125,13 +125,12 @@ impl Stage for Finetune {
             ensure!(data.len(split) > 0, "the data set has no {} images to judge by", split.name());
         }
         let (artifact, encoder) = EncoderArtifact::open_to_train(context.input("encoder")?, &context.device)?;
-        let config = artifact.network.as_ref().expect("there is an encoder");
         let policy = Policy::connected(context, StandardViews::default_policy())?;
         let size = Size { height: data.manifest.height, width: data.manifest.width };
         policy.check_on(1, size)?;
         let view = policy.size(0, size);
-        config.check([size.height, size.width])?;
-        config.check([view.height, view.width])?;
+        encoder.takes([size.height, size.width])?;
+        encoder.takes([view.height, view.width])?;
         let depth = encoder.depth();
         let trained = params.layers.map_or(depth, |layers| layers as usize);
         ensure!(
@@ -210,8 +209,9 @@ fn standard(
     context: &Context,
 ) -> Result<[Vec<f32>; 2]> {
     let encoder = encoder.valid();
-    let network = |x| encoder.forward(x, Mode::Eval);
-    let values = encode_all(data, images, [&artifact.mean, &artifact.sd], context, network, |_| ())?;
+    let network = |x| encoder.pooled(x, Mode::Eval);
+    let batch = batch([data.manifest.height, data.manifest.width]);
+    let values = encode_all(data, images, [&artifact.mean, &artifact.sd], batch, context, network, |_| ())?;
     let (labels, width) = (vec![0; images.len()], values.len() / images.len());
     Ok(Standardiser::each_of(&SplitFeatures { values, labels, ids: vec![] }, width).mean_and_scale())
 }
@@ -225,10 +225,11 @@ fn evaluate(
     context: &Context,
 ) -> Result<Confusion> {
     let (encoder, classifier) = (encoder.valid(), classifier.valid());
-    let network = |x| classifier.forward(encoder.forward(x, Mode::Eval), Mode::Eval);
+    let network = |x| classifier.forward(encoder.pooled(x, Mode::Eval), Mode::Eval);
     let (mut meter, mut done) = (context.meter(split.name(), data.len(split) as u64, "images"), 0);
     let rows: Vec<usize> = data.rows(split).collect();
-    let scores = encode_all(data, &rows, [&artifact.mean, &artifact.sd], context, network, |images| {
+    let batch = batch([data.manifest.height, data.manifest.width]);
+    let scores = encode_all(data, &rows, [&artifact.mean, &artifact.sd], batch, context, network, |images| {
         done += images as u64;
         meter.at(done, &[]);
     })?;

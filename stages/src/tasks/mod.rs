@@ -2,6 +2,7 @@
 
 mod accuracies;
 mod embed;
+mod export;
 mod feature_set;
 mod features;
 mod finetune;
@@ -17,6 +18,7 @@ mod spectrum;
 mod standardiser;
 
 pub use embed::Embed;
+pub use export::Export;
 pub use feature_set::{FeatureSet, SplitFeatures};
 pub use features::Features;
 pub use finetune::Finetune;

@@ -58,12 +58,12 @@ impl<'a> OnlineKnn<'a> {
     fn features(&self, encoder: &Encoder, images: &[usize]) -> Option<(Tensor<2>, Vec<i32>)> {
         let (manifest, device) = (&self.data.manifest, &self.context.device);
         let mut values = vec![];
-        for images in images.chunks(batch(manifest.height, manifest.width)) {
+        for images in images.chunks(batch([manifest.height, manifest.width])) {
             if self.context.stopping() {
                 return None;
             }
             let normal = [manifest.mean.as_slice(), &manifest.sd];
-            values.extend(encode(self.data, images, normal, device, |x| encoder.forward(x, Mode::Eval)));
+            values.extend(encode(self.data, images, normal, device, |x| encoder.pooled(x, Mode::Eval)));
         }
         let labels = images.iter().map(|&image| self.data.class(image)).collect();
         let features = values.len() / images.len();

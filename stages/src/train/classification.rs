@@ -71,7 +71,7 @@ impl Objective for Classification {
         let weights = self.weights.as_ref().map(|weights| ops::floats(&of_images(weights), &device));
         let labels = ops::integers(classes, &device);
         let [images] = batch.into_views();
-        let features = encoder.forward(images, self.mode); // [batch, features]
+        let features = encoder.pooled(images, self.mode); // [batch, features]
         let features = match &self.standard {
             Some([mean, scale]) => Tensor::from_inner((features.inner() - mean.clone()) * scale.clone()),
             None => features,

@@ -56,7 +56,7 @@ impl MomentumEncoder {
 
     /// Images `[batch, 3, h, w]` to `[batch, dim]`, without gradient.
     pub fn project(&self, images: Tensor<4>) -> Tensor<2> {
-        let features = self.encoder.network().forward(images.inner(), Mode::Train);
+        let features = self.encoder.network().pooled(images.inner(), Mode::Train);
         self.projector.network().forward(features, Mode::Train)
     }
 
@@ -107,7 +107,7 @@ mod tests {
 
     fn online() -> Encoder {
         let config = EncoderConfig { width: 4, ..EncoderConfig::default() };
-        config.build(&mut Init::new(0, &crate::nn::device("cpu").unwrap().autodiff()))
+        config.build(&mut Init::new(0, &crate::nn::device("cpu").unwrap().autodiff()), [3, 16, 16])
     }
 
     fn images(seed: f32) -> Tensor<4> {
@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(values(ema.network()), start);
         assert!(ema.network().entries().iter().all(|entry| !entry.trained));
         let mut optimiser = Optimiser::new(&online, &OptimiserConfig::default());
-        let loss = online.forward(images(1.0), Mode::Train).square().mean();
+        let loss = online.pooled(images(1.0), Mode::Train).square().mean();
         optimiser.step(&online, loss.backward(), 0.5);
         // Neither the step nor the batch's statistics reach the copy.
         assert_eq!(values(ema.network()), start);
@@ -145,7 +145,7 @@ mod tests {
         let online = online();
         let start = values(&online);
         let ema = Ema::of(&online);
-        let features = ema.network().forward(images(2.0).inner(), Mode::Train);
+        let features = ema.network().pooled(images(2.0).inner(), Mode::Train);
         assert!(!features.is_autodiff());
         assert_eq!(values(&online), start);
         for ((name, own), (_, before)) in values(ema.network()).iter().zip(&start) {

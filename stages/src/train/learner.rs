@@ -186,14 +186,14 @@ mod tests {
         }
         fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
             let [view] = batch.into_views();
-            let y = self.head.forward(encoder.forward(view, Mode::Train));
+            let y = self.head.forward(encoder.pooled(view, Mode::Train));
             Term::alone((y.clone() - y.detach()).sqrt().mean())
         }
     }
 
     fn steep() -> (Encoder, Steep) {
         let init = &mut Init::new(0, &crate::nn::device("cpu").unwrap().autodiff());
-        let encoder = EncoderConfig { width: 4, ..EncoderConfig::default() }.build(init);
+        let encoder = EncoderConfig { width: 4, ..EncoderConfig::default() }.build(init, [3, 16, 16]);
         let head = Linear::new(init, encoder.features(), 2);
         (encoder, Steep { head })
     }
@@ -244,7 +244,7 @@ mod tests {
             self.turns.push(at.turn);
             let [view] = batch.into_views();
             let (name, sign) = [("critic", -1.0), ("encoder", 1.0)][at.turn];
-            let value = self.critic.forward(encoder.forward(view, Mode::Train)).square().mean();
+            let value = self.critic.forward(encoder.pooled(view, Mode::Train)).square().mean();
             vec![Term { name, weight: sign, value }]
         }
     }

@@ -3,6 +3,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use libtest_mimic::Failed;
 use pretext_stages::nn::Init;
+use pretext_stages::nn::encoder::{Architecture, Library};
 use pretext_stages::nn::layers::{Linear, Mode};
 use pretext_stages::nn::ops::{self, ConvSpec, NormSpec, NormTensors};
 use pretext_stages::nn::resnet::{ResNet, ResNetClassifier, ResNetSpec, Stem};
@@ -71,13 +72,17 @@ pub fn resnet(case: &Case) -> Result<(), Failed> {
         "arch_resnet50" => (vec![3, 4, 6, 3], true),
         other => return Err(format!("no network for {other}").into()),
     };
-    let resnet = ResNet::new(&mut init, &ResNetSpec { width: 64, blocks, bottleneck, stem: Stem::ImageNet });
+    let resnet = ResNet::new(&mut init, 3, &ResNetSpec { width: 64, blocks, bottleneck, stem: Stem::ImageNet });
     let fc = Linear::new(&mut init, resnet.features(), 10);
     let network = ResNetClassifier { resnet, fc }.valid();
     let keys: Vec<(String, Vec<usize>)> =
         serde_json::from_value(case.json("keys").clone()).map_err(|e| e.to_string())?;
     for mut entry in network.entries() {
-        let name = torchvision_name(&entry.name);
+        let parts: Vec<&str> = entry.name.split('.').collect();
+        let name = match parts[..] {
+            ["resnet", ref ours @ ..] => network.resnet.name_in(Library::Torchvision, ours).expect("it has ResNets"),
+            _ => entry.name.clone(),
+        };
         let number =
             keys.iter().position(|(key, _)| *key == name).ok_or_else(|| format!("torchvision has no {name}"))?;
         let values = tch::Tensor::from_slice(&fill(number, &keys[number])).reshape(entry.tensor.size());
@@ -103,21 +108,4 @@ fn fill(number: usize, (name, shape): &(String, Vec<usize>)) -> Vec<f32> {
             }) as f32
         })
         .collect()
-}
-
-/// `resnet.layers.0.1.convs.0.conv.weight` is torchvision's `layer1.1.conv1.weight`.
-fn torchvision_name(ours: &str) -> String {
-    let parts: Vec<&str> = ours.trim_start_matches("resnet.").split('.').collect();
-    let one_up = |number: &str| number.parse::<usize>().expect("a number") + 1;
-    match parts[..] {
-        ["stem", "conv", leaf] => format!("conv1.{leaf}"),
-        ["stem", "bn", leaf] => format!("bn1.{leaf}"),
-        ["layers", stage, block, "convs", n, kind, leaf] => {
-            format!("layer{}.{block}.{kind}{}.{leaf}", one_up(stage), one_up(n))
-        }
-        ["layers", stage, block, "downsample", kind, leaf] => {
-            format!("layer{}.{block}.downsample.{}.{leaf}", one_up(stage), usize::from(kind == "bn"))
-        }
-        _ => parts.join("."),
-    }
 }

@@ -37,14 +37,15 @@ mod tests {
     fn every_layer_has_a_rate_of_its_own() {
         let device = crate::nn::device("cpu").unwrap().autodiff();
         let step = |decay: f64| -> Vec<(usize, f64)> {
-            let encoder = EncoderConfig { width: 4, ..EncoderConfig::default() }.build(&mut Init::new(0, &device));
+            let encoder =
+                EncoderConfig { width: 4, ..EncoderConfig::default() }.build(&mut Init::new(0, &device), [3, 16, 16]);
             let (parts, rates) = (Parts(vec![("encoder", &encoder)]), Rates::by_layer(decay, &encoder));
             let config = OptimiserConfig { weight_decay: Some(0.0), momentum: 0.5, ..OptimiserConfig::default() };
             let before: Vec<tch::Tensor> = encoder.entries().iter().map(|entry| entry.tensor.copy()).collect();
             let mut optimiser = Optimiser::with_rates(&parts, &config, &rates);
             let images = ops::channels_last(Tensor::ones([4, 3, 16, 16], &device))
                 + Tensor::random([4, 3, 16, 16], burn::tensor::Distribution::Default, &device);
-            let loss = encoder.forward(images, Mode::Eval).square().mean();
+            let loss = encoder.pooled(images, Mode::Eval).square().mean();
             optimiser.step(&parts, loss.backward(), 0.1);
             let moved = encoder.entries().into_iter().zip(before).filter(|(entry, _)| entry.trained);
             moved
