@@ -1,7 +1,8 @@
 """torchvision's side of the views bench: CASE FOLDER; a line on stdin asks for one round, answered by views per second.
 
-`tensor` and `pil`: single 32x32 images on one core. `jpeg`: files, two views of each, by a DataLoader on all cores. The
-images of all cases are made in FOLDER: crops of the photographs that pretext-worker carries."""
+`tensor` and `pil`: single 32x32 images on one core. `jpeg`: files, two views of each, by a DataLoader on all cores. `imagenet`:
+20,000 files of 500x375, of which a round reads as many as ROUND says, a crop of 224 and a flip of each. The images of all cases are
+made in FOLDER: crops of the photographs that pretext-worker carries."""
 import os
 import random
 import sys
@@ -46,6 +47,22 @@ def views(size, blur, first, last):
     return v2.Compose([*first, crop, v2.RandomHorizontalFlip(), jitter, v2.RandomGrayscale(0.2), *blurs, *last])
 
 
+MANY, ROUND, WIDTH, HEIGHT = 20_000, 1024, 500, 375
+
+
+def make_many():
+    """Not again where they are."""
+    place = folder / "imagenet"
+    place.mkdir(parents=True, exist_ok=True)
+    if len(list(place.iterdir())) == MANY:
+        return
+    draw = numpy.random.default_rng(0)
+    for number, crop in enumerate(crops(MANY, 96)):
+        picture = numpy.asarray(crop.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)).astype(numpy.int16)
+        grain = draw.integers(-12, 13, (HEIGHT, WIDTH, 1), numpy.int16)
+        Image.fromarray((picture + grain).clip(0, 255).astype(numpy.uint8)).save(place / f"{number:05}.jpg", quality=85)
+
+
 TO_FLOAT = [v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, SD)]
 
 
@@ -61,6 +78,25 @@ class Pairs(torch.utils.data.Dataset):
     def __getitem__(self, index):
         image = default_loader(self.files[index])
         return self.transform(image), self.transform(image)
+
+
+class Crops(torch.utils.data.Dataset):
+    def __init__(self):
+        self.files = sorted((folder / "imagenet").iterdir())[:ROUND]
+        crop = v2.RandomResizedCrop(224, scale=(0.08, 1.0), antialias=True)
+        self.transform = v2.Compose([crop, v2.RandomHorizontalFlip(), v2.ToImage(), *TO_FLOAT])
+
+    def __len__(self):
+        return len(self.files)
+
+    def __getitem__(self, index):
+        return self.transform(default_loader(self.files[index]))
+
+
+def cropped():
+    workers = os.cpu_count()
+    loader = torch.utils.data.DataLoader(Crops(), 64, shuffle=True, num_workers=workers, persistent_workers=True)
+    return lambda: sum(len(batch) for batch in loader)
 
 
 def single(transform, images):
@@ -84,6 +120,9 @@ if case == "tensor":
     measure = single(views(32, 0, [], TO_FLOAT), [torch.from_numpy(i).permute(2, 0, 1).contiguous() for i in small])
 elif case == "pil":
     measure = single(views(32, 0, [], [v2.ToImage(), *TO_FLOAT]), [Image.fromarray(image) for image in small])
+elif case == "imagenet":
+    make_many()
+    measure = cropped()
 else:
     measure = loaded()
 

@@ -4,7 +4,7 @@ mod common;
 
 use common::{SMALL, catalogue, folder, keys};
 use pretext::plan::{Policy, WorkerName};
-use pretext::recipe::{Contents, ForeignWorker, Recipe, RecipeErrors, Surroundings, load, parse};
+use pretext::recipe::{Best, Contents, ForeignWorker, Recipe, RecipeErrors, Surroundings, load, parse};
 use pretext_protocol::{Catalogue, Gpu, StageKind};
 use serde_json::json;
 use std::fs;
@@ -233,6 +233,39 @@ fn what_follows_from_another_parameter_counts_as_if_it_were_written() {
 }
 
 #[test]
+fn parameters_that_contradict_each_other_are_told() {
+    let mut catalogue = catalogue();
+    for kind in catalogue.kinds.iter_mut().filter(|kind| kind.family() == "pretrain") {
+        let is_unused = kind.params["properties"]["epochs"]["x-unused"].clone();
+        let steps = json!({ "type": ["integer", "null"], "default": null, "x-contradicts": [{ "epochs": "given" }] });
+        kind.params["properties"]["steps"] = steps;
+        kind.params["properties"]["steps"]["x-unused"] = is_unused;
+        let ahead = json!([{ "momentum": [0.0], "kind": ["sgd", "lars"] }]);
+        kind.params["properties"]["optimiser"]["properties"]["nesterov"] =
+            json!({ "type": "boolean", "default": false, "x-contradicts": ahead });
+    }
+    let error = |with: &str| {
+        let text = SMALL.replace("{ epochs: 5, seed: $(seed) }", with).replace("axes: {", "axes: { n: [5, 6],");
+        match parse("recipe.yaml", &text, &catalogue) {
+            Ok(_) => String::new(),
+            Err(errors) => errors.to_string(),
+        }
+    };
+    let both = error("{ epochs: 5, steps: $(n), seed: $(seed) }");
+    assert!(both.contains("`steps: 5` of pretrain/simclr contradicts `epochs: 5`"), "{both}");
+    assert!(both.contains("recipe.yaml:7:98") && !both.contains("pretrain/random"), "it ignores both: {both}");
+    assert_eq!(both.matches("error:").count(), 1, "{both}");
+    let fixed = error("{ epochs: 5, steps: 7, seed: $(seed), batch: $(n) }");
+    assert!(fixed.contains("`steps: 7` of pretrain/simclr contradicts `epochs: 5`"), "{fixed}");
+    assert_eq!(error("{ steps: $(n), seed: $(seed) }"), "");
+    let ahead = |optimiser: &str| error(&format!("{{ optimiser: {optimiser}, epochs: $(n), seed: $(seed) }}"));
+    let nesterov = ahead("{ nesterov: true, momentum: 0 }");
+    let title = "`nesterov: true` of `optimiser` contradicts `momentum: 0` with `kind: sgd`";
+    assert!(nesterov.contains(title), "{nesterov}");
+    assert_eq!(ahead("{ nesterov: true, momentum: 0, kind: adamw }") + &ahead("{ nesterov: true }"), "");
+}
+
+#[test]
 fn keys_follow_what_counts_and_nothing_else() {
     let of = |text: &str| keys(&read(text).unwrap_or_else(|errors| panic!("{errors}")).graph);
     let base = of(SMALL);
@@ -374,6 +407,9 @@ fn every_word_is_understood() {
     pretrain.sort();
     assert_eq!(pretrain, places.map(|place| format!("pretrain[method={place}]")));
     assert_eq!(ids(&recipe, "mine"), ["mine[seed=0]", "mine[seed=1]", "mine[seed=7]"]);
+    let chosen = recipe.tables.iter().flat_map(|table| &table.columns).flat_map(|column| &column.chosen);
+    let chosen: Vec<_> = chosen.map(|choice| (choice.axes.join(" "), choice.by.title.as_str(), choice.best)).collect();
+    assert_eq!(chosen, [("weight".to_owned(), "tuned.accuracy", Best::Highest)]);
 }
 
 const COMMAND: &str = "

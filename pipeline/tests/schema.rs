@@ -136,6 +136,8 @@ fn what_an_editor_can_see_is_refused() {
         "worker_misspelt_word",
         "command_outputs_list",
         "command_misspelt",
+        "choose_on_test",
+        "choose_several_mistakes",
         "extends_with_wrong_parameter",
     ];
     let accepted = |name: &&str| accepts(&schema, &schema, &value(&folder().join(format!("invalid/{name}.yaml"))));

@@ -11,6 +11,10 @@ use serde_json::{Map, Value};
 pub fn entries() -> Vec<Entry> {
     vec![
         entry::<data::Cifar10>(),
+        entry::<data::Cifar100>(),
+        entry::<data::Mnist>(),
+        entry::<data::FashionMnist>(),
+        entry::<data::Stl10>(),
         entry::<data::Folder>(),
         entry::<augment::SimClrViews>(),
         entry::<augment::ByolViews>(),
@@ -53,8 +57,13 @@ fn run<S: Stage>(params: &Map<String, Value>, context: &Context) -> Result<()> {
     S::run(params, context)
 }
 
+/// What no recipe has and commands ask for.
+fn beside_recipes() -> Vec<Entry> {
+    vec![entry::<tasks::Embed>()]
+}
+
 pub fn find(kind: &str) -> Option<Entry> {
-    entries().into_iter().find(|entry| entry.name == kind)
+    entries().into_iter().chain(beside_recipes()).find(|entry| entry.name == kind)
 }
 
 pub fn catalogue() -> Catalogue {

@@ -109,7 +109,7 @@ impl<'a> Context<'a> {
         for input in request.inputs.values_mut() {
             *input = std::path::absolute(&*input)?;
         }
-        crate::data::write_json(&folder.join(REQUEST), &request)?;
+        crate::json::write(&folder.join(REQUEST), &request)?;
         Ok(folder)
     }
 

@@ -4,11 +4,14 @@
 /// Version, and an id made from the sources: which build computed a result.
 pub const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("PRETEXT_BUILD"));
 
+pub mod artifact;
 pub mod augment;
 pub mod catalog;
 pub mod context;
 pub mod data;
 pub mod doctor;
+pub mod foreign;
+pub mod json;
 pub mod memory;
 pub mod methods;
 pub mod metrics;

@@ -243,6 +243,16 @@ mod tests {
     }
 
     #[test]
+    fn what_a_kind_refuses_of_its_parameters_is_said_before_it_starts() {
+        let kind = describe::<crate::methods::SimClr>();
+        let properties = &kind.params["properties"];
+        assert_eq!(properties["steps"]["x-contradicts"], json!([{ "epochs": "given" }, { "images": "given" }]));
+        assert_eq!(properties["images"]["x-contradicts"], json!([{ "epochs": "given" }]));
+        let nesterov = &properties["optimiser"]["properties"]["nesterov"];
+        assert_eq!(nesterov["x-contradicts"], json!([{ "momentum": [0.0], "kind": ["sgd", "lars"] }]));
+    }
+
+    #[test]
     fn every_kind_that_trains_says_in_what_it_differs_from_its_paper() {
         let trains =
             |kind: &StageKind| kind.family() == "pretrain" && kind.params["properties"]["epochs"]["x-unused"] != true;

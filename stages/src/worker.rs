@@ -2,12 +2,13 @@
 
 use crate::catalog::{self, Entry};
 use crate::context::{Context, Outbox, REQUEST, Stopped};
-use crate::data::read_json;
 use crate::doctor;
+use crate::json;
 use crate::memory;
+use crate::nn;
 use crate::train::Replayed;
 use anyhow::{Result, anyhow, bail};
-use pretext_protocol::{Cost, HEARTBEAT_SECONDS, PROTOCOL, Reply, Request, Run, requests};
+use pretext_protocol::{Cost, HEARTBEAT_SECONDS, PROTOCOL, Reply, Request, Resources, Run, requests};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,7 +40,7 @@ pub fn serve() -> Result<()> {
 
 /// Runs one stage and says how it ended.
 fn execute(run: &Run, outbox: &Mutex<std::io::Stdout>, stopping: &AtomicBool) -> Reply {
-    set_threads(run.resources.threads);
+    set_threads(&run.resources);
     let alive = AtomicBool::new(true);
     let outcome = std::thread::scope(|scope| {
         let heart = scope.spawn(|| {
@@ -80,9 +81,9 @@ fn find(run: &Run) -> Result<Entry> {
 /// Runs the step that a training has kept in `folder` because something in it was not finite. Returns what each of its
 /// tensors holds, as text.
 pub fn replay(folder: &Path) -> Result<String> {
-    let mut run: Run = read_json(&folder.join(REQUEST))?;
+    let mut run: Run = json::read(&folder.join(REQUEST))?;
     run.resume = Some(folder.to_owned());
-    set_threads(run.resources.threads);
+    set_threads(&run.resources);
     let (stage, outbox) = (find(&run)?, Mutex::new(std::io::sink()));
     let mut context = Context::new(&run, &outbox, &|| false)?;
     context.replays = true;
@@ -96,11 +97,23 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
-/// The number of threads is part of what makes a run repeatable bit for bit: it comes with the request.
-fn set_threads(threads: usize) {
-    tch::set_num_threads(threads as i32);
-    // The global pool can be made once; workers are kept by their number of threads, so later calls ask for the same.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+/// Libtorch's number of threads is part of what makes a run repeatable bit for bit: it comes with the request. That of the threads which
+/// make views changes nothing but the time.
+fn set_threads(resources: &Resources) {
+    tch::set_num_threads(resources.threads as i32);
+    // The global pool can be made once; workers are kept by device and number of threads, so later calls ask for the same.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(loader_threads(resources)).build_global();
+}
+
+/// As many as `PRETEXT_LOADER_THREADS` says, or else libtorch's number, and beside a GPU this one's share of the processor: it would
+/// wait for views.
+fn loader_threads(resources: &Resources) -> usize {
+    let said = std::env::var("PRETEXT_LOADER_THREADS").ok().and_then(|said| said.parse().ok()).filter(|&said| said > 0);
+    let share = || match resources.device.starts_with("cuda") {
+        true => std::thread::available_parallelism().map_or(1, |cores| cores.get() / (nn::devices().len() - 1).max(1)),
+        false => 1,
+    };
+    said.unwrap_or_else(|| resources.threads.max(share()))
 }
 
 /// Starts a new peak, so that a stage's figure is not that of the stages before it. Memory that the allocator keeps from

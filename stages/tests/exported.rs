@@ -3,8 +3,8 @@
 
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
+use pretext_stages::foreign::export;
 use pretext_stages::nn::encoder::{EncoderConfig, EncoderKind, Library, Positions, StemKind};
-use pretext_stages::nn::foreign::export;
 use pretext_stages::nn::layers::Mode;
 use pretext_stages::nn::{self, Init, ops};
 use std::process::Command;

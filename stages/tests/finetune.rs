@@ -4,12 +4,13 @@
 mod tiny;
 
 use pretext_protocol::{Measurement, Reply, Run};
+use pretext_stages::artifact::EncoderArtifact;
 use pretext_stages::augment::{Normaliser, channels_last};
 use pretext_stages::catalog;
 use pretext_stages::context::{Context, Outbox, Stopped};
 use pretext_stages::data::{Dataset, Split};
 use pretext_stages::nn::layers::Mode;
-use pretext_stages::nn::{self, EncoderArtifact, Head, state};
+use pretext_stages::nn::{self, Head, state};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -82,6 +83,8 @@ fn it_learns_classes() {
     let counted: f64 =
         lines[1..].iter().flat_map(|line| line.split(',').skip(1).take(4)).map(|n| n.parse::<f64>().unwrap()).sum();
     assert_eq!((lines.len(), counted), (5, 28.0));
+    let picture = std::fs::read_to_string(place.at("whole/side/confusion-validation.svg")).unwrap();
+    assert_eq!(picture.matches("width=\"36\" height=\"36\"").count(), 16);
     // At a rate of nothing it is its first weights.
     let still = json!({ "steps": 2, "layers": 0, "optimiser": { "kind": "sgd", "lr": 0.0, "momentum": 0.9, "nesterov": false, "beta1": 0.9,
         "beta2": 0.999, "weight_decay": 0.0, "exclude": "auto", "trust": 1e-3, "clip_rate": false, "clip_norm": 0.0, "accumulate": 1, "warmup_epochs": 0.0 } });
@@ -113,7 +116,7 @@ fn a_fixed_encoder_has_a_classifier_of_its_features_as_they_are() {
     let normaliser = Normaliser::new(&encoder.artifact.mean, &encoder.artifact.sd);
     let is_right = |row: usize| {
         let mut values = vec![0.0; data.manifest.image_bytes()];
-        normaliser.bytes(data.image(row), &mut values);
+        normaliser.bytes(&data.image(row), &mut values);
         let image = channels_last(values, 16, 16, &device);
         let scores = classifier.forward(encoder.features(image), Mode::Eval);
         scores.argmax(1).into_scalar::<i64>() == i64::from(data.class(row))

@@ -66,7 +66,7 @@ impl Place {
 
     /// The tensors of a file after a change, as another file.
     fn changed(&self, change: impl FnOnce(&mut BTreeMap<String, tch::Tensor>)) -> String {
-        let mut tensors = pretext_stages::nn::foreign::read(file("wrapped.safetensors").as_ref()).unwrap();
+        let mut tensors = pretext_stages::foreign::read(file("wrapped.safetensors").as_ref()).unwrap();
         change(&mut tensors);
         let path = self.root.path().join("changed.safetensors");
         state::save(&path, &tensors.into_iter().collect::<Vec<_>>()).unwrap();
@@ -202,7 +202,7 @@ fn what_is_exported_is_what_was_imported() {
     place.import(json!({ "file": file("vit.pth") })).unwrap();
     place.run("export", &[("encoder", place.encoder())], json!({ "names": "timm" })).unwrap();
     let exported = place.root.path().join("export/out/weights/model.safetensors");
-    let theirs = pretext_stages::nn::foreign::read(file("vit.pth").as_ref()).unwrap();
+    let theirs = pretext_stages::foreign::read(file("vit.pth").as_ref()).unwrap();
     let ours = state::load(&exported).unwrap();
     assert_eq!(ours.len(), 30);
     assert!(ours.iter().all(|(name, tensor)| theirs[name] == *tensor), "a tensor differs");

@@ -3,12 +3,14 @@
 mod tiny;
 
 use burn::tensor::Tensor;
+use pretext_stages::artifact::EncoderArtifact;
 use pretext_stages::catalog;
 use pretext_stages::context::Context;
-use pretext_stages::data::{Dataset, Split, read_json};
+use pretext_stages::data::{Dataset, Split};
+use pretext_stages::json;
 use pretext_stages::nn::layers::Mode;
 use pretext_stages::nn::state::{self, Part};
-use pretext_stages::nn::{EncoderArtifact, Head, HeadConfig, device};
+use pretext_stages::nn::{Head, HeadConfig, device};
 use std::path::{Path, PathBuf};
 
 /// The artifact that a kind makes of the data set.
@@ -36,7 +38,7 @@ fn heads_that_are_kept_open_with_their_weights() {
         [("pretrain/supervised", "classifier", 4), ("pretrain/autoencoder", "decoder", 3 * 16 * 16)]
     {
         let folder = encoder_of(kind, &data, root.path());
-        let artifact: EncoderArtifact = read_json(&folder.join("encoder.json")).unwrap();
+        let artifact: EncoderArtifact = json::read(&folder.join("encoder.json")).unwrap();
         assert!(artifact.size == [16; 2] && artifact.heads.keys().eq([name]));
         let head = artifact.open_head(name, &folder, &device).unwrap().unwrap();
         let features = Tensor::<2>::ones([2, 64], &device);
@@ -50,7 +52,7 @@ fn heads_that_are_kept_open_with_their_weights() {
         assert!(artifact.open_head("projector", &folder, &device).unwrap().is_none());
     }
     let supervised: EncoderArtifact =
-        read_json(&root.path().join("pretrain-supervised/out/encoder/encoder.json")).unwrap();
+        json::read(&root.path().join("pretrain-supervised/out/encoder/encoder.json")).unwrap();
     assert_eq!(supervised.classes, ["astronaut", "cat", "coffee", "rocket"]);
     assert!(matches!(&supervised.heads["classifier"], HeadConfig::Mlp { widths, .. } if widths[..] == [64, 4]));
 }

@@ -23,6 +23,8 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/versions.json");
 const RENEW: &str = "BLESS=1 cargo test --release --workspace --test versions";
 /// Of a kind that has changed throughout.
 const LINES_SHOWN: usize = 5;
+/// Its stand-in would have three gigabytes; what it does is what the other data sets do that are fetched.
+const TOO_LARGE: [&str; 1] = ["data/stl10"];
 /// Two epochs of two steps reach every operation, and are few enough for rounding to stay small.
 const EPOCHS: u32 = 2;
 const BATCH: u32 = 64;
@@ -50,7 +52,7 @@ fn a_kind_whose_output_changes_has_another_version() {
     if known.numerics != catalog::catalogue().numerics {
         known = Known { numerics: catalog::catalogue().numerics, ..Known::default() };
     }
-    let entries = catalog::entries();
+    let entries: Vec<Entry> = catalog::entries().into_iter().filter(|entry| !TOO_LARGE.contains(&entry.name)).collect();
     let mut complaints = vec![];
     for entry in &entries {
         let now = Guarded { version: (entry.kind)().version, yields: computed(entry, &inputs, root.path()) };

@@ -94,6 +94,42 @@ fn only_tables_use_polars() {
     assert_eq!(named(texts(&root().join("pipeline")), elsewhere), [""; 0]);
 }
 
+/// The parts of the worker, each of which may use those before it.
+const PARTS: [&str; 17] = [
+    "json", "random", "memory", "doctor", "metrics", "nn", "context", "stage", "data", "artifact", "foreign",
+    "augment", "train", "tasks", "methods", "catalog", "worker",
+];
+
+#[test]
+fn the_parts_of_the_worker_use_each_other_one_way() {
+    let stages = root().join("stages/src");
+    let mut backwards = vec![];
+    for (file, text) in texts(&stages) {
+        let inside = file.strip_prefix(&stages).unwrap();
+        let first = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
+        let Some(rank) = PARTS.iter().position(|part| *part == first) else { continue };
+        if inside.iter().any(|part| matches!(part.to_str(), Some("tests" | "tests.rs" | "checks.rs"))) {
+            continue;
+        }
+        // What stands in comments and tests uses nothing.
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for used in line.split("crate::").skip(1) {
+                let name: String =
+                    used.chars().take_while(|letter| letter.is_ascii_lowercase() || *letter == '_').collect();
+                if PARTS.iter().position(|part| *part == name).is_some_and(|used| used > rank) {
+                    backwards.push(format!("{}: {}", inside.display(), line.trim()));
+                }
+            }
+        }
+    }
+    let unranked = texts(&stages).into_iter().filter_map(|(file, _)| {
+        let first = file.strip_prefix(&stages).ok()?.iter().next()?.to_str()?.trim_end_matches(".rs").to_owned();
+        Some(first).filter(|first| !PARTS.contains(&first.as_str()) && !["lib", "main"].contains(&first.as_str()))
+    });
+    assert_eq!((backwards, unranked.collect::<BTreeSet<_>>()), (vec![], BTreeSet::new()));
+}
+
 #[test]
 fn no_loop_names_a_method() {
     // What is no method, or an ordinary word.

@@ -34,11 +34,22 @@ impl Place {
     }
 
     fn command(&self, words: &[&str]) -> Command {
+        let mut command = self.anywhere(words);
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/tiny.yaml"));
+        command
+    }
+
+    /// About no recipe, or one that the words name.
+    fn anywhere(&self, words: &[&str]) -> Command {
         let programs = std::env::current_exe().unwrap();
         let programs = programs.parent().unwrap().parent().unwrap();
         let mut command = Command::new(programs.join("pretext"));
-        command.args(words).arg(concat!(env!("CARGO_MANIFEST_DIR"), "/recipes/tiny.yaml"));
-        command.args(["--store", "store"]).current_dir(self.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(words)
+            .args(["--store", "store"])
+            .current_dir(self.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command
     }
 
@@ -117,6 +128,40 @@ fn a_recipe_ends_in_a_table_and_a_second_run_computes_nothing() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("20 reused, 0 to run") || said.contains("0 computed"), "{said}");
     assert_eq!(place.tables(), before);
+}
+
+/// The stage's own recipe is found by the store.
+#[test]
+fn what_was_trained_is_used_and_data_is_shown() {
+    let place = undisturbed();
+    let pretext = |words: &[&str]| {
+        let output = place.anywhere(words).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    };
+    let pictures = concat!(env!("CARGO_MANIFEST_DIR"), "/../stages/tests/pictures/turned");
+    let (done, out, err) = pretext(&["embed", "pretrain[method=simclr]", pictures]);
+    assert!(done && out == "out/embed/turned/features.csv\nout/embed/turned/features.npy\n", "{out}{err}");
+    let rows = fs::read_to_string(place.path().join("out/embed/turned/features.csv")).unwrap().lines().count();
+    let files = fs::read_dir(pictures).unwrap().map(|file| file.unwrap().path());
+    let pictures = files.filter(|file| file.extension().is_some_and(|ending| ending != "rgb")).count();
+    assert_eq!(rows, 1 + pictures);
+    assert_eq!(fs::read_dir(place.path().join("out/embed/turned")).unwrap().count(), 2, "nothing else is left");
+
+    let error = |words: &[&str]| pretext(words).2;
+    assert!(error(&["embed", "pretrain", "store"]).contains("`pretrain` means 6 stages; name one of them: pretrain["));
+    assert!(error(&["embed", "store", "store"]).contains("store is not the folder of an encoder"));
+    assert!(error(&["predict", "features[method=simclr]", "store"]).contains("(features) gives no encoder"));
+    assert!(error(&["predict", "pretrain[method=simclr]", "store"]).contains("store has no pictures"));
+    assert!(error(&["embed", "pretrain[method=simclr]", "gone"]).contains("no folder of pictures at gone"));
+
+    let (done, out, err) = pretext(&["data", "photos"]);
+    assert!(done && out.starts_with("photos (data/cifar10)\n"), "{out}{err}");
+    assert!(out.contains("images   32 x 32 pixels, 3 channels, 10 classes\n") && out.contains("airplane"), "{out}");
+    assert!(error(&["data", "probe"]).contains("(eval/linear_probe) yields no data set"));
+    // Of another seed there is none yet.
+    let (done, out, err) = pretext(&["data", "photos", "--set", "stages.photos.with.seed=1"]);
+    assert!(done && err.contains("photos") && out.starts_with("photos (data/cifar10)\n"), "{out}{err}");
 }
 
 #[test]

@@ -45,6 +45,46 @@ fn a_part_of_a_recipe_leaves_the_last_whole_tables() {
     assert_eq!(sums(&place, "out/sweep"), WHOLE.replace("3.0", "5.0").replace("4.0", "6.0"));
 }
 
+const CHOSEN: &str = "
+name: chosen
+axes: { method: [up, down], lr: [1, 2, 3], seed: [0, 1] }
+stages:
+  train:
+    use: tool/command
+    with:
+      measures: { loss: [validation, test] }
+      run: |
+        case $(method) in up) loss=$$(($(lr) + $(seed))) ;; down) loss=$$((9 - $(lr))) ;; esac
+        echo '{\"name\": \"loss\", \"split\": \"validation\", \"value\": '$loss'}' >> $MEASURES
+        echo '{\"name\": \"loss\", \"split\": \"test\", \"value\": '$$((loss * 10))'}' >> $MEASURES
+choose: { axis: lr, by: train.loss, split: validation, best: lowest }
+tables:
+  best: { from: train, rows: method, value: loss, over: seed }
+  all: { from: train, rows: [method, lr], value: loss, over: seed }
+";
+
+#[test]
+fn a_recipe_chooses_on_validation_and_says_what() {
+    let place = place();
+    place.write("chosen.yaml", CHOSEN);
+    let shown = place.out(&["run", "chosen.yaml", "--allow-commands", "--publish"]);
+    let note =
+        "lr was chosen from 1, 2, 3 by train.loss on the validation split (the lowest mean of 2 seeds): up 1, down 3";
+    assert!(shown.contains(note), "{shown}");
+    let read = |name: &str| fs::read_to_string(place.path().join("results/chosen").join(name)).unwrap();
+    assert_eq!(
+        read("best.csv").lines().collect::<Vec<_>>()[1..],
+        ["up,15.0,7.0710678118654755,2,1", "down,60.0,0.0,2,3"]
+    );
+    assert!(read("best.md").contains(note) && !read("all.md").contains("was chosen"));
+    assert_eq!(read("all.csv").lines().count(), 7, "a table that has the axis shows all of it");
+    let about: serde_json::Value = serde_json::from_str(&read("about.json")).unwrap();
+    assert_eq!(about["chosen"]["best"][1]["value"], "3");
+    // A part of the sweep is there: nothing is chosen yet.
+    let part = place.out(&["table", "chosen.yaml", "--set", "axes.lr=[1, 2, 3, 4]", "--allow-commands"]);
+    assert!(part.contains("no lr was chosen for up, down: train.loss is missing for some of the values"), "{part}");
+}
+
 #[test]
 fn what_set_changes_has_tables_of_its_own() {
     let place = place();
@@ -221,6 +261,9 @@ fn a_variable_that_no_text_uses_is_told() {
         let (output, out, err) = place.ran(&words);
         assert!(output.status.success() && (out + &err).contains(&note("VALUES")), "{err}");
     }
+    let json = place.out(&["plan", "sweep.yaml", "--set", "env.VALUES=5", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(format!("note: {}\n", json["notes"][0].as_str().unwrap()), note("VALUES"));
     assert!(!place.out(&["plan", "sweep.yaml", "--set", "env.VALUE=5"]).contains("note:"));
 }
 

@@ -21,7 +21,7 @@ pub fn write_photographs(folder: &Path) -> Result<()> {
         (top..top + SIDE).flat_map(|y| photograph[(y * 64 + left) * 3..(y * 64 + left + SIDE) * 3].to_vec()).collect()
     };
     let classes = (0..photographs.len()).map(|class| class.to_string()).collect();
-    let format = Format { name: "pieces".into(), height: SIDE, width: SIDE, channels: 3, classes };
+    let format = Format { name: "pieces".into(), height: SIDE, width: SIDE, channels: 3, classes, encoded: None };
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let mut writer = DatasetWriter::create(folder, format, IMAGES)?;
     for number in 0..IMAGES {

@@ -2,7 +2,7 @@
 
 use crate::{MEAN, SD, simclr};
 use anyhow::{Context as _, Result};
-use pretext_stages::augment::{Image, Normaliser, Place, Policy, Rgb8};
+use pretext_stages::augment::{Image, Normaliser, Policy, Rgb8, ViewKey};
 use pretext_stages::data::pictures;
 use pretext_stages::nn::{self, ops::Staging};
 use rayon::prelude::*;
@@ -39,7 +39,7 @@ fn fill(files: &[PathBuf], policy: &Policy, (epoch, first): (usize, usize), [a, 
         let picture = pictures::read(file, true).with_context(|| file.display().to_string())?;
         let source = Rgb8::new(&picture.rgb, picture.height, picture.width);
         for (view, to) in [a, b].into_iter().enumerate() {
-            policy.apply(source, Place { seed: 0, epoch, image: first + number, view }, image);
+            policy.apply(source, ViewKey { seed: 0, epoch, image: first + number, view }, image);
             normaliser.image(image, to);
         }
         Ok(())

@@ -2,7 +2,10 @@
 //! object of figures. Started by `cargo xtask bench views`, which prepares torchvision.
 
 mod files;
+mod imagenet;
 mod single;
+#[path = "../methods/stage.rs"]
+mod stage;
 
 use pretext_benches::{Beside, Peer, in_turns};
 use pretext_stages::augment::Policy;
@@ -24,12 +27,14 @@ fn main() -> anyhow::Result<()> {
         ("tensor", "32x32, one core, tensors"),
         ("pil", "32x32, one core, PIL"),
         ("jpeg", "96x96 from JPEG files, all cores"),
+        ("imagenet", "224x224 from 20,000 JPEGs, all cores"),
     ] {
         // It makes the images as well.
         let mut theirs = [Peer::start("views.py", &[case, argument])?];
         theirs[0].measure()?;
         let ours: Box<dyn FnMut() -> anyhow::Result<f64>> = match case {
             "jpeg" => Box::new(files::measure(&folder.join("jpeg"))?),
+            "imagenet" => Box::new(imagenet::measure(&folder.join("imagenet"))?),
             _ => Box::new(single::measure(&folder.join("small.rgb"))?),
         };
         let medians = in_turns(ROUNDS, ours, &mut theirs)?;

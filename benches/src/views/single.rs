@@ -2,7 +2,7 @@
 
 use crate::{MEAN, SD, simclr};
 use anyhow::{Context, Result};
-use pretext_stages::augment::{Image, Normaliser, Place, Rgb8};
+use pretext_stages::augment::{Image, Normaliser, Rgb8, ViewKey};
 use std::path::Path;
 use std::time::Instant;
 
@@ -21,7 +21,7 @@ pub fn measure(images: &Path) -> Result<impl FnMut() -> Result<f64> + 'static> {
         let started = Instant::now();
         for _ in 0..PASSES {
             for (number, (from, to)) in images.chunks(BYTES).zip(out.chunks_mut(BYTES)).enumerate() {
-                let place = Place { seed: 0, epoch, image: number, view: 0 };
+                let place = ViewKey { seed: 0, epoch, image: number, view: 0 };
                 policy.apply(Rgb8::new(from, SIDE, SIDE), place, &mut image);
                 normaliser.image(&image, to);
             }

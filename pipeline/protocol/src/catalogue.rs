@@ -37,7 +37,9 @@ pub struct StageKind {
     /// that is a path: relative to the recipe's file; the worker is given it absolute, and what lies there counts),
     /// `x-unkeyed` (true for one that changes progress and side files but no output and no measurement: it does not count
     /// in the key either) and, in a map within the parameters, `x-default-by` (`{"kind": {"sgd": 0.06, "adamw": 0.001}}`: where it has
-    /// its default, the value that `kind` of the same map gives it; the worker is given that value, and it is what counts).
+    /// its default, the value that `kind` of the same map gives it; the worker is given that value, and it is what counts) and
+    /// `x-contradicts` (`[{"epochs": "given"}, {"momentum": [0.0], "kind": ["sgd"]}]`: where it has not its default, it contradicts
+    /// what all names of one of these maps say of others of its map, that they are given or have one of some values).
     pub params: Value,
     #[serde(default)]
     pub measures: Vec<Measure>,

@@ -1,8 +1,10 @@
 //! The command line: one file for each command.
 
+mod data;
 mod device;
 mod diff;
 mod doctor;
+mod embed;
 mod explain;
 mod gc;
 mod graph;
@@ -59,6 +61,14 @@ enum Command {
     Show(show::ShowArgs),
     /// Print the folders of a stage's artifacts
     Path(path::PathArgs),
+    /// Show a data set: how many images of which class and split, and where a picture of some lies
+    Data(data::DataArgs),
+    /// Write the features that a trained encoder gives the pictures of a folder
+    #[command(override_usage = "pretext embed [OPTIONS] [RECIPE] <ENCODER> <FOLDER>")]
+    Embed(embed::EmbedArgs),
+    /// Write the classes that a trained encoder's classifier gives the pictures of a folder
+    #[command(override_usage = "pretext predict [OPTIONS] [RECIPE] <ENCODER> <FOLDER>")]
+    Predict(embed::EmbedArgs),
     /// Show what runs now, here or elsewhere, and what ran before
     Status(status::StatusArgs),
     /// List the kinds of stages, or describe one
@@ -93,6 +103,9 @@ impl Cli {
             Command::Graph(args) => graph::graph(args),
             Command::Show(args) => show::show(args),
             Command::Path(args) => path::path(args),
+            Command::Data(args) => data::data(args),
+            Command::Embed(args) => embed::embed(args),
+            Command::Predict(args) => embed::predict(args),
             Command::Status(args) => status::status(args),
             Command::Stages(args) => stages::stages(args),
             Command::Doctor(args) => doctor::doctor(args),
@@ -133,6 +146,11 @@ fn print_with(write: impl FnOnce(&mut BufWriter<StdoutLock>) -> std::io::Result<
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// How many threads may be used: as many as there are, unless it is said.
+fn threads(said: Option<u16>) -> usize {
+    said.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
 }
 
 /// How many columns the terminal has that standard output goes to; None where it goes elsewhere.

@@ -1,9 +1,13 @@
-use super::source::Source;
+use super::source::{Planned, Source};
 use super::{print_for_programs, target};
+use crate::ids::{Digest, Key};
 use crate::plan::{Status, sentence};
 use crate::recipe::nearest;
+use crate::store::StageResult;
 use anyhow::{Result, bail};
 use clap::Args;
+use petgraph::graph::NodeIndex;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Debug, Args)]
@@ -30,14 +34,7 @@ pub(super) fn path(args: &PathArgs) -> Result<ExitCode> {
     let mut text = String::new();
     for index in nodes {
         let node = &planned.recipe.graph[index];
-        let (key, result) = match &planned.statuses[index.index()] {
-            Status::Hit { key, result } => (key, result),
-            Status::Run { reasons, .. } => {
-                bail!("{} has no result: {}", node.id, sentence(reasons, Some(&node.kind)))
-            }
-            Status::Open { waits_for } => bail!("{} has no result: it waits for {waits_for}", node.id),
-            Status::Unchecked => bail!("{} has no result: its worker is not allowed yet", node.id),
-        };
+        let (key, result) = result_of(&planned, index)?;
         if result.artifacts.is_empty() {
             let side = planned.view.store().result_folder(key).join("side");
             bail!("{} gives no output; its pictures and curves are in {}", node.id, side.display());
@@ -47,16 +44,30 @@ pub(super) fn path(args: &PathArgs) -> Result<ExitCode> {
             bail!("{} has no output `{output}`; {}", node.id, nearest(output, names));
         }
         for (name, digest) in result.artifacts.iter().filter(|(name, _)| output.is_none_or(|output| output == *name)) {
-            let folder = planned.view.store().artifact(digest);
-            if !folder.exists() {
-                bail!(
-                    "the bytes of {}'s `{name}` were dropped; they are computed again where a stage needs them",
-                    node.id
-                );
-            }
-            text += &format!("{}\n", folder.display());
+            text += &format!("{}\n", artifact_of(&planned, index, name, digest)?.display());
         }
     }
     print_for_programs(|out| out.write_all(text.as_bytes()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A stage's key and result, or why there is none.
+pub(super) fn result_of(planned: &Planned, index: NodeIndex) -> Result<(&Key, &StageResult)> {
+    let node = &planned.recipe.graph[index];
+    match &planned.statuses[index.index()] {
+        Status::Hit { key, result } => Ok((key, result)),
+        Status::Run { reasons, .. } => bail!("{} has no result: {}", node.id, sentence(reasons, Some(&node.kind))),
+        Status::Open { waits_for } => bail!("{} has no result: it waits for {waits_for}", node.id),
+        Status::Unchecked => bail!("{} has no result: its worker is not allowed yet", node.id),
+    }
+}
+
+/// The folder of one of its artifacts.
+pub(super) fn artifact_of(planned: &Planned, index: NodeIndex, output: &str, digest: &Digest) -> Result<PathBuf> {
+    let folder = planned.view.store().artifact(digest);
+    if !folder.exists() {
+        let node = &planned.recipe.graph[index].id;
+        bail!("the bytes of {node}'s `{output}` were dropped; they are computed again where a stage needs them");
+    }
+    Ok(folder)
 }

@@ -21,13 +21,14 @@ pub(super) struct PlanArgs {
 
 pub(super) fn plan(args: &PlanArgs) -> Result<ExitCode> {
     let Planned { recipe, statuses, view } = &Planned::load(&args.recipe, &args.source)?;
+    let (name, graph) = (&recipe.name, &recipe.graph);
+    let seconds = |key: &Key| Some(view.store().provenance(key)?.seconds);
+    let notes: Vec<String> = recipe.notes().chain(plan::rebuilt(graph, statuses, view, seconds)).collect();
     match args.json {
-        true => print_for_programs(|mut out| plan::write_json(&mut out, &recipe.name, &recipe.graph, statuses))?,
+        true => print_for_programs(|mut out| plan::write_json(&mut out, name, graph, statuses, &notes))?,
         false => {
-            let seconds = |key: &Key| Some(view.store().provenance(key)?.seconds);
-            let rebuilt = plan::rebuilt(&recipe.graph, statuses, view, seconds);
-            let notes: String = recipe.notes().chain(rebuilt).map(|line| format!("note: {line}\n")).collect();
-            print(&(plan::text(&recipe.name, &recipe.graph, statuses, SystemTime::now()) + &notes))?;
+            let notes: String = notes.iter().map(|line| format!("note: {line}\n")).collect();
+            print(&(plan::text(name, graph, statuses, SystemTime::now()) + &notes))?;
         }
     }
     Ok(ExitCode::SUCCESS)

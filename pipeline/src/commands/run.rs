@@ -1,15 +1,15 @@
 use super::source::Source;
 use super::tabulate::{Folders, Results, tabulate};
 use super::{device, permission, print, target};
-use crate::plan::{self, Device};
+use crate::plan::{self, Device, NodePattern};
 use crate::recipe::Recipe;
 use crate::run::{GPU_LOCKS, Gpu, LocalSettings, Wishes, Work, execute, gpus};
 use crate::store::View;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 use petgraph::graph::NodeIndex;
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Debug, Args)]
@@ -93,15 +93,32 @@ impl RunArgs {
     }
 
     fn settings(&self, recipe: &Recipe) -> Result<LocalSettings> {
-        let available = || std::thread::available_parallelism().map_or(1, usize::from);
-        let workers = self.source.workers(recipe)?;
-        let threads = self.threads.map_or_else(available, usize::from);
         let all = gpus();
         let named = |&number: &usize| {
             let known = all.iter().find(|gpu| gpu.number == number);
             known.cloned().unwrap_or_else(|| Gpu::numbered(number))
         };
         let gpus = self.gpus.as_ref().map(|numbers| numbers.iter().map(named).collect()).unwrap_or(all.clone());
-        Ok(LocalSettings { workers, threads, gpus, gpu_locks: GPU_LOCKS.into() })
+        settings(&self.source, recipe, self.threads, gpus)
     }
+}
+
+fn settings(source: &Source, recipe: &Recipe, threads: Option<u16>, gpus: Vec<Gpu>) -> Result<LocalSettings> {
+    let workers = source.workers(recipe)?;
+    Ok(LocalSettings { workers, threads: super::threads(threads), gpus, gpu_locks: GPU_LOCKS.into() })
+}
+
+/// Computes some stages of a recipe, and what they need, as far as they have no result. Fails where one of them does.
+pub(super) fn compute(path: &Path, pattern: &NodePattern, source: &Source) -> Result<()> {
+    let store = source.store()?;
+    let recipe = source.recipe(path, &store)?;
+    permission::refuse_unless(source.permission.is_given(path)?, &recipe)?;
+    let settings = settings(source, &recipe, None, gpus())?;
+    let nodes = target::nodes(&recipe.graph, pattern, &recipe.path)?;
+    let only = Some(target::with_what_they_need(&recipe.graph, nodes));
+    let (graph, digest, wishes) = (&recipe.graph, recipe.digest, Wishes { only, ..Wishes::default() });
+    let work = Work { graph, recipe: &recipe.name, path: &recipe.path, digest, wishes: &wishes };
+    let summary = execute(&work, &View::new(&store, &recipe.name), settings)?.summary;
+    ensure!(summary.exit_code() == 0, "`{pattern}` could not be computed");
+    Ok(())
 }

@@ -29,6 +29,11 @@ impl Source {
         self.places.store()
     }
 
+    /// The program that computes the stages of no worker of a recipe's own.
+    pub(super) fn worker(&self) -> Result<WorkerSpec> {
+        self.places.worker()
+    }
+
     /// What is changed for this time.
     pub(super) fn sets(&self) -> &[String] {
         &self.set

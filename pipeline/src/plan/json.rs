@@ -6,8 +6,14 @@ use crate::ids::{Key, NodeId};
 use serde::{Serialize, Serializer};
 use std::io::{self, Write};
 
-/// Writes `recipe`, `counts`, `nodes` (each on a line of its own) and `notes`.
-pub fn write_json(out: &mut impl Write, recipe: &str, graph: &Graph, statuses: &[Status]) -> io::Result<()> {
+/// Writes `recipe`, `counts`, `nodes` (each on a line of its own) and `notes`, those of the graph and further ones.
+pub fn write_json(
+    out: &mut impl Write,
+    recipe: &str,
+    graph: &Graph,
+    statuses: &[Status],
+    further: &[String],
+) -> io::Result<()> {
     write!(out, "{{\"recipe\":")?;
     serde_json::to_writer(&mut *out, recipe)?;
     write!(out, ",\"counts\":")?;
@@ -18,7 +24,7 @@ pub fn write_json(out: &mut impl Write, recipe: &str, graph: &Graph, statuses: &
         serde_json::to_writer(&mut *out, &Entry::of(node, status))?;
     }
     write!(out, "\n],\"notes\":")?;
-    serde_json::to_writer(&mut *out, &super::notes(graph))?;
+    serde_json::to_writer(&mut *out, &[super::notes(graph).as_slice(), further].concat())?;
     writeln!(out, "}}")
 }
 

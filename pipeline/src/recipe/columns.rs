@@ -22,7 +22,7 @@ impl Reader<'_> {
         let split = tree.get("split").and_then(|split| self.text(split, "split"));
         let (from, value) = (from?, value?);
         let split = self.measured(tree, &from, &value, split.as_deref())?;
-        Some(Column { title: from.clone(), from, value, split, where_, references })
+        Some(Column { title: from.clone(), from, value, split, where_, references, chosen: vec![] })
     }
 
     /// A text that must be there.
@@ -46,24 +46,34 @@ impl Reader<'_> {
 
     fn stage(&mut self, tree: &Tree) -> Option<String> {
         let from = self.named(tree, "from")?;
-        let place = tree.get("from").unwrap_or(tree);
-        if self.raw.stage_numbered(&from).is_none() {
-            let label = nearest(&from, self.raw.stage_names());
-            self.wrong(place, format!("there is no stage `{from}`"), label);
-            return None;
-        }
-        if self.nodes_of(&from).is_empty() && self.graph_is_whole {
-            self.wrong(place, format!("`exclude` leaves nothing of `{from}`"), "exclude less, or leave it out here");
-        }
+        self.check_stage(tree.get("from").unwrap_or(tree), &from)?;
         Some(from)
     }
 
-    fn nodes_of(&self, stage: &str) -> &[&Node] {
+    /// None where there is no such stage.
+    pub(super) fn check_stage(&mut self, place: &Tree, from: &str) -> Option<()> {
+        if self.raw.stage_numbered(from).is_none() {
+            let label = nearest(from, self.raw.stage_names());
+            self.wrong(place, format!("there is no stage `{from}`"), label);
+            return None;
+        }
+        if self.nodes_of(from).is_empty() && self.graph_is_whole {
+            self.wrong(place, format!("`exclude` leaves nothing of `{from}`"), "exclude less, or leave it out here");
+        }
+        Some(())
+    }
+
+    pub(super) fn nodes_of(&self, stage: &str) -> &[&'_ Node] {
         self.nodes.get(stage).map_or(&[], Vec::as_slice)
     }
 
+    /// The axes along which a stage varies.
+    pub(super) fn axes_of(&self, stage: &str) -> impl Iterator<Item = &String> {
+        self.nodes_of(stage).first().into_iter().flat_map(|node| node.axes.iter().map(|(axis, _)| axis))
+    }
+
     /// The split of the measurement, if every kind that the stage can be gives it.
-    fn measured(&mut self, tree: &Tree, from: &str, value: &str, split: Option<&str>) -> Option<String> {
+    pub(super) fn measured(&mut self, tree: &Tree, from: &str, value: &str, split: Option<&str>) -> Option<String> {
         let mut kinds: Vec<&StageKind> = vec![];
         let all = self.nodes_of(from);
         if !all.is_empty() && all.iter().all(|node| !node.is_checked) {
@@ -128,7 +138,7 @@ impl Reader<'_> {
         conditions
     }
 
-    fn check_varies(&mut self, axis: &Name, from: Option<&str>) {
+    pub(super) fn check_varies(&mut self, axis: &Name, from: Option<&str>) {
         let Some((from, node)) = from.and_then(|from| Some((from, self.nodes_of(from).first()?))) else { return };
         if !node.axes.iter().any(|(name, _)| *name == axis.text) {
             let title = format!("`{from}` does not vary along axis `{}`", axis.text);

@@ -5,7 +5,7 @@
 
 mod parameters;
 
-use super::{command, resources, stages, workers};
+use super::{choices, command, resources, stages, workers};
 use parameters::{definition, families, of_any};
 use pretext_protocol::{Catalogue, Port, StageKind};
 use serde_json::{Map, Value, json};
@@ -21,6 +21,7 @@ const DEVICE: &str = r"^(auto|cpu|cuda:[0-9]+)$";
 pub fn json_schema(catalogue: &Catalogue) -> Value {
     let command = command::kind();
     let kinds: Vec<&StageKind> = catalogue.kinds.iter().chain([&command]).collect();
+    let choice = json!({ "$ref": "#/$defs/choice" });
     let combinations = json!({ "type": "array", "items": { "type": "object", "minProperties": 1 } });
     let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -44,6 +45,10 @@ pub fn json_schema(catalogue: &Catalogue) -> Value {
             "env": described(json!({ "type": "object" }), "variables of the environment and their defaults: $(env.NAME)"),
             "workers": described(map_of("worker"), "programs that compute kinds of their own"),
             "stages": described(map_of("stage"), "what is computed"),
+            "choose": described(
+                json!({ "anyOf": [choice, { "type": "array", "items": choice }] }),
+                "the values along axes that are best on validation, for tables that leave these axes open"
+            ),
             "tables": described(map_of("table"), "what becomes of the measurements"),
             "resources": described(json!({ "$ref": "#/$defs/resources" }), "for stages that say nothing else"),
             "retries": retries(),
@@ -61,6 +66,7 @@ pub fn json_schema(catalogue: &Catalogue) -> Value {
             "worker": closed(&workers::WORDS, &|_| json!({ "type": "array", "items": text() })),
             "stage": stage(&kinds),
             "resources": closed(&resources::WORDS, &resource),
+            "choice": closed(&choices::WORDS, &choice_word),
             "table": closed(&super::table_specs::WORDS, &table_word),
             "column": closed(&super::table_specs::COLUMN_WORDS, &table_word),
         }
@@ -123,10 +129,23 @@ fn resource(word: &str) -> Value {
     }
 }
 
-fn table_word(word: &str) -> Value {
-    let names = json!({ "anyOf": [text(), { "type": "array", "items": text() }] });
+/// One or several.
+fn names() -> Value {
+    json!({ "anyOf": [text(), { "type": "array", "items": text() }] })
+}
+
+fn choice_word(word: &str) -> Value {
     match word {
-        "rows" | "over" => names,
+        "axis" => described(names(), "along which it is chosen; of several, the values that are best together"),
+        "by" => described(text(), "the measurement that decides: probe.accuracy"),
+        "split" => json!({ "const": choices::SPLIT }),
+        _ => described(json!({ "enum": choices::BEST }), "of a fraction the highest, where nothing is said"),
+    }
+}
+
+fn table_word(word: &str) -> Value {
+    match word {
+        "rows" | "over" => names(),
         "columns" => {
             json!({ "anyOf": [text(), { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/column" } }] })
         }

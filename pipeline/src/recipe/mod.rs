@@ -5,9 +5,10 @@
 //! edges (`spread`, `cycles`, `combinations`), makes a node of each combination with its ports and parameters checked
 //! (`expand`, `kinds`, `command`, `with`, `references`, `expression`, `edges`, `schema`,
 //! `paths`), and resolves the tables (`table_specs`,
-//! `columns`).
+//! `columns`, `choices`).
 
 mod axes;
+mod choices;
 mod code;
 mod columns;
 mod combinations;

@@ -25,6 +25,7 @@ pub struct Raw {
     pub stages: Vec<RawStage>,
     /// Each stage's place among them.
     numbers: HashMap<String, usize>,
+    pub choose: Option<Tree>,
     pub tables: Vec<(Name, Tree)>,
     pub keep_going: bool,
     /// Whether the recipe extends another one, or something is set.
@@ -32,7 +33,7 @@ pub struct Raw {
 }
 
 /// What a recipe can have.
-pub const SECTIONS: [&str; 14] = [
+pub const SECTIONS: [&str; 15] = [
     "name",
     "extends",
     "axes",
@@ -42,6 +43,7 @@ pub const SECTIONS: [&str; 14] = [
     "env",
     "workers",
     "stages",
+    "choose",
     "tables",
     "resources",
     "retries",
@@ -98,6 +100,7 @@ pub fn read(tree: &Tree, is_changed: bool, problems: &mut Vec<Problem>) -> Raw {
         env: environment(tree.get("env"), problems),
         numbers: stages.iter().enumerate().map(|(number, stage)| (stage.name.text.clone(), number)).collect(),
         stages,
+        choose: tree.get("choose").cloned(),
         tables: tables(tree.get("tables"), problems),
     }
 }

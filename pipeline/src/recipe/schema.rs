@@ -1,7 +1,9 @@
 //! Parameters against a kind's JSON Schema: types, bounds, names; defaults filled in; what counts in the key.
 
+mod contradictions;
 mod wording;
 
+pub use contradictions::Rule;
 pub use wording::{describe, plain, plain_default, shape};
 
 use super::problem::{Problem, nearest_name};
@@ -109,7 +111,11 @@ pub(super) fn typed(schema: &Value, tree: &Tree, name: &str, problems: &mut Vec<
         return default(schema);
     }
     if schema["properties"].is_object() {
-        return Value::Object(by_sibling(schema, typed_map(schema, tree, &format!("`{name}`"), problems)));
+        let owner = format!("`{name}`");
+        let values = by_sibling(schema, typed_map(schema, tree, &owner, problems));
+        let rules = Rule::of(schema).into_iter();
+        problems.extend(rules.filter_map(|rule| rule.broken(schema, |name| values.get(name), tree, &owner)));
+        return Value::Object(values);
     }
     let before = problems.len();
     let value = match (&tree.content, type_name(schema)) {

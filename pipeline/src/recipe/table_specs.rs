@@ -1,9 +1,10 @@
 //! `tables:` against the graph.
 
 use super::axes::Axis;
+use super::choices;
 use super::problem::{Problem, nearest, nearest_or};
 use super::raw::{Raw, known_names};
-use super::tables::{Column, TableSpec};
+use super::tables::{Choice, Column, TableSpec};
 use super::tree::{Content, Name, Tree};
 use crate::plan::{Graph, Node};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,11 +20,32 @@ pub fn read(raw: &Raw, graph: &Graph, problems: &mut Vec<Problem>) -> Vec<TableS
         nodes.entry(&node.stage).or_default().push(node);
     }
     let graph_is_whole = problems.is_empty();
-    let tables = raw.tables.iter().filter_map(|(name, tree)| {
-        let mut reader = Reader { raw, nodes: &nodes, graph_is_whole, name, rows: vec![], problems };
-        reader.table(tree)
-    });
-    tables.collect()
+    let choose = raw.choose.as_ref();
+    let span = choose.map(|tree| tree.span.clone()).unwrap_or_default();
+    let name = Name { text: "choose".to_owned(), span };
+    let mut reader = Reader {
+        raw,
+        nodes: &nodes,
+        graph_is_whole,
+        name: &name,
+        choices: vec![],
+        choices_are_whole: false,
+        rows: vec![],
+        problems,
+    };
+    let before = reader.problems.len();
+    reader.choices = choose.map(|tree| reader.choices(tree)).unwrap_or_default();
+    reader.choices_are_whole = reader.problems.len() == before;
+    let mut tables = vec![];
+    for (name, tree) in &raw.tables {
+        reader.name = name;
+        tables.extend(reader.table(tree));
+    }
+    let choices = reader.choices;
+    if let (true, Some(tree)) = (problems.is_empty(), choose) {
+        choices::check_used(tree, &choices, &tables, problems);
+    }
+    tables
 }
 
 pub(super) struct Reader<'a> {
@@ -31,8 +53,11 @@ pub(super) struct Reader<'a> {
     /// Those of each stage.
     pub nodes: &'a BTreeMap<&'a str, Vec<&'a Node>>,
     pub graph_is_whole: bool,
-    /// The table's.
+    /// The table's, or `choose`.
     pub name: &'a Name,
+    pub choices: Vec<Choice>,
+    /// Where they are not, nobody can tell which axes a table leaves open.
+    pub choices_are_whole: bool,
     pub rows: Vec<String>,
     pub problems: &'a mut Vec<Problem>,
 }
@@ -64,15 +89,18 @@ impl Reader<'_> {
         self.rows = self.axes(tree.get("rows"));
         let over = self.axes(tree.get("over"));
         let title = tree.get("title").and_then(|title| self.text(title, "title"));
-        let (columns, spread) = self.columns(tree);
+        let (mut columns, spread) = self.columns(tree);
         self.check_places(tree, &over, spread.as_deref());
-        if self.problems.len() == before {
+        if self.problems.len() == before && self.choices_are_whole {
+            columns.iter_mut().for_each(|column| column.chosen = self.settling(column, &over));
             columns.iter().for_each(|column| self.check_open_axes(tree, column, &over));
         }
         if self.problems.len() > before {
             return None;
         }
-        let used: BTreeSet<&str> = self.rows.iter().chain(&over).chain(&spread).map(String::as_str).collect();
+        let chosen = columns.iter().flat_map(|column| &column.chosen).flat_map(|choice| &choice.axes);
+        let used = self.rows.iter().chain(&over).chain(&spread).chain(chosen);
+        let used: BTreeSet<&str> = used.map(String::as_str).collect();
         let axes = self.raw.axes.iter().filter(|axis| used.contains(axis.name.text.as_str()));
         let labels = axes.map(|axis| (axis.name.text.clone(), axis.labels().map(String::from).collect())).collect();
         let rows = std::mem::take(&mut self.rows);
@@ -93,7 +121,7 @@ impl Reader<'_> {
     }
 
     /// One axis or a list of them.
-    fn axes(&mut self, tree: Option<&Tree>) -> Vec<String> {
+    pub(super) fn axes(&mut self, tree: Option<&Tree>) -> Vec<String> {
         let items = match tree {
             None => [].as_slice(),
             Some(Tree { content: Content::List(items), .. }) => items.as_slice(),
@@ -178,15 +206,20 @@ impl Reader<'_> {
 
     /// An axis that stands nowhere would silently be averaged over.
     fn check_open_axes(&mut self, table: &Tree, column: &Column, over: &[String]) {
+        let before = self.problems.len();
         let Some(node) = self.nodes.get(column.from.as_str()).and_then(|nodes| nodes.first()) else { return };
         for (axis, _) in &node.axes {
             let fixed = column.where_.iter().any(|(name, _)| name == axis);
-            if !fixed && !self.rows.contains(axis) && !over.contains(axis) {
+            let chosen = column.chosen.iter().any(|choice| choice.axes.contains(axis));
+            if !fixed && !chosen && !self.rows.contains(axis) && !over.contains(axis) {
                 let title = format!("table `{}` leaves axis `{axis}` of `{}` open", self.name.text, column.from);
                 let place = table.get("from").map_or(self.name.span.clone(), |from| from.span.clone());
                 let label = format!("put it into `rows`, `columns` or `over`, or fix it: where: {{ {axis}: VALUE }}");
                 self.problems.push(Problem::new(place, title, label));
             }
+        }
+        if self.problems.len() == before {
+            self.check_open_choices(table, column, over);
         }
     }
 }

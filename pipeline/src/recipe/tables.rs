@@ -1,5 +1,7 @@
 //! The resolved form of a recipe's `tables:`.
 
+use serde::Serialize;
+
 /// A table: one row for each combination of labels on the axes in `rows`, one cell for each of `columns`,
 /// each cell the mean and standard deviation over the axes in `over`.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +31,24 @@ pub struct Column {
     pub where_: Vec<(String, String)>,
     /// Published values to stand beside ours: row label, value, source.
     pub references: Vec<Reference>,
+    /// What settles the axes that neither the table nor the column does, in the order in which it is chosen.
+    pub chosen: Vec<Choice>,
+}
+
+/// The values along some axes that are best, together, by a measurement on validation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    pub axes: Vec<String>,
+    /// The measurement that decides.
+    pub by: Column,
+    pub best: Best,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Best {
+    Highest,
+    Lowest,
 }
 
 #[derive(Debug, Clone, PartialEq)]

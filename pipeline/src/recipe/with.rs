@@ -9,7 +9,7 @@ use super::kinds::Kind;
 use super::paths::Paths;
 use super::problem::Problem;
 use super::references::axes_named;
-use super::schema;
+use super::schema::{self, Rule};
 use super::stages::RawStage;
 use super::tree::{Content, Name, Span, Tree};
 use crate::plan::Params;
@@ -51,6 +51,10 @@ pub struct Template {
     common: Arc<BTreeMap<String, Value>>,
     keyed: Arc<BTreeMap<String, Value>>,
     varying: Vec<(Arc<str>, Entry)>,
+    /// Of parameters that may contradict each other in one instance and not in another.
+    rules: Vec<Rule>,
+    /// The maps as one.
+    given: Tree,
 }
 
 impl Template {
@@ -80,7 +84,11 @@ impl Template {
             let digests = given.get(name).and_then(|tree| paths.resolve(property, tree, value, problems));
             counting.extend(keyed(&kind, name, digests.as_ref().unwrap_or(value)).map(|value| (name.clone(), value)));
         }
-        Self { kind, common: Arc::new(common), keyed: Arc::new(counting), varying }
+        let (mut rules, name) = (if kind.is_checked { Rule::of(&kind.stage.params) } else { vec![] }, &kind.stage.name);
+        let broken = |rule: &Rule| rule.broken(&kind.stage.params, |name| common.get(name), &given, name);
+        problems.extend(rules.iter().filter_map(broken));
+        rules.retain(|rule| rule.names().any(|name| varying.iter().any(|(own, _)| **own == *name)));
+        Self { common: Arc::new(common), keyed: Arc::new(counting), varying, rules, given, kind }
     }
 
     /// All parameters of one instance, and those that count in its key.
@@ -95,6 +103,10 @@ impl Template {
             counting.extend(value_counts.map(|value| (name.clone(), value)));
             all.push((name.clone(), value));
         }
+        let value =
+            |name: &str| all.iter().find(|(own, _)| **own == *name).map(|(_, value)| value).or(self.common.get(name));
+        let (schema, owner) = (&self.kind.stage.params, &self.kind.stage.name);
+        problems.extend(self.rules.iter().filter_map(|rule| rule.broken(schema, value, &self.given, owner)));
         (Params::new(self.common.clone(), all), Params::new(self.keyed.clone(), counting))
     }
 }

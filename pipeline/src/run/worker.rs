@@ -202,6 +202,22 @@ impl Worker {
         Ok(findings)
     }
 
+    /// Starts a worker for a request that belongs to no run, and lets it go. Returns its notes.
+    pub fn compute(
+        spec: &WorkerSpec,
+        request: Run,
+        log: File,
+        on: impl FnMut(Progress),
+    ) -> Result<Vec<String>, Failure> {
+        let mut worker = Self::start(spec, request.resources.threads, None)?;
+        let conclusion = worker.run(request, log, on)?;
+        worker.dismiss();
+        match conclusion {
+            Conclusion::Done { notes, .. } => Ok(notes),
+            Conclusion::Stopped => Ok(vec![]),
+        }
+    }
+
     /// Asks it to end, which it does at once when it computes nothing.
     pub fn dismiss(self) {
         self.send(&Request::Stop);

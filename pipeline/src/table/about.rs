@@ -1,6 +1,6 @@
 //! What a committed table is a table of. What differs from run to run is kept apart.
 
-use super::Outcome;
+use super::{Chosen, Outcome, Table};
 use crate::ids::{Digest, Key};
 use crate::store::Provenance;
 use serde::Serialize;
@@ -22,6 +22,9 @@ pub struct About {
     /// How many threads the recipe gives its stages.
     threads: BTreeSet<usize>,
     tables: Vec<String>,
+    /// What was chosen along axes, by the tables that it was chosen for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    chosen: BTreeMap<String, Vec<Chosen>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -32,7 +35,7 @@ struct Recipe {
 }
 
 impl About {
-    pub(super) fn of(outcome: &Outcome) -> Self {
+    pub(super) fn of(outcome: &Outcome, tables: &[Table]) -> Self {
         let nodes = || outcome.graph.node_weights();
         Self {
             recipe: Recipe {
@@ -47,6 +50,11 @@ impl About {
             stages: nodes().count(),
             threads: nodes().map(|node| node.resources.threads).collect(),
             tables: outcome.tables.iter().map(|table| table.name.clone()).collect(),
+            chosen: tables
+                .iter()
+                .filter(|table| !table.chosen.is_empty())
+                .map(|table| (table.name.clone(), table.chosen.clone()))
+                .collect(),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! A recipe's table filled with what was measured.
 
 use super::cells::{Cell, cell};
+use super::chosen::{self, Chosen};
 use super::compared::{Compared, compared};
 use super::costs::{RowCost, row_cost};
 use super::gaps::{Gap, Gaps};
 use super::nodes::{self, Place};
 use super::settings::{Settings, edges, settings};
-use super::{Outcome, wording};
+use super::{Outcome, seen, wording};
 use crate::recipe::{Column, TableSpec};
 use petgraph::graph::NodeIndex;
 
@@ -31,6 +32,8 @@ pub struct Table {
     pub settings: Vec<Settings>,
     /// How the encoders behind the rows were trained.
     pub compared: Vec<Compared>,
+    /// What was chosen along axes for the cells.
+    pub chosen: Vec<Chosen>,
 }
 
 /// What a column shows.
@@ -77,17 +80,35 @@ impl Table {
 /// A row that is still to be filled: its place, and the nodes of each of its cells.
 struct Planned {
     place: Place,
-    cells: Vec<Vec<NodeIndex>>,
+    cells: Vec<PlannedCell>,
+}
+
+#[derive(Default)]
+struct PlannedCell {
+    nodes: Vec<NodeIndex>,
+    chosen: Vec<Chosen>,
+    /// Something of it had to be chosen and could not be.
+    is_open: bool,
+}
+
+impl Planned {
+    fn nodes(&self) -> Vec<NodeIndex> {
+        self.cells.iter().flat_map(|cell| cell.nodes.iter().copied()).collect()
+    }
 }
 
 /// Fills in a table. A row for which the recipe has no node at all is left out.
 pub(super) fn table(outcome: &Outcome, spec: &TableSpec) -> Table {
-    let planned = planned(outcome, spec);
     let mut gaps = Gaps::default();
+    let planned = planned(outcome, spec, &mut gaps);
     let rows: Vec<Row> = planned.iter().map(|row| filled(outcome, spec, row, &mut gaps)).collect();
     let columns: Vec<Head> = spec.columns.iter().map(|column| head(outcome, column)).collect();
-    let of_column = |at: usize| planned.iter().flat_map(|row| row.cells[at].iter().copied()).collect();
+    let of_column = |at: usize| planned.iter().flat_map(|row| row.cells[at].nodes.iter().copied()).collect();
     let stages = || spec.columns.iter().enumerate().map(|(at, column)| (column.from.as_str(), of_column(at)));
+    let open: Vec<bool> = planned.iter().map(|row| row.cells.iter().any(|cell| cell.is_open)).collect();
+    let of_row = |row: &Planned| row.cells.iter().map(|cell| cell.nodes.clone()).collect();
+    let cells: Vec<Vec<Vec<NodeIndex>>> = planned.iter().map(of_row).collect();
+    let chosen: Vec<Chosen> = planned.iter().flat_map(|row| &row.cells).flat_map(|cell| cell.chosen.clone()).collect();
     Table {
         name: spec.name.clone(),
         title: spec.title.clone(),
@@ -95,27 +116,53 @@ pub(super) fn table(outcome: &Outcome, spec: &TableSpec) -> Table {
         over: spec.over.clone(),
         n: rows.iter().flat_map(|row| &row.cells).map(|cell| cell.expected).max().unwrap_or(0),
         gaps: gaps.lines(),
-        notes: [wording::notes(&columns, &rows, &spec.over), edges(outcome, stages())].concat(),
+        notes: [
+            chosen::notes(&chosen, &spec.over, !open.contains(&true)),
+            wording::notes(&columns, &rows, &spec.over),
+            edges(outcome, stages()),
+            seen::notes(outcome, &spec.columns, &rows, &cells),
+        ]
+        .concat(),
         settings: settings(outcome, stages()),
-        compared: compared(outcome, &planned.iter().map(|row| row.cells.concat()).collect::<Vec<_>>()),
+        compared: [
+            chosen::compared(&chosen, &rows, &open),
+            compared(outcome, &planned.iter().map(Planned::nodes).collect::<Vec<_>>()),
+        ]
+        .concat(),
         columns,
         rows,
+        chosen,
     }
 }
 
-fn planned(outcome: &Outcome, spec: &TableSpec) -> Vec<Planned> {
-    let cells = |place: &Place| spec.columns.iter().map(|column| nodes::of_cell(outcome, place, column)).collect();
-    let places = nodes::combinations(spec, &spec.rows).into_iter();
-    let rows = places.map(|place| Planned { cells: cells(&place), place });
-    rows.filter(|row| row.cells.iter().any(|nodes| !nodes.is_empty())).collect()
+fn planned(outcome: &Outcome, spec: &TableSpec, gaps: &mut Gaps) -> Vec<Planned> {
+    let mut places = nodes::combinations(spec, &spec.rows);
+    places.retain(|place| spec.columns.iter().any(|column| !nodes::of_cell(outcome, place, column).is_empty()));
+    let mut planned = |place: Place| {
+        let cells = spec.columns.iter().map(|column| planned_cell(outcome, spec, &place, column, gaps)).collect();
+        Planned { cells, place }
+    };
+    places.into_iter().map(&mut planned).collect()
+}
+
+fn planned_cell(outcome: &Outcome, spec: &TableSpec, row: &Place, column: &Column, gaps: &mut Gaps) -> PlannedCell {
+    match chosen::settled(outcome, spec, row, column, gaps) {
+        Some((place, chosen)) => PlannedCell { nodes: nodes::of_cell(outcome, &place, column), chosen, is_open: false },
+        None => PlannedCell { is_open: true, ..PlannedCell::default() },
+    }
 }
 
 fn filled(outcome: &Outcome, spec: &TableSpec, row: &Planned, gaps: &mut Gaps) -> Row {
     let columns = spec.columns.iter().zip(&row.cells);
     Row {
         labels: row.place.iter().map(|(_, label)| label.clone()).collect(),
-        cells: columns.map(|(column, nodes)| cell(outcome, &row.place, column, nodes, gaps)).collect(),
-        cost: row_cost(outcome, spec, &row.cells.concat()),
+        cells: columns
+            .map(|(column, planned)| match planned.is_open {
+                true => Cell::empty(),
+                false => cell(outcome, &row.place, column, &planned.nodes, gaps),
+            })
+            .collect(),
+        cost: row_cost(outcome, spec, &row.nodes()),
     }
 }
 

@@ -29,6 +29,13 @@ pub struct Summary {
     pub n: usize,
 }
 
+impl Cell {
+    /// Of which nothing is known.
+    pub(super) fn empty() -> Self {
+        Self { summary: None, expected: 0, one_computation: false, reference: None }
+    }
+}
+
 /// Fills one cell from `nodes` and notes why a value is missing.
 pub(super) fn cell(
     outcome: &Outcome,
@@ -75,7 +82,7 @@ fn value(outcome: &Outcome, index: NodeIndex, column: &Column, gaps: &mut Gaps) 
     }
 }
 
-fn keys(outcome: &Outcome, nodes: &[NodeIndex]) -> BTreeSet<Key> {
+pub(super) fn keys(outcome: &Outcome, nodes: &[NodeIndex]) -> BTreeSet<Key> {
     let finished = nodes.iter().filter_map(|&index| outcome.finished.get(&outcome.graph[index].id));
     finished.map(|finished| finished.result.key).collect()
 }

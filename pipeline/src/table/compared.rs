@@ -60,7 +60,7 @@ fn before(outcome: &Outcome, cells: &[NodeIndex]) -> BTreeSet<NodeIndex> {
     cells.iter().flat_map(of_cell).collect()
 }
 
-fn joined(values: impl Iterator<Item = String>) -> String {
+pub(super) fn joined(values: impl Iterator<Item = String>) -> String {
     let values: BTreeSet<String> = values.collect();
     if values.is_empty() { NOTHING.to_owned() } else { values.into_iter().collect::<Vec<_>>().join(" / ") }
 }

@@ -23,6 +23,14 @@ pub(super) struct Gaps {
     not_computed: Vec<String>,
     not_measured: Vec<String>,
     not_in_recipe: Vec<String>,
+    not_chosen: Vec<NotChosen>,
+}
+
+/// What could not be chosen, and in which rows.
+struct NotChosen {
+    axes: String,
+    by: String,
+    rows: Vec<String>,
 }
 
 struct Failure {
@@ -72,6 +80,17 @@ impl Gaps {
         add(&mut self.not_in_recipe, cell);
     }
 
+    /// A measurement that decides is missing, of which another line says why.
+    pub fn not_chosen(&mut self, axes: &[String], by: &str, row: String) {
+        let axes = axes.join(" and ");
+        let known = self.not_chosen.iter().position(|entry| entry.axes == axes && entry.by == by);
+        let at = known.unwrap_or_else(|| {
+            self.not_chosen.push(NotChosen { axes, by: by.to_owned(), rows: vec![] });
+            self.not_chosen.len() - 1
+        });
+        add(&mut self.not_chosen[at].rows, row);
+    }
+
     /// One line for each reason.
     pub fn lines(&self) -> Vec<Gap> {
         let mut lines = vec![];
@@ -82,8 +101,20 @@ impl Gaps {
         if !self.not_in_recipe.is_empty() {
             lines.push(format!("not part of the recipe: {}", listed(&self.not_in_recipe)));
         }
+        lines.extend(self.not_chosen.iter().map(NotChosen::line));
         let others = lines.into_iter().map(|line| Gap { line, again: None });
         self.failures.iter().map(Failure::gap).chain(others).collect()
+    }
+}
+
+impl NotChosen {
+    fn line(&self) -> String {
+        let Self { axes, by, rows } = self;
+        format!(
+            "no {axes} was chosen for {}: {by} is missing for some of the values, and one of them may be the best; what \
+             cannot be computed `exclude` takes away",
+            listed(rows)
+        )
     }
 }
 

@@ -8,6 +8,7 @@
 mod about;
 mod build;
 mod cells;
+mod chosen;
 mod compared;
 mod costs;
 mod error;
@@ -17,6 +18,7 @@ mod grid;
 mod markdown;
 mod nodes;
 mod numbers;
+mod seen;
 mod settings;
 mod terminal;
 #[cfg(test)]
@@ -26,6 +28,7 @@ mod write;
 
 pub use build::{Head, Row, Table};
 pub use cells::{Cell, Summary};
+pub use chosen::Chosen;
 pub use compared::Compared;
 pub use costs::RowCost;
 pub use error::TableError;
@@ -81,7 +84,7 @@ pub fn tabulate(outcome: &Outcome) -> Result<Tables, TableError> {
         costs: frame::costs(&tables)?,
         values: tables.iter().map(frame::values).collect::<Result<_, _>>()?,
         pages: tables.iter().map(|table| markdown::page(&outcome.recipe, table)).collect(),
-        about: about::About::of(outcome),
+        about: about::About::of(outcome, &tables),
         computed: about::Computed::of(outcome),
         tables,
     })

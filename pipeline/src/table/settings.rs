@@ -58,11 +58,11 @@ pub(super) fn edges<'a>(outcome: &Outcome, columns: impl Iterator<Item = (&'a st
             let settings = node.kind.measures.iter().filter(|measure| measure.setting);
             for Measure { name, .. } in settings {
                 let chosen = result.measurements.iter().find(|measurement| measurement.name == *name);
-                let Some((chosen, edge)) = chosen.and_then(|chosen| edge(node, name, chosen.value)) else { continue };
-                let note = format!(
-                    "{stage}: {name} {}, the {edge} that was tried, was chosen in some rows: beyond it there may be a better one",
-                    numbers::plain(chosen)
-                );
+                let tried = node.params.get(name).and_then(Value::as_array);
+                let tried = tried.map(|tried| tried.iter().filter_map(Value::as_f64).collect::<Vec<f64>>());
+                let (Some(chosen), Some(tried)) = (chosen, tried) else { continue };
+                let Some(edge) = edge(&tried, chosen.value) else { continue };
+                let note = format!("{stage}: {}", at_an_edge(name, chosen.value, edge));
                 if !told.contains(&note) {
                     told.push(note);
                 }
@@ -72,14 +72,19 @@ pub(super) fn edges<'a>(outcome: &Outcome, columns: impl Iterator<Item = (&'a st
     told
 }
 
-/// The value, and at which edge of the node's list of the same name it lies.
-fn edge(node: &Node, name: &str, chosen: f64) -> Option<(f64, &'static str)> {
-    let tried: Vec<f64> = node.params.get(name)?.as_array()?.iter().filter_map(Value::as_f64).collect();
+/// What a reader must know where the best may not be among what was tried.
+pub(super) fn at_an_edge(name: &str, chosen: f64, edge: &str) -> String {
+    let chosen = numbers::plain(chosen);
+    format!("{name} {chosen}, the {edge} that was tried, was chosen in some rows: beyond it there may be a better one")
+}
+
+/// At which edge of what was tried it lies.
+pub(super) fn edge(tried: &[f64], chosen: f64) -> Option<&'static str> {
     let (least, most) = (tried.iter().copied().reduce(f64::min)?, tried.iter().copied().reduce(f64::max)?);
     match chosen {
         _ if least == most => None,
-        _ if chosen == least => Some((chosen, "smallest")),
-        _ if chosen == most => Some((chosen, "largest")),
+        _ if chosen == least => Some("smallest"),
+        _ if chosen == most => Some("largest"),
         _ => None,
     }
 }

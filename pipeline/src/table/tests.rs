@@ -1,3 +1,4 @@
+mod chosen;
 mod sample;
 
 use super::cells::Summary;

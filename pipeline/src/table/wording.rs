@@ -48,12 +48,17 @@ fn subject(head: &Head) -> String {
 
 /// mean ± sd of 3 seeds
 fn spread(table: &Table) -> Option<String> {
-    let counted = match &table.over[..] {
-        [] => return None,
-        [axis] => counted(axis, table.n),
-        axes => format!("{} over {}", text::counted(table.n, "run"), axes.join(" and ")),
-    };
+    let counted = runs(&table.over, table.n)?;
     Some(if table.n > 1 { format!("mean ± sd of {counted}") } else { counted })
+}
+
+/// `3 seeds`: how many values a mean is of, where anything is averaged over.
+pub(super) fn runs(over: &[String], n: usize) -> Option<String> {
+    match over {
+        [] => None,
+        [axis] => Some(counted(axis, n)),
+        axes => Some(format!("{} over {}", text::counted(n, "run"), axes.join(" and "))),
+    }
 }
 
 /// `3 seeds`; `3 values of n`, which is no word.

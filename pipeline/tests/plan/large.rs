@@ -13,7 +13,7 @@ fn the_plan_as_json_has_every_node_and_both_values() {
     let memory = Memory::full();
     let plan = |recipe: &str| {
         let (graph, mut bytes) = (graph(recipe), vec![]);
-        write_json(&mut bytes, "small", &graph, &evaluate(&graph, &memory)).unwrap();
+        write_json(&mut bytes, "small", &graph, &evaluate(&graph, &memory), &[]).unwrap();
         serde_json::from_slice::<serde_json::Value>(&bytes).unwrap()
     };
     let plan = plan(&RECIPE.replace("epochs: 5,", ""));
@@ -89,7 +89,7 @@ fn a_plan_of_many_nodes_takes_no_time() {
     for known in [&Everything as &dyn Known, &Memory::default()] {
         let statuses = evaluate(&graph, known);
         let (mut json, now) = (vec![], UNIX_EPOCH);
-        write_json(&mut json, "chains", &graph, &statuses).unwrap();
+        write_json(&mut json, "chains", &graph, &statuses, &[]).unwrap();
         assert!(text("chains", &graph, &statuses, now).lines().count() < 25);
         assert_eq!(
             serde_json::from_slice::<serde_json::Value>(&json).unwrap()["nodes"].as_array().unwrap().len(),

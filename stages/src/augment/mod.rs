@@ -30,7 +30,7 @@ pub use multicrop::MultiCropViews;
 pub use normalise::Normaliser;
 pub use operation::Operation;
 pub use picture::{Photograph, samples};
-pub use policy::{Place, Policy};
+pub use policy::{Policy, ViewKey};
 pub use rand_augment::RandAugmentViews;
 pub use simclr::SimClrViews;
 pub use source::{Batch, Precision, Source, Target, Targets, Wants, channels_last};

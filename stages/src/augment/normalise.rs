@@ -27,6 +27,11 @@ impl Normaliser {
         Self { channels, mean: from_fn(|c| mean[c % channels]), scale: from_fn(|c| scale(sd[c % channels])) }
     }
 
+    /// What is taken from each channel, and what it is then multiplied by.
+    pub fn mean_and_scale(&self) -> [&[f32]; 2] {
+        [&self.mean[..self.channels], &self.scale[..self.channels]]
+    }
+
     /// Writes `[height, width, channels]`.
     pub fn image(&self, image: &Image, to: &mut [f32]) {
         if self.channels == 3 {
@@ -71,6 +76,7 @@ vectorised! {
 mod tests {
     use super::*;
     use crate::augment::Rgb8;
+    use crate::nn::ops::ByteStaging;
 
     #[test]
     fn bytes_and_the_image_made_of_them_normalise_to_the_same() {
@@ -84,6 +90,24 @@ mod tests {
         normaliser.bytes(&bytes, &mut by_bytes);
         assert_eq!(by_image, by_bytes);
         assert!((by_bytes[5] - (185.0 / 255.0 - 0.3) / 0.5).abs() < 1e-6);
+    }
+
+    /// What a GPU does, done here by the same operations.
+    #[test]
+    fn bytes_become_the_same_numbers_on_a_device() {
+        let device = crate::nn::device("cpu").unwrap();
+        for channels in [1, 3] {
+            let bytes: Vec<u8> = (0..2 * 7 * 11 * channels).map(|i| (i * 37 % 256) as u8).collect();
+            let normaliser = Normaliser::new(&[0.1, 0.2, 0.3][..channels], &[0.2, 0.25, 0.0][..channels]);
+            let mut here = vec![0.0; bytes.len()];
+            normaliser.bytes(&bytes, &mut here);
+            let mut staging = ByteStaging::new([2, 7, 11, channels], &device);
+            staging.bytes().copy_from_slice(&bytes);
+            let [mean, scale] = normaliser.mean_and_scale();
+            let there = staging.into_normalised(mean, scale);
+            assert_eq!(there.dims(), [2, channels, 7, 11]);
+            assert_eq!(there.permute([0, 2, 3, 1]).into_data().iter::<f32>().collect::<Vec<_>>(), here);
+        }
     }
 
     #[test]

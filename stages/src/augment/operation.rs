@@ -61,14 +61,15 @@ pub enum Operation {
     },
 }
 
-/// Does `operations`, in order, to what is loaded from `source` into `image`, and says where its places have gone.
-pub fn apply_all(operations: &[Operation], source: Rgb8<'_>, image: &mut Image, rng: &mut Rng) -> Geometry {
+/// Does `operations`, in order, to what is loaded from `source` into `image`, and says where its places have gone. A crop that comes
+/// first and says no size gets `own`.
+pub fn apply_all(operations: &[Operation], source: Rgb8<'_>, own: Size, image: &mut Image, rng: &mut Rng) -> Geometry {
     let mut geometry = Geometry::none(Size { height: source.height, width: source.width });
     // A crop that comes first reads the bytes that it needs, and the rest is never loaded.
     let rest = match operations {
         [Operation::RandomResizedCrop { scale, ratio, size }, rest @ ..] => {
             let crop = draw_crop(source.height, source.width, *scale, *ratio, rng);
-            let size = size_or(*size, source.height, source.width);
+            let size = size_or(*size, own.height, own.width);
             ops::resized_crop(source, crop, size, image);
             geometry.crop(crop, size);
             rest
@@ -245,7 +246,13 @@ mod tests {
         for seed in 0..20 {
             let rng = || Rng::new(seed, Purpose::View, &[]);
             let (mut direct, mut loaded) = (Image::default(), Image::default());
-            let gone = apply_all(std::slice::from_ref(&crop), sample.source(), &mut direct, &mut rng());
+            let gone = apply_all(
+                std::slice::from_ref(&crop),
+                sample.source(),
+                Size { height: 64, width: 64 },
+                &mut direct,
+                &mut rng(),
+            );
             loaded.load(sample.source());
             let mut geometry = Geometry::none(Size { height: loaded.height, width: loaded.width });
             crop.apply(&mut loaded, &mut geometry, &mut rng());

@@ -3,7 +3,7 @@
 //! The photographs are scaled crops of scikit-image's sample data: an astronaut (NASA, public domain), a cat and a cup of
 //! coffee (CC0), a rocket (public domain).
 
-use super::{Image, Place, Policy, Rgb8};
+use super::{Image, Policy, Rgb8, ViewKey};
 use anyhow::{Context, Result};
 use std::path::Path;
 
@@ -45,7 +45,7 @@ pub fn draw(policy: &Policy, path: &Path) -> Result<()> {
             match column {
                 0 => tile.load(sample.source()),
                 _ => {
-                    let place = Place { seed: 0, epoch: 0, image: row, view: column - 1 };
+                    let place = ViewKey { seed: 0, epoch: 0, image: row, view: column - 1 };
                     policy.apply(sample.source(), place, &mut tile);
                 }
             }

@@ -3,7 +3,7 @@
 use super::ops::Size;
 use super::{Geometry, Image, Operation, Rgb8, operation, picture};
 use crate::context::Context;
-use crate::data;
+use crate::json;
 use crate::random::{Purpose, Rng};
 use crate::stage::VIEWS;
 use anyhow::{Context as _, Result};
@@ -22,7 +22,7 @@ pub enum Policy {
 
 /// Which view of which image: all that a view depends on beside its policy.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct ViewKey {
     pub seed: u64,
     pub epoch: usize,
     pub image: usize,
@@ -37,7 +37,7 @@ impl Policy {
 
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join("policy.json");
-        let policy: Self = data::read_json(&path)?;
+        let policy: Self = json::read(&path)?;
         policy.check().with_context(|| format!("{} cannot be carried out", path.display()))?;
         Ok(policy)
     }
@@ -49,7 +49,7 @@ impl Policy {
 
     /// Publishes the policy, with a picture of what it does beside the result.
     pub fn publish(&self, context: &Context) -> Result<()> {
-        data::write_json(&context.output("views")?.join("policy.json"), self)?;
+        json::write(&context.output("views")?.join("policy.json"), self)?;
         picture::draw(self, &context.side().join("views.png"))
     }
 
@@ -65,11 +65,21 @@ impl Policy {
         self.operations(view).iter().fold(source, |size, operation| operation.size(size))
     }
 
+    /// Whether a view begins with a crop of its own.
+    pub fn begins_with_crop(&self, view: usize) -> bool {
+        matches!(self.operations(view).first(), Some(Operation::RandomResizedCrop { .. }))
+    }
+
     /// Makes `image` a view of `source`, and says where its places have gone.
-    pub fn apply(&self, source: Rgb8<'_>, place: Place, image: &mut Image) -> Geometry {
-        let Place { seed, epoch, image: index, view } = place;
+    pub fn apply(&self, source: Rgb8<'_>, place: ViewKey, image: &mut Image) -> Geometry {
+        self.apply_as(source, Size { height: source.height, width: source.width }, place, image)
+    }
+
+    /// The same, where a crop that says no size gets `size`.
+    pub fn apply_as(&self, source: Rgb8<'_>, size: Size, place: ViewKey, image: &mut Image) -> Geometry {
+        let ViewKey { seed, epoch, image: index, view } = place;
         let mut rng = Rng::new(seed, Purpose::View, &[epoch as u64, index as u64, view as u64]);
-        operation::apply_all(self.operations(view), source, image, &mut rng)
+        operation::apply_all(self.operations(view), source, size, image, &mut rng)
     }
 }
 
@@ -80,7 +90,7 @@ mod tests {
 
     fn view(policy: &Policy, epoch: usize, image: usize, view: usize) -> Image {
         let mut made = Image::default();
-        policy.apply(samples()[0].source(), Place { seed: 1, epoch, image, view }, &mut made);
+        policy.apply(samples()[0].source(), ViewKey { seed: 1, epoch, image, view }, &mut made);
         made
     }
 

@@ -1,8 +1,9 @@
 //! Batches of views, made on rayon's threads while the network trains on the one before.
 
 use super::ops::Size;
-use super::{Geometry, Image, Normaliser, Place, Policy, Rgb8};
-use crate::data::{Dataset, Region, Split};
+use super::{Geometry, Image, Normaliser, Policy, Rgb8, ViewKey};
+use crate::data::pictures::Picture;
+use crate::data::{Dataset, Manifest, Region, Split};
 use crate::nn::ops::{Staging, allow_tf32, bfloat16, has_fast_bfloat16};
 use crate::random::{Purpose, Rng};
 use anyhow::Result;
@@ -10,6 +11,8 @@ use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ops::Range;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
@@ -98,7 +101,7 @@ impl Targets {
 }
 
 /// One step's images.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Batch {
     /// Their rows in the data set.
     pub ids: Vec<u32>,
@@ -199,21 +202,26 @@ impl<'a> Source<'a> {
             Staging::new([images.len(), size.height, size.width, manifest.channels], device)
         };
         let mut views: Vec<Staging> = (0..self.wants.views).map(staging).collect();
-        let places = views.iter_mut().enumerate().flat_map(|(view, staging)| {
+        let mut of_images: Vec<Vec<&mut [f32]>> = images.iter().map(|_| vec![]).collect();
+        for staging in &mut views {
             let values = staging.values();
             let size = values.len() / images.len();
-            values.chunks_mut(size).zip(images).map(move |(to, &image)| (view, image, to))
-        });
-        let places: Vec<_> = places.collect();
-        let make = |(colours, pixels): &mut (Vec<u8>, Image), place: (usize, usize, &mut [f32])| {
-            let (view, image, to) = place;
-            let source = Rgb8::new(coloured(self.data.image(image), manifest.channels, colours), height, width);
-            let geometry = self.policy.apply(source, Place { seed: self.seed, epoch, image, view }, pixels);
-            normaliser.image(pixels, to);
-            geometry
+            of_images.iter_mut().zip(values.chunks_mut(size)).for_each(|(of_image, to)| of_image.push(to));
+        }
+        // A picture is read once for all its views.
+        let make = |pixels: &mut Image, (&image, of_image): (&usize, Vec<&mut [f32]>)| {
+            let picture = PictureOf::new(self, image);
+            let views = of_image.into_iter().enumerate().map(|(view, to)| {
+                let key = ViewKey { seed: self.seed, epoch, image, view };
+                let source = picture.source(self.policy.begins_with_crop(view));
+                let geometry = self.policy.apply_as(source, Size { height, width }, key, pixels);
+                normaliser.image(pixels, to);
+                geometry
+            });
+            views.collect::<Vec<_>>().swap_remove(0)
         };
-        // Views lie one behind the other: those of the first come first.
-        let geometries: Vec<Geometry> = places.into_par_iter().map_init(Default::default, make).collect();
+        let work = images.par_iter().zip(of_images);
+        let geometries: Vec<Geometry> = work.map_init(Image::default, make).collect();
         Batch {
             ids: images.iter().map(|&image| image as u32).collect(),
             views: views.into_iter().map(|staging| self.precision.of(staging.into_tensor())).collect(),
@@ -221,7 +229,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// `geometries`: of the first view of each image, and of further ones.
+    /// `geometries`: of the first view of each image.
     fn targets(&self, images: &[usize], geometries: &[Geometry]) -> Targets {
         let with_geometry = images.iter().zip(geometries);
         match self.wants.target {
@@ -239,14 +247,45 @@ impl<'a> Source<'a> {
     }
 }
 
-/// An image with the three colours that operations work on: grey is repeated in `room`.
-fn coloured<'a>(image: &'a [u8], channels: usize, room: &'a mut Vec<u8>) -> &'a [u8] {
-    if channels == 3 {
-        return image;
+/// An image as operations take it, with three colours.
+struct PictureOf<'a> {
+    size: Size,
+    image: OnceCell<Cow<'a, [u8]>>,
+    /// All of the picture, where it is encoded and nothing is told of its places.
+    whole: Option<Picture>,
+    source: &'a Source<'a>,
+    row: usize,
+}
+
+impl<'a> PictureOf<'a> {
+    fn new(source: &'a Source<'a>, row: usize) -> Self {
+        let Manifest { height, width, .. } = source.data.manifest;
+        let has_places = matches!(source.wants.target, Target::Mask | Target::Regions);
+        let whole = if has_places { None } else { source.data.whole(row) };
+        Self { size: Size { height, width }, image: OnceCell::new(), whole, source, row }
     }
-    room.clear();
-    room.extend(image.iter().flat_map(|&grey| [grey; 3]));
-    room
+
+    /// The data set's image; or all of the picture, for a view that begins with a crop.
+    fn source(&self, is_cropped: bool) -> Rgb8<'_> {
+        match &self.whole {
+            Some(whole) if is_cropped => Rgb8::new(&whole.rgb, whole.height, whole.width),
+            _ => Rgb8::new(self.image.get_or_init(|| self.image()), self.size.height, self.size.width),
+        }
+    }
+
+    fn image(&self) -> Cow<'a, [u8]> {
+        let data = self.source.data;
+        let image = match (&self.whole, data.manifest.encoded) {
+            (Some(whole), Some(how)) => {
+                Cow::Owned(how.image(whole.clone(), &data.manifest).expect("a picture is an image"))
+            }
+            _ => data.image(self.row),
+        };
+        match data.manifest.channels {
+            1 => Cow::Owned(image.iter().flat_map(|&grey| [grey; 3]).collect()),
+            _ => image,
+        }
+    }
 }
 
 /// Values laid out `[batch, height, width, 3]` as `[batch, 3, height, width]` in the same order of memory.
@@ -267,7 +306,7 @@ mod tests {
     fn photographs(folder: &std::path::Path) -> Dataset {
         let samples = samples();
         let classes = vec!["a".into(); samples.len()];
-        let format = Format { name: "photographs".into(), height: 64, width: 64, channels: 3, classes };
+        let format = Format { name: "photographs".into(), height: 64, width: 64, channels: 3, classes, encoded: None };
         let mut writer = DatasetWriter::create(folder, format, samples.len()).unwrap();
         for (sample, class) in samples.iter().zip(0..) {
             let image = sample.source().bytes;
@@ -309,8 +348,9 @@ mod tests {
             let rows: Vec<f32> = values.clone().permute([0, 2, 3, 1]).into_data().iter::<f32>().collect();
             for (row, &image) in rows.chunks_exact(64 * 64 * 3).zip(&images) {
                 let mut alone = Image::default();
-                let source = Rgb8::new(data.image(image), 64, 64);
-                policy.apply(source, Place { seed: 1, epoch: 5, image, view }, &mut alone);
+                let image_bytes = data.image(image);
+                let source = Rgb8::new(&image_bytes, 64, 64);
+                policy.apply(source, ViewKey { seed: 1, epoch: 5, image, view }, &mut alone);
                 let mut expected = vec![0.0; row.len()];
                 normaliser.image(&alone, &mut expected);
                 assert!(row == expected, "view {view} of image {image}");

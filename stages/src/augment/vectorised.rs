@@ -57,7 +57,7 @@ pub fn unit(a: f32) -> f32 {
 
 #[cfg(all(test, target_arch = "x86_64"))]
 mod tests {
-    use crate::augment::{Image, MultiCropViews, Normaliser, Place, TrivialAugmentViews, samples};
+    use crate::augment::{Image, MultiCropViews, Normaliser, TrivialAugmentViews, ViewKey, samples};
     use std::cell::Cell;
 
     thread_local! {
@@ -74,7 +74,7 @@ mod tests {
                 for (number, sample) in samples().iter().enumerate() {
                     for view in 0..100 {
                         let mut image = Image::default();
-                        policy.apply(sample.source(), Place { seed: 0, epoch: 0, image: number, view }, &mut image);
+                        policy.apply(sample.source(), ViewKey { seed: 0, epoch: 0, image: number, view }, &mut image);
                         let mut values = vec![0.0; image.data.len()];
                         normaliser.image(&image, &mut values);
                         made.extend(values.into_iter().map(f32::to_bits));

@@ -3,7 +3,8 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `manifest.json` | [`Manifest`] |
-//! | `image.npy` | u8 `[n, height, width, channels]` |
+//! | `image.npy` | u8 `[n, height, width, channels]`; or, where pictures stay in their files' format, |
+//! | `image.bytes`, `image.offsets.npy`, `image.size.npy` | one file behind the other; u64 `[n + 1]`: where each begins; u32 `[n, 2]`: height and width of each picture |
 //! | `class.npy` | i32 `[n]`: its place among the classes, -1 where nobody knows |
 //! | `split.npy` | u8 `[n]`: 0 train, 1 validation, 2 test, 3 unlabelled |
 //! | `digest.npy` | u64 `[n]`: of the image's bytes |
@@ -13,9 +14,14 @@
 //! | `group.npy` | u32 `[n]`, where there are groups: whom or what it shows; no group is in two splits |
 
 use super::npy::{self, Mapped};
+use super::pictures::{self, Fit, Picture};
+use crate::json;
 use anyhow::{Context, Result, ensure};
+use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 
@@ -52,11 +58,28 @@ pub struct Manifest {
     /// 1: grey, 3: red, green, blue.
     pub channels: usize,
     pub classes: Vec<String>,
+    /// Where pictures stay in their files' format: how they become images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoded: Option<Encoded>,
     /// Number of images of each split.
     pub images: BTreeMap<Split, usize>,
     /// Of each channel over the train split, of values in [0, 1].
     pub mean: Vec<f32>,
     pub sd: Vec<f32>,
+}
+
+/// How an encoded picture becomes an image of a data set's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Encoded {
+    pub fit: Fit,
+    /// Whether it is turned as its EXIF data says.
+    pub turns: bool,
+}
+
+impl Encoded {
+    pub fn image(self, whole: Picture, manifest: &Manifest) -> Result<Vec<u8>> {
+        Ok(self.fit.apply(whole, [manifest.height as u32, manifest.width as u32])?.into_raw())
+    }
 }
 
 impl Manifest {
@@ -82,7 +105,7 @@ pub struct Region {
 #[derive(Debug)]
 pub struct Dataset {
     pub manifest: Manifest,
-    images: Mapped,
+    images: Images,
     classes: Vec<i32>,
     masks: Option<Mapped>,
     regions: Option<Regions>,
@@ -92,11 +115,14 @@ pub struct Dataset {
 
 impl Dataset {
     pub fn open(folder: &Path) -> Result<Self> {
-        let manifest: Manifest = read_json(&folder.join("manifest.json"))?;
+        let manifest: Manifest = json::read(&folder.join("manifest.json"))?;
         let rows = manifest.images.values().sum();
         let shape = [rows, manifest.height, manifest.width, manifest.channels];
         Ok(Self {
-            images: Mapped::open::<u8>(&folder.join("image.npy"), &shape)?,
+            images: match manifest.encoded {
+                None => Images::Pixels(Mapped::open::<u8>(&folder.join("image.npy"), &shape)?),
+                Some(how) => Images::open_encoded(folder, rows, how)?,
+            },
             classes: column(folder, "class", rows)?,
             digests: column(folder, "digest", rows)?,
             masks: there(folder, "mask.npy", |file| Mapped::open::<u8>(file, &shape[..3]))?,
@@ -123,9 +149,28 @@ impl Dataset {
     }
 
     /// `[height, width, channels]`
-    pub fn image(&self, row: usize) -> &[u8] {
+    ///
+    /// # Panics
+    /// When an encoded picture cannot be decoded, which it could when the data set was made.
+    pub fn image(&self, row: usize) -> Cow<'_, [u8]> {
         let size = self.manifest.image_bytes();
-        &self.images.bytes()[row * size..(row + 1) * size]
+        match &self.images {
+            Images::Pixels(pixels) => Cow::Borrowed(&pixels.bytes()[row * size..(row + 1) * size]),
+            Images::Files { how, .. } => {
+                let whole = self.whole(row).expect("the picture is encoded");
+                Cow::Owned(how.image(whole, &self.manifest).expect("a picture is an image"))
+            }
+        }
+    }
+
+    /// The whole picture of a row, where it is encoded.
+    ///
+    /// # Panics
+    /// As [`Dataset::image`].
+    pub fn whole(&self, row: usize) -> Option<Picture> {
+        let Images::Files { files, offsets, how } = &self.images else { return None };
+        let file = &files[offsets[row] as usize..offsets[row + 1] as usize];
+        Some(pictures::pixels(file, how.turns).expect("the picture could be read when the data set was made"))
     }
 
     pub fn class(&self, row: usize) -> i32 {
@@ -157,6 +202,30 @@ fn there<T>(folder: &Path, name: &str, open: impl FnOnce(&Path) -> Result<T>) ->
 }
 
 #[derive(Debug)]
+enum Images {
+    Pixels(Mapped),
+    Files {
+        files: Mmap,
+        /// Where each begins, and the end.
+        offsets: Vec<u64>,
+        how: Encoded,
+    },
+}
+
+impl Images {
+    fn open_encoded(folder: &Path, rows: usize, how: Encoded) -> Result<Self> {
+        let path = folder.join("image.bytes");
+        let file = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+        // Safety: artifacts are never written to after they are published.
+        let files = unsafe { Mmap::map(&file) }.with_context(|| format!("cannot map {}", path.display()))?;
+        let offsets: Vec<u64> = column(folder, "image.offsets", rows + 1)?;
+        let fits = offsets.is_sorted() && offsets.last() == Some(&(files.len() as u64));
+        ensure!(fits, "{} does not fit image.offsets.npy", path.display());
+        Ok(Self::Files { files, offsets, how })
+    }
+}
+
+#[derive(Debug)]
 struct Regions {
     all: Vec<Region>,
     /// Where those of each row begin, and the end.
@@ -181,15 +250,4 @@ pub fn column<T: npyz::Deserialize>(folder: &Path, name: &str, rows: usize) -> R
     let (shape, values) = npy::read(&file)?;
     ensure!(shape == [rows], "{} has the shape {shape:?}, expected [{rows}]", file.display());
     Ok(values)
-}
-
-pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} does not hold what is expected", path.display()))
-}
-
-pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(value)?;
-    text.push('\n');
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

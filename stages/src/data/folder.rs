@@ -6,7 +6,8 @@ mod report;
 mod spelling;
 mod tree;
 
-use super::dataset::Split;
+use super::dataset::{Encoded, Split};
+use super::pictures::Fit;
 use super::split::{self, Draw};
 use super::writer::{DatasetWriter, Format, Sample};
 use crate::context::Context;
@@ -32,6 +33,12 @@ pub struct Params {
     /// width and height of the data set's images
     #[schemars(range(min = 8, max = 1024), extend("x-unit" = "pixels"))]
     size: u32,
+    /// how a picture of another shape becomes a square: `crop` takes the largest one in its middle, `pad` adds black, `stretch` changes
+    /// its shape
+    fit: Fit,
+    /// whether pictures stay in their files' format and are decoded whenever they are used: views that begin with a random crop then cut
+    /// it from the whole picture. `auto`: where the images would take more than 2 GiB
+    encoded: Keep,
     /// what the folders at the top are: `classes`, `folders` of splits, or, by `auto`, what their names say
     splits: Splits,
     /// images to train on, of each class in proportion and at least one; all that are left where it is null
@@ -55,11 +62,33 @@ pub struct Params {
     skip_damaged: bool,
 }
 
+/// Whether pictures stay encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Keep {
+    Auto,
+    Yes,
+    No,
+}
+
+/// Images that take more stay encoded where nothing else is asked for.
+const MOST_DECODED: u64 = 2 << 30;
+
+impl Params {
+    fn encoded(&self, pictures: usize) -> Option<Encoded> {
+        let bytes = pictures as u64 * u64::from(self.size) * u64::from(self.size) * 3;
+        let stays = self.encoded == Keep::Yes || self.encoded == Keep::Auto && bytes > MOST_DECODED;
+        stays.then_some(Encoded { fit: self.fit, turns: self.exif })
+    }
+}
+
 impl Default for Params {
     fn default() -> Self {
         Self {
             path: PathBuf::new(),
             size: 64,
+            fit: Fit::Crop,
+            encoded: Keep::Auto,
             splits: Splits::Auto,
             train: None,
             validation: None,
@@ -85,8 +114,8 @@ impl Stage for Folder {
                image is trained on. Images beside each other without a folder have no labels: an encoder can be trained on \
                them, and evaluations refuse them.\n\n\
                JPEG, PNG, BMP, GIF, TIFF, WebP, PPM, PGM and PBM are read, and one that ends early is damaged. Pictures of \
-               other formats end the stage, other files are passed over. Of each image the largest central square is taken \
-               and made smaller or larger (bilinear, antialiased); of an animation the first frame, of several pages the \
+               other formats end the stage, other files are passed over. Of each image the largest central square is taken, or \
+               what `fit` says, and made smaller or larger (bilinear, antialiased); of an animation the first frame, of several pages the \
                first; 16 bits become 8, and alpha is dropped. Links are followed. Files and folders whose names begin with a \
                dot are passed over.\n\n\
                `summary.txt` says what the folder was taken for: classes and splits, what was left out and why.",
@@ -98,7 +127,9 @@ impl Stage for Folder {
         let mut tree = Tree::read(&params.path, params.splits)?;
         refuse(&tree, params.skip_damaged)?;
         let folder = context.output("dataset")?;
-        let mut decoded = Decoded::create(folder.join("decoded"), params.size)?;
+        let encoded = params.encoded(tree.files.len());
+        let squares = (encoded.is_none()).then(|| folder.join("decoded"));
+        let mut decoded = Decoded::create(squares, params.size, params.fit)?;
         // Again without those that turn out to be damaged, so that the splits are as if they were not there.
         let images = loop {
             let images = chosen(&tree, &params)?;
@@ -114,13 +145,15 @@ impl Stage for Folder {
         };
         tree.faulty().iter().for_each(|(path, fault)| eprintln!("left out: {}: {fault}", path.display()));
         let summary = report::summary(&tree, &images, &decoded, &params);
-        let squares = decoded.into_squares()?;
+        let found = decoded.finish()?;
         let rows = images.values().map(Vec::len).sum();
-        let mut writer = DatasetWriter::create(&folder, format(&tree, params.size as usize), rows)?;
+        let mut writer = DatasetWriter::create(&folder, format(&tree, params.size as usize, encoded), rows)?;
         for (&split, numbers) in &images {
             for &number in numbers {
-                let class = tree.files[number].label;
-                writer.add(Sample::new(split, squares.of(number), class))?;
+                context.check_stop()?;
+                let file = if encoded.is_some() { std::fs::read(tree.place(number))? } else { vec![] };
+                let pixels = found.pixels(number, &file);
+                writer.add(Sample { pixels, ..Sample::new(split, &[], tree.files[number].label) })?;
             }
         }
         summary.publish(&writer.finish()?, &folder, context)
@@ -197,9 +230,9 @@ fn refuse(tree: &Tree, skips: bool) -> Result<()> {
     )
 }
 
-fn format(tree: &Tree, size: usize) -> Format {
+fn format(tree: &Tree, size: usize, encoded: Option<Encoded>) -> Format {
     // Not the folder's name: the same files under another name are the same data set.
-    Format { name: "folder".into(), height: size, width: size, channels: 3, classes: tree.classes.clone() }
+    Format { name: "folder".into(), height: size, width: size, channels: 3, classes: tree.classes.clone(), encoded }
 }
 
 #[cfg(test)]

@@ -1,21 +1,42 @@
 //! Data sets: one file per format, and the artifact that they all become.
 
 mod cifar10;
+mod cifar100;
 mod dataset;
+mod fetched;
 mod folder;
+mod mnist;
 pub mod npy;
 pub mod pictures;
 mod sources;
 mod split;
+mod stl10;
 mod summary;
 mod writer;
 
 pub use cifar10::Cifar10;
-pub use dataset::{Dataset, Manifest, Region, Split, column, read_json, write_json};
+pub use cifar100::Cifar100;
+pub use dataset::{Dataset, Encoded, Manifest, Region, Split, column};
 pub use folder::Folder;
+pub use mnist::{FashionMnist, Mnist};
 pub use sources::{Source, first_that_works};
 pub use split::keep;
-pub use writer::{DatasetWriter, Format, Sample};
+pub use stl10::Stl10;
+pub use writer::{DatasetWriter, Format, Pixels, Sample, Summed};
 
 /// The kinds that fetch their data, and from where, in the order in which it is tried.
-pub const FETCHED: [(&str, &[Source]); 1] = [("data/cifar10", &cifar10::SOURCES)];
+pub const FETCHED: [(&str, &[Source]); 5] = [
+    ("data/cifar10", cifar10::CIFAR10.sources),
+    ("data/cifar100", cifar100::CIFAR100.sources),
+    ("data/mnist", mnist::MNIST.sources),
+    ("data/fashion_mnist", mnist::FASHION.sources),
+    ("data/stl10", stl10::STL10.sources),
+];
+
+/// A number with commas: `60,000`.
+fn grouped(number: usize) -> String {
+    match number {
+        ..1000 => number.to_string(),
+        _ => format!("{},{:03}", grouped(number / 1000), number % 1000),
+    }
+}

@@ -1,9 +1,11 @@
 //! Picture files: which there are beneath a folder, and their pixels, the right way up. What a file is tells its content, as
 //! its name may be wrong.
 
+mod fit;
 mod jpeg;
 mod list;
 
+pub use fit::Fit;
 pub use list::{ENDINGS, Listing, by_ending, ending, list};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -42,7 +44,8 @@ pub fn read(file: &Path, turns: bool) -> Result<Picture> {
     pixels(&std::fs::read(file).context("it cannot be read")?, turns)
 }
 
-fn pixels(bytes: &[u8], turns: bool) -> Result<Picture> {
+/// The same of a file's bytes.
+pub fn pixels(bytes: &[u8], turns: bool) -> Result<Picture> {
     let (mut image, orientation) = decoded(bytes)?;
     let is_turned = turns && orientation != Orientation::NoTransforms;
     if is_turned {

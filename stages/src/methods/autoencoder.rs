@@ -1,10 +1,10 @@
 //! Autoencoder (Hinton & Salakhutdinov 2006): the encoder's feature vector must suffice to draw the image again. The loss
 //! is the mean squared error of all values of the normalised image.
 
-use super::pretrain::{Common, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, TRAINING, pretrain};
+use super::pretrain::{Common, ENCODERS, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, Policy, Wants};
 use crate::context::Context;
-use crate::nn::encoder::{DEVIATIONS, Encoder};
+use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
 use crate::nn::ops::float32;
 use crate::nn::state::Part;
@@ -55,7 +55,7 @@ impl Stage for Autoencoder {
                 "squared error of normalised values, where the paper has the cross entropy of values from 0 to 1",
             ]),
             TRAINING,
-            DEVIATIONS,
+            ENCODERS,
         ],
         needs: NEEDS_WITHOUT_VIEWS,
         ..TRAINED
@@ -88,7 +88,7 @@ impl Objective for Reconstruction {
         vec![("decoder", &self.decoder)]
     }
 
-    fn kept(&self) -> Vec<(&'static str, HeadConfig)> {
+    fn heads_to_keep(&self) -> Vec<(&'static str, HeadConfig)> {
         vec![("decoder", self.decoder.config())]
     }
 

@@ -3,11 +3,11 @@
 //! target, 2 - 2 cos, in both directions, and their *sum*. The target network follows by xi <- tau xi + (1 - tau) theta
 //! (eq. 1), where tau goes from `ema` to 1 by half a cosine (section 3.2).
 
-use super::pretrain::{Common, Inputs, LARS, TRAINED, TRAINING, pretrain};
+use super::pretrain::{Common, ENCODERS, Inputs, LARS, TRAINED, TRAINING, pretrain};
 use super::projector::Projector;
 use crate::augment::{Batch, SimClrViews, Wants};
 use crate::context::Context;
-use crate::nn::encoder::{DEVIATIONS, Encoder};
+use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
 use crate::nn::loss::l2_normalise;
 use crate::nn::state::Part;
@@ -64,7 +64,7 @@ impl Stage for Byol {
             ]),
             LARS,
             TRAINING,
-            DEVIATIONS,
+            ENCODERS,
         ],
         ..TRAINED
     };

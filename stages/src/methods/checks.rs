@@ -37,7 +37,7 @@ pub struct Checked<'a> {
 }
 
 /// The first batch of a training of one.
-const START: At = At { seed: 0, step: 0, steps: 1, epoch: 0, epochs: 1 };
+const START: At = At { seed: 0, step: 0, steps: 1, epoch: 0, epochs: 1, turn: 0 };
 
 impl<'a> Checked<'a> {
     pub fn new(encoder: &'a Encoder, objective: &'a mut dyn Objective, batch: Batch) -> Self {

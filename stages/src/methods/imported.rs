@@ -1,8 +1,9 @@
 use super::pretrain::{Common, FAMILY, NEEDS_WITHOUT_VIEWS};
+use crate::artifact::EncoderArtifact;
 use crate::context::Context;
 use crate::data::Dataset;
-use crate::nn::foreign::{self, Allowed, IMAGENET, Set, WeightSet};
-use crate::nn::{EncoderArtifact, Init};
+use crate::foreign::{self, Allowed, IMAGENET, Set, WeightSet};
+use crate::nn::Init;
 use crate::stage::{About, Stage};
 use anyhow::{Context as _, Result, bail, ensure};
 use schemars::JsonSchema;

@@ -3,11 +3,11 @@
 //! its momentum encoder, which follows it by theta_k <- m theta_k + (1 - m) theta_q (eq. 2). The loss is InfoNCE
 //! (eq. 1), temperature 0.2; the projector is v2's: linear, ReLU, linear.
 
-use super::pretrain::{Common, Inputs, TRAINED, TRAINING, pretrain};
+use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain};
 use super::projector::Projector;
 use crate::augment::{Batch, SimClrViews, Wants};
 use crate::context::Context;
-use crate::nn::encoder::{DEVIATIONS, Encoder};
+use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
 use crate::nn::loss::{cross_entropy, l2_normalise};
 use crate::nn::state::Part;
@@ -66,7 +66,7 @@ impl Stage for MoCo {
                 "augment/simclr's crops keep at least .08 of the area, where the paper's keep .2, and it does not blur",
             ]),
             TRAINING,
-            DEVIATIONS,
+            ENCODERS,
         ],
         ..TRAINED
     };

@@ -1,7 +1,7 @@
 use super::pretrain::{Common, FAMILY, NEEDS_WITHOUT_VIEWS};
+use crate::artifact::EncoderArtifact;
 use crate::context::Context;
 use crate::data::Dataset;
-use crate::nn::EncoderArtifact;
 use crate::stage::{About, Stage};
 use anyhow::Result;
 

@@ -1,11 +1,12 @@
 //! What all `pretrain/*` kinds share: ports, parameters, and the way from a data set to a published encoder.
 
+use crate::artifact::EncoderArtifact;
 use crate::augment::ops::Size;
 use crate::augment::{Policy, Precision, Source, Target};
 use crate::context::Context;
 use crate::data::{Dataset, Manifest};
-use crate::nn::encoder::{Encoder, EncoderConfig};
-use crate::nn::{EncoderArtifact, Init};
+use crate::nn::Init;
+use crate::nn::encoder::{self, Encoder, EncoderConfig};
 use crate::stage::{About, DATA, Deviations, MeasureAbout, OutputAbout, PortAbout, VIEWS};
 use crate::tasks::OnlineKnn;
 use crate::train::{Evaluation, Objective, OptimiserConfig, Rates, Training, fit};
@@ -23,11 +24,11 @@ pub struct Common {
     #[schemars(range(min = 1), extend("x-unit" = "epochs"))]
     pub epochs: u32,
     /// in place of epochs: batches
-    #[schemars(range(min = 1), extend("x-unit" = "steps"))]
+    #[schemars(range(min = 1), extend("x-unit" = "steps", "x-contradicts" = [{ "epochs": "given" }, { "images": "given" }]))]
     pub steps: Option<u32>,
     /// in place of epochs: images that pass through the network, every view of an image and each of its four rotations
     /// counted, to the end of the batch
-    #[schemars(range(min = 1), extend("x-unit" = "images"))]
+    #[schemars(range(min = 1), extend("x-unit" = "images", "x-contradicts" = [{ "epochs": "given" }]))]
     pub images: Option<u64>,
     /// images in a step; what is left at an epoch's end is dropped
     #[schemars(range(min = 2), extend("x-unit" = "images"))]
@@ -92,6 +93,7 @@ pub const TRAINING: Deviations = Deviations {
         "first weights are torchvision's and PyTorch's (`encoder.init`), where the authors draw theirs otherwise",
     ],
 };
+pub const ENCODERS: Deviations = Deviations { of: "of the encoders from their papers", list: encoder::DEVIATIONS };
 pub const LARS: Deviations = Deviations {
     of: "of methods whose authors train with lars",
     list: &[
@@ -184,7 +186,7 @@ pub fn pretrain<O: Objective>(
     fit(&encoder, &mut objective, &training, context)?;
     context.measure(IMAGES_SEEN.name, "", (steps * batch * seen) as f64);
     let artifact = EncoderArtifact::new(Some(&common.encoder), &data.manifest).trained_on(data, &images);
-    artifact.with_heads(objective.kept(), &data.manifest).save(
+    artifact.with_heads(objective.heads_to_keep(), &data.manifest).save(
         Some(&encoder),
         &objective.heads(),
         &context.output("encoder")?,

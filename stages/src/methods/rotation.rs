@@ -1,10 +1,10 @@
 //! RotNet: tell by how many quarter turns an image was rotated (Gidaris et al. 2018, arXiv:1803.07728, eq. 1-3). All four
 //! rotations of every image are in the batch; the loss is the cross entropy over four classes, mean over all of them.
 
-use super::pretrain::{Common, Inputs, TRAINED, TRAINING, pretrain};
+use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, StandardViews, Wants};
 use crate::context::Context;
-use crate::nn::encoder::{DEVIATIONS, Encoder};
+use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
 use crate::nn::loss::cross_entropy;
 use crate::nn::ops;
@@ -36,7 +36,7 @@ impl Stage for Rotation {
                  the paper's earlier maps do best",
             ]),
             TRAINING,
-            DEVIATIONS,
+            ENCODERS,
         ],
         ..TRAINED
     };

@@ -1,11 +1,11 @@
 //! SimCLR: bring two views of an image together and push all others of the batch apart (Chen et al. 2020,
 //! arXiv:2002.05709). The loss is NT-Xent, equation 1, mean over both views of every image.
 
-use super::pretrain::{Common, Inputs, LARS, TRAINED, TRAINING, pretrain};
+use super::pretrain::{Common, ENCODERS, Inputs, LARS, TRAINED, TRAINING, pretrain};
 use super::projector::Projector;
 use crate::augment::{Batch, SimClrViews, Wants};
 use crate::context::Context;
-use crate::nn::encoder::{DEVIATIONS, Encoder};
+use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
 use crate::nn::loss::{cross_entropy, l2_normalise};
 use crate::nn::state::Part;
@@ -58,7 +58,7 @@ impl Stage for SimClr {
             ]),
             LARS,
             TRAINING,
-            DEVIATIONS,
+            ENCODERS,
         ],
         ..TRAINED
     };

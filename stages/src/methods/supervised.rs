@@ -1,10 +1,9 @@
 //! Supervised training with all labels: the upper control. Cross entropy of a linear classifier on the encoder's
 //! features; crop and flip (He et al. 2016, arXiv:1512.03385, section 4.2).
 
-use super::pretrain::{Common, Inputs, TRAINED, TRAINING, pretrain};
+use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain};
 use crate::augment::StandardViews;
 use crate::context::Context;
-use crate::nn::encoder::DEVIATIONS;
 use crate::stage::{About, Deviations, Stage};
 use crate::train::Classification;
 use anyhow::{Result, ensure};
@@ -28,7 +27,7 @@ impl Stage for Supervised {
                 "every channel is normalised, where the paper subtracts the mean of each pixel",
             ]),
             TRAINING,
-            DEVIATIONS,
+            ENCODERS,
         ],
         ..TRAINED
     };

@@ -58,7 +58,7 @@ fn write_dataset(folder: &Path) {
     };
     let pieces: Vec<Vec<u8>> = (0..2 * BATCH).map(piece).collect();
     let classes = ["a", "b", "c", "d"].map(String::from).to_vec();
-    let format = Format { name: "pieces".into(), height: SIDE, width: SIDE, channels: 3, classes };
+    let format = Format { name: "pieces".into(), height: SIDE, width: SIDE, channels: 3, classes, encoded: None };
     std::fs::create_dir_all(folder).unwrap();
     let mut writer = DatasetWriter::create(folder, format, pieces.len()).unwrap();
     for (number, image) in pieces.iter().enumerate() {

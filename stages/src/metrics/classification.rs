@@ -1,6 +1,6 @@
-//! How well classes are told. All of it looks at the confusion matrix: how many images of each class are told as each.
+//! How well classes are predicted. All of it looks at the confusion matrix: how many images of each class are predicted as each.
 
-/// `[class][class that is told]`: how many images.
+/// `[class][class that is predicted]`: how many images.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Confusion(Vec<Vec<f64>>);
 
@@ -18,19 +18,19 @@ impl Confusion {
         for (scores, &label) in scores.chunks_exact(classes).zip(labels) {
             assert!(!scores.iter().any(|score| score.is_nan()), "a score is not a number");
             let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let told: Vec<usize> = (0..classes).filter(|&class| scores[class] == highest).collect();
-            told.iter().for_each(|&class| counts[label as usize][class] += 1.0 / told.len() as f64);
+            let predicted: Vec<usize> = (0..classes).filter(|&class| scores[class] == highest).collect();
+            predicted.iter().for_each(|&class| counts[label as usize][class] += 1.0 / predicted.len() as f64);
         }
         Self(counts)
     }
 
-    /// Share of images whose class is told, in [0, 1].
+    /// Share of images whose class is predicted, in [0, 1].
     pub fn accuracy(&self) -> f64 {
         let right: f64 = (0..self.0.len()).map(|class| self.0[class][class]).sum();
         right / self.0.iter().flatten().sum::<f64>()
     }
 
-    /// The share of each class's images that are told, its recall, and the mean over the classes that have images, in [0, 1]:
+    /// The share of each class's images that are predicted, its recall, and the mean over the classes that have images, in [0, 1]:
     /// scikit-learn's `balanced_accuracy_score`.
     pub fn balanced_accuracy(&self) -> f64 {
         mean(
@@ -40,14 +40,14 @@ impl Confusion {
         )
     }
 
-    /// The harmonic mean of each class's recall and of the share of what is told as the class that is of it, and the mean over the
-    /// classes that have images or are told, in [0, 1]: scikit-learn's `f1_score(average="macro")`.
+    /// The harmonic mean of each class's recall and of the share of what is predicted as the class that is of it, and the mean over the
+    /// classes that have images or are predicted, in [0, 1]: scikit-learn's `f1_score(average="macro")`.
     pub fn macro_f1(&self) -> f64 {
-        let both = |class| self.images(class) + self.told(class);
+        let both = |class| self.images(class) + self.predicted(class);
         mean((0..self.0.len()).filter(|&class| both(class) > 0.0).map(|class| 2.0 * self.right(class) / both(class)))
     }
 
-    /// A line for each class, a column for each class that is told, the share of the class's images that are told last.
+    /// A line for each class, a column for each class that is predicted, the share of the class's images that are predicted last.
     pub fn to_csv(&self, classes: &[String]) -> String {
         let quoted = |text: &String| format!("\"{}\"", text.replace('"', "\"\""));
         let head = classes.iter().map(quoted).chain(["recall".to_owned()]);
@@ -64,6 +64,11 @@ impl Confusion {
         text
     }
 
+    /// How many images of a class are told as each.
+    pub fn row(&self, class: usize) -> &[f64] {
+        &self.0[class]
+    }
+
     fn right(&self, class: usize) -> f64 {
         self.0[class][class]
     }
@@ -73,8 +78,8 @@ impl Confusion {
         self.0[class].iter().sum()
     }
 
-    /// How many images are told as the class.
-    fn told(&self, class: usize) -> f64 {
+    /// How many images are predicted as the class.
+    fn predicted(&self, class: usize) -> f64 {
         self.0.iter().map(|row| row[class]).sum()
     }
 }
@@ -88,13 +93,13 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 mod tests {
     use super::*;
 
-    fn told(predicted: &[usize], labels: &[i32], classes: usize) -> Confusion {
-        let score = |&told: &usize| (0..classes).map(move |class| if class == told { 1.0 } else { 0.0 });
+    fn confusion_of(predicted: &[usize], labels: &[i32], classes: usize) -> Confusion {
+        let score = |&predicted: &usize| (0..classes).map(move |class| if class == predicted { 1.0 } else { 0.0 });
         Confusion::new(&predicted.iter().flat_map(score).collect::<Vec<_>>(), labels, classes)
     }
 
     /// scikit-learn 1.9.1: `accuracy_score`, `balanced_accuracy_score`, `f1_score(average="macro")`, of which the second leaves
-    /// out the class without images, and the third leaves out the one that is not told either.
+    /// out the class without images, and the third leaves out the one that is not predicted either.
     #[test]
     fn they_are_those_of_scikit_learn() {
         let cases: [(&[usize], &[i32], [f64; 3]); 3] = [
@@ -103,7 +108,7 @@ mod tests {
             (&[0, 0, 0, 0], &[0, 0, 0, 2], [0.75, 0.5, 3.0 / 7.0]),
         ];
         for (predicted, labels, [accuracy, balanced, f1]) in cases {
-            let confusion = told(predicted, labels, 5);
+            let confusion = confusion_of(predicted, labels, 5);
             let found = [confusion.accuracy(), confusion.balanced_accuracy(), confusion.macro_f1()];
             for (found, expected) in found.into_iter().zip([accuracy, balanced, f1]) {
                 assert!((found - expected).abs() < 1e-12, "{predicted:?}: {found} in place of {expected}");

@@ -3,5 +3,6 @@
 mod assignment;
 mod classification;
 mod clustering;
+pub mod confusion_picture;
 pub use classification::Confusion;
 pub use clustering::Contingency;

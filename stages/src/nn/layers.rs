@@ -59,13 +59,13 @@ impl Conv2d {
 
     /// `[batch, in, h, w]` to `[batch, out, h / stride, w / stride]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let (x, padding) = if self.same { (self.padded_as_tensorflow(x), 0) } else { (x, self.padding) };
+        let (x, padding) = if self.same { (self.padded_like_tensorflow(x), 0) } else { (x, self.padding) };
         let spec = ConvSpec { stride: self.stride, padding, groups: self.groups, ..ConvSpec::default() };
         ops::conv2d(x, self.weight.val(), self.bias.as_ref().map(Param::val), spec)
     }
 
     /// Zeros around the image, so that there are `h / stride` places, rounded up; where they are odd, one more at the end.
-    fn padded_as_tensorflow(&self, x: Tensor<4>) -> Tensor<4> {
+    fn padded_like_tensorflow(&self, x: Tensor<4>) -> Tensor<4> {
         let [_, _, height, width] = x.dims();
         let [_, _, kernel, _] = self.weight.dims();
         let around = |size: usize| {

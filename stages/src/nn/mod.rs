@@ -1,11 +1,10 @@
 //! Layers, encoders, decoders, losses, and our own libtorch operations.
 
-mod artifact;
 pub mod convnet;
 pub mod convnext;
 mod decoder;
 pub mod encoder;
-pub mod foreign;
+mod head;
 mod init;
 pub mod layers;
 pub mod loss;
@@ -17,8 +16,8 @@ pub mod resnet;
 pub mod state;
 pub mod vit;
 
-pub use artifact::{CLASSIFIER, EncoderArtifact, Frozen, Head, HeadConfig};
 pub use decoder::Decoder;
+pub use head::{Head, HeadConfig};
 pub use init::{ConvInit, Init};
 pub use mlp::{Mlp, Norms};
 

@@ -1,6 +1,7 @@
+use crate::artifact::EncoderArtifact;
 use crate::context::Context;
+use crate::foreign;
 use crate::nn::encoder::Library;
-use crate::nn::{EncoderArtifact, foreign};
 use crate::stage::{About, OutputAbout, PortAbout, Stage};
 use anyhow::{Context as _, Result};
 use schemars::JsonSchema;

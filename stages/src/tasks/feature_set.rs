@@ -2,7 +2,8 @@
 //! (i32) and `split.npy` (u8) as there, and `manifest.json`.
 
 use crate::data::npy::{self, Mapped, NpyWriter};
-use crate::data::{Split, column, read_json, write_json};
+use crate::data::{Split, column};
+use crate::json;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -52,12 +53,12 @@ impl FeatureSet {
         npy::write(folder.join("id.npy"), &[rows], &ids)?;
         npy::write(folder.join("class.npy"), &[rows], &classes)?;
         npy::write(folder.join("split.npy"), &[rows], &splits)?;
-        write_json(&folder.join("manifest.json"), &Manifest { features: self.features, classes: self.classes, images })
+        json::write(&folder.join("manifest.json"), &Manifest { features: self.features, classes: self.classes, images })
     }
 
     /// For an evaluation: with labels, and images of every split that is evaluated on.
     pub fn open(folder: &Path) -> Result<Self> {
-        let Manifest { features, classes, images } = read_json(&folder.join("manifest.json"))?;
+        let Manifest { features, classes, images } = json::read(&folder.join("manifest.json"))?;
         let rows = images.values().sum();
         let file = folder.join("features.npy");
         let values = Mapped::open::<f32>(&file, &[rows, features])?;

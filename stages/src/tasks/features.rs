@@ -1,9 +1,9 @@
 use super::feature_set::{FeatureSet, SplitFeatures};
+use crate::artifact::{EncoderArtifact, Frozen};
 use crate::augment::Normaliser;
 use crate::context::Context;
 use crate::data::{Dataset, Split};
-use crate::nn::ops::{Staging, channels_last};
-use crate::nn::{EncoderArtifact, Frozen};
+use crate::nn::ops::{ByteStaging, Staging, channels_last, is_gpu};
 use crate::stage::{About, DATA, MeasureAbout, OutputAbout, PortAbout, Stage};
 use anyhow::{Result, ensure};
 use burn::tensor::module::interpolate;
@@ -158,11 +158,21 @@ pub(super) fn encode(
     network: impl Fn(Tensor<4>) -> Tensor<2>,
 ) -> Vec<f32> {
     let manifest = &data.manifest;
-    let mut staging = Staging::new([rows.len(), manifest.height, manifest.width, manifest.channels], device);
-    let normaliser = Normaliser::new(mean, sd);
-    let values = staging.values().par_chunks_mut(manifest.image_bytes());
-    values.zip(rows).for_each(|(to, &row)| normaliser.bytes(data.image(row), to));
-    network(staging.into_tensor()).into_data().try_to_vec().expect("features are floats")
+    let shape = [rows.len(), manifest.height, manifest.width, manifest.channels];
+    let (normaliser, size) = (Normaliser::new(mean, sd), manifest.image_bytes());
+    let images = if is_gpu(device) {
+        let mut staging = ByteStaging::new(shape, device);
+        let bytes = staging.bytes().par_chunks_mut(size);
+        bytes.zip(rows).for_each(|(to, &row)| to.copy_from_slice(&data.image(row)));
+        let [mean, scale] = normaliser.mean_and_scale();
+        staging.into_normalised(mean, scale)
+    } else {
+        let mut staging = Staging::new(shape, device);
+        let values = staging.values().par_chunks_mut(size);
+        values.zip(rows).for_each(|(to, &row)| normaliser.bytes(&data.image(row), to));
+        staging.into_tensor()
+    };
+    network(images).into_data().try_to_vec().expect("features are floats")
 }
 
 #[cfg(test)]

@@ -5,14 +5,15 @@ use super::accuracies::{self, ACCURACY, BALANCED_ACCURACY, MACRO_F1};
 use super::feature_set::SplitFeatures;
 use super::features::{SEEN, batch, encode_all};
 use super::standardiser::Standardiser;
+use crate::artifact::{CLASSIFIER, EncoderArtifact};
 use crate::augment::ops::Size;
 use crate::augment::{Policy, Precision, Source, StandardViews};
 use crate::context::Context;
 use crate::data::{Dataset, Split, keep};
-use crate::metrics::Confusion;
+use crate::metrics::{Confusion, confusion_picture};
 use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
-use crate::nn::{CLASSIFIER, EncoderArtifact, Init, Mlp, ops};
+use crate::nn::{Init, Mlp, ops};
 use crate::stage::{About, DATA, MeasureAbout, OutputAbout, PortAbout, Stage, VIEWS};
 use crate::train::{Classification, Objective, OptimiserConfig, Rates, Training, fit};
 use anyhow::{Result, ensure};
@@ -84,7 +85,7 @@ impl Stage for Finetune {
                the last step. With `pretrain/random` it is training from scratch. Batch norm uses the statistics of the batches, also \
                where it is fixed, unless nothing of the encoder is trained: then its running ones, and the classifier learns from \
                features that are standardised over the images with labels. The confusion matrices lie beside the \
-               result as CSV.",
+               result as CSV and as pictures (SVG).",
         needs: &[
             DATA,
             PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "what is fine-tuned" },
@@ -172,6 +173,8 @@ impl Stage for Finetune {
                 context.measure(SEEN.name, split.name(), seen as f64);
             }
             let file = context.side().join(format!("confusion-{}.csv", split.name()));
+            let picture = confusion_picture::svg(&confusion, &data.manifest.classes);
+            std::fs::write(file.with_extension("svg"), picture)?;
             std::fs::write(file, confusion.to_csv(&data.manifest.classes))?;
         }
         let artifact =

@@ -1,6 +1,7 @@
 //! What encoders are evaluated by, one file each.
 
 mod accuracies;
+mod embed;
 mod export;
 mod feature_set;
 mod features;
@@ -16,6 +17,7 @@ mod online_knn;
 mod spectrum;
 mod standardiser;
 
+pub use embed::Embed;
 pub use export::Export;
 pub use feature_set::{FeatureSet, SplitFeatures};
 pub use features::Features;

@@ -39,8 +39,8 @@ impl<'a> OnlineKnn<'a> {
             order
         };
         let (bank, queries) = (drawn(Split::Train, BANK), drawn(Split::Validation, QUERIES));
-        let can_judge = data.manifest.classes.len() > 1 && !bank.is_empty() && !queries.is_empty();
-        can_judge.then_some(Self { data, context, bank, queries })
+        let can_evaluate = data.manifest.classes.len() > 1 && !bank.is_empty() && !queries.is_empty();
+        can_evaluate.then_some(Self { data, context, bank, queries })
     }
 
     /// Share of the validation images whose class is told, in [0, 1]. `None` when the stage was asked to stop.

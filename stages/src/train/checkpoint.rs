@@ -1,7 +1,7 @@
 //! What a training needs to go on as if it had never been interrupted.
 
 use super::optimiser::Optimiser;
-use crate::data::{read_json, write_json};
+use crate::json;
 use crate::nn::state::{self, Part};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -46,28 +46,29 @@ pub fn save(
     folder: &Path,
     networks: &dyn Part,
     buffers: &[(String, tch::Tensor)],
-    optimiser: &Optimiser,
+    optimiser: &[(String, tch::Tensor)],
     position: &Position,
 ) -> Result<()> {
     state::save(&folder.join(NETWORKS), &state::named(networks))?;
     if !buffers.is_empty() {
         state::save(&folder.join(BUFFERS), buffers)?;
     }
-    state::save(&folder.join(OPTIMISER), &optimiser.state())?;
-    write_json(&folder.join(POSITION), position)
+    state::save(&folder.join(OPTIMISER), optimiser)?;
+    json::write(&folder.join(POSITION), position)
 }
 
 pub fn restore(
     folder: &Path,
     networks: &dyn Part,
     buffers: Vec<(String, tch::Tensor)>,
-    optimiser: &mut Optimiser,
+    optimisers: &mut [Optimiser],
 ) -> Result<Position> {
-    let position: Position = read_json(&folder.join(POSITION))?;
+    let position: Position = json::read(&folder.join(POSITION))?;
     state::restore(networks, &state::load(&folder.join(NETWORKS))?)?;
     if !buffers.is_empty() {
         state::restore_named(buffers, &state::load(&folder.join(BUFFERS))?)?;
     }
-    optimiser.restore(&state::load(&folder.join(OPTIMISER))?, position.step)?;
+    let saved = state::load(&folder.join(OPTIMISER))?;
+    optimisers.iter_mut().try_for_each(|optimiser| optimiser.restore(&saved, position.step))?;
     Ok(position)
 }

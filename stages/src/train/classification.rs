@@ -1,10 +1,11 @@
 use super::{At, Objective, Term};
+use crate::artifact::CLASSIFIER;
 use crate::augment::{Batch, Target, Wants};
 use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
 use crate::nn::loss::{cross_entropy, weighted_cross_entropy};
 use crate::nn::state::Part;
-use crate::nn::{CLASSIFIER, HeadConfig, Init, Mlp, Norms, ops};
+use crate::nn::{HeadConfig, Init, Mlp, Norms, ops};
 use burn::tensor::{Device, Tensor};
 
 /// Cross entropy of a linear classifier on the encoder's features.
@@ -58,7 +59,7 @@ impl Objective for Classification {
         vec![(CLASSIFIER, &self.classifier)]
     }
 
-    fn kept(&self) -> Vec<(&'static str, HeadConfig)> {
+    fn heads_to_keep(&self) -> Vec<(&'static str, HeadConfig)> {
         vec![(CLASSIFIER, self.classifier.config())]
     }
 

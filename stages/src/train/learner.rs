@@ -4,6 +4,7 @@ use super::schedule::warmup_cosine;
 use super::{At, Objective, Term, Training, networks};
 use crate::augment::Batch;
 use crate::nn::encoder::Encoder;
+use crate::nn::state::Parts;
 use crate::nn::{ops, state};
 use anyhow::{Context, Result};
 use std::path::Path;
@@ -12,7 +13,8 @@ use std::path::Path;
 pub struct Learner<'a> {
     encoder: &'a Encoder,
     objective: &'a mut dyn Objective,
-    optimiser: Optimiser,
+    /// Of each turn.
+    optimisers: Vec<Optimiser>,
     config: &'a OptimiserConfig,
     total_steps: usize,
     warmup_steps: usize,
@@ -24,8 +26,11 @@ pub type Named = Vec<(String, tch::Tensor)>;
 impl<'a> Learner<'a> {
     pub fn new(encoder: &'a Encoder, objective: &'a mut dyn Objective, training: &Training<'a>) -> Self {
         let config = training.optimiser;
+        let turns = objective.turns().into_iter();
+        let of_turn =
+            |names: Vec<_>| Optimiser::with_rates(&moving(encoder, objective, &names), config, &training.rates);
         Self {
-            optimiser: Optimiser::with_rates(&networks(encoder, objective), config, &training.rates),
+            optimisers: turns.map(of_turn).collect(),
             encoder,
             objective,
             config,
@@ -38,13 +43,10 @@ impl<'a> Learner<'a> {
         self.encoder
     }
 
-    /// One batch: losses, gradients, and a step of the optimiser where it is time. Returns the losses without reading them,
+    /// One batch: losses, gradients, and a step of the optimiser where it is time, turn by turn. Returns the losses without reading them,
     /// which would make a GPU wait.
     pub fn step(&mut self, at: &At, batch: Batch) -> Vec<Term> {
-        let terms = self.objective.losses(self.encoder, batch, at);
-        self.add_gradients(&terms);
-        self.step_optimiser(at.step);
-        terms.into_iter().map(|term| Term { value: term.value.inner(), ..term }).collect()
+        self.take_turns(at, batch, &mut |_| ())
     }
 
     /// [`Learner::step`], which shows views, losses, gradients and what is stepped, in the order in which they are computed: the
@@ -52,35 +54,50 @@ impl<'a> Learner<'a> {
     pub fn watched_step(&mut self, at: &At, batch: Batch, mut show: impl FnMut(Named)) {
         let views = batch.views.iter().enumerate();
         show(views.map(|(number, view)| (format!("view {} of the images", number + 1), ops::raw(view))).collect());
-        let terms = self.objective.losses(self.encoder, batch, at);
-        let named = |term: &Term| match term.name {
-            "loss" => ("the loss".to_owned(), ops::raw(&term.value)),
-            name => (format!("the term {name} of the loss"), ops::raw(&term.value)),
-        };
-        show(terms.iter().map(named).collect());
-        if terms.len() > 1 {
-            show(vec![("the loss".to_owned(), ops::raw(&Term::sum(&terms)))]);
-        }
-        self.add_gradients(&terms);
-        let gradient = |(name, tensor): (String, _)| {
-            Some((format!("the gradient of {}", name.strip_prefix("gradient.")?), tensor))
-        };
-        show(self.optimiser.state().into_iter().rev().filter_map(gradient).collect());
-        self.step_optimiser(at.step);
+        self.take_turns(at, batch, &mut |seen| show(seen()));
         show(self.tensors().into_iter().map(|(name, tensor)| (format!("{name} after the step"), tensor)).collect());
     }
 
-    fn add_gradients(&mut self, terms: &[Term]) {
-        let gradients = Term::sum(terms).backward();
-        self.optimiser.add(&networks(self.encoder, self.objective), gradients);
+    /// `watch` may look at the tensors of each turn as they are made.
+    fn take_turns(&mut self, at: &At, batch: Batch, watch: &mut dyn FnMut(&dyn Fn() -> Named)) -> Vec<Term> {
+        let last = self.optimisers.len() - 1;
+        let mut batch = Some(batch);
+        let mut all = vec![];
+        for turn in 0..=last {
+            let at = At { turn, ..*at };
+            let of_turn = if turn == last { batch.take() } else { batch.clone() };
+            let terms = self.objective.losses(self.encoder, of_turn.expect("the last turn takes it"), &at);
+            watch(&|| losses(&terms));
+            self.add_gradients(&terms, &at);
+            watch(&|| self.gradients(turn));
+            if self.steps_after(at.step) {
+                let rate = self.learning_rate(at.step);
+                self.optimisers[turn].apply(rate);
+            }
+            all.extend(terms.into_iter().map(|term| Term { value: term.value.inner(), ..term }));
+        }
+        if self.steps_after(at.step) {
+            let accumulate = self.config.accumulate as usize;
+            self.objective.after_step(at.step / accumulate, self.total_steps.div_ceil(accumulate));
+        }
+        all
     }
 
-    fn step_optimiser(&mut self, step: usize) {
-        if self.steps_after(step) {
-            self.optimiser.apply(self.learning_rate(step));
-            let accumulate = self.config.accumulate as usize;
-            self.objective.after_step(step / accumulate, self.total_steps.div_ceil(accumulate));
-        }
+    fn add_gradients(&mut self, terms: &[Term], at: &At) {
+        let gradients = Term::sum(terms).backward();
+        let names = self.objective.turns().swap_remove(at.turn);
+        let rests = |tensor: &str| {
+            let network = tensor.split('.').next().unwrap_or_default();
+            self.objective.rests(network, at)
+        };
+        self.optimisers[at.turn].add_but(&moving(self.encoder, self.objective, &names), gradients, &rests);
+    }
+
+    fn gradients(&self, turn: usize) -> Named {
+        let gradient = |(name, tensor): (String, _)| {
+            Some((format!("the gradient of {}", name.strip_prefix("gradient.")?), tensor))
+        };
+        self.optimisers[turn].state().into_iter().rev().filter_map(gradient).collect()
     }
 
     /// Whether the optimiser steps after this batch: after every `accumulate` of them, across the ends of epochs, and after
@@ -99,8 +116,12 @@ impl<'a> Learner<'a> {
     /// All that a checkpoint holds.
     fn tensors(&self) -> Named {
         let buffers = self.objective.buffers().into_iter().map(|(name, tensor)| (format!("buffer {name}"), tensor));
-        let optimisers = self.optimiser.state().into_iter().map(|(name, tensor)| (format!("optimiser {name}"), tensor));
+        let optimisers = self.optimiser_state().into_iter().map(|(name, tensor)| (format!("optimiser {name}"), tensor));
         state::named(&networks(self.encoder, self.objective)).into_iter().chain(buffers).chain(optimisers).collect()
+    }
+
+    fn optimiser_state(&self) -> Named {
+        self.optimisers.iter().flat_map(Optimiser::state).collect()
     }
 
     /// The name of the first of its tensors that holds a NaN or an infinity.
@@ -110,14 +131,29 @@ impl<'a> Learner<'a> {
 
     pub fn save(&self, folder: &Path, position: &Position) -> Result<()> {
         let networks = networks(self.encoder, self.objective);
-        checkpoint::save(folder, &networks, &self.objective.buffers(), &self.optimiser, position)
+        checkpoint::save(folder, &networks, &self.objective.buffers(), &self.optimiser_state(), position)
     }
 
     pub fn restore(&mut self, folder: &Path) -> Result<Position> {
         let networks = networks(self.encoder, self.objective);
-        checkpoint::restore(folder, &networks, self.objective.buffers(), &mut self.optimiser)
+        checkpoint::restore(folder, &networks, self.objective.buffers(), &mut self.optimisers)
             .with_context(|| format!("cannot go on from {}", folder.display()))
     }
+}
+
+/// Those of the networks that a turn moves.
+fn moving<'a>(encoder: &'a Encoder, objective: &'a dyn Objective, names: &[&str]) -> Parts<'a> {
+    Parts(networks(encoder, objective).0.into_iter().filter(|(name, _)| names.contains(name)).collect())
+}
+
+/// The terms of a loss, and their sum.
+fn losses(terms: &[Term]) -> Named {
+    let named = |term: &Term| match term.name {
+        "loss" => ("the loss".to_owned(), ops::raw(&term.value)),
+        name => (format!("the term {name} of the loss"), ops::raw(&term.value)),
+    };
+    let sum = (terms.len() > 1).then(|| ("the loss".to_owned(), ops::raw(&Term::sum(terms))));
+    terms.iter().map(named).chain(sum).collect()
 }
 
 /// The name of the first that holds a NaN or an infinity.
@@ -168,14 +204,91 @@ mod tests {
         let config = OptimiserConfig::default();
         let optimiser = Optimiser::new(&networks(&encoder, &objective), &config);
         let (encoder, objective) = (&encoder, &mut objective);
-        let mut learner = Learner { encoder, objective, optimiser, config: &config, total_steps: 1, warmup_steps: 0 };
+        let mut learner = Learner {
+            encoder,
+            objective,
+            optimisers: vec![optimiser],
+            config: &config,
+            total_steps: 1,
+            warmup_steps: 0,
+        };
         let views = vec![Tensor::ones([2, 3, 16, 16], &crate::nn::device("cpu").unwrap().autodiff())];
         let mut first = None;
-        let at = At { seed: 0, step: 0, steps: 1, epoch: 0, epochs: 1 };
+        let at = At { seed: 0, step: 0, steps: 1, epoch: 0, epochs: 1, turn: 0 };
         learner.watched_step(&at, Batch { ids: vec![0, 1], views, targets: Targets::None }, |named| {
             first = first.take().or_else(|| first_not_finite(named));
         });
         assert_eq!(first.as_deref(), Some("the gradient of head.bias"));
+    }
+
+    /// A critic goes up a slope in its turn and the encoder down in the next; the critic rests in the first step.
+    struct Adversary {
+        critic: Linear,
+        turns: Vec<usize>,
+    }
+
+    impl Objective for Adversary {
+        fn wants(&self) -> Wants {
+            Wants::views(1)
+        }
+        fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
+            vec![("critic", &self.critic)]
+        }
+        fn turns(&self) -> Vec<Vec<&'static str>> {
+            vec![vec!["critic"], vec!["encoder"]]
+        }
+        fn rests(&self, network: &str, at: &At) -> bool {
+            network == "critic" && at.step == 0
+        }
+        fn losses(&mut self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Term> {
+            self.turns.push(at.turn);
+            let [view] = batch.into_views();
+            let (name, sign) = [("critic", -1.0), ("encoder", 1.0)][at.turn];
+            let value = self.critic.forward(encoder.pooled(view, Mode::Train)).square().mean();
+            vec![Term { name, weight: sign, value }]
+        }
+    }
+
+    #[test]
+    fn an_adversary_takes_turns_and_what_rests_stays() {
+        let (encoder, Steep { head }) = steep();
+        let mut objective = Adversary { critic: head, turns: vec![] };
+        let config = OptimiserConfig { weight_decay: Some(0.0), ..OptimiserConfig::default() };
+        let turns = objective.turns();
+        let optimisers: Vec<_> =
+            turns.iter().map(|names| Optimiser::new(&moving(&encoder, &objective, names), &config)).collect();
+        let mut learner = Learner {
+            encoder: &encoder,
+            objective: &mut objective,
+            optimisers,
+            config: &config,
+            total_steps: 2,
+            warmup_steps: 0,
+        };
+        let weights = |learner: &Learner| -> Vec<tch::Tensor> {
+            let of = |name| state::named(&moving(learner.encoder, learner.objective, &[name])).swap_remove(0).1.copy();
+            ["critic", "encoder"].into_iter().map(of).collect()
+        };
+        let mut seen = vec![weights(&learner)];
+        for step in 0..2 {
+            let views = vec![Tensor::random(
+                [4, 3, 16, 16],
+                burn::tensor::Distribution::Default,
+                &crate::nn::device("cpu").unwrap().autodiff(),
+            )];
+            let at = At { seed: 0, step, steps: 2, epoch: 0, epochs: 1, turn: 0 };
+            let terms = learner.step(&at, Batch { ids: vec![0, 1, 2, 3], views, targets: Targets::None });
+            assert_eq!(terms.iter().map(|term| term.name).collect::<Vec<_>>(), ["critic", "encoder"]);
+            seen.push(weights(&learner));
+        }
+        let moved = |step: usize| [0, 1].map(|network| seen[step][network] != seen[step + 1][network]);
+        assert_eq!([moved(0), moved(1)], [[false, true], [true, true]]);
+        let saved: Vec<String> = learner.optimiser_state().into_iter().map(|(name, _)| name).collect();
+        assert!(
+            saved.contains(&"first.critic.weight".to_owned())
+                && saved.iter().any(|name| name.starts_with("first.encoder."))
+        );
+        assert_eq!(objective.turns, [0, 1, 0, 1]);
     }
 
     /// The rates of a training of so many batches.
@@ -183,7 +296,8 @@ mod tests {
         let (encoder, mut objective) = steep();
         let optimiser = Optimiser::new(&networks(&encoder, &objective), config);
         let (encoder, objective) = (&encoder, &mut objective);
-        let learner = Learner { encoder, objective, optimiser, config, total_steps, warmup_steps };
+        let optimisers = vec![optimiser];
+        let learner = Learner { encoder, objective, optimisers, config, total_steps, warmup_steps };
         (0..total_steps).filter(|&step| learner.steps_after(step)).map(|step| learner.learning_rate(step)).collect()
     }
 

@@ -18,7 +18,7 @@ pub trait Objective {
     /// Networks that are trained beside the encoder, by name.
     fn heads(&self) -> Vec<(&'static str, &dyn Part)>;
     /// Those that the artifact keeps, and how they are built.
-    fn kept(&self) -> Vec<(&'static str, HeadConfig)> {
+    fn heads_to_keep(&self) -> Vec<(&'static str, HeadConfig)> {
         vec![]
     }
     /// Tensors by name, sharing memory, that are not trained, and that a later step depends on: a momentum encoder, a queue. A checkpoint
@@ -26,7 +26,16 @@ pub trait Objective {
     fn buffers(&self) -> Vec<(String, tch::Tensor)> {
         vec![]
     }
-    /// The terms of the loss of a batch.
+    /// The networks that move, by name, in each of the turns that are taken with a batch; no two turns move the same. An adversary has
+    /// two.
+    fn turns(&self) -> Vec<Vec<&'static str>> {
+        vec![["encoder"].into_iter().chain(self.heads().into_iter().map(|(name, _)| name)).collect()]
+    }
+    /// Whether a network stays as it is in a step though it is trained: prototypes may, at first.
+    fn rests(&self, _network: &str, _at: &At) -> bool {
+        false
+    }
+    /// The terms of the loss of a batch, in the turn where it is.
     fn losses(&mut self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Term>;
     /// What follows the optimiser's step number `step`, from 0, of `steps`.
     fn after_step(&mut self, _step: usize, _steps: usize) {}
@@ -42,6 +51,8 @@ pub struct At {
     /// From 0, of `epochs`.
     pub epoch: usize,
     pub epochs: usize,
+    /// From 0, of [`Objective::turns`].
+    pub turn: usize,
 }
 
 /// A part of a loss: `weight` times a mean over the batch.
@@ -102,7 +113,7 @@ impl Training<'_> {
     /// Where the batch of a step, from 0, stands.
     pub fn at(&self, step: usize) -> At {
         let (seed, epoch) = (self.source.seed, step / self.source.steps_per_epoch());
-        At { seed, step, steps: self.steps, epoch, epochs: self.epochs() }
+        At { seed, step, steps: self.steps, epoch, epochs: self.epochs(), turn: 0 }
     }
 
     /// The epoch that a step is in. Both count from 1.

@@ -27,8 +27,8 @@ pub struct Optimiser {
     first: Vec<tch::Tensor>,
     /// The second moment of adamw.
     second: Vec<tch::Tensor>,
-    /// The sum of the gradients of `batches` batches, for the next step.
-    gathered: Vec<tch::Tensor>,
+    /// The sum of each parameter's gradients of `batches` batches, for the next step; none where it rests.
+    gathered: Vec<Option<tch::Tensor>>,
     batches: usize,
     steps_done: usize,
 }
@@ -66,11 +66,6 @@ impl Group {
         });
         groups.filter(|group| !group.members.is_empty()).collect()
     }
-
-    /// Its part of a list with one tensor for each trained parameter; of a list without any, nothing.
-    fn part(&self, of: &[tch::Tensor]) -> Vec<tch::Tensor> {
-        self.members.iter().filter_map(|&place| of.get(place)).map(tch::Tensor::shallow_clone).collect()
-    }
 }
 
 impl Optimiser {
@@ -103,42 +98,61 @@ impl Optimiser {
         self.apply(lr);
     }
 
-    /// Takes a batch's gradients of every trained parameter. [`Optimiser::apply`] uses the mean of all since the last one.
+    /// [`Optimiser::add_but`], where nothing rests.
+    ///
+    /// # Panics
+    /// As [`Optimiser::add_but`].
+    pub fn add(&mut self, networks: &dyn Part, grads: Gradients) {
+        self.add_but(networks, grads, &|_| false);
+    }
+
+    /// Takes a batch's gradients of every trained parameter that does not rest. [`Optimiser::apply`] uses the mean of all since the
+    /// last one.
     ///
     /// # Panics
     /// When the loss does not depend on one of them: its gradient is missing.
-    pub fn add(&mut self, networks: &dyn Part, mut grads: Gradients) {
+    pub fn add_but(&mut self, networks: &dyn Part, mut grads: Gradients, rests: &dyn Fn(&str) -> bool) {
         let found = networks.take_gradients(&mut grads);
         assert_eq!(found.len(), self.params.len(), "the networks are those that it was made for");
         // libtorch's fused steps walk through the memory of parameter and gradient side by side, whatever their strides say.
         let laid_out = |(entry, grad): (&Entry, Option<tch::Tensor>)| {
+            if rests(&entry.name) {
+                return None;
+            }
             let grad = grad.unwrap_or_else(|| panic!("the loss does not depend on {}, which is trained", entry.name));
-            ops::laid_out_as(&entry.tensor, grad)
+            Some(ops::laid_out_as(&entry.tensor, grad))
         };
         let found: Vec<_> = self.params.iter().zip(found).map(laid_out).collect();
         if self.batches > 0 {
-            ops::add(&self.gathered, &found);
+            let both = self.gathered.iter().zip(&found).filter_map(|(sum, grad)| Some((sum.as_ref()?, grad.as_ref()?)));
+            let (sums, grads): (Vec<_>, Vec<_>) =
+                both.map(|(sum, grad)| (sum.shallow_clone(), grad.shallow_clone())).unzip();
+            ops::add(&sums, &grads);
         } else if self.config.accumulate > 1 {
-            self.gathered = found.iter().map(tch::Tensor::copy).collect();
+            self.gathered = found.iter().map(|grad| grad.as_ref().map(tch::Tensor::copy)).collect();
         } else {
             self.gathered = found;
         }
         self.batches += 1;
     }
 
-    /// One step with the mean of the gradients that were added since the last one.
+    /// One step with the mean of the gradients that were added since the last one. What rested when the first of them was added stays
+    /// as it is.
     ///
     /// # Panics
     /// When there are none.
     pub fn apply(&mut self, lr: f64) {
         assert!(self.batches > 0, "a step needs gradients");
-        let mut grads = std::mem::take(&mut self.gathered);
-        if self.batches > 1 {
+        let gathered = std::mem::take(&mut self.gathered).into_iter().enumerate();
+        let (places, mut grads): (Vec<usize>, Vec<tch::Tensor>) =
+            gathered.filter_map(|(place, grad)| Some((place, grad?))).unzip();
+        if self.batches > 1 && !grads.is_empty() {
             ops::scale(&grads, 1.0 / self.batches as f64);
         }
-        if self.config.clip_norm > 0.0 {
+        if self.config.clip_norm > 0.0 && !grads.is_empty() {
             grads = ops::clip_norm(&grads, self.config.clip_norm);
         }
+        let grads: BTreeMap<usize, tch::Tensor> = places.into_iter().zip(grads).collect();
         for group in &self.groups {
             self.move_group(group, &grads, lr * group.rate);
         }
@@ -146,22 +160,31 @@ impl Optimiser {
         self.steps_done += 1;
     }
 
-    fn move_group(&self, group: &Group, grads: &[tch::Tensor], lr: f64) {
-        let params: Vec<tch::Tensor> = group.members.iter().map(|&i| self.params[i].tensor.shallow_clone()).collect();
-        let (grads, first, second) = (group.part(grads), group.part(&self.first), group.part(&self.second));
+    /// Moves its parameters, of which each has its gradient by its place.
+    fn move_group(&self, group: &Group, grads: &BTreeMap<usize, tch::Tensor>, lr: f64) {
+        let members: Vec<usize> = group.members.iter().copied().filter(|place| grads.contains_key(place)).collect();
+        if members.is_empty() {
+            return;
+        }
+        let part = |of: &dyn Fn(usize) -> Option<tch::Tensor>| -> Vec<tch::Tensor> {
+            members.iter().filter_map(|&place| of(place)).collect()
+        };
+        let params = part(&|place| Some(self.params[place].tensor.shallow_clone()));
+        let grads = part(&|place| Some(grads[&place].shallow_clone()));
+        let [first, second] =
+            [&self.first, &self.second].map(|moments| part(&|place| Some(moments.get(place)?.shallow_clone())));
         let OptimiserConfig { momentum, nesterov, beta1, beta2, trust, clip_rate, .. } = self.config;
         let weight_decay = group.weight_decay;
         let sgd = ops::Sgd { lr, momentum, weight_decay, nesterov };
+        // A buffer that was never written is zero, from which a later first step makes the same as one that ignores it.
+        let is_first = self.steps_done == 0;
         match self.config.kind {
             OptimiserKind::Lars if group.adapted => {
                 let lars = ops::Lars { lr, weight_decay, trust, clip_rate, eps: LARS_EPS };
                 let adapted = ops::lars_gradients(&params, &grads, lars);
-                let sgd = ops::Sgd { weight_decay: 0.0, ..sgd };
-                ops::fused_sgd(&params, &adapted, &first, sgd, self.steps_done == 0);
+                ops::fused_sgd(&params, &adapted, &first, ops::Sgd { weight_decay: 0.0, ..sgd }, is_first);
             }
-            OptimiserKind::Sgd | OptimiserKind::Lars => {
-                ops::fused_sgd(&params, &grads, &first, sgd, self.steps_done == 0);
-            }
+            OptimiserKind::Sgd | OptimiserKind::Lars => ops::fused_sgd(&params, &grads, &first, sgd, is_first),
             OptimiserKind::Adamw => {
                 let step = ops::AdamW { lr, betas: (beta1, beta2), weight_decay, eps: ADAMW_EPS };
                 ops::fused_adamw(&params, &grads, [&first, &second], self.steps_done + 1, step);
@@ -171,38 +194,36 @@ impl Optimiser {
 
     /// Its buffers by name, for a checkpoint.
     pub fn state(&self) -> Vec<(String, tch::Tensor)> {
-        let kinds = [("first", &self.first), ("second", &self.second), ("gradient", &self.gathered)];
-        let named = kinds.into_iter().flat_map(|(kind, buffers)| {
-            self.params
-                .iter()
-                .zip(buffers)
-                .map(move |(entry, buffer)| (format!("{kind}.{}", entry.name), buffer.shallow_clone()))
-        });
-        named.collect()
+        let moments = [("first", &self.first), ("second", &self.second)];
+        let moments =
+            moments.into_iter().flat_map(|(kind, of)| of.iter().map(Some).zip(&self.params).map(move |of| (kind, of)));
+        let gathered = self.gathered.iter().map(Option::as_ref).zip(&self.params).map(|of| ("gradient", of));
+        let named = moments.chain(gathered);
+        named
+            .filter_map(|(kind, (tensor, entry))| Some((format!("{kind}.{}", entry.name), tensor?.shallow_clone())))
+            .collect()
     }
 
     /// Goes on from [`Optimiser::state`] after `batches_done` batches, with a step after every `accumulate` of them.
     pub fn restore(&mut self, saved: &BTreeMap<String, tch::Tensor>, batches_done: usize) -> Result<()> {
         let accumulate = self.config.accumulate as usize;
         self.steps_done = batches_done / accumulate;
-        // The last step of a training may have come early, and then nothing is gathered.
+        // The last step of a training may have come early, and then nothing is gathered; nor is it of what rests.
         let gathers = saved.keys().any(|name| name.starts_with("gradient."));
         self.batches = if gathers { batches_done % accumulate } else { 0 };
-        let gathering = if gathers { self.params.as_slice() } else { &[] };
-        self.gathered = gathering.iter().map(|entry| entry.tensor.empty_like()).collect();
-        let buffers = [("first", &mut self.first), ("second", &mut self.second), ("gradient", &mut self.gathered)];
-        for (kind, buffers) in buffers {
-            for (entry, buffer) in self.params.iter().zip(buffers) {
-                let name = format!("{kind}.{}", entry.name);
-                let tensor = saved.get(&name).with_context(|| format!("{name} is missing in the checkpoint"))?;
-                ensure!(
-                    tensor.size() == buffer.size(),
-                    "{name}: saved {:?}, expected {:?}",
-                    tensor.size(),
-                    buffer.size()
-                );
-                buffer.copy_(tensor);
-            }
+        let gathered =
+            |entry: &Entry| saved.contains_key(&format!("gradient.{}", entry.name)).then(|| entry.tensor.empty_like());
+        self.gathered = if gathers { self.params.iter().map(gathered).collect() } else { vec![] };
+        let gathered =
+            self.gathered.iter_mut().zip(&self.params).filter_map(|(buffer, entry)| Some((buffer.as_mut()?, entry)));
+        let moments = [("first", &mut self.first), ("second", &mut self.second)].into_iter();
+        let moments =
+            moments.flat_map(|(kind, of)| of.iter_mut().zip(&self.params).map(move |(to, of)| (kind, to, of)));
+        for (kind, buffer, entry) in moments.chain(gathered.map(|(to, of)| ("gradient", to, of))) {
+            let name = format!("{kind}.{}", entry.name);
+            let tensor = saved.get(&name).with_context(|| format!("{name} is missing in the checkpoint"))?;
+            ensure!(tensor.size() == buffer.size(), "{name}: saved {:?}, expected {:?}", tensor.size(), buffer.size());
+            buffer.copy_(tensor);
         }
         Ok(())
     }

@@ -44,7 +44,7 @@ pub fn write_dataset(folder: &Path) {
 pub fn write_dataset_of(folder: &Path, pieces: Vec<(Vec<u8>, i32)>) {
     let classes = ["astronaut", "cat", "coffee", "rocket"].map(String::from).to_vec();
     let side = SIZE as usize;
-    let format = Format { name: "pieces".into(), height: side, width: side, channels: 3, classes };
+    let format = Format { name: "pieces".into(), height: side, width: side, channels: 3, classes, encoded: None };
     std::fs::create_dir_all(folder).unwrap();
     let mut writer = DatasetWriter::create(folder, format, pieces.len()).unwrap();
     for (number, (image, class)) in pieces.iter().enumerate() {
@@ -78,11 +78,11 @@ fn rewrite(data: &Path, choose: impl Fn(Split, usize) -> Option<Split>) {
     rows.sort();
     let new = data.with_extension("new");
     std::fs::create_dir_all(&new).unwrap();
-    let format = Format { name, height, width, channels, classes };
+    let format = Format { name, height, width, channels, classes, encoded: None };
     let mut writer = DatasetWriter::create(&new, format, rows.len()).unwrap();
     for (split, row) in rows {
         let class = if split == Split::Unlabelled { -1 } else { old.class(row) };
-        writer.add(Sample::new(split, old.image(row), class)).unwrap();
+        writer.add(Sample::new(split, &old.image(row), class)).unwrap();
     }
     writer.finish().unwrap();
     std::fs::remove_dir_all(data).unwrap();

@@ -2,13 +2,12 @@
 
 use crate::tiny;
 use pretext_protocol::StageKind;
+use pretext_stages::artifact::EncoderArtifact;
 use pretext_stages::data::{Dataset, Split};
-use pretext_stages::nn::EncoderArtifact;
 use pretext_stages::nn::encoder::EncoderConfig;
 use pretext_stages::nn::state::{self, Part};
 use pretext_stages::nn::{self, Init};
 use pretext_stages::tasks::{FeatureSet, SplitFeatures};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// A folder with one artifact of each type, named by the type.
@@ -22,7 +21,14 @@ impl Inputs {
         let data = Dataset::open(&root.join("dataset")).unwrap();
         write_encoder(&data, &root.join("encoder"));
         write_features(&data, &root.join("features"));
-        write_cifar10(&root.join("cache/cifar10"));
+        for (set, bytes, classes, images) in [
+            ("cifar10", 3072, 10, 60_000),
+            ("cifar100", 3072, 100, 60_000),
+            ("mnist", 784, 10, 70_000),
+            ("fashion-mnist", 784, 10, 70_000),
+        ] {
+            write_stand_in(&root.join("cache").join(set), images, bytes, classes);
+        }
         write_photographs(&root.join("photographs"));
         Self { root: root.to_owned() }
     }
@@ -109,16 +115,15 @@ fn write_photographs(folder: &Path) {
     }
 }
 
-/// What `data/cifar10` looks for before it fetches anything: 60,000 labels and then as many images, here pieces of the
-/// samples again and again. How an archive is decoded is not guarded by this; a digest in the kind does that.
-fn write_cifar10(folder: &Path) {
+/// What a kind looks for in the cache before it fetches anything: labels and then as many images, here pieces of the samples again and
+/// again, of which an image is the first bytes. How an archive is decoded is not guarded by this; a digest in the kind does that.
+fn write_stand_in(folder: &Path, images: usize, image_bytes: usize, classes: usize) {
     let pieces = tiny::pieces(32);
-    let images = || pieces.iter().cycle().take(60_000).enumerate();
+    let name = folder.file_name().unwrap().to_str().unwrap();
     std::fs::create_dir_all(folder).unwrap();
-    let mut file = std::io::BufWriter::new(std::fs::File::create(folder.join("cifar10.bin")).unwrap());
-    file.write_all(&images().map(|(number, _)| (number % 10) as u8).collect::<Vec<_>>()).unwrap();
-    images().for_each(|(_, (pixels, _))| file.write_all(pixels).unwrap());
-    file.flush().unwrap();
-    let digest = blake3::hash(&std::fs::read(folder.join("cifar10.bin")).unwrap()).to_hex();
-    std::fs::write(folder.join("cifar10.stand-in"), digest.as_str()).unwrap();
+    let mut content: Vec<u8> = (0..images).map(|number| (number % classes) as u8).collect();
+    pieces.iter().cycle().take(images).for_each(|(pixels, _)| content.extend(&pixels[..image_bytes]));
+    std::fs::write(folder.join(format!("{name}.bin")), &content).unwrap();
+    let digest = blake3::Hasher::new().update_rayon(&content).finalize().to_hex();
+    std::fs::write(folder.join(format!("{name}.stand-in")), digest.as_str()).unwrap();
 }

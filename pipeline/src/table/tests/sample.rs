@@ -226,7 +226,7 @@ fn provenance(id: &NodeId, kind: &str, seconds: f64) -> Provenance {
     }
 }
 
-fn column(title: &str, from: &str, where_: &[(&str, &str)], references: Vec<Reference>) -> Column {
+pub fn column(title: &str, from: &str, where_: &[(&str, &str)], references: Vec<Reference>) -> Column {
     Column {
         title: title.to_owned(),
         from: from.to_owned(),
@@ -234,6 +234,7 @@ fn column(title: &str, from: &str, where_: &[(&str, &str)], references: Vec<Refe
         split: "test".to_owned(),
         where_: where_.iter().map(|(axis, label)| ((*axis).to_owned(), (*label).to_owned())).collect(),
         references,
+        chosen: vec![],
     }
 }
 

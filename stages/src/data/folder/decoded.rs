@@ -1,10 +1,9 @@
-//! Pictures as squares of one size, in a file that is not part of the artifact.
+//! Pictures as squares of one size, in a file that is not part of the artifact; or, where they stay encoded, only what they come to.
 
-use super::super::pictures;
+use super::super::pictures::{self, Fit};
+use super::super::writer::{Pixels, Summed};
 use crate::context::Context;
 use anyhow::{Context as _, Result};
-use image::RgbImage;
-use image::imageops::{FilterType, crop_imm, resize};
 use memmap2::{Mmap, MmapMut};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,29 +13,48 @@ use std::path::{Path, PathBuf};
 /// So many files are decoded between two looks at the clock.
 const BLOCK: usize = 256;
 
-/// The squares lie one behind the other, `[size, size, 3]` each, and reach the file through the page cache, so that they take
-/// no memory of ours.
+/// What decoding has found of each file, by its number.
 pub struct Decoded {
-    path: PathBuf,
-    file: File,
+    squares: Option<Squares>,
     size: u32,
-    /// Squares that the file has room for.
-    room: usize,
-    /// Where those of the files lie, by the files' numbers.
-    places: BTreeMap<usize, usize>,
+    fit: Fit,
+    found: BTreeMap<usize, Found>,
     /// The numbers of files whose pictures were turned.
     pub turned: BTreeSet<usize>,
 }
 
+/// What decoding has found of a file.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    /// Where its square lies.
+    place: usize,
+    /// Height and width of the picture.
+    size: [u32; 2],
+    summed: Summed,
+}
+
+/// They lie one behind the other, `[size, size, 3]` each, and reach the file through the page cache, so that they take no memory of
+/// ours.
+struct Squares {
+    path: PathBuf,
+    file: File,
+    /// Squares that the file has room for.
+    room: usize,
+}
+
 impl Decoded {
-    pub fn create(path: PathBuf, size: u32) -> Result<Self> {
-        let file = File::options().read(true).write(true).create_new(true).open(&path);
-        let file = file.with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(Self { path, file, size, room: 0, places: BTreeMap::new(), turned: BTreeSet::new() })
+    /// `squares`: the file for them, where they are to be kept.
+    pub fn create(squares: Option<PathBuf>, size: u32, fit: Fit) -> Result<Self> {
+        let create = |path: PathBuf| {
+            let file = File::options().read(true).write(true).create_new(true).open(&path);
+            Ok(Squares { file: file.with_context(|| format!("cannot create {}", path.display()))?, path, room: 0 })
+        };
+        let squares = squares.map(create).transpose().map_err(|error: anyhow::Error| error)?;
+        Ok(Self { squares, size, fit, found: BTreeMap::new(), turned: BTreeSet::new() })
     }
 
     pub fn has(&self, number: usize) -> bool {
-        self.places.contains_key(&number)
+        self.found.contains_key(&number)
     }
 
     fn bytes(&self) -> usize {
@@ -45,22 +63,28 @@ impl Decoded {
 
     /// Decodes files, which have numbers, and returns why some cannot be.
     pub fn add(&mut self, files: &[(usize, PathBuf)], turns: bool, context: &Context) -> Result<Vec<(usize, String)>> {
-        let (bytes, first) = (self.bytes(), self.room);
-        self.room += files.len();
-        let length = (self.room * bytes) as u64;
-        self.file.set_len(length).with_context(|| format!("cannot write {}", self.path.display()))?;
-        // Safety: the file was made here, and nobody else knows it.
-        let mut pixels = unsafe { MmapMut::map_mut(&self.file) }?;
+        let (bytes, first) = (self.bytes(), self.squares.as_ref().map_or(0, |squares| squares.room));
+        let mut pixels = self.squares.as_mut().map(|squares| squares.grow(files.len(), bytes)).transpose()?;
+        let mut scratch = vec![0; if pixels.is_some() { 0 } else { BLOCK * bytes }];
         let mut meter = context.meter("decode", files.len() as u64, "images");
         let (mut faults, mut done) = (vec![], 0);
-        for (pixels, files) in pixels[first * bytes..].chunks_mut(BLOCK * bytes).zip(files.chunks(BLOCK)) {
+        for files in files.chunks(BLOCK) {
             context.check_stop()?;
-            let squares =
-                pixels.par_chunks_mut(bytes).zip(files).map(|(to, (_, file))| square(file, self.size, turns, to));
+            let to = match &mut pixels {
+                Some(pixels) => &mut pixels[(first + done) * bytes..(first + done + files.len()) * bytes],
+                None => &mut scratch[..files.len() * bytes],
+            };
+            let squares = to.par_chunks_mut(bytes).zip(files).map(|(to, (_, file))| self.square(file, turns, to));
             for ((number, _), square) in files.iter().zip(squares.collect::<Vec<_>>()) {
                 match square {
-                    Ok(is_turned) => {
-                        self.places.insert(*number, first + done);
+                    Ok((size, is_turned)) => {
+                        // Its sums are made where its square is at hand.
+                        let place = first + done;
+                        let square = match &pixels {
+                            Some(pixels) => &pixels[place * bytes..(place + 1) * bytes],
+                            None => &scratch[done % BLOCK * bytes..][..bytes],
+                        };
+                        self.found.insert(*number, Found { place, size, summed: Summed::of(square, 3) });
                         is_turned.then(|| self.turned.insert(*number));
                     }
                     Err(error) => faults.push((*number, format!("{error:#}"))),
@@ -72,37 +96,51 @@ impl Decoded {
         Ok(faults)
     }
 
-    /// Removes the file; its content is there until the map is dropped.
-    pub fn into_squares(self) -> Result<Squares> {
-        // Safety: the file was written by this stage, which has ended doing so.
-        let pixels = unsafe { Mmap::map(&self.file) }?;
-        std::fs::remove_file(&self.path).with_context(|| format!("cannot remove {}", self.path.display()))?;
-        Ok(Squares { pixels, bytes: self.bytes(), places: self.places })
+    /// Writes a picture as a square `[size, size, 3]`, and says how large it was and whether it was turned.
+    fn square(&self, file: &Path, turns: bool, to: &mut [u8]) -> Result<([u32; 2], bool)> {
+        let picture = pictures::read(file, turns)?;
+        let (size, is_turned) = ([picture.height as u32, picture.width as u32], picture.is_turned);
+        to.copy_from_slice(&self.fit.apply(picture, [self.size; 2])?);
+        Ok((size, is_turned))
     }
-}
 
-pub struct Squares {
-    pixels: Mmap,
-    bytes: usize,
-    places: BTreeMap<usize, usize>,
+    /// Removes the file of the squares; its content is there until the map is dropped.
+    pub fn finish(self) -> Result<Pictures> {
+        let bytes = self.bytes();
+        let squares = self.squares.map(|Squares { path, file, .. }| {
+            // Safety: the file was written by this stage, which has ended doing so.
+            let pixels = unsafe { Mmap::map(&file) }?;
+            std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+            Ok(pixels)
+        });
+        Ok(Pictures { squares: squares.transpose().map_err(|error: anyhow::Error| error)?, bytes, found: self.found })
+    }
 }
 
 impl Squares {
-    /// Of a file by its number.
-    pub fn of(&self, number: usize) -> &[u8] {
-        let place = self.places[&number];
-        &self.pixels[place * self.bytes..(place + 1) * self.bytes]
+    /// Makes room for more of so many bytes each, and shows all.
+    fn grow(&mut self, more: usize, bytes: usize) -> Result<MmapMut> {
+        self.room += more;
+        let length = (self.room * bytes) as u64;
+        self.file.set_len(length).with_context(|| format!("cannot write {}", self.path.display()))?;
+        // Safety: the file was made here, and nobody else knows it.
+        Ok(unsafe { MmapMut::map_mut(&self.file) }?)
     }
 }
 
-/// Writes the largest central square of a picture, `[size, size, 3]`, and says whether the picture was turned.
-fn square(file: &Path, size: u32, turns: bool, to: &mut [u8]) -> Result<bool> {
-    let picture = pictures::read(file, turns)?;
-    let (width, height) = (picture.width as u32, picture.height as u32);
-    let side = width.min(height);
-    let whole = RgbImage::from_raw(width, height, picture.rgb).context("a picture has three values a pixel")?;
-    let middle = crop_imm(&whole, (width - side) / 2, (height - side) / 2, side, side).to_image();
-    let square = if side == size { middle } else { resize(&middle, size, size, FilterType::Triangle) };
-    to.copy_from_slice(&square);
-    Ok(picture.is_turned)
+pub struct Pictures {
+    squares: Option<Mmap>,
+    bytes: usize,
+    found: BTreeMap<usize, Found>,
+}
+
+impl Pictures {
+    /// Of a file by its number, whose content is used where there is no square.
+    pub fn pixels<'a>(&'a self, number: usize, file: &'a [u8]) -> Pixels<'a> {
+        let Found { place, size, summed } = self.found[&number];
+        match &self.squares {
+            Some(squares) => Pixels::Image(&squares[place * self.bytes..(place + 1) * self.bytes]),
+            None => Pixels::File(file, size, summed),
+        }
+    }
 }

@@ -1,6 +1,7 @@
 mod faults;
 
 use super::*;
+use crate::augment::{Batch, Source, Wants};
 use crate::data::Dataset;
 use image::{Rgb, RgbImage};
 use pretext_protocol::{Reply, Resources, Run};
@@ -227,4 +228,78 @@ fn pictures_lie_as_their_cameras_noted() {
     let lying = folder(place.path(), |params| params.exif = false).unwrap();
     assert_eq!(distinct(&lying), 1);
     assert!(!lying.note.contains("turned"), "{}", lying.note);
+}
+
+/// A picture whose colours say where in it they are.
+fn landscape(path: &Path, shade: u8) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    RgbImage::from_fn(40, 24, |x, y| Rgb([(6 * x) as u8, (9 * y) as u8, shade])).save(path).unwrap();
+}
+
+#[test]
+fn encoded_pictures_are_the_same_images_and_their_files_are_kept() {
+    let place = tempfile::tempdir().unwrap();
+    for number in 0..24u8 {
+        landscape(
+            &place.path().join(["day", "night"][usize::from(number % 2)]).join(format!("{number}.png")),
+            10 * number,
+        );
+    }
+    for fit in [Fit::Crop, Fit::Pad, Fit::Stretch] {
+        let made = |encoded| folder(place.path(), |params| (params.encoded, params.fit) = (encoded, fit)).unwrap();
+        let (files, pixels) = (made(Keep::Yes), made(Keep::No));
+        assert_eq!(pixels.manifest.encoded, None);
+        assert_eq!(files.manifest.encoded, Some(Encoded { fit, turns: true }));
+        let same = |data: &Dataset| (data.manifest.mean.clone(), data.manifest.sd.clone(), data.digests.clone());
+        assert_eq!(same(&files), same(&pixels));
+        for row in 0..24 {
+            assert_eq!(files.image(row), pixels.image(row));
+            let whole = files.whole(row).unwrap();
+            assert_eq!((whole.height, whole.width, whole.rgb[3..5].to_vec()), (24, 40, vec![6, 0]));
+            assert!(pixels.whole(row).is_none());
+        }
+    }
+    // 24 images of 16 x 16 pixels are little.
+    assert_eq!(folder(place.path(), |_| {}).unwrap().manifest.encoded, None);
+    assert!(Params { size: 512, ..Params::default() }.encoded(3000).is_some());
+    assert!(Params { size: 512, ..Params::default() }.encoded(2000).is_none());
+}
+
+/// A crop of the whole picture sees what the largest square in its middle lacks; what does not begin with a crop sees that square.
+#[test]
+fn a_crop_of_an_encoded_picture_is_cut_from_all_of_it() {
+    let place = tempfile::tempdir().unwrap();
+    for number in 0..24u8 {
+        landscape(
+            &place.path().join(["day", "night"][usize::from(number % 2)]).join(format!("{number}.png")),
+            10 * number,
+        );
+    }
+    let reds = |encoded, policy: &str| {
+        let data = folder(place.path(), |params| params.encoded = encoded).unwrap().data;
+        let policy = serde_json::from_str(policy).unwrap();
+        let source = Source::of_train(&data, &policy, Wants::views(2), 6, 3);
+        let (mut least, mut most) = (f32::INFINITY, f32::NEG_INFINITY);
+        let device = crate::nn::device("cpu").unwrap();
+        let look = |_, batch: Batch| {
+            for view in batch.views {
+                assert_eq!(view.dims(), [6, 3, 16, 16]);
+                let red = view.narrow(1, 0, 1) * data.manifest.sd[0] + data.manifest.mean[0];
+                for value in red.into_data().iter::<f32>() {
+                    (least, most) = (least.min(value * 255.0), most.max(value * 255.0));
+                }
+            }
+            Ok(())
+        };
+        source.for_each(0..12, &device, look).unwrap();
+        [least.round(), most.round()]
+    };
+    let crop = r#"{ "operations": [{ "op": "random_resized_crop", "scale": [0.1, 0.9], "ratio": [0.7, 1.5] }] }"#;
+    let flip = r#"{ "operations": [{ "op": "horizontal_flip", "p": 0.5 }] }"#;
+    // Columns 8 to 31 are the middle; at both ends values are mixed with their neighbours.
+    let [least, most] = reds(Keep::No, crop);
+    assert!(least >= 48.0 && most <= 186.0, "{least} to {most}");
+    let [least, most] = reds(Keep::Yes, crop);
+    assert!(least < 12.0 && most > 222.0, "{least} to {most}");
+    assert_eq!(reds(Keep::Yes, flip), reds(Keep::No, flip));
 }

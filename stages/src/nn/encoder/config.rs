@@ -1,6 +1,5 @@
 use super::Encoder;
 use crate::nn::{ConvInit, Init};
-use crate::stage::Deviations;
 use anyhow::{Result, ensure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -79,22 +78,20 @@ pub struct EncoderConfig {
     pub init: ConvInit,
 }
 
-pub const DEVIATIONS: Deviations = Deviations {
-    of: "of the encoders from their papers",
-    list: &[
-        "ResNets have, unless `encoder.stem` says otherwise, a stem of one 3x3 convolution without pooling, as contrastive papers \
+/// In what the encoders differ from their papers.
+pub const DEVIATIONS: &[&str] = &[
+    "ResNets have, unless `encoder.stem` says otherwise, a stem of one 3x3 convolution without pooling, as contrastive papers \
          use on CIFAR (Chen et al. 2020, arXiv:2002.05709, B.9)",
-        "resnet50's bottlenecks stride in their 3x3 convolution, as torchvision's",
-        "resnet20 projects its shortcuts (option B) where the paper fills up with zeros (A)",
-        "vit_tiny has, unless `encoder.positions` says otherwise, fixed positions, sines and cosines of row and column, as in MoCo v3 \
+    "resnet50's bottlenecks stride in their 3x3 convolution, as torchvision's",
+    "resnet20 projects its shortcuts (option B) where the paper fills up with zeros (A)",
+    "vit_tiny has, unless `encoder.positions` says otherwise, fixed positions, sines and cosines of row and column, as in MoCo v3 \
          (Chen et al. 2021, arXiv:2104.02057, section 4.3) and MAE, so that one network takes images of any size; no dropout; and \
          uniform first weights (Glorot & Bengio 2010), queries, keys and values each by their own size, biases at 0, as in the code of \
          those two",
-        "convnext_tiny has no stochastic depth, mobilenet_v2 and efficientnet_lite0 have neither that nor dropout",
-        "mlp is trained from PyTorch's first weights, layers all at once, where Xie et al. begin with autoencoders one after the other",
-        "conv4 is of no paper",
-    ],
-};
+    "convnext_tiny has no stochastic depth, mobilenet_v2 and efficientnet_lite0 have neither that nor dropout",
+    "mlp is trained from PyTorch's first weights, layers all at once, where Xie et al. begin with autoencoders one after the other",
+    "conv4 is of no paper",
+];
 
 const DEFAULT_PATCH: u32 = 4;
 const DEFAULT_HIDDEN: [u32; 4] = [500, 500, 2000, 10];

@@ -38,6 +38,41 @@ impl Staging {
     }
 }
 
+/// Bytes of images on their way to a device, where they become numbers: a quarter of what the numbers would be.
+#[derive(Debug)]
+pub struct ByteStaging {
+    /// `[batch, height, width, channels]`, contiguous.
+    pixels: tch::Tensor,
+    device: Device,
+}
+
+impl ByteStaging {
+    /// Room for images `[batch, height, width, channels]` that `device` is to have; what it holds then is not specified.
+    pub fn new(shape: [usize; 4], device: &Device) -> Self {
+        let pixels = room(shape.map(|n| n as i64).as_slice(), Kind::Uint8, place(device));
+        Self { pixels, device: device.clone() }
+    }
+
+    /// `[batch, height, width, channels]`
+    pub fn bytes(&mut self) -> &mut [u8] {
+        // Safety: the tensor is contiguous, of this many bytes, and nothing else refers to its memory.
+        unsafe { std::slice::from_raw_parts_mut(self.pixels.data_ptr().cast(), self.pixels.numel()) }
+    }
+
+    /// `[batch, channels, height, width]`, channels last: `(byte / 255 - mean) * scale` of each channel, rounded at every step as on a
+    /// processor.
+    pub fn into_normalised(self, mean: &[f32], scale: &[f32]) -> Tensor<4> {
+        let place = place(&self.device);
+        let [mean, scale] = [mean, scale].map(|values| {
+            let mut staged = room(&[values.len() as i64], Kind::Float, place);
+            staged.copy_(&tch::Tensor::from_slice(values));
+            moved(staged, place)
+        });
+        let values = moved(self.pixels, place).to_kind(Kind::Float) * f64::from(1.0f32 / 255.0);
+        from_raw(((values - mean) * scale).permute([0, 3, 1, 2]))
+    }
+}
+
 /// Integers, such as labels, on a device.
 pub fn integers(values: &[i32], device: &Device) -> Tensor<1, Int> {
     let mut staged = room(&[values.len() as i64], Kind::Int64, place(device));
@@ -50,6 +85,11 @@ pub fn floats(values: &[f32], device: &Device) -> Tensor<1> {
     let mut staged = room(&[values.len() as i64], Kind::Float, place(device));
     staged.copy_(&tch::Tensor::from_slice(values));
     from_raw(moved(staged, place(device)))
+}
+
+/// Whether what is on a device is a GPU's.
+pub fn is_gpu(device: &Device) -> bool {
+    place(device).is_cuda()
 }
 
 fn place(device: &Device) -> tch::Device {

@@ -68,6 +68,7 @@ pub struct OptimiserConfig {
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub momentum: f64,
     /// of sgd and lars: look ahead by the momentum (Nesterov), which is above 0
+    #[schemars(extend("x-contradicts" = [{ "momentum": [0.0], "kind": ["sgd", "lars"] }]))]
     pub nesterov: bool,
     /// of adamw: what is kept of the mean of gradients at each step
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]

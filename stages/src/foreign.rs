@@ -11,8 +11,8 @@ pub use matching::{Allowed, Found, put_into};
 pub use read::read;
 pub use sets::{IMAGENET, Set, WeightSet};
 
-use super::encoder::{Encoder, Library};
-use super::state;
+use crate::nn::encoder::{Encoder, Library};
+use crate::nn::state;
 use anyhow::{Context, Result};
 use std::path::Path;
 

@@ -1,11 +1,12 @@
 //! The `encoder` artifact: `encoder.json`, `weights.safetensors` unless it is the identity, `NAME.safetensors` for each head that is
 //! kept, and `seen.npy` (u64, ascending): the digests of the images that it was trained on, where they are known.
 
-use super::encoder::{Encoder, EncoderConfig};
-use super::layers::Mode;
-use super::state::{self, Part};
-use super::{Decoder, Init, Mlp, Norms};
-use crate::data::{Dataset, Manifest, Split, npy, read_json, write_json};
+use crate::data::{Dataset, Manifest, Split, npy};
+use crate::json;
+use crate::nn::encoder::{Encoder, EncoderConfig};
+use crate::nn::layers::Mode;
+use crate::nn::state::{self, Part};
+use crate::nn::{Head, HeadConfig, Init};
 use anyhow::{Context as _, Result};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -38,43 +39,6 @@ pub struct EncoderArtifact {
 
 /// The head that tells classes apart.
 pub const CLASSIFIER: &str = "classifier";
-
-/// How a head is built, so that it can be again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum HeadConfig {
-    /// From features to numbers: `widths` of the input and of each layer's output.
-    Mlp { widths: Vec<usize>, norms: Norms },
-    /// From features to images.
-    Decoder { features: usize, channels: usize, size: usize, width: usize },
-}
-
-#[derive(Debug)]
-pub enum Head {
-    Mlp(Mlp),
-    Decoder(Box<Decoder>),
-}
-
-impl HeadConfig {
-    /// With first weights.
-    pub fn build(&self, init: &mut Init) -> Head {
-        match self {
-            Self::Mlp { widths, norms } => Head::Mlp(Mlp::new(init, widths, *norms)),
-            &Self::Decoder { features, channels, size, width } => {
-                Head::Decoder(Box::new(Decoder::new(init, features, [channels, size], width)))
-            }
-        }
-    }
-}
-
-impl Head {
-    fn part(&self) -> &dyn Part {
-        match self {
-            Self::Mlp(head) => head,
-            Self::Decoder(head) => &**head,
-        }
-    }
-}
 
 impl EncoderArtifact {
     /// Of an encoder that has seen nothing of the data set but its channels' mean and deviation.
@@ -125,7 +89,7 @@ impl EncoderArtifact {
         if let Some(seen) = &self.seen {
             npy::write(folder.join(SEEN), &[seen.len()], seen)?;
         }
-        write_json(&folder.join("encoder.json"), self)
+        json::write(&folder.join("encoder.json"), self)
     }
 
     /// Channels, height and width of the images that the network was built for.
@@ -134,7 +98,7 @@ impl EncoderArtifact {
     }
 
     fn read(folder: &Path) -> Result<Self> {
-        let artifact: Self = read_json(&folder.join("encoder.json"))?;
+        let artifact: Self = json::read(&folder.join("encoder.json"))?;
         let seen = folder.join(SEEN);
         let seen = if seen.exists() { Some(npy::read(&seen)?.1) } else { None };
         Ok(Self { seen, ..artifact })

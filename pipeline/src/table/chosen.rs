@@ -1,0 +1,180 @@
+//! What a recipe's `choose` comes to: for a cell, the values along axes that are best by a measurement on validation. Where one that
+//! decides is missing nothing is chosen, since what is missing may have been the best.
+
+use super::build::Row;
+use super::cells::{self, Cell, cell};
+use super::compared::{self, Compared};
+use super::gaps::Gaps;
+use super::nodes::{Place, combinations, of_cell};
+use super::{Outcome, settings, wording};
+use crate::recipe::{Best, Choice, Column, TableSpec};
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// What was chosen along one axis for one cell of a table.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Chosen {
+    /// The labels of the cell's row.
+    pub row: Vec<String>,
+    /// The title of its column.
+    pub column: String,
+    pub axis: String,
+    /// Nothing where all values are one computation, which is then in the table.
+    pub value: Option<String>,
+    /// What it was chosen from.
+    pub from: Vec<String>,
+    /// `probe.accuracy`, of the validation split.
+    pub by: String,
+    /// Whether it is the highest or the lowest mean.
+    pub best: Best,
+    /// Of how many values each mean is.
+    pub n: usize,
+}
+
+/// A cell's place on the axes, and what was chosen for it. `None` where something could not be chosen, of which `gaps` are told.
+pub(super) fn settled(
+    outcome: &Outcome,
+    spec: &TableSpec,
+    row: &Place,
+    column: &Column,
+    gaps: &mut Gaps,
+) -> Option<(Place, Vec<Chosen>)> {
+    let mut place = [row.as_slice(), &column.where_].concat();
+    let mut all = vec![];
+    for choice in &column.chosen {
+        let picked = pick(outcome, spec, &place, choice, gaps);
+        let Some(Picked { values, tried, is_one_computation, n }) = picked else {
+            let label = wording::row_label(row.iter().map(|(_, label)| label));
+            gaps.not_chosen(&choice.axes, &choice.by.title, label);
+            return None;
+        };
+        all.extend(values.iter().map(|(axis, label)| Chosen {
+            row: row.iter().map(|(_, label)| label.clone()).collect(),
+            column: column.title.clone(),
+            axis: axis.clone(),
+            value: Some(label.clone()).filter(|_| !is_one_computation),
+            from: labels_along(axis, &tried),
+            by: choice.by.title.clone(),
+            best: choice.best,
+            n,
+        }));
+        place.extend(values);
+    }
+    Some((place, all))
+}
+
+struct Picked {
+    values: Place,
+    tried: Vec<Place>,
+    is_one_computation: bool,
+    n: usize,
+}
+
+/// The best values along a choice's axes at a place; of several that are equally good the first. `None` where a measurement that
+/// decides is missing, of which `gaps` are told.
+fn pick(outcome: &Outcome, spec: &TableSpec, place: &Place, choice: &Choice, gaps: &mut Gaps) -> Option<Picked> {
+    let nodes = |values: &Place| of_cell(outcome, &[&place[..], values].concat(), &choice.by);
+    let mut tried = combinations(spec, &choice.axes);
+    // What is excluded is not part of the recipe.
+    tried.retain(|values| !nodes(values).is_empty());
+    let cells: Vec<Cell> = tried.iter().map(|values| cell(outcome, place, &choice.by, &nodes(values), gaps)).collect();
+    let is_whole = |cell: &Cell| cell.summary.is_some_and(|summary| summary.n == cell.expected);
+    if cells.is_empty() || !cells.iter().all(is_whole) {
+        return None;
+    }
+    let means = cells.iter().filter_map(|cell| Some(cell.summary?.mean)).enumerate();
+    // Means of the same values in another order differ by less.
+    let differ = |mean: f64, best: f64| (mean - best).abs() > 1e-12 * mean.abs().max(best.abs());
+    let better = |mean: f64, best: f64| differ(mean, best) && (mean > best) == (choice.best == Best::Highest);
+    let (best, _) = means.reduce(|best, next| if better(next.1, best.1) { next } else { best })?;
+    let computations: BTreeSet<_> = tried.iter().map(|values| cells::keys(outcome, &nodes(values))).collect();
+    Some(Picked {
+        values: tried[best].clone(),
+        is_one_computation: tried.len() > 1 && computations.len() == 1,
+        n: cells[best].expected,
+        tried,
+    })
+}
+
+fn labels_along(axis: &str, places: &[Place]) -> Vec<String> {
+    let along = places.iter().flatten().filter(|(own, _)| own == axis);
+    distinct(along.map(|(_, label)| label.as_str())).into_iter().map(String::from).collect()
+}
+
+/// What was chosen along each axis, as a further thing by which rows are compared. `open`: the rows in which something could not be
+/// chosen.
+pub(super) fn compared(chosen: &[Chosen], rows: &[Row], open: &[bool]) -> Vec<Compared> {
+    let of_row = |axis: &str, row: &Row, is_open: bool| {
+        let own = chosen.iter().filter(|chosen| chosen.axis == axis && chosen.row == row.labels);
+        let own = own.filter_map(|chosen| chosen.value.clone());
+        compared::joined(own.chain(is_open.then(|| "not chosen".to_owned())))
+    };
+    let of_axis = |axis: &str| Compared {
+        name: axis.to_owned(),
+        values: rows.iter().zip(open).map(|(row, is_open)| of_row(axis, row, *is_open)).collect(),
+    };
+    axes(chosen).into_iter().map(of_axis).collect()
+}
+
+fn axes(chosen: &[Chosen]) -> Vec<&str> {
+    distinct(chosen.iter().map(|chosen| chosen.axis.as_str()))
+}
+
+/// Each once, in the order in which they are met first.
+fn distinct<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut known = vec![];
+    for text in texts {
+        if !known.contains(&text) {
+            known.push(text);
+        }
+    }
+    known
+}
+
+/// What a reader must know of it: what was chosen from what, and where beyond it there may be a better one.
+pub(super) fn notes(chosen: &[Chosen], over: &[String], is_whole: bool) -> Vec<String> {
+    let notes = axes(chosen).into_iter().flat_map(|axis| {
+        let own: Vec<&Chosen> = chosen.iter().filter(|chosen| chosen.axis == axis).collect();
+        [account(axis, &own, over, is_whole)].into_iter().chain(edges(axis, &own))
+    });
+    notes.collect()
+}
+
+/// lr was chosen from 0.01, 0.1, 1 by probe.accuracy on the validation split (the highest mean of 3 seeds): random 0.1, simclr 1
+fn account(axis: &str, chosen: &[&Chosen], over: &[String], is_whole: bool) -> String {
+    let from = distinct(chosen.iter().flat_map(|chosen| &chosen.from).map(String::as_str)).join(", ");
+    let first = chosen[0];
+    let best = match first.best {
+        Best::Highest => "highest",
+        Best::Lowest => "lowest",
+    };
+    let how = match wording::runs(over, first.n) {
+        Some(counted) if first.n > 1 => format!("the {best} mean of {counted}"),
+        _ => format!("the {best}"),
+    };
+    let value = |chosen: &Chosen| chosen.value.clone().unwrap_or_else(|| "any, which makes no difference".to_owned());
+    let is_one = is_whole && chosen.iter().all(|other| other.value == first.value);
+    let is_by_column =
+        chosen.iter().any(|one| chosen.iter().any(|other| one.row == other.row && one.value != other.value));
+    let of_cell = |chosen: &&Chosen| {
+        let row = wording::row_label(&chosen.row);
+        let column = if is_by_column { format!(" ({})", chosen.column) } else { String::new() };
+        format!("{row}{column} {}", value(chosen))
+    };
+    let mut values: Vec<String> = if is_one { vec![value(first)] } else { chosen.iter().map(of_cell).collect() };
+    values.dedup();
+    format!("{axis} was chosen from {from} by {} on the validation split ({how}): {}", first.by, values.join(", "))
+}
+
+/// The smallest or the largest number of those that were tried.
+fn edges(axis: &str, chosen: &[&Chosen]) -> Vec<String> {
+    let mut told: Vec<String> = vec![];
+    for Chosen { value, from, .. } in chosen {
+        let tried: Option<Vec<f64>> = from.iter().map(|label| label.parse().ok()).collect();
+        let number = value.as_ref().and_then(|value| value.parse().ok());
+        let (Some(tried), Some(number)) = (tried, number) else { continue };
+        let note = settings::edge(&tried, number).map(|edge| settings::at_an_edge(axis, number, edge));
+        told.extend(note.filter(|note| !told.contains(note)));
+    }
+    told
+}

@@ -1,0 +1,135 @@
+//! What `choose` makes of tables: along the fractions of labels, by the fine-tuning's accuracy on validation.
+
+use super::sample::{Sample, column};
+use super::{assert_is_file, published};
+use crate::recipe::{Best, Choice};
+use crate::table::Tables;
+use pretext_protocol::Measurement;
+
+/// A table of the fine-tuning that leaves `labels` to a choice. `validation`: what each node measures there.
+fn sample(validation: impl Fn(&str) -> f64) -> Sample {
+    let mut sample = Sample::whole();
+    for done in sample.done.iter_mut().filter(|done| done.node.0.starts_with("finetune")) {
+        let measurement = Measurement {
+            name: "accuracy".to_owned(),
+            split: "validation".to_owned(),
+            value: validation(&done.node.0),
+        };
+        done.result.measurements.push(measurement);
+    }
+    let by = column("finetune.accuracy", "finetune", &[], vec![]);
+    let by = crate::recipe::Column { split: "validation".to_owned(), ..by };
+    let choice = Choice { axes: vec!["labels".to_owned()], by, best: Best::Highest };
+    sample.tables.remove(1);
+    let table = &mut sample.tables[0];
+    table.columns.remove(0);
+    table.columns[0].where_.clear();
+    table.columns[0].chosen = vec![choice];
+    sample
+}
+
+/// On validation few labels are better for random, and all for the others; on test all are better for each.
+fn few_for_random(node: &str) -> f64 {
+    let is_high = node.contains("random") == node.contains("labels=0.01");
+    let seed: f64 = node.split("seed=").nth(1).unwrap()[..1].parse().unwrap();
+    0.5 + 0.01 * seed + if is_high { 0.1 } else { 0.0 }
+}
+
+fn chosen(tables: &Tables) -> Vec<Option<&str>> {
+    tables.tables[0].chosen.iter().map(|chosen| chosen.value.as_deref()).collect()
+}
+
+fn means(tables: &Tables) -> Vec<Option<f64>> {
+    let mean = |row: &crate::table::Row| Some((row.cells[0].summary?.mean * 1e4).round() / 1e4);
+    tables.tables[0].rows.iter().map(mean).collect()
+}
+
+#[test]
+fn the_best_on_validation_is_shown_and_said() {
+    let sample = sample(few_for_random);
+    let tables = sample.tabulate();
+    assert_eq!(chosen(&tables), [Some("0.01"), Some("1.0"), Some("1.0")]);
+    // Of random the lower of both on the test split, which has no say.
+    assert_eq!(means(&tables), [Some(0.282), Some(0.72), Some(0.886)]);
+    assert_is_file("chosen/terminal.txt", &tables.terminal(Some("out/small-labels"), None));
+    for (name, text) in
+        published(&sample).into_iter().filter(|(name, _)| name.starts_with("both") || name == "about.json")
+    {
+        assert_is_file(&format!("chosen/{name}"), &text.replace(env!("CARGO_PKG_VERSION"), "VERSION"));
+    }
+}
+
+#[test]
+fn the_lowest_is_chosen_where_less_is_better_and_of_equals_the_first() {
+    let mut lowest = sample(few_for_random);
+    lowest.tables[0].columns[0].chosen[0].best = Best::Lowest;
+    assert_eq!(chosen(&lowest.tabulate()), [Some("1.0"), Some("0.01"), Some("0.01")]);
+    // The same three values in another order: their means are equal, though their sums may differ in the last bit.
+    let by_seed =
+        |node: &str, values: [f64; 3]| values[node.split("seed=").nth(1).unwrap()[..1].parse::<usize>().unwrap()];
+    let turned = |node: &str| match node.contains("labels=0.01") {
+        true => by_seed(node, [0.1, 0.7, 0.3]),
+        false => by_seed(node, [0.7, 0.3, 0.1]),
+    };
+    for best in [Best::Highest, Best::Lowest] {
+        let mut equal = sample(turned);
+        equal.tables[0].columns[0].chosen[0].best = best;
+        assert_eq!(chosen(&equal.tabulate()), [Some("0.01"); 3]);
+    }
+}
+
+#[test]
+fn nothing_is_chosen_where_a_measurement_is_missing() {
+    let mut sample = sample(few_for_random);
+    sample.fail("finetune[method=simclr,seed=1,labels=0.01]", "loss became NaN at step 310");
+    sample.forget_measurements("finetune[method=supervised,seed=0,labels=0.01]", "accuracy");
+    let tables = sample.tabulate();
+    assert_eq!(chosen(&tables), [Some("0.01")]);
+    assert_eq!(means(&tables), [Some(0.282), None, None], "the better one may be the one that is missing");
+    assert_is_file("chosen/missing.txt", &tables.terminal(Some("out/small-labels"), None));
+    // What is not part of the recipe is not chosen from.
+    sample.exclude(|node| node.id.0.contains("simclr") && node.id.0.contains("labels=0.01"));
+    let tables = sample.tabulate();
+    assert_eq!(chosen(&tables), [Some("0.01"), Some("1.0")]);
+    assert_eq!(tables.tables[0].chosen[1].from, ["1.0"]);
+}
+
+#[test]
+fn what_makes_no_difference_is_not_said_to_be_chosen() {
+    let mut sample = sample(|_| 0.5);
+    for seed in 0..3 {
+        let key = sample.done(&format!("finetune[method=random,seed={seed},labels=0.01]")).result.key;
+        sample.done(&format!("finetune[method=random,seed={seed},labels=1.0]")).result.key = key;
+    }
+    let tables = sample.tabulate();
+    assert_eq!(chosen(&tables), [None, Some("0.01"), Some("0.01")]);
+    let note = &tables.tables[0].notes[0];
+    assert!(note.ends_with(": random any, which makes no difference, simclr 0.01, supervised 0.01"), "{note}");
+}
+
+/// A further choice that needs the first: its measurement varies along what was chosen before.
+#[test]
+fn choices_are_made_one_after_another_or_together() {
+    let mut one_after_another = sample(few_for_random);
+    let column = &mut one_after_another.tables[0].columns[0];
+    let seed = Choice { axes: vec!["seed".to_owned()], ..column.chosen[0].clone() };
+    column.chosen = vec![Choice { axes: vec!["labels".to_owned(), "seed".to_owned()], ..seed.clone() }];
+    one_after_another.tables[0].over.clear();
+    let values = |tables: &Tables, axis: &str| -> Vec<String> {
+        let of_axis = tables.tables[0].chosen.iter().filter(|chosen| chosen.axis == axis);
+        of_axis.map(|chosen| chosen.value.clone().unwrap()).collect()
+    };
+    let tables = one_after_another.tabulate();
+    assert_eq!(values(&tables, "seed"), ["2", "2", "2"]);
+    assert_eq!(values(&tables, "labels"), ["0.01", "1.0", "1.0"]);
+    assert_eq!(tables.tables[0].rows[0].cells[0].expected, 1);
+
+    // By the probe, of which seed 0 is the best for random and simclr, and then labels by the fine-tuning at that seed.
+    let column = &mut one_after_another.tables[0].columns[0];
+    let mut probe = seed.clone();
+    probe.by.from = "probe".to_owned();
+    column.chosen = vec![probe, Choice { axes: vec!["labels".to_owned()], ..seed }];
+    let tables = one_after_another.tabulate();
+    assert_eq!(values(&tables, "seed"), ["0", "0", "2"]);
+    assert_eq!(values(&tables, "labels"), ["0.01", "1.0", "1.0"]);
+}

@@ -1,0 +1,253 @@
+//! What data sets share that are fetched: they are decoded once, checked by a digest and kept in the cache, and their splits are drawn.
+
+use super::dataset::Split;
+use super::sources::{Source, first_that_works};
+use super::split::stratified;
+use super::summary::Summary;
+use super::writer::{DatasetWriter, Format, Sample};
+use crate::context::Context;
+use crate::random::{Purpose, Rng};
+use anyhow::{Context as _, Result, ensure};
+use memmap2::Mmap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Which images are used how. `ALL`: images of the official training split; `VALIDATION`: how many of them are held out by default.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Splits<const ALL: u32, const VALIDATION: u32> {
+    /// images to train on, of the official training split; stratified
+    #[serde(default = "all_but::<ALL, VALIDATION>")]
+    #[schemars(range(min = 10, max = ALL), extend("x-unit" = "images"))]
+    train: u32,
+    /// images held out of the official training split, to choose settings on; stratified
+    #[serde(default = "all_but::<VALIDATION, 0>")]
+    #[schemars(range(min = 10, max = ALL - 10), extend("x-unit" = "images"))]
+    validation: u32,
+    /// images of what is left of the official training split, whose classes are withheld, for methods that need none; null: all of them
+    #[serde(default = "no_images")]
+    #[schemars(range(min = 0, max = ALL), extend("x-unit" = "images"))]
+    unlabelled: Option<u32>,
+    /// of the draw of the splits
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    seed: u64,
+}
+
+fn all_but<const ALL: u32, const REST: u32>() -> u32 {
+    ALL - REST
+}
+
+fn no_images() -> Option<u32> {
+    Some(0)
+}
+
+impl<const ALL: u32, const VALIDATION: u32> Default for Splits<ALL, VALIDATION> {
+    fn default() -> Self {
+        Self { train: ALL - VALIDATION, validation: VALIDATION, unlabelled: no_images(), seed: 0 }
+    }
+}
+
+/// A data set that is fetched.
+pub struct Fetched {
+    pub name: &'static str,
+    /// Of its folder in the cache, and of the file there.
+    pub cache: &'static str,
+    /// Height, width and channels.
+    pub size: [usize; 3],
+    /// Numbers of images of the official splits: training, test, and of those without classes.
+    pub images: [usize; 3],
+    pub sources: &'static [Source],
+    /// About how many bytes a source has.
+    pub download: u64,
+    /// blake3 of [`Fetched::decode`]'s bytes; `None` where nobody could fetch it yet whose word this is: then only their number is
+    /// checked.
+    pub digest: Option<&'static str>,
+    /// From a folder in which a source was unpacked to what is kept: the labels, a byte each, and then the images (rows, columns,
+    /// channels); training first, then test, then those without classes, whose label is 255.
+    pub decode: fn(&Path) -> Result<Vec<u8>>,
+    /// What to fetch by hand.
+    pub by_hand: &'static str,
+}
+
+/// What lies in the cache.
+pub struct Kept {
+    bytes: Mmap,
+    pub labels: Vec<u8>,
+    image_bytes: usize,
+}
+
+impl Kept {
+    pub fn image(&self, number: usize) -> &[u8] {
+        let start = self.labels.len() + number * self.image_bytes;
+        &self.bytes[start..start + self.image_bytes]
+    }
+}
+
+impl Fetched {
+    fn image_bytes(&self) -> usize {
+        self.size.iter().product()
+    }
+
+    fn count(&self) -> usize {
+        self.images.iter().sum()
+    }
+
+    /// Fetches it unless it is there.
+    pub fn open(&self, context: &Context) -> Result<Kept> {
+        let file = self.fetch_once(context)?;
+        // Safety: the cache's file is written once, under another name, and then renamed.
+        let bytes = unsafe { Mmap::map(&std::fs::File::open(&file)?) }?;
+        self.check_kept(&bytes, &file, context)?;
+        Ok(Kept { labels: bytes[..self.count()].to_vec(), bytes, image_bytes: self.image_bytes() })
+    }
+
+    /// The decoded data set in the cache.
+    fn fetch_once(&self, context: &Context) -> Result<PathBuf> {
+        let folder = context.cache().join(self.cache);
+        let file = folder.join(format!("{}.bin", self.cache));
+        if file.exists() {
+            return Ok(file);
+        }
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let mut meter = context.meter("download", self.download, "bytes");
+        let mut watch = |bytes: u64| {
+            meter.at(bytes.min(self.download), &[]);
+            context.check_stop()
+        };
+        // Two processes may fetch at once: each works in a folder of its own, and the renames are idempotent.
+        let work = folder.join(format!("fetch-{}", std::process::id()));
+        let bytes = first_that_works(self.sources, &work, &mut watch, |unpacked| {
+            let bytes = (self.decode)(unpacked)?;
+            self.check(&bytes, self.digest).map(|()| bytes)
+        })
+        .with_context(|| {
+            format!(
+                "to put {} there by hand: fetch {}, and write the labels (a byte each) and then the images (row by row{}) of its {} \
+                 images to {}",
+                self.name,
+                self.by_hand,
+                if self.size[2] == 3 { ", red green blue" } else { "" },
+                crate::data::grouped(self.count()),
+                file.display()
+            )
+        })?;
+        let partial = folder.join(format!("partial-{}", std::process::id()));
+        std::fs::write(&partial, bytes)?;
+        std::fs::rename(&partial, &file)?;
+        Ok(file)
+    }
+
+    /// What lies in the cache may have been put there by hand. Beside what stands in for a data set, as in tests, lies a file with the
+    /// digest of that, and the stage says so.
+    fn check_kept(&self, bytes: &[u8], file: &Path, context: &Context) -> Result<()> {
+        match std::fs::read_to_string(file.with_extension("stand-in")) {
+            Ok(digest) => {
+                self.check(bytes, Some(digest.trim()))?;
+                context.note(&format!("its images are not {}'s: others stand in for them in the cache", self.name));
+                Ok(())
+            }
+            Err(_) => self
+                .check(bytes, self.digest)
+                .with_context(|| format!("{}: remove it, and it is fetched again", file.display())),
+        }
+    }
+
+    fn check(&self, bytes: &[u8], expected: Option<&str>) -> Result<()> {
+        if let Some(expected) = expected {
+            let digest = blake3::Hasher::new().update_rayon(bytes).finalize().to_hex().to_string();
+            ensure!(digest == expected, "its content is not {}'s: digest {digest}, expected {expected}", self.name);
+        }
+        let length = self.count() * (1 + self.image_bytes());
+        ensure!(bytes.len() == length, "its content has {} bytes, and {}'s {length}", bytes.len(), self.name);
+        Ok(())
+    }
+
+    /// Draws the splits and publishes the data set; `class` is that of a label.
+    pub fn publish<const ALL: u32, const VALIDATION: u32>(
+        &self,
+        kept: &Kept,
+        classes: &[&str],
+        class: impl Fn(u8) -> i32,
+        splits: &Splits<ALL, VALIDATION>,
+        context: &Context,
+    ) -> Result<()> {
+        let [train, test, _] = self.images;
+        let labels: Vec<i32> = kept.labels[..train + test].iter().map(|&label| class(label)).collect();
+        let drawn = stratified(
+            &labels[..train],
+            classes.len(),
+            splits.train as usize,
+            splits.validation as usize,
+            splits.seed,
+        )?;
+        let rest = splits.rest(train, [&drawn.train, &drawn.validation])?;
+        let unlabelled: Vec<usize> = rest.into_iter().chain(train + test..self.count()).collect();
+        let rows = [
+            (Split::Train, drawn.train),
+            (Split::Validation, drawn.validation),
+            (Split::Test, (train..train + test).collect()),
+            (Split::Unlabelled, unlabelled),
+        ];
+        let [height, width, channels] = self.size;
+        let classes: Vec<String> = classes.iter().map(|&class| class.to_owned()).collect();
+        let mut summary = Summary {
+            title: format!("{}: {} classes, {height} x {width} pixels", self.name, classes.len()),
+            remarks: vec!["validation is drawn from the official training split, test is the official one".into()],
+            details: vec![],
+        };
+        if !rows[3].1.is_empty() {
+            summary.remarks.push("unlabelled images are trained on by methods that need no classes".into());
+        }
+        let folder = context.output("dataset")?;
+        let format = Format { name: self.name.into(), height, width, channels, classes, encoded: None };
+        let mut writer = DatasetWriter::create(&folder, format, rows.iter().map(|(_, images)| images.len()).sum())?;
+        for (split, images) in rows {
+            for image in images {
+                let class = if split == Split::Unlabelled { -1 } else { labels[image] };
+                writer.add(Sample::new(split, kept.image(image), class))?;
+            }
+        }
+        summary.publish(&writer.finish()?, &folder, context)
+    }
+}
+
+impl<const ALL: u32, const VALIDATION: u32> Splits<ALL, VALIDATION> {
+    /// Of the training images those that are drawn from what is left, in their order.
+    fn rest(&self, train: usize, used: [&[usize]; 2]) -> Result<Vec<usize>> {
+        let used: BTreeSet<usize> = used.into_iter().flatten().copied().collect();
+        let mut left: Vec<usize> = (0..train).filter(|image| !used.contains(image)).collect();
+        let wanted = self.unlabelled.map_or(left.len(), |wanted| wanted as usize);
+        ensure!(
+            wanted <= left.len(),
+            "unlabelled is {wanted}, and train and validation leave {} images: lower one of them, or write null for all that are left",
+            left.len()
+        );
+        Rng::new(self.seed, Purpose::Split, &[u64::MAX]).shuffle(&mut left);
+        left.truncate(wanted);
+        left.sort_unstable();
+        Ok(left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_may_be_used_without_its_classes() {
+        let splits = |unlabelled| Splits::<100, 10> { unlabelled, ..Splits::default() };
+        let used: [Vec<usize>; 2] = [(0..60).collect(), (60..70).collect()];
+        let rest = |unlabelled| splits(unlabelled).rest(100, [&used[0], &used[1]]);
+        assert!(rest(Some(0)).unwrap().is_empty());
+        assert_eq!(rest(None).unwrap(), (70..100).collect::<Vec<_>>());
+        let some = rest(Some(12)).unwrap();
+        assert!(some.len() == 12 && some.is_sorted() && some.iter().all(|image| (70..100).contains(image)));
+        let error = rest(Some(31)).unwrap_err().to_string();
+        assert!(error.starts_with("unlabelled is 31, and train and validation leave 30 images: "), "{error}");
+        let written: Splits<100, 10> = serde_json::from_str(r#"{ "unlabelled": null }"#).unwrap();
+        assert_eq!((written.train, written.validation, written.unlabelled), (90, 10, None));
+        assert_eq!(serde_json::from_str::<Splits<100, 10>>("{}").unwrap().unlabelled, Some(0));
+    }
+}

@@ -1,0 +1,42 @@
+//! Networks behind an encoder that outlive its training.
+
+use super::state::Part;
+use super::{Decoder, Init, Mlp, Norms};
+use serde::{Deserialize, Serialize};
+
+/// How a head is built, so that it can be again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum HeadConfig {
+    /// From features to numbers: `widths` of the input and of each layer's output.
+    Mlp { widths: Vec<usize>, norms: Norms },
+    /// From features to images.
+    Decoder { features: usize, channels: usize, size: usize, width: usize },
+}
+
+#[derive(Debug)]
+pub enum Head {
+    Mlp(Mlp),
+    Decoder(Box<Decoder>),
+}
+
+impl HeadConfig {
+    /// With first weights.
+    pub fn build(&self, init: &mut Init) -> Head {
+        match self {
+            Self::Mlp { widths, norms } => Head::Mlp(Mlp::new(init, widths, *norms)),
+            &Self::Decoder { features, channels, size, width } => {
+                Head::Decoder(Box::new(Decoder::new(init, features, [channels, size], width)))
+            }
+        }
+    }
+}
+
+impl Head {
+    pub fn part(&self) -> &dyn Part {
+        match self {
+            Self::Mlp(head) => head,
+            Self::Decoder(head) => &**head,
+        }
+    }
+}

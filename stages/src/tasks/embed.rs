@@ -1,0 +1,164 @@
+//! What an encoder makes of pictures that no data set holds, or the classifier behind it. No recipe has this kind: `pretext embed` and
+//! `pretext predict` ask for it.
+
+mod files;
+
+use super::features::batch;
+use crate::artifact::{CLASSIFIER, EncoderArtifact};
+use crate::augment::Normaliser;
+use crate::context::Context;
+use crate::data::pictures::{self, Fit, by_ending};
+use crate::nn::layers::Mode;
+use crate::nn::ops::Staging;
+use crate::nn::{Head, Mlp};
+use crate::stage::{About, OutputAbout, PortAbout, Stage};
+use anyhow::{Result, bail, ensure};
+use burn::tensor::Tensor;
+use burn::tensor::activation::softmax;
+use image::DynamicImage;
+use rayon::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// A folder's pictures through an encoder.
+pub struct Embed;
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Params {
+    /// of the pictures, at any depth
+    folder: String,
+    /// whether pictures that cannot be read are left out
+    skip_damaged: bool,
+    /// whether it gives the probabilities of the classifier's classes in place of features
+    predict: bool,
+}
+
+impl Stage for Embed {
+    type Params = Params;
+    const ABOUT: About = About {
+        name: "embed",
+        summary: "Features or predictions of a folder's pictures",
+        needs: &[PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "what is used" }],
+        gives: &[OutputAbout { name: "pictures", type_: "pictures", doc: "a row for each picture" }],
+        ..About::NONE
+    };
+
+    fn run(params: Params, context: &Context) -> Result<()> {
+        let folder = Path::new(&params.folder);
+        let pictures = listed(folder)?;
+        let trained = context.input("encoder")?;
+        let encoder = EncoderArtifact::open(trained, &context.device)?;
+        let artifact = &encoder.artifact;
+        let classifier = if params.predict { Some(classifier(artifact, trained, context)?) } else { None };
+        let network = |x| match &classifier {
+            None => encoder.features(x),
+            Some(classifier) => softmax(classifier.forward(encoder.features(x), Mode::Eval), 1),
+        };
+        let (mut values, mut used, mut left_out) = (vec![], vec![], vec![]);
+        let mut meter = context.meter("encode", pictures.len() as u64, "images");
+        for files in pictures.chunks(batch(artifact.size)) {
+            context.check_stop()?;
+            let (sound, damaged) = decoded(folder, files, artifact);
+            ensure!(
+                params.skip_damaged || damaged.is_empty(),
+                "{}; --skip-damaged leaves out what cannot be read",
+                told(&damaged)
+            );
+            left_out.extend(damaged);
+            if !sound.is_empty() {
+                values.extend(passed(&sound, artifact, context, network)?);
+            }
+            used.extend(sound.into_iter().map(|(file, _)| file));
+            meter.at((used.len() + left_out.len()) as u64, &[]);
+        }
+        ensure!(!used.is_empty(), "none of them can be used: {}", told(&left_out));
+        if !left_out.is_empty() {
+            context.note(&format!("left out: {}", told(&left_out)));
+        }
+        let out = context.output("pictures")?;
+        match classifier {
+            None => files::write_features(&out, &used, &values),
+            Some(_) => files::write_predictions(&out, &used, &values, &artifact.classes),
+        }
+    }
+}
+
+/// The pictures beneath a folder, those in formats that are not read among them, in the order of their names.
+fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
+    let listing = pictures::list(folder)?;
+    let mut found = [listing.pictures, listing.unread, listing.dangling].concat();
+    found.sort();
+    if found.is_empty() {
+        let others = by_ending(listing.others.iter().map(PathBuf::as_path));
+        let there = if others.is_empty() { "it is empty".to_owned() } else { format!("it has {others}") };
+        bail!("{} has no pictures: {there}", folder.display());
+    }
+    Ok(found)
+}
+
+fn classifier(artifact: &EncoderArtifact, folder: &Path, context: &Context) -> Result<Mlp> {
+    match artifact.open_head(CLASSIFIER, folder, &context.device)? {
+        Some(Head::Mlp(classifier)) => Ok(classifier),
+        _ => bail!(
+            "this encoder has no classifier: use the encoder of eval/finetune or pretrain/supervised, or `pretext embed`, which \
+             gives features"
+        ),
+    }
+}
+
+type Sound = (PathBuf, Vec<u8>);
+type Damaged = (PathBuf, String);
+
+/// The pixels of those files that can be read, in the size of the images that the encoder was trained on, and why the others
+/// cannot.
+fn decoded(folder: &Path, files: &[PathBuf], artifact: &EncoderArtifact) -> (Vec<Sound>, Vec<Damaged>) {
+    let pixels: Vec<Result<Vec<u8>>> = files.par_iter().map(|file| pixels(&folder.join(file), artifact)).collect();
+    let (mut sound, mut damaged) = (vec![], vec![]);
+    for (file, pixels) in files.iter().zip(pixels) {
+        match pixels {
+            Ok(pixels) => sound.push((file.clone(), pixels)),
+            Err(error) => damaged.push((file.clone(), format!("{error:#}"))),
+        }
+    }
+    (sound, damaged)
+}
+
+/// `[height, width, channels]` of the picture's middle.
+fn pixels(file: &Path, artifact: &EncoderArtifact) -> Result<Vec<u8>> {
+    let size = artifact.size.map(|side| side as u32);
+    let colours = Fit::Crop.apply(pictures::read(file, true)?, size)?;
+    match artifact.mean.len() {
+        1 => Ok(DynamicImage::ImageRgb8(colours).into_luma8().into_raw()),
+        3 => Ok(colours.into_raw()),
+        channels => bail!("the encoder takes images of {channels} channels, and pictures have 3 or 1"),
+    }
+}
+
+/// `[picture, value]`
+fn passed(
+    sound: &[Sound],
+    artifact: &EncoderArtifact,
+    context: &Context,
+    network: impl Fn(Tensor<4>) -> Tensor<2>,
+) -> Result<Vec<f32>> {
+    let ([height, width], channels) = (artifact.size, artifact.mean.len());
+    let mut staging = Staging::new([sound.len(), height, width, channels], &context.device);
+    let normaliser = Normaliser::new(&artifact.mean, &artifact.sd);
+    let places = staging.values().par_chunks_mut(height * width * channels);
+    places.zip(sound).for_each(|(to, (_, pixels))| normaliser.bytes(pixels, to));
+    Ok(network(staging.into_tensor()).into_data().try_to_vec()?)
+}
+
+/// `2 pictures cannot be read: a/1.jpg (it is empty), ...`
+fn told(damaged: &[Damaged]) -> String {
+    const NAMED: usize = 5;
+    let named = damaged.iter().take(NAMED).map(|(file, why)| format!("{} ({why})", file.display()));
+    let more = if damaged.len() > NAMED { ", ..." } else { "" };
+    let count = match damaged.len() {
+        1 => "1 picture".to_owned(),
+        count => format!("{count} pictures"),
+    };
+    format!("{count} cannot be read: {}{more}", named.collect::<Vec<_>>().join(", "))
+}
