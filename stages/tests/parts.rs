@@ -3,15 +3,17 @@
 mod tiny;
 
 use burn::tensor::Tensor;
+use pretext_protocol::{Measurement, Reply};
 use pretext_stages::artifact::EncoderArtifact;
 use pretext_stages::catalog;
-use pretext_stages::context::Context;
+use pretext_stages::context::{Context, Outbox};
 use pretext_stages::data::{Dataset, Split};
 use pretext_stages::json;
 use pretext_stages::nn::layers::Mode;
 use pretext_stages::nn::state::{self, Part};
 use pretext_stages::nn::{Head, HeadConfig, device};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 /// The artifact that a kind makes of the data set.
 fn encoder_of(kind: &str, data: &Path, root: &Path) -> PathBuf {
@@ -87,4 +89,34 @@ fn what_needs_no_classes_is_trained_on_unlabelled_images_too() {
     };
     assert_eq!(images("pretrain/supervised"), 120);
     assert_eq!(images("pretrain/simclr"), 160);
+}
+
+struct Measured(Mutex<Vec<Measurement>>);
+
+impl Outbox for Measured {
+    fn send(&self, reply: &Reply) {
+        if let Reply::Measure { measurement, .. } = reply {
+            self.0.lock().unwrap().push(measurement.clone());
+        }
+    }
+}
+
+/// What is declared is measured, as no number where nobody knows.
+#[test]
+fn features_say_how_many_images_were_seen_or_that_nobody_knows() {
+    let (root, data) = place();
+    let seen = |encoder: &Path, name: &str| {
+        let entry = catalog::find("features").unwrap();
+        let inputs = [("data", data.as_path()), ("encoder", encoder)];
+        let run = tiny::request(&entry, tiny::small_params(&entry, 1, 32), &root.path().join(name), &inputs);
+        let measured = Measured(Mutex::default());
+        (entry.run)(&run.params, &Context::new(&run, &measured, &|| false).unwrap()).unwrap();
+        let measured = measured.0.into_inner().unwrap();
+        let of_split = |split: &str| measured.iter().find(|m| m.name == "seen" && m.split == split).unwrap().value;
+        ["validation", "test"].map(of_split)
+    };
+    let encoder = encoder_of("pretrain/random", &data, root.path());
+    assert_eq!(seen(&encoder, "known"), [0.0; 2]);
+    std::fs::remove_file(encoder.join("seen.npy")).unwrap();
+    assert!(seen(&encoder, "unknown").iter().all(|images| images.is_nan()));
 }

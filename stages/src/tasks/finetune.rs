@@ -3,7 +3,7 @@
 
 use super::accuracies::{self, ACCURACY, BALANCED_ACCURACY, MACRO_F1};
 use super::feature_set::SplitFeatures;
-use super::features::{SEEN, batch, encode_all};
+use super::features::{SEEN, batch, encode_all, measure_seen};
 use super::standardiser::Standardiser;
 use crate::artifact::{CLASSIFIER, EncoderArtifact};
 use crate::augment::ops::Size;
@@ -169,9 +169,7 @@ impl Stage for Finetune {
         for split in [Split::Validation, Split::Test] {
             let confusion = evaluate(&classifier, &data, split, &artifact, &encoder, context)?;
             accuracies::measure(context, split, &confusion);
-            if let Some(seen) = artifact.seen_of(&data, split) {
-                context.measure(SEEN.name, split.name(), seen as f64);
-            }
+            measure_seen(&artifact, &data, split, context);
             let file = context.side().join(format!("confusion-{}.csv", split.name()));
             let picture = confusion_picture::svg(&confusion, &data.manifest.classes);
             std::fs::write(file.with_extension("svg"), picture)?;
