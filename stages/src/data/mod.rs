@@ -8,6 +8,7 @@ mod folder;
 mod mnist;
 pub mod npy;
 pub mod pictures;
+mod samples;
 mod sources;
 mod split;
 mod stl10;

@@ -1,0 +1,98 @@
+//! A picture of some of a data set's images, for people: a row a class.
+
+use super::dataset::{Dataset, Manifest, Split};
+use anyhow::{Context, Result};
+use image::imageops::{FilterType, replace, resize};
+use image::{GrayImage, ImageBuffer, RgbImage};
+use std::path::Path;
+
+/// Classes, and images of each.
+const ROWS: usize = 10;
+const COLUMNS: usize = 12;
+/// Side of an image at most, and the gap between two.
+const SIDE: u32 = 96;
+const GAP: u32 = 2;
+
+/// Draws the first training images of the first classes; of unlabelled images as many as there is room for.
+pub fn draw(data: &Dataset, file: &Path) -> Result<()> {
+    let rows = rows(data);
+    let [height, width] = tile(&data.manifest);
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0) as u32;
+    let mut picture = RgbImage::from_pixel(
+        columns * (width + GAP) + GAP,
+        rows.len() as u32 * (height + GAP) + GAP,
+        image::Rgb([255; 3]),
+    );
+    for (y, images) in (0..).zip(&rows) {
+        for (x, &row) in (0..).zip(images) {
+            let [left, top] = [x * (width + GAP) + GAP, y * (height + GAP) + GAP];
+            replace(
+                &mut picture,
+                &resize(&coloured(data, row)?, width, height, FilterType::Triangle),
+                left.into(),
+                top.into(),
+            );
+        }
+    }
+    picture.save(file).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// The data set's rows that stand in each row of the picture.
+fn rows(data: &Dataset) -> Vec<Vec<usize>> {
+    let labelled: Vec<Vec<usize>> = (0..data.manifest.classes.len().min(ROWS))
+        .map(|class| data.rows(Split::Train).filter(|&row| data.class(row) == class as i32).take(COLUMNS).collect())
+        .collect();
+    let few = ROWS - labelled.len();
+    let unlabelled: Vec<usize> = data.rows(Split::Unlabelled).take(few * COLUMNS).collect();
+    labelled.into_iter().chain(unlabelled.chunks(COLUMNS).map(<[usize]>::to_vec)).collect()
+}
+
+/// Height and width of an image in the picture.
+fn tile(manifest: &Manifest) -> [u32; 2] {
+    let longest = manifest.height.max(manifest.width) as u32;
+    [manifest.height, manifest.width]
+        .map(|side| if longest > SIDE { (side as u32 * SIDE / longest).max(1) } else { side as u32 })
+}
+
+fn coloured(data: &Dataset, row: usize) -> Result<RgbImage> {
+    let (Manifest { height, width, channels, .. }, bytes) = (&data.manifest, data.image(row).into_owned());
+    let [height, width] = [*height as u32, *width as u32];
+    let image = match channels {
+        1 => GrayImage::from_raw(width, height, bytes).map(|grey| image::DynamicImage::from(grey).into_rgb8()),
+        _ => ImageBuffer::from_raw(width, height, bytes),
+    };
+    image.context("an image has its size")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::writer::{DatasetWriter, Format, Sample};
+    use super::*;
+
+    #[test]
+    fn a_row_is_a_class_and_further_ones_have_none() {
+        for channels in [1, 3] {
+            let folder = tempfile::tempdir().unwrap();
+            let classes = vec!["dark".to_owned(), "light".to_owned()];
+            let format = Format { name: "x".into(), height: 8, width: 16, channels, classes, encoded: None };
+            let mut writer = DatasetWriter::create(folder.path(), format, 45).unwrap();
+            let image = |value: u8| vec![value; 128 * channels];
+            for number in 0..30 {
+                let class = i32::from(number % 3 == 0);
+                writer.add(Sample::new(Split::Train, &image([40, 200][class as usize]), class)).unwrap();
+            }
+            (0..15).for_each(|_| writer.add(Sample::new(Split::Unlabelled, &image(120), -1)).unwrap());
+            writer.finish().unwrap();
+            let file = folder.path().join("samples.png");
+            draw(&Dataset::open(folder.path()).unwrap(), &file).unwrap();
+            let picture = image::open(file).unwrap().into_rgb8();
+            assert_eq!(picture.dimensions(), (12 * 18 + 2, 4 * 10 + 2));
+            let at = |column: u32, row: u32| picture.get_pixel(2 + 18 * column + 8, 2 + 10 * row + 4).0;
+            assert_eq!(
+                [at(0, 0), at(11, 0), at(0, 1), at(9, 1), at(10, 1)],
+                [[40; 3], [40; 3], [200; 3], [200; 3], [255; 3]]
+            );
+            assert_eq!([at(0, 2), at(2, 3), at(3, 3)], [[120; 3], [120; 3], [255; 3]]);
+        }
+    }
+}
