@@ -7,7 +7,7 @@ use crate::nn::encoder::{Encoder, EncoderConfig};
 use crate::nn::layers::Mode;
 use crate::nn::state::{self, Part};
 use crate::nn::{Head, HeadConfig, Init};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,12 @@ impl EncoderArtifact {
 
     /// The same, trained on further images, which are rows of a data set.
     pub fn trained_on(mut self, data: &Dataset, rows: &[usize]) -> Self {
+        let size = [data.manifest.height, data.manifest.width];
+        if self.size != size && self.seen.as_ref().is_some_and(|seen| !seen.is_empty()) {
+            // Of the earlier ones it cannot be told at this size.
+            self.seen = None;
+        }
+        self.size = size;
         if let Some(seen) = &mut self.seen {
             seen.extend(rows.iter().map(|&row| data.digests[row]));
             seen.sort_unstable();
@@ -72,9 +78,20 @@ impl EncoderArtifact {
         Self { heads, classes, ..self }
     }
 
-    /// How many images of a split it was trained on, told by their pixels; `None` where nobody knows what it was trained on.
+    /// An error where it takes images of another number of channels.
+    pub fn check_channels(&self, data: &Manifest) -> Result<()> {
+        let (own, theirs) = (self.mean.len(), data.channels);
+        ensure!(own == theirs, "the encoder takes images of {own} channels, and the data set's have {theirs}");
+        Ok(())
+    }
+
+    /// How many images of a split it was trained on, told by their pixels; `None` where nobody knows: pixels of images of another size
+    /// tell nothing.
     pub fn seen_of(&self, data: &Dataset, split: Split) -> Option<usize> {
         let seen = self.seen.as_ref()?;
+        if !seen.is_empty() && self.size != [data.manifest.height, data.manifest.width] {
+            return None;
+        }
         Some(data.rows(split).filter(|&row| seen.binary_search(&data.digests[row]).is_ok()).count())
     }
 

@@ -7,7 +7,7 @@ use pretext_protocol::{Measurement, Reply};
 use pretext_stages::artifact::EncoderArtifact;
 use pretext_stages::catalog;
 use pretext_stages::context::{Context, Outbox};
-use pretext_stages::data::{Dataset, Split};
+use pretext_stages::data::{Dataset, DatasetWriter, Format, Sample, Split};
 use pretext_stages::json;
 use pretext_stages::nn::layers::Mode;
 use pretext_stages::nn::state::{self, Part};
@@ -119,4 +119,57 @@ fn features_say_how_many_images_were_seen_or_that_nobody_knows() {
     assert_eq!(seen(&encoder, "known"), [0.0; 2]);
     std::fs::remove_file(encoder.join("seen.npy")).unwrap();
     assert!(seen(&encoder, "unknown").iter().all(|images| images.is_nan()));
+}
+
+/// Its own training images count too: the classifier has seen them.
+#[test]
+fn fine_tuning_says_how_many_images_it_has_seen_itself() {
+    let (root, data) = place();
+    let mut pieces = tiny::pieces(tiny::SIZE);
+    for image in 0..7 {
+        pieces[188 + image] = pieces[image].clone();
+    }
+    let shared = root.path().join("shared");
+    tiny::write_dataset_of(&shared, pieces);
+    let encoder = encoder_of("pretrain/random", &data, root.path());
+    let entry = catalog::find("eval/finetune").unwrap();
+    let inputs = [("data", shared.as_path()), ("encoder", encoder.as_path())];
+    let run = tiny::request(&entry, tiny::small_params(&entry, 1, 32), &root.path().join("finetune"), &inputs);
+    let measured = Measured(Mutex::default());
+    (entry.run)(&run.params, &Context::new(&run, &measured, &|| false).unwrap()).unwrap();
+    let measured = measured.0.into_inner().unwrap();
+    assert_eq!(measured.iter().find(|m| m.name == "seen" && m.split == "test").unwrap().value, 7.0);
+}
+
+#[test]
+fn an_encoder_of_colours_refuses_grey_images() {
+    let (root, data) = place();
+    let grey = root.path().join("grey");
+    std::fs::create_dir_all(&grey).unwrap();
+    let old = Dataset::open(&data).unwrap();
+    let classes = old.manifest.classes.clone();
+    let format = Format { name: "grey".into(), height: 16, width: 16, channels: 1, classes, encoded: None };
+    let mut writer = DatasetWriter::create(&grey, format, 217).unwrap();
+    for split in Split::LABELLED {
+        for row in old.rows(split) {
+            let reds: Vec<u8> = old.image(row).iter().step_by(3).copied().collect();
+            writer.add(Sample::new(split, &reds, old.class(row))).unwrap();
+        }
+    }
+    writer.finish().unwrap();
+    let encoder = encoder_of("pretrain/pixels", &data, root.path());
+    let entry = catalog::find("features").unwrap();
+    let inputs = [("data", grey.as_path()), ("encoder", encoder.as_path())];
+    let run = tiny::request(&entry, tiny::small_params(&entry, 1, 32), &root.path().join("features"), &inputs);
+    let error =
+        (entry.run)(&run.params, &Context::new(&run, &tiny::Nobody, &|| false).unwrap()).unwrap_err().to_string();
+    assert_eq!(error, "the encoder takes images of 3 channels, and the data set's have 1");
+    // Grey images have encoders of their own.
+    for kind in ["pretrain/simclr", "pretrain/autoencoder"] {
+        let own = encoder_of(kind, &grey, &root.path().join("own"));
+        let inputs = [("data", grey.as_path()), ("encoder", own.as_path())];
+        let place = root.path().join(kind.replace('/', "-of-grey-"));
+        let run = tiny::request(&entry, tiny::small_params(&entry, 1, 32), &place, &inputs);
+        (entry.run)(&run.params, &Context::new(&run, &tiny::Nobody, &|| false).unwrap()).unwrap();
+    }
 }

@@ -79,7 +79,9 @@ fn pick(outcome: &Outcome, spec: &TableSpec, place: &Place, choice: &Choice, gap
     tried.retain(|values| !nodes(values).is_empty());
     let cells: Vec<Cell> = tried.iter().map(|values| cell(outcome, place, &choice.by, &nodes(values), gaps)).collect();
     let is_whole = |cell: &Cell| cell.summary.is_some_and(|summary| summary.n == cell.expected);
-    if cells.is_empty() || !cells.iter().all(is_whole) {
+    // A mean of fewer is more a matter of luck.
+    let are_of_as_many = cells.iter().all(|cell| cell.expected == cells[0].expected);
+    if cells.is_empty() || !are_of_as_many || !cells.iter().all(is_whole) {
         return None;
     }
     let means = cells.iter().filter_map(|cell| Some(cell.summary?.mean)).enumerate();

@@ -18,20 +18,27 @@ const NAMED: usize = 4;
 pub(super) fn notes(outcome: &Outcome, columns: &[Column], rows: &[Row], nodes: &[Vec<Vec<NodeIndex>>]) -> Vec<String> {
     let splits: BTreeSet<&str> =
         columns.iter().map(|column| column.split.as_str()).filter(|split| !split.is_empty()).collect();
+    // Where no kind says it, nothing is said of it.
+    let has_encoders = outcome.graph.node_weights().any(|node| node.kind.measures.iter().any(|m| m.name == SEEN));
     let of_split = |split: &str| {
         let mut most: BTreeMap<String, f64> = BTreeMap::new();
         let mut unknown: BTreeSet<String> = BTreeSet::new();
         for (row, cells) in rows.iter().zip(nodes) {
-            let here = columns.iter().zip(cells).filter(|(column, _)| column.split == split).flat_map(|(_, cell)| cell);
-            for node in here.flat_map(|&node| with_upstream(outcome.graph, node)).collect::<BTreeSet<_>>() {
-                match seen(outcome, node, split) {
-                    Some(Some(images)) => {
-                        let known = most.entry(row.labels.join(", ")).or_default();
-                        *known = known.max(images);
-                    }
-                    Some(None) => drop(unknown.insert(row.labels.join(", "))),
-                    None => {}
-                }
+            let label = row.labels.join(", ");
+            let here: Vec<NodeIndex> = columns
+                .iter()
+                .zip(cells)
+                .filter(|(column, _)| column.split == split)
+                .flat_map(|(_, cell)| cell.iter().copied())
+                .collect();
+            let nodes: BTreeSet<NodeIndex> = here.iter().flat_map(|&node| with_upstream(outcome.graph, node)).collect();
+            let answers: Vec<Option<f64>> = nodes.iter().filter_map(|&node| seen(outcome, node, split)).collect();
+            let is_known = !answers.is_empty() && answers.iter().all(Option::is_some);
+            let is_computed = here.iter().any(|&node| outcome.finished.contains_key(&outcome.graph[node].id));
+            if is_known {
+                most.insert(label, answers.into_iter().flatten().fold(0.0, f64::max));
+            } else if is_computed && has_encoders {
+                unknown.insert(label);
             }
         }
         lines(split, &most, &unknown)

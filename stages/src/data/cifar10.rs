@@ -26,6 +26,7 @@ pub(super) const CIFAR10: Fetched = Fetched {
     name: "CIFAR-10",
     cache: "cifar10",
     size: [SIZE, SIZE, 3],
+    labels: 10,
     images: [50_000, 10_000, 0],
     sources: &[
         Source::Address("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"),

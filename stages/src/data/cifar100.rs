@@ -39,6 +39,7 @@ pub(super) const CIFAR100: Fetched = Fetched {
     name: "CIFAR-100",
     cache: "cifar100",
     size: [SIZE, SIZE, 3],
+    labels: 100,
     images: [50_000, 10_000, 0],
     sources: &[Source::Address("https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz")],
     download: 169_000_000,
@@ -88,8 +89,8 @@ impl Stage for Cifar100 {
     const ABOUT: About = About {
         name: "data/cifar100",
         summary: "CIFAR-100: 60,000 photographs of 32x32 pixels in 100 classes (Krizhevsky 2009)",
-        docs: "Fetched once from its official address and kept in the store's cache. Its content is checked by its length and by each \
-               image's group, and not by a digest. Validation is drawn from the official training split.",
+        docs: "Fetched once from its official address and kept in the store's cache. What was fetched is checked by each image's \
+               group, and what is kept by its length and labels: no digest of it is known here. Validation is drawn from the official training split.",
         gives: &[OutputAbout { name: "dataset", type_: "dataset", doc: "train, validation and test split" }],
         ..About::NONE
     };

@@ -7,7 +7,7 @@ use super::summary::Summary;
 use super::writer::{DatasetWriter, Format, Sample};
 use crate::context::Context;
 use crate::random::{Purpose, Rng};
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use memmap2::Mmap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,8 @@ pub struct Fetched {
     pub cache: &'static str,
     /// Height, width and channels.
     pub size: [usize; 3],
+    /// Number of different labels.
+    pub labels: usize,
     /// Numbers of images of the official splits: training, test, and of those without classes.
     pub images: [usize; 3],
     pub sources: &'static [Source],
@@ -100,7 +102,18 @@ impl Fetched {
         // Safety: the cache's file is written once, under another name, and then renamed.
         let bytes = unsafe { Mmap::map(&std::fs::File::open(&file)?) }?;
         self.check_kept(&bytes, &file, context)?;
-        Ok(Kept { labels: bytes[..self.count()].to_vec(), bytes, image_bytes: self.image_bytes() })
+        let labels = bytes[..self.count()].to_vec();
+        let labelled = self.images[0] + self.images[1];
+        let wrong = labels[..labelled].iter().position(|&label| usize::from(label) >= self.labels);
+        if let Some(image) = wrong {
+            bail!(
+                "{}: image {image} has the label {}, and there are {} classes, counted from 0: remove it, and it is fetched again",
+                file.display(),
+                labels[image],
+                self.labels
+            );
+        }
+        Ok(Kept { labels, bytes, image_bytes: self.image_bytes() })
     }
 
     /// The decoded data set in the cache.
@@ -124,7 +137,7 @@ impl Fetched {
         })
         .with_context(|| {
             format!(
-                "to put {} there by hand: fetch {}, and write the labels (a byte each) and then the images (row by row{}) of its {} \
+                "to put {} there by hand: fetch {}, and write the labels (a byte each, counted from 0; 255: none) and then the images (row by row{}) of its {} \
                  images to {}",
                 self.name,
                 self.by_hand,

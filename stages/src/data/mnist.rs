@@ -38,6 +38,7 @@ const EITHER: Fetched = Fetched {
     name: "",
     cache: "",
     size: [SIZE, SIZE, 1],
+    labels: 10,
     images: [60_000, 10_000, 0],
     sources: &[],
     download: 0,

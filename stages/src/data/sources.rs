@@ -107,6 +107,7 @@ pub fn first_that_works<T>(
             }
         }
     }
+    std::fs::remove_dir_all(work)?;
     bail!("none of its sources gave what was looked for:\n{}", said.join("\n"))
 }
 

@@ -26,6 +26,7 @@ pub(super) const STL10: Fetched = Fetched {
     name: "STL-10",
     cache: "stl10",
     size: [SIZE, SIZE, 3],
+    labels: 10,
     images: [5_000, 8_000, 100_000],
     sources: &[Source::Address("http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz")],
     download: 2_640_000_000,

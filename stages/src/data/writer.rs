@@ -3,7 +3,7 @@
 use super::dataset::{Encoded, Manifest, Region, Split};
 use super::npy::{self, NpyWriter};
 use crate::json;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -124,6 +124,12 @@ impl Counts {
     fn check(&self) -> Result<()> {
         const NAMED: usize = 5;
         ensure!(self.total(Split::Train) > 0, "there is no train split");
+        if let Some((split, images)) = self.unknown.iter().find(|(split, _)| **split != Split::Unlabelled) {
+            bail!(
+                "of {images} images of the {} split nobody knows the class: put them into the unlabelled one",
+                split.name()
+            );
+        }
         let missing = self.missing(Split::Train);
         ensure!(
             missing.is_empty(),

@@ -53,7 +53,12 @@ pub fn check_features(
         expected.size(),
         got.size()
     );
+    ensure!(images.size()[0] > 0, "the reference has no image");
     let largest = expected.abs().max().double_value(&[]);
+    ensure!(
+        largest > 0.0 && largest.is_finite(),
+        "the largest of the reference's features is {largest}, by which nothing can be told"
+    );
     let off = (got - expected).abs().max().double_value(&[]) / largest;
     ensure!(
         off <= TOLERANCE,

@@ -87,6 +87,11 @@ impl Stage for Imported {
             mean.len(),
             sd.len()
         );
+        let is_fraction = |value: &f32| (0.0..=1.0).contains(value);
+        ensure!(
+            mean.iter().chain(&sd).all(is_fraction) && !sd.contains(&0.0),
+            "`mean` {mean:?} and `sd` {sd:?} are of values from 0 to 1, and `sd` is above 0: divide what is of values from 0 to 255 by 255"
+        );
 
         let [height, width] =
             params.size.map_or([data.manifest.height, data.manifest.width], |size| [size as usize, size as usize]);

@@ -88,6 +88,7 @@ impl Stage for Features {
         let data = Dataset::open(context.input("data")?)?;
         ensure!(data.len(Split::Train) > 0, "the data set has no training images, of which all evaluations learn");
         let encoder = EncoderArtifact::open(context.input("encoder")?, &context.device)?;
+        encoder.artifact.check_channels(&data.manifest)?;
         let size = params.seen([data.manifest.height, data.manifest.width])?;
         if let Some(network) = encoder.encoder() {
             network.takes(size)?;

@@ -166,6 +166,8 @@ impl Stage for Finetune {
         // What it is worth is looked at in float32, as everywhere.
         ops::allow_tf32(false);
         let classifier = objective.into_classifier();
+        let artifact =
+            artifact.trained_on(&data, &images).with_heads(vec![(CLASSIFIER, classifier.config())], &data.manifest);
         for split in [Split::Validation, Split::Test] {
             let confusion = evaluate(&classifier, &data, split, &artifact, &encoder, context)?;
             accuracies::measure(context, split, &confusion);
@@ -175,9 +177,6 @@ impl Stage for Finetune {
             std::fs::write(file.with_extension("svg"), picture)?;
             std::fs::write(file, confusion.to_csv(&data.manifest.classes))?;
         }
-        let artifact =
-            artifact.trained_on(&data, &images).with_heads(vec![(CLASSIFIER, classifier.config())], &data.manifest);
-        let artifact = EncoderArtifact { size: [size.height, size.width], ..artifact };
         artifact.save(Some(&encoder), &[(CLASSIFIER, &classifier)], &context.output("encoder")?)
     }
 }
