@@ -1,6 +1,7 @@
 //! What a data set turned out to be, for people: in full as a file of the artifact, in short on the screen.
 
-use super::dataset::Split;
+use super::dataset::{Dataset, Split};
+use super::samples;
 use super::writer::Counts;
 use crate::context::Context;
 use anyhow::{Context as _, Result};
@@ -23,12 +24,13 @@ const LINES: usize = 12;
 const NAMED: usize = 5;
 
 impl Summary {
-    /// Writes `summary.txt` into the artifact's folder, and the note.
+    /// Writes `summary.txt` into the artifact's folder, the note, and a picture of some images beside the artifact.
     pub fn publish(mut self, counts: &Counts, folder: &Path, context: &Context) -> Result<()> {
         self.remarks.extend([Split::Validation, Split::Test].into_iter().filter_map(|split| without(counts, split)));
         context.note(&self.note(counts));
         let file = folder.join("summary.txt");
-        std::fs::write(&file, self.full(counts)).with_context(|| format!("cannot write {}", file.display()))
+        std::fs::write(&file, self.full(counts)).with_context(|| format!("cannot write {}", file.display()))?;
+        samples::draw(&Dataset::open(folder)?, &context.side().join("samples.png"))
     }
 
     fn full(&self, counts: &Counts) -> String {
