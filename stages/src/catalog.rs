@@ -16,6 +16,7 @@ pub fn entries() -> Vec<Entry> {
         entry::<data::FashionMnist>(),
         entry::<data::Stl10>(),
         entry::<data::Folder>(),
+        entry::<data::Arrays>(),
         entry::<augment::SimClrViews>(),
         entry::<augment::ByolViews>(),
         entry::<augment::MultiCropViews>(),

@@ -1,5 +1,6 @@
 //! Data sets: one file per format, and the artifact that they all become.
 
+mod arrays;
 mod cifar10;
 mod cifar100;
 mod dataset;
@@ -15,6 +16,7 @@ mod stl10;
 mod summary;
 mod writer;
 
+pub use arrays::Arrays;
 pub use cifar10::Cifar10;
 pub use cifar100::Cifar100;
 pub use dataset::{Dataset, Encoded, Manifest, Region, Split, column};

@@ -2,7 +2,7 @@
 
 use crate::random::{Purpose, Rng};
 use anyhow::{Result, ensure};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Numbers of images, ascending.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,9 +11,9 @@ pub struct StratifiedSplit {
     pub validation: Vec<usize>,
 }
 
-/// Draws `train` and `validation` images without overlap, the same number of each class as far as it goes (a remainder
-/// goes to the first classes). The validation images do not depend on `train`, and a smaller train split is part of a
-/// larger one of the same seed.
+/// Draws `train` and `validation` images without overlap, of each class in proportion to how many there are (of classes of equal
+/// size a remainder goes to the first). The validation images do not depend on `train`, and a smaller train split is part of a
+/// larger one of the same seed, where classes are of equal size.
 pub fn stratified(
     labels: &[i32],
     classes: usize,
@@ -26,12 +26,13 @@ pub fn stratified(
         "train {train} + validation {validation} images were asked for and there are {}",
         labels.len()
     );
+    let mut members: Vec<Vec<usize>> = vec![vec![]; classes];
+    labels.iter().enumerate().for_each(|(place, &label)| members[label as usize].push(place));
+    let sizes: Vec<usize> = members.iter().map(Vec::len).collect();
+    let shares = apportioned(validation, &sizes).into_iter().zip(apportioned(train, &sizes));
     let mut split = StratifiedSplit { train: Vec::with_capacity(train), validation: Vec::with_capacity(validation) };
-    for class in 0..classes {
-        let mut members: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] == class as i32).collect();
+    for (class, (mut members, (held_out, trained))) in members.into_iter().zip(shares).enumerate() {
         Rng::new(seed, Purpose::Split, &[class as u64]).shuffle(&mut members);
-        let share = |total: usize| total / classes + usize::from(class < total % classes);
-        let (held_out, trained) = (share(validation), share(train));
         ensure!(
             held_out + trained <= members.len(),
             "class {class} has {} images; a stratified split of train {train} and validation {validation} needs {}",
@@ -97,6 +98,24 @@ pub fn keep(labels: &[i32], classes: usize, count: usize, seed: u64) -> Result<V
     Ok(hold_out(labels, classes, Draw::Count(all - count), 1, seed)?.1)
 }
 
+/// Divides images by shares so that no group is in two parts: groups, the largest first, equal ones in an order of the seed, go
+/// where most is missing. No part has more than its share by more than a group.
+pub fn by_groups<const N: usize>(groups: &[i64], shares: [f64; N], seed: u64) -> [Vec<usize>; N] {
+    let mut members: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
+    groups.iter().enumerate().for_each(|(image, &group)| members.entry(group).or_default().push(image));
+    let mut members: Vec<Vec<usize>> = members.into_values().collect();
+    Rng::new(seed, Purpose::Split, &[u64::MAX]).shuffle(&mut members);
+    members.sort_by_key(|images| std::cmp::Reverse(images.len()));
+    let mut parts: [Vec<usize>; N] = std::array::from_fn(|_| vec![]);
+    for images in members {
+        let missing = |part: &usize| shares[*part] * groups.len() as f64 - parts[*part].len() as f64;
+        let neediest = (0..N).rev().max_by(|a, b| missing(a).total_cmp(&missing(b))).expect("there are parts");
+        parts[neediest].extend(images);
+    }
+    parts.iter_mut().for_each(|part| part.sort_unstable());
+    parts
+}
+
 /// `total` divided in proportion to sizes, of which it is not more than the sum: the largest remainders are rounded up, of
 /// equal ones the first.
 fn apportioned(total: usize, sizes: &[usize]) -> Vec<usize> {
@@ -112,6 +131,7 @@ fn apportioned(total: usize, sizes: &[usize]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn classes_are_drawn_in_proportion() {
@@ -163,6 +183,37 @@ mod tests {
         assert_eq!(error, "3 images were asked for and there are 4 classes, each of which needs one");
     }
 
+    proptest! {
+        #[test]
+        fn groups_stay_together_and_shares_are_near(
+            groups in prop::collection::vec(-5i64..12, 1..300),
+            test in 0.0..0.5f64,
+            validation in 0.0..0.5f64,
+            seed: u64,
+        ) {
+            let shares = [1.0 - test - validation, test, validation];
+            let parts = by_groups(&groups, shares, seed);
+            let mut all = parts.concat();
+            all.sort_unstable();
+            prop_assert_eq!(all, (0..groups.len()).collect::<Vec<_>>());
+            let of = parts.each_ref().map(|part| part.iter().map(|&image| groups[image]).collect::<BTreeSet<_>>());
+            prop_assert!(of[0].is_disjoint(&of[1]) && of[0].is_disjoint(&of[2]) && of[1].is_disjoint(&of[2]));
+            let largest = groups.iter().map(|group| groups.iter().filter(|other| *other == group).count()).max().unwrap();
+            for (part, share) in parts.iter().zip(shares) {
+                let wanted = share * groups.len() as f64;
+                prop_assert!(part.len() as f64 <= wanted + largest as f64, "{} of {}", part.len(), wanted);
+            }
+        }
+    }
+
+    #[test]
+    fn groups_of_one_image_meet_their_shares() {
+        let groups: Vec<i64> = (0..100).collect();
+        let sizes = |seed| by_groups(&groups, [0.7, 0.2, 0.1], seed).map(|part| part.len());
+        assert_eq!(sizes(0), [70, 20, 10]);
+        assert_ne!(by_groups(&groups, [0.7, 0.2, 0.1], 0), by_groups(&groups, [0.7, 0.2, 0.1], 1));
+    }
+
     fn labels() -> Vec<i32> {
         (0..1000).map(|i| i % 10).collect()
     }
@@ -179,6 +230,19 @@ mod tests {
             assert_eq!(small.train.iter().filter(|&&i| labels[i] == class).count(), 10);
         }
         assert_ne!(small.train, stratified(&labels, 10, 100, 50, 4).unwrap().train);
+    }
+
+    #[test]
+    fn classes_of_different_sizes_keep_their_shares() {
+        // MNIST's training split, all of which the defaults use.
+        let sizes = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949];
+        let labels: Vec<i32> = sizes.iter().zip(0..).flat_map(|(&size, class)| vec![class; size]).collect();
+        let split = stratified(&labels, 10, 55_000, 5_000, 0).unwrap();
+        let of_class = |images: &[usize], class| images.iter().filter(|&&image| labels[image] == class).count();
+        assert_eq!([0, 1, 5].map(|class| of_class(&split.validation, class)), [494, 562, 452]);
+        assert!((0..10).all(|class| {
+            of_class(&split.train, class) + of_class(&split.validation, class) == sizes[class as usize]
+        }));
     }
 
     #[test]

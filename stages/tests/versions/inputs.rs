@@ -3,7 +3,7 @@
 use crate::tiny;
 use pretext_protocol::StageKind;
 use pretext_stages::artifact::EncoderArtifact;
-use pretext_stages::data::{Dataset, Split};
+use pretext_stages::data::{Dataset, Split, npy};
 use pretext_stages::nn::encoder::EncoderConfig;
 use pretext_stages::nn::state::{self, Part};
 use pretext_stages::nn::{self, Init};
@@ -30,6 +30,7 @@ impl Inputs {
             write_stand_in(&root.join("cache").join(set), images, bytes, classes);
         }
         write_photographs(&root.join("photographs"));
+        write_arrays(&root.join("arrays"));
         Self { root: root.to_owned() }
     }
 
@@ -48,6 +49,11 @@ impl Inputs {
     /// A folder of files, a sub-folder for each class.
     pub fn photographs(&self) -> PathBuf {
         self.root.join("photographs")
+    }
+
+    /// A folder of numpy's arrays.
+    pub fn arrays(&self) -> PathBuf {
+        self.root.join("arrays")
     }
 
     /// Of the encoder.
@@ -113,6 +119,19 @@ fn write_photographs(folder: &Path) {
         let picture = image::RgbImage::from_raw(SIDE, SIDE, pixels).unwrap();
         picture.save(class.join(format!("{number:03}.png"))).unwrap();
     }
+}
+
+/// Pieces of the samples as arrays without splits, in groups of three.
+fn write_arrays(folder: &Path) {
+    const SIDE: u32 = 16;
+    let pieces = tiny::pieces(SIDE);
+    std::fs::create_dir_all(folder).unwrap();
+    let file = |name: &str| folder.join(format!("{name}.npy"));
+    let (count, side) = (pieces.len(), SIDE as usize);
+    let pixels: Vec<u8> = pieces.iter().flat_map(|(pixels, _)| pixels).copied().collect();
+    npy::write(file("images"), &[count, side, side, 3], &pixels).unwrap();
+    npy::write(file("labels"), &[count], &pieces.iter().map(|(_, class)| *class).collect::<Vec<i32>>()).unwrap();
+    npy::write(file("groups"), &[count], &(0..count as u32).map(|image| image / 3).collect::<Vec<_>>()).unwrap();
 }
 
 /// What a kind looks for in the cache before it fetches anything: labels and then as many images, here pieces of the samples again and

@@ -1,0 +1,142 @@
+//! Numpy's arrays as a data set.
+
+mod read;
+
+use super::dataset::Split;
+use super::split::{Draw, by_groups, hold_out};
+use super::summary::Summary;
+use super::writer::{DatasetWriter, Format, Sample};
+use crate::context::Context;
+use crate::stage::{About, OutputAbout, Stage};
+use anyhow::{Context as _, Result, ensure};
+use read::Part;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+/// Images, labels and groups in a `.npz` file or a folder of `.npy` files.
+pub struct Arrays;
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Params {
+    /// the `.npz` file or the folder of `.npy` files, relative to the recipe's file; what is in it counts, and where it lies does
+    /// not
+    #[schemars(extend("x-path" = true))]
+    path: PathBuf,
+    /// share of what the test split leaves that is the validation split, where that has no arrays of its own
+    #[schemars(range(min = 0.0, max = 0.9), extend("x-unit" = "fraction"))]
+    validation: f64,
+    /// share of all that is the test split, where there are no splits
+    #[schemars(range(min = 0.0, max = 0.9), extend("x-unit" = "fraction"))]
+    test: f64,
+    /// of the draw of the splits
+    #[schemars(range(min = 0))]
+    seed: u64,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self { path: PathBuf::new(), validation: 0.1, test: 0.2, seed: 0 }
+    }
+}
+
+/// A part's number, and the image's in it.
+type Place = (usize, usize);
+
+impl Stage for Arrays {
+    type Params = Params;
+    const ABOUT: About = About {
+        name: "data/arrays",
+        summary: "Images and labels in numpy's format: a .npz file, MedMNIST's among them, or a folder of .npy files",
+        docs: "Arrays `images`, u8 `[n, height, width]` or `[n, height, width, 1 or 3]`, and `labels`, whole numbers from 0, \
+               `[n]` or `[n, 1]`, of which splits are drawn; or those of MedMNIST v2: `train_images`, `train_labels`, `val_...` \
+               and `test_...`, which are the splits. Images keep their size, and grey ones stay grey.\n\n\
+               With an array `groups` (whole numbers, one for each image: whom or what it shows) no group is in two splits: each \
+               goes to one as a whole, and the shares are as near as groups allow. Without, every class is divided in the same \
+               shares.",
+        gives: &[OutputAbout { name: "dataset", type_: "dataset", doc: "train, validation and test split" }],
+        ..About::NONE
+    };
+
+    fn run(params: Params, context: &Context) -> Result<()> {
+        let parts = read::parts(&params.path)?;
+        let classes = classes(&parts)?;
+        let splits = splits(&parts, classes.len(), &params)?;
+        let groups = numbered_groups(&parts);
+        let [height, width, channels] = parts[0].shape;
+        let title = format!("arrays: {} classes, {width} x {height} pixels", classes.len());
+        let format = Format { name: "arrays".into(), height, width, channels, classes, encoded: None };
+        let folder = context.output("dataset")?;
+        let mut writer = DatasetWriter::create(&folder, format, splits.values().map(Vec::len).sum())?;
+        for (&split, places) in &splits {
+            for &(part, number) in places {
+                let Part { labels, groups: of, .. } = &parts[part];
+                let sample = Sample::new(split, parts[part].image(number), labels[number] as i32);
+                writer.add(Sample { group: of.as_ref().map(|of| groups[&of[number]]), ..sample })?;
+            }
+        }
+        let remarks = match groups.len() {
+            0 => vec![],
+            count => vec![format!("{count} groups, each in one split")],
+        };
+        Summary { title, remarks, details: vec![] }.publish(&writer.finish()?, &folder, context)
+    }
+}
+
+/// The names of all numbers up to the highest label.
+fn classes(parts: &[Part]) -> Result<Vec<String>> {
+    const MOST: i64 = 100_000;
+    let labels = parts.iter().flat_map(|part| &part.labels).copied();
+    let (least, most) = (labels.clone().min().unwrap_or(0), labels.max().unwrap_or(0));
+    ensure!(
+        least >= 0 && most < MOST,
+        "labels are from {least} to {most}, expected from 0 to {} at most: np.unique(labels, return_inverse=True)[1]",
+        MOST - 1
+    );
+    Ok((0..=most).map(|class| class.to_string()).collect())
+}
+
+/// Which number the artifact has for a group.
+fn numbered_groups(parts: &[Part]) -> BTreeMap<i64, u32> {
+    let all: BTreeSet<i64> = parts.iter().flat_map(|part| part.groups.iter().flatten()).copied().collect();
+    all.into_iter().zip(0..).collect()
+}
+
+/// The images of each split: those of its own part, and what is drawn of the first part for splits that have none.
+fn splits(parts: &[Part], classes: usize, params: &Params) -> Result<BTreeMap<Split, Vec<Place>>> {
+    let own = |split: Split| parts.iter().position(|part| part.split == Some(split));
+    let test = if parts[0].split.is_some() { 0.0 } else { params.test };
+    let validation = if own(Split::Validation).is_some() { 0.0 } else { params.validation };
+    let drawn = draw(&parts[0], classes, [test, validation], params.seed)?;
+    let named = [Split::Train, Split::Test, Split::Validation].into_iter().zip(drawn);
+    let mut splits: BTreeMap<Split, Vec<Place>> = named
+        .filter(|(_, images)| !images.is_empty())
+        .map(|(split, images)| (split, images.into_iter().map(|image| (0, image)).collect()))
+        .collect();
+    for split in [Split::Validation, Split::Test] {
+        if let Some(part) = own(split) {
+            splits.insert(split, (0..parts[part].labels.len()).map(|image| (part, image)).collect());
+        }
+    }
+    Ok(splits)
+}
+
+/// Of a part's images those to train on, to test on and to choose on.
+fn draw(part: &Part, classes: usize, [test, validation]: [f64; 2], seed: u64) -> Result<[Vec<usize>; 3]> {
+    if let Some(groups) = &part.groups {
+        let left = 1.0 - test;
+        return Ok(by_groups(groups, [left * (1.0 - validation), test, left * validation], seed));
+    }
+    let labels: Vec<i32> = part.labels.iter().map(|&label| label as i32).collect();
+    let (test, left) = hold_out(&labels, classes, Draw::Share(test), 1, seed).context("cannot draw the test split")?;
+    let of_left: Vec<i32> = left.iter().map(|&image| labels[image]).collect();
+    let (validation, train) =
+        hold_out(&of_left, classes, Draw::Share(validation), 1, seed).context("cannot draw the validation split")?;
+    let whole = |places: Vec<usize>| places.into_iter().map(|place| left[place]).collect();
+    Ok([whole(train), test, whole(validation)])
+}
+
+#[cfg(test)]
+mod tests;
