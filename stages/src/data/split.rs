@@ -29,7 +29,10 @@ pub fn stratified(
     let mut members: Vec<Vec<usize>> = vec![vec![]; classes];
     labels.iter().enumerate().for_each(|(place, &label)| members[label as usize].push(place));
     let sizes: Vec<usize> = members.iter().map(Vec::len).collect();
-    let shares = apportioned(validation, &sizes).into_iter().zip(apportioned(train, &sizes));
+    let held_out = apportioned(validation, &sizes);
+    let mut trained = apportioned(train, &sizes);
+    make_room(&mut trained, &sizes.iter().zip(&held_out).map(|(size, held_out)| size - held_out).collect::<Vec<_>>());
+    let shares = held_out.into_iter().zip(trained);
     let mut split = StratifiedSplit { train: Vec::with_capacity(train), validation: Vec::with_capacity(validation) };
     for (class, (mut members, (held_out, trained))) in members.into_iter().zip(shares).enumerate() {
         Rng::new(seed, Purpose::Split, &[class as u64]).shuffle(&mut members);
@@ -114,6 +117,19 @@ pub fn by_groups<const N: usize>(groups: &[i64], shares: [f64; N], seed: u64) ->
     }
     parts.iter_mut().for_each(|part| part.sort_unstable());
     parts
+}
+
+/// Shares that both were rounded up may be of more than there are: what is too much goes to the first that have room.
+fn make_room(shares: &mut [usize], rooms: &[usize]) {
+    let mut too_much = 0;
+    for (share, &room) in shares.iter_mut().zip(rooms) {
+        too_much += share.saturating_sub(room);
+        *share = (*share).min(room);
+    }
+    for (share, &room) in shares.iter_mut().zip(rooms) {
+        let more = too_much.min(room - *share);
+        (*share, too_much) = (*share + more, too_much - more);
+    }
 }
 
 /// `total` divided in proportion to sizes, of which it is not more than the sum: the largest remainders are rounded up, of

@@ -28,6 +28,8 @@ impl Summary {
     pub fn publish(mut self, counts: &Counts, folder: &Path, context: &Context) -> Result<()> {
         self.remarks.extend([Split::Validation, Split::Test].into_iter().filter_map(|split| without(counts, split)));
         context.note(&self.note(counts));
+        std::fs::create_dir_all(context.side())
+            .with_context(|| format!("cannot create {}", context.side().display()))?;
         samples::draw(&Dataset::open(folder)?, &context.side().join("samples.png"))?;
         let file = folder.join("summary.txt");
         std::fs::write(&file, self.full(counts)).with_context(|| format!("cannot write {}", file.display()))
