@@ -152,12 +152,15 @@ fn what_was_trained_is_used_and_data_is_shown() {
     assert!(error(&["embed", "pretrain", "store"]).contains("`pretrain` means 6 stages; name one of them: pretrain["));
     assert!(error(&["embed", "store", "store"]).contains("store is not the folder of an encoder"));
     assert!(error(&["predict", "features[method=simclr]", "store"]).contains("(features) gives no encoder"));
-    assert!(error(&["predict", "pretrain[method=simclr]", "store"]).contains("store has no pictures"));
+    fs::create_dir(place.path().join("nothing")).unwrap();
+    assert!(error(&["predict", "pretrain[method=simclr]", "nothing"]).contains("nothing has no pictures"));
     assert!(error(&["embed", "pretrain[method=simclr]", "gone"]).contains("no folder of pictures at gone"));
 
     let (done, out, err) = pretext(&["data", "photos"]);
     assert!(done && out.starts_with("photos (data/cifar10)\n"), "{out}{err}");
     assert!(out.contains("images   32 x 32 pixels, 3 channels, 10 classes\n") && out.contains("airplane"), "{out}");
+    let samples = out.lines().find_map(|line| line.strip_prefix("samples  ")).unwrap();
+    assert!(fs::read(place.path().join(samples)).unwrap().starts_with(b"\x89PNG"), "{samples}");
     assert!(error(&["data", "probe"]).contains("(eval/linear_probe) yields no data set"));
     // Of another seed there is none yet.
     let (done, out, err) = pretext(&["data", "photos", "--set", "stages.photos.with.seed=1"]);
