@@ -164,6 +164,12 @@ fn an_encoder_of_colours_refuses_grey_images() {
     let error =
         (entry.run)(&run.params, &Context::new(&run, &tiny::Nobody, &|| false).unwrap()).unwrap_err().to_string();
     assert_eq!(error, "the encoder takes images of 3 channels, and the data set's have 1");
+    let random = encoder_of("pretrain/random", &data, root.path());
+    let finetune = catalog::find("eval/finetune").unwrap();
+    let inputs = [("data", grey.as_path()), ("encoder", random.as_path())];
+    let run = tiny::request(&finetune, tiny::small_params(&finetune, 1, 32), &root.path().join("finetune"), &inputs);
+    let fine_tuned = (finetune.run)(&run.params, &Context::new(&run, &tiny::Nobody, &|| false).unwrap());
+    assert_eq!(fine_tuned.unwrap_err().to_string(), error);
     // Grey images have encoders of their own.
     for kind in ["pretrain/simclr", "pretrain/autoencoder"] {
         let own = encoder_of(kind, &grey, &root.path().join("own"));

@@ -125,6 +125,7 @@ impl Stage for Finetune {
             ensure!(data.len(split) > 0, "the data set has no {} images to judge by", split.name());
         }
         let (artifact, encoder) = EncoderArtifact::open_to_train(context.input("encoder")?, &context.device)?;
+        artifact.check_channels(&data.manifest)?;
         let policy = Policy::connected(context, StandardViews::default_policy())?;
         let size = Size { height: data.manifest.height, width: data.manifest.width };
         policy.check_on(1, size)?;
