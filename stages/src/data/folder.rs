@@ -11,7 +11,7 @@ use super::pictures::Fit;
 use super::split::{self, Draw};
 use super::writer::{DatasetWriter, Format, Sample};
 use crate::context::Context;
-use crate::stage::{About, OutputAbout, Stage};
+use crate::stage::{About, DATASET, Stage};
 use anyhow::{Context as _, Result, bail, ensure};
 use decoded::Decoded;
 use layout::Splits;
@@ -119,7 +119,7 @@ impl Stage for Folder {
                first; 16 bits become 8, and alpha is dropped. Links are followed. Files and folders whose names begin with a \
                dot are passed over.\n\n\
                `summary.txt` says what the folder was taken for: classes and splits, what was left out and why.",
-        gives: &[OutputAbout { name: "dataset", type_: "dataset", doc: "train, validation and test split" }],
+        gives: &[DATASET],
         ..About::NONE
     };
 

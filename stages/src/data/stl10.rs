@@ -1,20 +1,12 @@
 use super::fetched::{Fetched, Splits};
 use super::sources::Source;
 use crate::context::Context;
-use crate::stage::{About, OutputAbout, Stage};
+use crate::stage::{About, DATASET, OutputAbout, Stage};
 use anyhow::{Context as _, Result, ensure};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// STL-10 (Coates et al. 2011): photographs of 96x96 pixels, 13,000 of 10 classes and 100,000 of which nobody says what they show.
 pub struct Stl10;
-
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Params {
-    #[serde(flatten)]
-    splits: Splits<5_000, 1_000>,
-}
 
 const CLASSES: [&str; 10] = ["airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"];
 const SIZE: usize = 96;
@@ -37,23 +29,19 @@ pub(super) const STL10: Fetched = Fetched {
 };
 
 impl Stage for Stl10 {
-    type Params = Params;
+    type Params = Splits<5_000, 1_000>;
     const ABOUT: About = About {
         name: "data/stl10",
         summary: "STL-10: photographs of 96x96 pixels, 13,000 in 10 classes and 100,000 without (Coates et al. 2011)",
         docs: "Fetched once from its official address (2.6 GB) and kept in the store's cache; its content is checked by its length and its \
                labels, and not by a digest. Validation is drawn from the 5,000 training images; methods that need no classes train on what \
                is left of them and on the 100,000 unlabelled images. The ten folds of the paper are not used.",
-        gives: &[OutputAbout {
-            name: "dataset",
-            type_: "dataset",
-            doc: "train, validation, test and unlabelled split",
-        }],
+        gives: &[OutputAbout { doc: "train, validation, test and unlabelled split", ..DATASET }],
         ..About::NONE
     };
 
-    fn run(params: Params, context: &Context) -> Result<()> {
-        STL10.publish(&STL10.open(context)?, &CLASSES, i32::from, &params.splits, context)
+    fn run(splits: Self::Params, context: &Context) -> Result<()> {
+        STL10.publish(&STL10.open(context)?, &CLASSES, i32::from, &splits, context)
     }
 }
 

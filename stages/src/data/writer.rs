@@ -203,7 +203,8 @@ impl DatasetWriter {
         Ok(self.masks.as_mut().expect("it was made"))
     }
 
-    /// Ends with an error where a class has no image to train on, a split none at all, or a group is in two splits.
+    /// Ends with an error where a class has no image to train on, an image without a class is to be evaluated with, or a group is in two
+    /// splits.
     pub fn finish(self) -> Result<Counts> {
         let counts = self.counts();
         counts.check()?;

@@ -167,11 +167,8 @@ pub fn pretrain<O: Objective>(
         batch <= count,
         "batch is {batch} and there are {count} training images: lower `batch` or raise the data's `train`"
     );
-    let source = Source {
-        images: images.clone(),
-        precision: common.precision,
-        ..Source::of_train(data, policy, wants, batch, common.seed)
-    };
+    let source =
+        Source { images, precision: common.precision, ..Source::of_train(data, policy, wants, batch, common.seed) };
     let knn = if common.online_knn > 0 { OnlineKnn::new(data, common.seed, context) } else { None };
     let accuracy = |encoder: &Encoder| knn.as_ref()?.accuracy(encoder);
     let evaluation = knn.is_some().then_some(Evaluation { times: common.online_knn as usize, accuracy: &accuracy });
@@ -185,7 +182,8 @@ pub fn pretrain<O: Objective>(
     }
     fit(&encoder, &mut objective, &training, context)?;
     context.measure(IMAGES_SEEN.name, "", (steps * batch * seen) as f64);
-    let artifact = EncoderArtifact::new(Some(&common.encoder), &data.manifest).trained_on(data, &images);
+    let artifact =
+        EncoderArtifact::new(Some(&common.encoder), &data.manifest).trained_on(data, &training.source.images);
     artifact.with_heads(objective.heads_to_keep(), &data.manifest).save(
         Some(&encoder),
         &objective.heads(),

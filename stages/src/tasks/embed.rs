@@ -3,13 +3,11 @@
 
 mod files;
 
-use super::features::batch;
+use super::features::{batch, normalised};
 use crate::artifact::{CLASSIFIER, EncoderArtifact};
-use crate::augment::Normaliser;
 use crate::context::Context;
 use crate::data::pictures::{self, Fit, by_ending};
 use crate::nn::layers::Mode;
-use crate::nn::ops::Staging;
 use crate::nn::{Head, Mlp};
 use crate::stage::{About, OutputAbout, PortAbout, Stage};
 use anyhow::{Result, bail, ensure};
@@ -19,6 +17,7 @@ use image::DynamicImage;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// A folder's pictures through an encoder.
@@ -143,12 +142,11 @@ fn passed(
     context: &Context,
     network: impl Fn(Tensor<4>) -> Tensor<2>,
 ) -> Result<Vec<f32>> {
-    let ([height, width], channels) = (artifact.size, artifact.mean.len());
-    let mut staging = Staging::new([sound.len(), height, width, channels], &context.device);
-    let normaliser = Normaliser::new(&artifact.mean, &artifact.sd);
-    let places = staging.values().par_chunks_mut(height * width * channels);
-    places.zip(sound).for_each(|(to, (_, pixels))| normaliser.bytes(pixels, to));
-    Ok(network(staging.into_tensor()).into_data().try_to_vec()?)
+    let [height, width] = artifact.size;
+    let shape = [sound.len(), height, width, artifact.mean.len()];
+    let normal = [artifact.mean.as_slice(), &artifact.sd];
+    let images = normalised(shape, normal, &context.device, |place| Cow::Borrowed(&sound[place].1));
+    Ok(network(images).into_data().try_to_vec()?)
 }
 
 /// `2 pictures cannot be read: a/1.jpg (it is empty), ...`

@@ -62,14 +62,24 @@ impl FeatureSet {
         let rows = images.values().sum();
         let file = folder.join("features.npy");
         let values = Mapped::open::<f32>(&file, &[rows, features])?;
-        let values: Vec<f32> = values.bytes().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-        if let Some(place) = values.iter().position(|value| !value.is_finite()) {
-            bail!(
-                "{}: image {} has a feature that is {}, which nothing can be learned from",
-                file.display(),
-                place / features,
-                values[place]
-            );
+        let (ids, labels) = (column::<u32>(folder, "id", rows)?, column::<i32>(folder, "class", rows)?);
+        let mut splits = BTreeMap::new();
+        let mut start = 0;
+        for (split, count) in images {
+            let of_split = start..start + count;
+            start += count;
+            let bytes = &values.bytes().as_chunks::<4>().0[of_split.start * features..of_split.end * features];
+            let values: Vec<f32> = bytes.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+            if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+                bail!(
+                    "{}: image {} has a feature that is {}, which nothing can be learned from",
+                    file.display(),
+                    of_split.start + place / features,
+                    values[place]
+                );
+            }
+            let (labels, ids) = (labels[of_split.clone()].to_vec(), ids[of_split].to_vec());
+            splits.insert(split, SplitFeatures { values, labels, ids });
         }
         ensure!(
             classes > 1,
@@ -77,23 +87,13 @@ impl FeatureSet {
              use a data set with a folder for each class"
         );
         for split in Split::LABELLED {
-            let of_split = images.get(&split).copied().unwrap_or(0);
+            let of_split = splits.get(&split).map_or(0, |found: &SplitFeatures| found.labels.len());
             ensure!(
                 of_split > 0,
                 "these features have no image of the {} split, and an evaluation judges by it: make them of a data set that has \
                  one (data/folder has where `test` is above 0)",
                 split.name()
             );
-        }
-        let (ids, labels) = (column::<u32>(folder, "id", rows)?, column::<i32>(folder, "class", rows)?);
-        let mut splits = BTreeMap::new();
-        let mut start = 0;
-        for (split, count) in images {
-            let of_split = start..start + count;
-            start += count;
-            let values = values[of_split.start * features..of_split.end * features].to_vec();
-            let (labels, ids) = (labels[of_split.clone()].to_vec(), ids[of_split].to_vec());
-            splits.insert(split, SplitFeatures { values, labels, ids });
         }
         Ok(Self { features, classes, splits })
     }

@@ -2,8 +2,8 @@ use super::feature_set::{FeatureSet, SplitFeatures};
 use crate::artifact::{EncoderArtifact, Frozen};
 use crate::augment::Normaliser;
 use crate::context::Context;
-use crate::data::{Dataset, Split};
-use crate::nn::ops::{ByteStaging, Staging, channels_last, is_gpu};
+use crate::data::{Dataset, Manifest, Split};
+use crate::nn::ops::{Staging, channels_last, is_gpu};
 use crate::stage::{About, DATA, MeasureAbout, OutputAbout, PortAbout, Stage};
 use anyhow::{Result, ensure};
 use burn::tensor::module::interpolate;
@@ -12,6 +12,7 @@ use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// The feature vector of every image, computed once for all evaluations.
@@ -160,26 +161,35 @@ pub(super) fn encode_all(
 pub(super) fn encode(
     data: &Dataset,
     rows: &[usize],
-    [mean, sd]: [&[f32]; 2],
+    normal: [&[f32]; 2],
     device: &Device,
     network: impl Fn(Tensor<4>) -> Tensor<2>,
 ) -> Vec<f32> {
-    let manifest = &data.manifest;
-    let shape = [rows.len(), manifest.height, manifest.width, manifest.channels];
-    let (normaliser, size) = (Normaliser::new(mean, sd), manifest.image_bytes());
-    let images = if is_gpu(device) {
-        let mut staging = ByteStaging::new(shape, device);
-        let bytes = staging.bytes().par_chunks_mut(size);
-        bytes.zip(rows).for_each(|(to, &row)| to.copy_from_slice(&data.image(row)));
-        let [mean, scale] = normaliser.mean_and_scale();
-        staging.into_normalised(mean, scale)
-    } else {
-        let mut staging = Staging::new(shape, device);
-        let values = staging.values().par_chunks_mut(size);
-        values.zip(rows).for_each(|(to, &row)| normaliser.bytes(&data.image(row), to));
-        staging.into_tensor()
-    };
+    let Manifest { height, width, channels, .. } = data.manifest;
+    let images = normalised([rows.len(), height, width, channels], normal, device, |place| data.image(rows[place]));
     network(images).into_data().try_to_vec().expect("features are floats")
+}
+
+/// Images `[batch, height, width, channels]` by their places in a batch, normalised with mean and standard deviation, as
+/// `[batch, channels, h, w]` on a device. To a GPU they go as bytes.
+pub(super) fn normalised<'a>(
+    shape: [usize; 4],
+    [mean, sd]: [&[f32]; 2],
+    device: &Device,
+    image: impl Fn(usize) -> Cow<'a, [u8]> + Sync,
+) -> Tensor<4> {
+    let (normaliser, size) = (Normaliser::new(mean, sd), shape[1..].iter().product());
+    if is_gpu(device) {
+        let mut staging = Staging::<u8>::new(shape, device);
+        let places = staging.values().par_chunks_mut(size).enumerate();
+        places.for_each(|(place, to)| to.copy_from_slice(&image(place)));
+        let [mean, scale] = normaliser.mean_and_scale();
+        return staging.into_normalised(mean, scale);
+    }
+    let mut staging = Staging::new(shape, device);
+    let places = staging.values().par_chunks_mut(size).enumerate();
+    places.for_each(|(place, to)| normaliser.bytes(&image(place), to));
+    staging.into_tensor()
 }
 
 #[cfg(test)]

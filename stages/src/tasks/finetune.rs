@@ -152,7 +152,7 @@ impl Stage for Finetune {
             objective = objective.weighted(balanced(&labels, classes));
         }
         let source = Source {
-            images: images.clone(),
+            images,
             precision: params.precision,
             normal: [&artifact.mean, &artifact.sd],
             ..Source::of_train(&data, &policy, objective.wants(), params.batch as usize, params.seed)
@@ -167,6 +167,7 @@ impl Stage for Finetune {
         // What it is worth is looked at in float32, as everywhere.
         ops::allow_tf32(false);
         let classifier = objective.into_classifier();
+        let Source { images, .. } = training.source;
         let artifact =
             artifact.trained_on(&data, &images).with_heads(vec![(CLASSIFIER, classifier.config())], &data.manifest);
         for split in [Split::Validation, Split::Test] {

@@ -25,12 +25,11 @@ pub struct Decoded {
 
 /// What decoding has found of a file.
 #[derive(Debug, Clone, Copy)]
-struct Found {
+enum Found {
     /// Where its square lies.
-    place: usize,
-    /// Height and width of the picture.
-    size: [u32; 2],
-    summed: Summed,
+    Square(usize),
+    /// Height and width of the picture, and what its square came to, which is not kept.
+    File([u32; 2], Summed),
 }
 
 /// They lie one behind the other, `[size, size, 3]` each, and reach the file through the page cache, so that they take no memory of
@@ -45,12 +44,17 @@ struct Squares {
 impl Decoded {
     /// `squares`: the file for them, where they are to be kept.
     pub fn create(squares: Option<PathBuf>, size: u32, fit: Fit) -> Result<Self> {
-        let create = |path: PathBuf| {
+        let create = |path: PathBuf| -> Result<Squares> {
             let file = File::options().read(true).write(true).create_new(true).open(&path);
             Ok(Squares { file: file.with_context(|| format!("cannot create {}", path.display()))?, path, room: 0 })
         };
-        let squares = squares.map(create).transpose().map_err(|error: anyhow::Error| error)?;
-        Ok(Self { squares, size, fit, found: BTreeMap::new(), turned: BTreeSet::new() })
+        Ok(Self {
+            squares: squares.map(create).transpose()?,
+            size,
+            fit,
+            found: BTreeMap::new(),
+            turned: BTreeSet::new(),
+        })
     }
 
     pub fn has(&self, number: usize) -> bool {
@@ -74,17 +78,13 @@ impl Decoded {
                 Some(pixels) => &mut pixels[(first + done) * bytes..(first + done + files.len()) * bytes],
                 None => &mut scratch[..files.len() * bytes],
             };
-            let squares = to.par_chunks_mut(bytes).zip(files).map(|(to, (_, file))| self.square(file, turns, to));
+            let is_kept = self.squares.is_some();
+            let squares =
+                to.par_chunks_mut(bytes).zip(files).map(|(to, (_, file))| self.square(file, turns, to, is_kept));
             for ((number, _), square) in files.iter().zip(squares.collect::<Vec<_>>()) {
                 match square {
-                    Ok((size, is_turned)) => {
-                        // Its sums are made where its square is at hand.
-                        let place = first + done;
-                        let square = match &pixels {
-                            Some(pixels) => &pixels[place * bytes..(place + 1) * bytes],
-                            None => &scratch[done % BLOCK * bytes..][..bytes],
-                        };
-                        self.found.insert(*number, Found { place, size, summed: Summed::of(square, 3) });
+                    Ok((of_file, is_turned)) => {
+                        self.found.insert(*number, of_file.unwrap_or(Found::Square(first + done)));
                         is_turned.then(|| self.turned.insert(*number));
                     }
                     Err(error) => faults.push((*number, format!("{error:#}"))),
@@ -96,24 +96,24 @@ impl Decoded {
         Ok(faults)
     }
 
-    /// Writes a picture as a square `[size, size, 3]`, and says how large it was and whether it was turned.
-    fn square(&self, file: &Path, turns: bool, to: &mut [u8]) -> Result<([u32; 2], bool)> {
+    /// Writes a picture as a square `[size, size, 3]`, and says what there is of it where the square is not kept, and whether it was turned.
+    fn square(&self, file: &Path, turns: bool, to: &mut [u8], is_kept: bool) -> Result<(Option<Found>, bool)> {
         let picture = pictures::read(file, turns)?;
         let (size, is_turned) = ([picture.height as u32, picture.width as u32], picture.is_turned);
         to.copy_from_slice(&self.fit.apply(picture, [self.size; 2])?);
-        Ok((size, is_turned))
+        Ok(((!is_kept).then(|| Found::File(size, Summed::of(to, 3))), is_turned))
     }
 
     /// Removes the file of the squares; its content is there until the map is dropped.
     pub fn finish(self) -> Result<Pictures> {
         let bytes = self.bytes();
-        let squares = self.squares.map(|Squares { path, file, .. }| {
+        let map = |Squares { path, file, .. }: Squares| -> Result<Mmap> {
             // Safety: the file was written by this stage, which has ended doing so.
             let pixels = unsafe { Mmap::map(&file) }?;
             std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
             Ok(pixels)
-        });
-        Ok(Pictures { squares: squares.transpose().map_err(|error: anyhow::Error| error)?, bytes, found: self.found })
+        };
+        Ok(Pictures { squares: self.squares.map(map).transpose()?, bytes, found: self.found })
     }
 }
 
@@ -137,10 +137,12 @@ pub struct Pictures {
 impl Pictures {
     /// Of a file by its number, whose content is used where there is no square.
     pub fn pixels<'a>(&'a self, number: usize, file: &'a [u8]) -> Pixels<'a> {
-        let Found { place, size, summed } = self.found[&number];
-        match &self.squares {
-            Some(squares) => Pixels::Image(&squares[place * self.bytes..(place + 1) * self.bytes]),
-            None => Pixels::File(file, size, summed),
+        match (&self.squares, self.found[&number]) {
+            (Some(squares), Found::Square(place)) => {
+                Pixels::Image(&squares[place * self.bytes..(place + 1) * self.bytes])
+            }
+            (None, Found::File(size, summed)) => Pixels::File(file, size, summed),
+            _ => unreachable!("a picture is found as a square where squares are kept"),
         }
     }
 }

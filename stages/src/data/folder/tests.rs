@@ -230,21 +230,20 @@ fn pictures_lie_as_their_cameras_noted() {
     assert!(!lying.note.contains("turned"), "{}", lying.note);
 }
 
-/// A picture whose colours say where in it they are.
-fn landscape(path: &Path, shade: u8) {
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    RgbImage::from_fn(40, 24, |x, y| Rgb([(6 * x) as u8, (9 * y) as u8, shade])).save(path).unwrap();
+/// Pictures whose colours say where in them one is, of two classes.
+fn landscapes() -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    for number in 0..24u8 {
+        let file = place.path().join(["day", "night"][usize::from(number % 2)]).join(format!("{number}.png"));
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        RgbImage::from_fn(40, 24, |x, y| Rgb([(6 * x) as u8, (9 * y) as u8, 10 * number])).save(file).unwrap();
+    }
+    place
 }
 
 #[test]
 fn encoded_pictures_are_the_same_images_and_their_files_are_kept() {
-    let place = tempfile::tempdir().unwrap();
-    for number in 0..24u8 {
-        landscape(
-            &place.path().join(["day", "night"][usize::from(number % 2)]).join(format!("{number}.png")),
-            10 * number,
-        );
-    }
+    let place = landscapes();
     for fit in [Fit::Crop, Fit::Pad, Fit::Stretch] {
         let made = |encoded| folder(place.path(), |params| (params.encoded, params.fit) = (encoded, fit)).unwrap();
         let (files, pixels) = (made(Keep::Yes), made(Keep::No));
@@ -268,13 +267,7 @@ fn encoded_pictures_are_the_same_images_and_their_files_are_kept() {
 /// A crop of the whole picture sees what the largest square in its middle lacks; what does not begin with a crop sees that square.
 #[test]
 fn a_crop_of_an_encoded_picture_is_cut_from_all_of_it() {
-    let place = tempfile::tempdir().unwrap();
-    for number in 0..24u8 {
-        landscape(
-            &place.path().join(["day", "night"][usize::from(number % 2)]).join(format!("{number}.png")),
-            10 * number,
-        );
-    }
+    let place = landscapes();
     let reds = |encoded, policy: &str| {
         let data = folder(place.path(), |params| params.encoded = encoded).unwrap().data;
         let policy = serde_json::from_str(policy).unwrap();

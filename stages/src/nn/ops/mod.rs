@@ -57,7 +57,7 @@ pub use raw::{
     allow_tf32, allows_tf32, channels_last, copy, laid_out_as, libtorch_version, make_gpus_repeatable, raw,
     tune_allocator,
 };
-pub use staging::{ByteStaging, Staging, floats, integers, is_gpu};
+pub use staging::{Staging, floats, integers, is_gpu};
 pub use threads::share_out;
 pub use values::{Summary, first_not_finite, read, summary};
 pub use waits::{while_forbidden, without_waiting};

@@ -6,31 +6,36 @@ use super::raw::{from_raw, raw};
 use burn::backend::LibTorch;
 use burn::tensor::{Device, Int, Tensor};
 use burn_tch::TchTensor;
+use std::marker::PhantomData;
 use std::ptr::null_mut;
 use tch::Kind;
+use tch::kind::Element;
 
-/// Memory of libtorch's in which images are made before they are a tensor, so that making one copies nothing on a
-/// processor.
+/// Memory of libtorch's in which images are made before they are a tensor, so that making one copies nothing on a processor: of numbers, or
+/// of bytes, a quarter of as much on their way to a device.
 #[derive(Debug)]
-pub struct Staging {
+pub struct Staging<T> {
     /// `[batch, height, width, channels]`, contiguous.
     pixels: tch::Tensor,
     device: Device,
+    of: PhantomData<T>,
 }
 
-impl Staging {
+impl<T: Element> Staging<T> {
     /// Room for images `[batch, height, width, channels]` that `device` is to have; what it holds then is not specified.
     pub fn new(shape: [usize; 4], device: &Device) -> Self {
-        let pixels = room(shape.map(|n| n as i64).as_slice(), Kind::Float, place(device));
-        Self { pixels, device: device.clone() }
+        let pixels = room(shape.map(|n| n as i64).as_slice(), T::KIND, place(device));
+        Self { pixels, device: device.clone(), of: PhantomData }
     }
 
     /// `[batch, height, width, channels]`
-    pub fn values(&mut self) -> &mut [f32] {
-        // Safety: the tensor is contiguous, of this many floats, and nothing else refers to its memory.
+    pub fn values(&mut self) -> &mut [T] {
+        // Safety: the tensor is contiguous, of this many elements, and nothing else refers to its memory.
         unsafe { std::slice::from_raw_parts_mut(self.pixels.data_ptr().cast(), self.pixels.numel()) }
     }
+}
 
+impl Staging<f32> {
     /// `[batch, channels, height, width]`, channels last.
     pub fn into_tensor(self) -> Tensor<4> {
         let images = from_raw(moved(self.pixels, place(&self.device)).permute([0, 3, 1, 2]));
@@ -38,37 +43,12 @@ impl Staging {
     }
 }
 
-/// Bytes of images on their way to a device, where they become numbers: a quarter of what the numbers would be.
-#[derive(Debug)]
-pub struct ByteStaging {
-    /// `[batch, height, width, channels]`, contiguous.
-    pixels: tch::Tensor,
-    device: Device,
-}
-
-impl ByteStaging {
-    /// Room for images `[batch, height, width, channels]` that `device` is to have; what it holds then is not specified.
-    pub fn new(shape: [usize; 4], device: &Device) -> Self {
-        let pixels = room(shape.map(|n| n as i64).as_slice(), Kind::Uint8, place(device));
-        Self { pixels, device: device.clone() }
-    }
-
-    /// `[batch, height, width, channels]`
-    pub fn bytes(&mut self) -> &mut [u8] {
-        // Safety: the tensor is contiguous, of this many bytes, and nothing else refers to its memory.
-        unsafe { std::slice::from_raw_parts_mut(self.pixels.data_ptr().cast(), self.pixels.numel()) }
-    }
-
+impl Staging<u8> {
     /// `[batch, channels, height, width]`, channels last: `(byte / 255 - mean) * scale` of each channel, rounded at every step as on a
     /// processor.
     pub fn into_normalised(self, mean: &[f32], scale: &[f32]) -> Tensor<4> {
-        let place = place(&self.device);
-        let [mean, scale] = [mean, scale].map(|values| {
-            let mut staged = room(&[values.len() as i64], Kind::Float, place);
-            staged.copy_(&tch::Tensor::from_slice(values));
-            moved(staged, place)
-        });
-        let values = moved(self.pixels, place).to_kind(Kind::Float) * f64::from(1.0f32 / 255.0);
+        let [mean, scale] = [mean, scale].map(|values| raw(&floats(values, &self.device)));
+        let values = moved(self.pixels, place(&self.device)).to_kind(Kind::Float) * f64::from(1.0f32 / 255.0);
         from_raw(((values - mean) * scale).permute([0, 3, 1, 2]))
     }
 }
