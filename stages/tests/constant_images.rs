@@ -3,26 +3,15 @@
 
 mod tiny;
 
-use pretext_protocol::{Measurement, Reply};
+use pretext_protocol::Measurement;
 use pretext_stages::catalog::{self, Entry};
-use pretext_stages::context::{Context, Outbox};
+use pretext_stages::context::Context;
 use serde_json::{Map, Value};
 use std::path::Path;
-use std::sync::Mutex;
-
-struct Measured(Mutex<Vec<Measurement>>);
-
-impl Outbox for Measured {
-    fn send(&self, reply: &Reply) {
-        if let Reply::Measure { measurement, .. } = reply {
-            self.0.lock().unwrap().push(measurement.clone());
-        }
-    }
-}
 
 fn run(entry: &Entry, params: Map<String, Value>, folder: &Path, inputs: &[(&str, &Path)]) -> Vec<Measurement> {
     let run = tiny::request(entry, params, folder, inputs);
-    let measured = Measured(Mutex::default());
+    let measured = tiny::Measured::default();
     let context = Context::new(&run, &measured, &|| false).unwrap();
     (entry.run)(&run.params, &context).unwrap_or_else(|error| panic!("{}: {error:#}", entry.name));
     measured.0.into_inner().unwrap()

@@ -3,29 +3,17 @@
 
 mod tiny;
 
-use pretext_protocol::{Measurement, Reply, Run};
+use pretext_protocol::{Measurement, Run};
 use pretext_stages::artifact::EncoderArtifact;
 use pretext_stages::augment::{Normaliser, channels_last};
 use pretext_stages::catalog;
-use pretext_stages::context::{Context, Outbox, Stopped};
+use pretext_stages::context::{Context, Stopped};
 use pretext_stages::data::{Dataset, Split};
 use pretext_stages::nn::layers::Mode;
 use pretext_stages::nn::{self, Head, state};
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-#[derive(Default)]
-struct Measured(Mutex<Vec<Measurement>>);
-
-impl Outbox for Measured {
-    fn send(&self, reply: &Reply) {
-        if let Reply::Measure { measurement, .. } = reply {
-            self.0.lock().unwrap().push(measurement.clone());
-        }
-    }
-}
 
 /// A data set and an encoder that was never trained.
 struct Place {
@@ -58,7 +46,7 @@ impl Place {
 
     fn measured(&self, name: &str, params: Value) -> anyhow::Result<Vec<Measurement>> {
         let run = self.request(name, params);
-        let measured = Measured::default();
+        let measured = tiny::Measured::default();
         let entry = catalog::find("eval/finetune").unwrap();
         (entry.run)(&run.params, &Context::new(&run, &measured, &|| false)?)?;
         Ok(measured.0.into_inner().unwrap())
@@ -144,7 +132,7 @@ fn an_interrupted_one_ends_as_an_undisturbed_one() {
         let name = format!("attempt-{stops}");
         let mut run = place.request(&name, params.clone());
         run.resume = before.map(|folder: PathBuf| folder.join("scratch"));
-        let (looked, measured) = (AtomicUsize::new(0), Measured::default());
+        let (looked, measured) = (AtomicUsize::new(0), tiny::Measured::default());
         // After three steps; in the end it looks while it judges too.
         let stopping = || looked.fetch_add(1, Ordering::Relaxed) + 1 >= 4;
         match (entry.run)(&run.params, &Context::new(&run, &measured, &stopping).unwrap()) {

@@ -3,25 +3,31 @@
 mod tiny;
 
 use burn::tensor::Tensor;
-use pretext_protocol::{Measurement, Reply};
+use pretext_protocol::Measurement;
 use pretext_stages::artifact::EncoderArtifact;
 use pretext_stages::catalog;
-use pretext_stages::context::{Context, Outbox};
+use pretext_stages::context::Context;
 use pretext_stages::data::{Dataset, DatasetWriter, Format, Sample, Split};
 use pretext_stages::json;
 use pretext_stages::nn::layers::Mode;
 use pretext_stages::nn::state::{self, Part};
 use pretext_stages::nn::{Head, HeadConfig, device};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+
+/// What a kind measures in a folder of its own.
+fn run(kind: &str, folder: &Path, inputs: &[(&str, &Path)]) -> anyhow::Result<Vec<Measurement>> {
+    tch::set_num_threads(tiny::THREADS as i32);
+    let entry = catalog::find(kind).unwrap();
+    let run = tiny::request(&entry, tiny::small_params(&entry, 1, 32), folder, inputs);
+    let measured = tiny::Measured::default();
+    (entry.run)(&run.params, &Context::new(&run, &measured, &|| false)?)?;
+    Ok(measured.0.into_inner().unwrap())
+}
 
 /// The artifact that a kind makes of the data set.
 fn encoder_of(kind: &str, data: &Path, root: &Path) -> PathBuf {
-    tch::set_num_threads(tiny::THREADS as i32);
-    let entry = catalog::find(kind).unwrap();
     let folder = root.join(kind.replace('/', "-"));
-    let run = tiny::request(&entry, tiny::small_params(&entry, 1, 32), &folder, &[("data", data)]);
-    (entry.run)(&run.params, &Context::new(&run, &tiny::Nobody, &|| false).unwrap()).unwrap();
+    run(kind, &folder, &[("data", data)]).unwrap();
     folder.join("out/encoder")
 }
 
@@ -91,27 +97,12 @@ fn what_needs_no_classes_is_trained_on_unlabelled_images_too() {
     assert_eq!(images("pretrain/simclr"), 160);
 }
 
-struct Measured(Mutex<Vec<Measurement>>);
-
-impl Outbox for Measured {
-    fn send(&self, reply: &Reply) {
-        if let Reply::Measure { measurement, .. } = reply {
-            self.0.lock().unwrap().push(measurement.clone());
-        }
-    }
-}
-
 /// What is declared is measured, as no number where nobody knows.
 #[test]
 fn features_say_how_many_images_were_seen_or_that_nobody_knows() {
     let (root, data) = place();
     let seen = |encoder: &Path, name: &str| {
-        let entry = catalog::find("features").unwrap();
-        let inputs = [("data", data.as_path()), ("encoder", encoder)];
-        let run = tiny::request(&entry, tiny::small_params(&entry, 1, 32), &root.path().join(name), &inputs);
-        let measured = Measured(Mutex::default());
-        (entry.run)(&run.params, &Context::new(&run, &measured, &|| false).unwrap()).unwrap();
-        let measured = measured.0.into_inner().unwrap();
+        let measured = run("features", &root.path().join(name), &[("data", &data), ("encoder", encoder)]).unwrap();
         let of_split = |split: &str| measured.iter().find(|m| m.name == "seen" && m.split == split).unwrap().value;
         ["validation", "test"].map(of_split)
     };
@@ -132,12 +123,8 @@ fn fine_tuning_says_how_many_images_it_has_seen_itself() {
     let shared = root.path().join("shared");
     tiny::write_dataset_of(&shared, pieces);
     let encoder = encoder_of("pretrain/random", &data, root.path());
-    let entry = catalog::find("eval/finetune").unwrap();
     let inputs = [("data", shared.as_path()), ("encoder", encoder.as_path())];
-    let run = tiny::request(&entry, tiny::small_params(&entry, 1, 32), &root.path().join("finetune"), &inputs);
-    let measured = Measured(Mutex::default());
-    (entry.run)(&run.params, &Context::new(&run, &measured, &|| false).unwrap()).unwrap();
-    let measured = measured.0.into_inner().unwrap();
+    let measured = run("eval/finetune", &root.path().join("finetune"), &inputs).unwrap();
     assert_eq!(measured.iter().find(|m| m.name == "seen" && m.split == "test").unwrap().value, 7.0);
 }
 
@@ -158,24 +145,16 @@ fn an_encoder_of_colours_refuses_grey_images() {
     }
     writer.finish().unwrap();
     let encoder = encoder_of("pretrain/pixels", &data, root.path());
-    let entry = catalog::find("features").unwrap();
-    let inputs = [("data", grey.as_path()), ("encoder", encoder.as_path())];
-    let run = tiny::request(&entry, tiny::small_params(&entry, 1, 32), &root.path().join("features"), &inputs);
-    let error =
-        (entry.run)(&run.params, &Context::new(&run, &tiny::Nobody, &|| false).unwrap()).unwrap_err().to_string();
-    assert_eq!(error, "the encoder takes images of 3 channels, and the data set's have 1");
-    let random = encoder_of("pretrain/random", &data, root.path());
-    let finetune = catalog::find("eval/finetune").unwrap();
-    let inputs = [("data", grey.as_path()), ("encoder", random.as_path())];
-    let run = tiny::request(&finetune, tiny::small_params(&finetune, 1, 32), &root.path().join("finetune"), &inputs);
-    let fine_tuned = (finetune.run)(&run.params, &Context::new(&run, &tiny::Nobody, &|| false).unwrap());
-    assert_eq!(fine_tuned.unwrap_err().to_string(), error);
+    let refusal = |kind: &str, encoder: &Path| {
+        run(kind, &root.path().join("refused"), &[("data", &grey), ("encoder", encoder)]).unwrap_err().to_string()
+    };
+    let error = "the encoder takes images of 3 channels, and the data set's have 1";
+    assert_eq!(refusal("features", &encoder), error);
+    assert_eq!(refusal("eval/finetune", &encoder_of("pretrain/random", &data, root.path())), error);
     // Grey images have encoders of their own.
     for kind in ["pretrain/simclr", "pretrain/autoencoder"] {
         let own = encoder_of(kind, &grey, &root.path().join("own"));
-        let inputs = [("data", grey.as_path()), ("encoder", own.as_path())];
         let place = root.path().join(kind.replace('/', "-of-grey-"));
-        let run = tiny::request(&entry, tiny::small_params(&entry, 1, 32), &place, &inputs);
-        (entry.run)(&run.params, &Context::new(&run, &tiny::Nobody, &|| false).unwrap()).unwrap();
+        run("features", &place, &[("data", &grey), ("encoder", &own)]).unwrap();
     }
 }

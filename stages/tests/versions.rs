@@ -11,13 +11,11 @@ mod tiny;
 
 use fingerprint::Fingerprint;
 use inputs::Inputs;
-use pretext_protocol::{Measurement, Reply};
 use pretext_stages::catalog::{self, Entry};
-use pretext_stages::context::{Context, Outbox};
+use pretext_stages::context::Context;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Mutex;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/versions.json");
 const RENEW: &str = "BLESS=1 cargo test --release --workspace --test versions";
@@ -119,16 +117,6 @@ fn complaint(name: &str, before: Option<&Guarded>, now: &Guarded) -> Option<Comp
     Some(Complaint::Changed(what))
 }
 
-struct Measurements(Mutex<Vec<Measurement>>);
-
-impl Outbox for Measurements {
-    fn send(&self, reply: &Reply) {
-        if let Reply::Measure { measurement, .. } = reply {
-            self.0.lock().unwrap().push(measurement.clone());
-        }
-    }
-}
-
 /// What a kind yields.
 fn computed(entry: &Entry, inputs: &Inputs, root: &Path) -> Fingerprint {
     let folder = root.join(entry.name.replace('/', "-"));
@@ -149,7 +137,7 @@ fn computed(entry: &Entry, inputs: &Inputs, root: &Path) -> Fingerprint {
     }
     let mut run = tiny::request(entry, params, &folder, &connected);
     run.cache = inputs.cache();
-    let measurements = Measurements(Mutex::default());
+    let measurements = tiny::Measured::default();
     let context = Context::new(&run, &measurements, &|| false).unwrap();
     (entry.run)(&run.params, &context).unwrap_or_else(|error| panic!("{}: {error:#}", entry.name));
     fingerprint::of(&run.out, &measurements.0.into_inner().unwrap())

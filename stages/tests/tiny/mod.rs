@@ -2,15 +2,28 @@
 //! requests to compute on them. Every test that names this module uses some of it.
 #![allow(dead_code, reason = "each test is a crate of its own and uses a part")]
 
-use pretext_protocol::{Reply, Run};
+use pretext_protocol::{Measurement, Reply, Run};
 use pretext_stages::catalog::{self, Entry};
 use pretext_stages::context::Outbox;
 use pretext_stages::data::{Dataset, DatasetWriter, Format, Manifest, Sample, Split};
 use serde_json::{Map, Value};
 use std::path::Path;
+use std::sync::Mutex;
 
 /// One, so that the bytes of a result do not depend on the machine's cores.
 pub const THREADS: usize = 1;
+
+/// Keeps what is measured.
+#[derive(Default)]
+pub struct Measured(pub Mutex<Vec<Measurement>>);
+
+impl Outbox for Measured {
+    fn send(&self, reply: &Reply) {
+        if let Reply::Measure { measurement, .. } = reply {
+            self.0.lock().unwrap().push(measurement.clone());
+        }
+    }
+}
 
 /// Hears nothing.
 pub struct Nobody;
