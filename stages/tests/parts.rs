@@ -7,7 +7,7 @@ use pretext_protocol::Measurement;
 use pretext_stages::artifact::EncoderArtifact;
 use pretext_stages::catalog;
 use pretext_stages::context::Context;
-use pretext_stages::data::{Dataset, DatasetWriter, Format, Sample, Split};
+use pretext_stages::data::{Dataset, DatasetWriter, Format, Labels, Sample, Split};
 use pretext_stages::json;
 use pretext_stages::nn::layers::Mode;
 use pretext_stages::nn::state::{self, Part};
@@ -135,7 +135,15 @@ fn an_encoder_of_colours_refuses_grey_images() {
     std::fs::create_dir_all(&grey).unwrap();
     let old = Dataset::open(&data).unwrap();
     let classes = old.manifest.classes.clone();
-    let format = Format { name: "grey".into(), height: 16, width: 16, channels: 1, classes, encoded: None };
+    let format = Format {
+        name: "grey".into(),
+        height: 16,
+        width: 16,
+        channels: 1,
+        classes,
+        labels: Labels::Images,
+        encoded: None,
+    };
     let mut writer = DatasetWriter::create(&grey, format, 217).unwrap();
     for split in Split::LABELLED {
         for row in old.rows(split) {

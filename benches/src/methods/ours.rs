@@ -3,7 +3,7 @@
 use crate::{BATCH, IMAGES, THREADS, stage};
 use anyhow::{Context as _, Result};
 use pretext_stages::augment::samples;
-use pretext_stages::data::{DatasetWriter, Format, Sample, Split};
+use pretext_stages::data::{DatasetWriter, Format, Labels, Sample, Split};
 use pretext_stages::nn::ops;
 use serde_json::json;
 use std::io::BufRead;
@@ -21,7 +21,15 @@ pub fn write_photographs(folder: &Path) -> Result<()> {
         (top..top + SIDE).flat_map(|y| photograph[(y * 64 + left) * 3..(y * 64 + left + SIDE) * 3].to_vec()).collect()
     };
     let classes = (0..photographs.len()).map(|class| class.to_string()).collect();
-    let format = Format { name: "pieces".into(), height: SIDE, width: SIDE, channels: 3, classes, encoded: None };
+    let format = Format {
+        name: "pieces".into(),
+        height: SIDE,
+        width: SIDE,
+        channels: 3,
+        classes,
+        labels: Labels::Images,
+        encoded: None,
+    };
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let mut writer = DatasetWriter::create(folder, format, IMAGES)?;
     for number in 0..IMAGES {

@@ -299,14 +299,22 @@ pub fn channels_last(values: Vec<f32>, height: usize, width: usize, device: &Dev
 mod tests {
     use super::*;
     use crate::augment::{MultiCropViews, SimClrViews, samples};
-    use crate::data::{DatasetWriter, Format, Sample};
+    use crate::data::{DatasetWriter, Format, Labels, Sample};
     use crate::nn;
 
     /// The photographs, each of its own class.
     fn photographs(folder: &std::path::Path) -> Dataset {
         let samples = samples();
         let classes = vec!["a".into(); samples.len()];
-        let format = Format { name: "photographs".into(), height: 64, width: 64, channels: 3, classes, encoded: None };
+        let format = Format {
+            name: "photographs".into(),
+            height: 64,
+            width: 64,
+            channels: 3,
+            classes,
+            labels: Labels::Images,
+            encoded: None,
+        };
         let mut writer = DatasetWriter::create(folder, format, samples.len()).unwrap();
         for (sample, class) in samples.iter().zip(0..) {
             let image = sample.source().bytes;

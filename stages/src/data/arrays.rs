@@ -2,7 +2,7 @@
 
 mod read;
 
-use super::dataset::Split;
+use super::dataset::{Labels, Split};
 use super::split::{Draw, by_groups, hold_out};
 use super::summary::Summary;
 use super::writer::{DatasetWriter, Format, Sample};
@@ -67,7 +67,8 @@ impl Stage for Arrays {
         let groups = numbered_groups(&parts);
         let [height, width, channels] = parts[0].shape;
         let title = format!("arrays: {} classes, {width} x {height} pixels", classes.len());
-        let format = Format { name: "arrays".into(), height, width, channels, classes, encoded: None };
+        let format =
+            Format { name: "arrays".into(), height, width, channels, classes, labels: Labels::Images, encoded: None };
         let folder = context.output("dataset")?;
         let mut writer = DatasetWriter::create(&folder, format, splits.values().map(Vec::len).sum())?;
         for (&split, places) in &splits {

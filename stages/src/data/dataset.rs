@@ -58,6 +58,8 @@ pub struct Manifest {
     /// 1: grey, 3: red, green, blue.
     pub channels: usize,
     pub classes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Labels::are_of_images")]
+    pub labels: Labels,
     /// Where pictures stay in their files' format: how they become images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoded: Option<Encoded>,
@@ -66,6 +68,22 @@ pub struct Manifest {
     /// Of each channel over the train split, of values in [0, 1].
     pub mean: Vec<f32>,
     pub sd: Vec<f32>,
+}
+
+/// What the classes are of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Labels {
+    #[default]
+    Images,
+    /// Boxes, and masks, whose values are a class and 1, and 0 where there is none. An image has no class of its own.
+    Places,
+}
+
+impl Labels {
+    fn are_of_images(&self) -> bool {
+        *self == Self::Images
+    }
 }
 
 /// How an encoded picture becomes an image of a data set's size.
@@ -90,6 +108,17 @@ impl Manifest {
 
     pub fn image_bytes(&self) -> usize {
         self.height * self.width * self.channels
+    }
+
+    /// An error where images have no classes of their own, by which `what` could be done.
+    pub fn check_image_classes(&self, what: &str) -> Result<()> {
+        ensure!(
+            self.labels == Labels::Images,
+            "the classes of {} are those of boxes and masks, and {what} is by the class of an image: use eval/detect or eval/segment, \
+             or a data set whose images have classes",
+            self.name
+        );
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What data sets share that are fetched: they are decoded once, checked by a digest and kept in the cache, and their splits are drawn.
 
-use super::dataset::Split;
+use super::dataset::{Labels, Split};
 use super::sources::{Source, first_that_works};
 use super::split::stratified;
 use super::summary::Summary;
@@ -220,7 +220,8 @@ impl Fetched {
             summary.remarks.push("unlabelled images are trained on by methods that need no classes".into());
         }
         let folder = context.output("dataset")?;
-        let format = Format { name: self.name.into(), height, width, channels, classes, encoded: None };
+        let format =
+            Format { name: self.name.into(), height, width, channels, classes, labels: Labels::Images, encoded: None };
         let mut writer = DatasetWriter::create(&folder, format, rows.iter().map(|(_, images)| images.len()).sum())?;
         for (split, images) in rows {
             for image in images {

@@ -6,7 +6,7 @@ mod report;
 mod spelling;
 mod tree;
 
-use super::dataset::{Encoded, Split};
+use super::dataset::{Encoded, Labels, Split};
 use super::pictures::Fit;
 use super::split::{self, Draw};
 use super::writer::{DatasetWriter, Format, Sample};
@@ -232,7 +232,15 @@ fn refuse(tree: &Tree, skips: bool) -> Result<()> {
 
 fn format(tree: &Tree, size: usize, encoded: Option<Encoded>) -> Format {
     // Not the folder's name: the same files under another name are the same data set.
-    Format { name: "folder".into(), height: size, width: size, channels: 3, classes: tree.classes.clone(), encoded }
+    Format {
+        name: "folder".into(),
+        height: size,
+        width: size,
+        channels: 3,
+        classes: tree.classes.clone(),
+        labels: Labels::Images,
+        encoded,
+    }
 }
 
 #[cfg(test)]

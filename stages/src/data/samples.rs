@@ -1,6 +1,6 @@
 //! A picture of some of a data set's images, for people: a row a class.
 
-use super::dataset::{Dataset, Manifest, Split};
+use super::dataset::{Dataset, Labels, Manifest, Split};
 use anyhow::{Context, Result};
 use image::imageops::{FilterType, replace, resize};
 use image::{GrayImage, ImageBuffer, RgbImage};
@@ -13,7 +13,8 @@ const COLUMNS: usize = 12;
 const SIDE: u32 = 96;
 const GAP: u32 = 2;
 
-/// Draws the first training images of the first classes; of unlabelled images as many as there is room for.
+/// Draws the first training images of the first classes, or of all where images have none; of unlabelled images as many as there is room
+/// for.
 pub fn draw(data: &Dataset, file: &Path) -> Result<()> {
     let rows = rows(data);
     let [height, width] = tile(&data.manifest);
@@ -39,9 +40,16 @@ pub fn draw(data: &Dataset, file: &Path) -> Result<()> {
 
 /// The data set's rows that stand in each row of the picture.
 fn rows(data: &Dataset) -> Vec<Vec<usize>> {
-    let labelled: Vec<Vec<usize>> = (0..data.manifest.classes.len().min(ROWS))
-        .map(|class| data.rows(Split::Train).filter(|&row| data.class(row) == class as i32).take(COLUMNS).collect())
-        .collect();
+    let of_class = |class: usize| data.rows(Split::Train).filter(move |&row| data.class(row) == class as i32);
+    let labelled: Vec<Vec<usize>> = match data.manifest.labels {
+        Labels::Images => {
+            (0..data.manifest.classes.len().min(ROWS)).map(|class| of_class(class).take(COLUMNS).collect()).collect()
+        }
+        Labels::Places => {
+            let images: Vec<usize> = data.rows(Split::Train).take(ROWS * COLUMNS / 2).collect();
+            images.chunks(COLUMNS).map(<[usize]>::to_vec).collect()
+        }
+    };
     let few = ROWS - labelled.len();
     let unlabelled: Vec<usize> = data.rows(Split::Unlabelled).take(few * COLUMNS).collect();
     labelled.into_iter().chain(unlabelled.chunks(COLUMNS).map(<[usize]>::to_vec)).collect()
@@ -74,7 +82,15 @@ mod tests {
         for channels in [1, 3] {
             let folder = tempfile::tempdir().unwrap();
             let classes = vec!["dark".to_owned(), "light".to_owned()];
-            let format = Format { name: "x".into(), height: 8, width: 16, channels, classes, encoded: None };
+            let format = Format {
+                name: "x".into(),
+                height: 8,
+                width: 16,
+                channels,
+                classes,
+                labels: Labels::Images,
+                encoded: None,
+            };
             let mut writer = DatasetWriter::create(folder.path(), format, 45).unwrap();
             let image = |value: u8| vec![value; 128 * channels];
             for number in 0..30 {

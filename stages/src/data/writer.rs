@@ -1,6 +1,6 @@
 //! Makes the artifact, row by row.
 
-use super::dataset::{Encoded, Manifest, Region, Split};
+use super::dataset::{Encoded, Labels, Manifest, Region, Split};
 use super::npy::{self, NpyWriter};
 use crate::json;
 use anyhow::{Context, Result, bail, ensure};
@@ -18,6 +18,7 @@ pub struct Format {
     /// 1: grey, 3: red, green, blue.
     pub channels: usize,
     pub classes: Vec<String>,
+    pub labels: Labels,
     /// How pictures become images where they stay encoded.
     pub encoded: Option<Encoded>,
 }
@@ -94,10 +95,12 @@ pub struct DatasetWriter {
     /// Where those of each sample begin, and the end.
     offsets: Vec<u64>,
     rows: usize,
+    /// Of each split and class, where classes are those of masks: images that show it.
+    shown: BTreeMap<Split, Vec<usize>>,
     moments: Moments,
 }
 
-/// How many images there are of each class.
+/// How many images there are of each class; where classes are those of boxes, how many boxes; of masks, how many images that show some.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Counts {
     /// Their names.
@@ -161,6 +164,7 @@ impl DatasetWriter {
             regions: vec![],
             offsets: vec![0],
             rows,
+            shown: BTreeMap::new(),
             moments: Moments::new(format.channels),
             format,
         })
@@ -184,6 +188,12 @@ impl DatasetWriter {
         self.groups.extend(group);
         if let Some(mask) = mask {
             self.masks()?.write(mask)?;
+            if self.format.labels == Labels::Places {
+                let classes = self.format.classes.len();
+                let shown = self.shown.entry(split).or_insert_with(|| vec![0; classes]);
+                let values: BTreeSet<u8> = mask.iter().copied().collect();
+                shown.iter_mut().zip(1..).for_each(|(images, value)| *images += usize::from(values.contains(&value)));
+            }
         }
         if let Some(regions) = regions {
             self.regions.extend(regions);
@@ -208,6 +218,10 @@ impl DatasetWriter {
     pub fn finish(self) -> Result<Counts> {
         let counts = self.counts();
         counts.check()?;
+        let images = self.splits.iter().fold(BTreeMap::new(), |mut images, &split| {
+            *images.entry(Split::ALL[usize::from(split)]).or_default() += 1;
+            images
+        });
         self.images.finish(&self.folder)?;
         let rows = [self.splits.len()];
         let file = |column: &str| self.folder.join(format!("{column}.npy"));
@@ -235,10 +249,9 @@ impl DatasetWriter {
             )?;
             npy::write(file("boxes.offsets"), &[self.rows + 1], &self.offsets)?;
         }
-        let Format { name, height, width, channels, classes, encoded } = self.format;
-        let images = counts.images.keys().map(|&split| (split, counts.total(split))).collect();
+        let Format { name, height, width, channels, classes, labels, encoded } = self.format;
         let (mean, sd) = self.moments.mean_and_sd();
-        let manifest = Manifest { name, height, width, channels, classes, encoded, images, mean, sd };
+        let manifest = Manifest { name, height, width, channels, classes, labels, encoded, images, mean, sd };
         json::write(&self.folder.join("manifest.json"), &manifest)?;
         Ok(counts)
     }
@@ -246,15 +259,27 @@ impl DatasetWriter {
     fn counts(&self) -> Counts {
         let classes = self.format.classes.clone();
         let (mut images, mut unknown) = (BTreeMap::new(), BTreeMap::new());
-        for (&split, &class) in self.splits.iter().zip(&self.classes) {
+        for (row, (&split, &class)) in self.splits.iter().zip(&self.classes).enumerate() {
             let split = Split::ALL[usize::from(split)];
-            let of_split = images.entry(split).or_insert_with(|| vec![0; classes.len()]);
-            match usize::try_from(class) {
-                Ok(class) => of_split[class] += 1,
-                Err(_) => *unknown.entry(split).or_default() += 1,
+            let of_split: &mut Vec<usize> = images.entry(split).or_insert_with(|| vec![0; classes.len()]);
+            match (self.format.labels, usize::try_from(class)) {
+                (Labels::Images, Ok(class)) => of_split[class] += 1,
+                (Labels::Images, Err(_)) => *unknown.entry(split).or_default() += 1,
+                (Labels::Places, _) => {
+                    self.regions_of(row).iter().for_each(|region| of_split[region.class as usize] += 1);
+                }
             }
         }
+        // Boxes say more than that an image shows some.
+        let images = if self.regions.is_empty() && !self.shown.is_empty() { self.shown.clone() } else { images };
         Counts { classes, images, unknown }
+    }
+
+    fn regions_of(&self, row: usize) -> &[Region] {
+        match self.offsets[..] {
+            [_] => &[],
+            _ => &self.regions[self.offsets[row] as usize..self.offsets[row + 1] as usize],
+        }
     }
 }
 
@@ -347,7 +372,7 @@ mod tests {
 
     fn grey(classes: usize) -> Format {
         let classes = (0..classes).map(|class| class.to_string()).collect();
-        Format { name: "grey".into(), height: 8, width: 8, channels: 3, classes, encoded: None }
+        Format { name: "grey".into(), height: 8, width: 8, channels: 3, classes, labels: Labels::Images, encoded: None }
     }
 
     /// What workers of a sweep share of a data set is the system's page cache: none has images of its own.
@@ -434,6 +459,32 @@ mod tests {
             assert_eq!(data.regions(row).unwrap(), regions);
             assert_eq!(data.mask(row).unwrap(), [row as u8; 64]);
         }
+    }
+
+    /// Boxes are counted where there are some, and else images that show a class; every split may have images without a class.
+    #[test]
+    fn where_classes_are_of_places_images_have_none() {
+        let written = |with_boxes: bool| {
+            let folder = tempfile::tempdir().unwrap();
+            let format = Format { labels: Labels::Places, ..grey(2) };
+            let mut writer = DatasetWriter::create(folder.path(), format, 3).unwrap();
+            for (split, shown) in [(Split::Train, vec![0, 1, 1]), (Split::Train, vec![]), (Split::Test, vec![1])] {
+                let mut mask = vec![0; 64];
+                shown.iter().zip(&mut mask).for_each(|(&class, pixel)| *pixel = class as u8 + 1);
+                let regions: Vec<_> =
+                    shown.iter().map(|&class| Region { class, edges: [0.0, 0.0, 1.0, 1.0] }).collect();
+                let sample = Sample { mask: Some(&mask), ..Sample::new(split, &[0; 192], -1) };
+                writer.add(Sample { regions: with_boxes.then_some(&regions), ..sample }).unwrap();
+            }
+            let counts = writer.finish().unwrap();
+            let data = Dataset::open(folder.path()).unwrap();
+            assert_eq!((data.len(Split::Train), data.len(Split::Test)), (2, 1));
+            let error = data.manifest.check_image_classes("a linear probe").unwrap_err().to_string();
+            assert!(error.contains("a linear probe is by the class of an image: use eval/detect"), "{error}");
+            counts.images.into_values().collect::<Vec<_>>()
+        };
+        assert_eq!(written(true), [[1, 2], [0, 1]]);
+        assert_eq!(written(false), [[1, 1], [0, 1]]);
     }
 
     #[test]

@@ -34,6 +34,7 @@ impl Stage for Supervised {
 
     fn run(common: Common, context: &Context) -> Result<()> {
         let inputs = Inputs::open(context, StandardViews::default_policy())?;
+        inputs.data.manifest.check_image_classes("supervised training")?;
         ensure!(
             inputs.data.manifest.classes.len() > 1,
             "the images have no labels (all are of one class), and supervised training tells classes apart: use a data set with a \

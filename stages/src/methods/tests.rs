@@ -5,7 +5,7 @@ use super::nt_xent;
 use crate::augment::{Batch, Targets, Wants, samples};
 use crate::catalog::{self, Entry};
 use crate::context::{Context, Outbox};
-use crate::data::{DatasetWriter, Format, Sample, Split};
+use crate::data::{DatasetWriter, Format, Labels, Sample, Split};
 use crate::nn::Init;
 use crate::nn::encoder::{Encoder, EncoderConfig};
 use crate::nn::layers::Mode;
@@ -58,7 +58,15 @@ fn write_dataset(folder: &Path) {
     };
     let pieces: Vec<Vec<u8>> = (0..2 * BATCH).map(piece).collect();
     let classes = ["a", "b", "c", "d"].map(String::from).to_vec();
-    let format = Format { name: "pieces".into(), height: SIDE, width: SIDE, channels: 3, classes, encoded: None };
+    let format = Format {
+        name: "pieces".into(),
+        height: SIDE,
+        width: SIDE,
+        channels: 3,
+        classes,
+        labels: Labels::Images,
+        encoded: None,
+    };
     std::fs::create_dir_all(folder).unwrap();
     let mut writer = DatasetWriter::create(folder, format, pieces.len()).unwrap();
     for (number, image) in pieces.iter().enumerate() {

@@ -87,6 +87,7 @@ impl Stage for Features {
 
     fn run(params: Params, context: &Context) -> Result<()> {
         let data = Dataset::open(context.input("data")?)?;
+        data.manifest.check_image_classes("what learns from features")?;
         ensure!(data.len(Split::Train) > 0, "the data set has no training images, of which all evaluations learn");
         let encoder = EncoderArtifact::open(context.input("encoder")?, &context.device)?;
         encoder.artifact.check_channels(&data.manifest)?;

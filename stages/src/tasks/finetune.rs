@@ -115,6 +115,7 @@ impl Stage for Finetune {
     fn run(params: Params, context: &Context) -> Result<()> {
         let data = Dataset::open(context.input("data")?)?;
         let classes = data.manifest.classes.len();
+        data.manifest.check_image_classes("fine-tuning")?;
         ensure!(
             classes > 1,
             "the images have no labels (all are of one class), and fine-tuning tells classes apart: use a data set with a folder for \

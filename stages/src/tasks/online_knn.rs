@@ -39,7 +39,10 @@ impl<'a> OnlineKnn<'a> {
             order
         };
         let (bank, queries) = (drawn(Split::Train, BANK), drawn(Split::Validation, QUERIES));
-        let can_evaluate = data.manifest.classes.len() > 1 && !bank.is_empty() && !queries.is_empty();
+        let can_evaluate = data.manifest.check_image_classes("kNN").is_ok()
+            && data.manifest.classes.len() > 1
+            && !bank.is_empty()
+            && !queries.is_empty();
         can_evaluate.then_some(Self { data, context, bank, queries })
     }
 

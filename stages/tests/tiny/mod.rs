@@ -5,7 +5,7 @@
 use pretext_protocol::{Measurement, Reply, Run};
 use pretext_stages::catalog::{self, Entry};
 use pretext_stages::context::Outbox;
-use pretext_stages::data::{Dataset, DatasetWriter, Format, Manifest, Sample, Split};
+use pretext_stages::data::{Dataset, DatasetWriter, Format, Labels, Manifest, Sample, Split};
 use serde_json::{Map, Value};
 use std::path::Path;
 use std::sync::Mutex;
@@ -57,7 +57,15 @@ pub fn write_dataset(folder: &Path) {
 pub fn write_dataset_of(folder: &Path, pieces: Vec<(Vec<u8>, i32)>) {
     let classes = ["astronaut", "cat", "coffee", "rocket"].map(String::from).to_vec();
     let side = SIZE as usize;
-    let format = Format { name: "pieces".into(), height: side, width: side, channels: 3, classes, encoded: None };
+    let format = Format {
+        name: "pieces".into(),
+        height: side,
+        width: side,
+        channels: 3,
+        classes,
+        labels: Labels::Images,
+        encoded: None,
+    };
     std::fs::create_dir_all(folder).unwrap();
     let mut writer = DatasetWriter::create(folder, format, pieces.len()).unwrap();
     for (number, (image, class)) in pieces.iter().enumerate() {
@@ -91,7 +99,7 @@ fn rewrite(data: &Path, choose: impl Fn(Split, usize) -> Option<Split>) {
     rows.sort();
     let new = data.with_extension("new");
     std::fs::create_dir_all(&new).unwrap();
-    let format = Format { name, height, width, channels, classes, encoded: None };
+    let format = Format { name, height, width, channels, classes, labels: Labels::Images, encoded: None };
     let mut writer = DatasetWriter::create(&new, format, rows.len()).unwrap();
     for (split, row) in rows {
         let class = if split == Split::Unlabelled { -1 } else { old.class(row) };
