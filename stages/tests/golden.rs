@@ -27,6 +27,7 @@ fn check_for(name: &str) -> Option<Check> {
         _ if name.starts_with("conv_") => networks::conv2d,
         _ if name.starts_with("arch_resnet") => networks::resnet,
         "bn_train" => networks::batch_norm,
+        "grad_resnet18" => networks::resnet_gradients,
         "opt_sgd" | "opt_sgd_nesterov" => training::sgd,
         "opt_adamw" => training::adamw,
         "opt_lars" => training::lars,
