@@ -1,7 +1,7 @@
 //! The `encoder` artifact: `encoder.json`, `weights.safetensors` unless it is the identity, `NAME.safetensors` for each head that is
 //! kept, and `seen.npy` (u64, ascending): the digests of the images that it was trained on, where they are known.
 
-use crate::data::{Dataset, Manifest, Split, npy};
+use crate::data::{Dataset, Manifest, Preparation, Split, npy};
 use crate::json;
 use crate::nn::encoder::{Encoder, EncoderConfig};
 use crate::nn::layers::Mode;
@@ -26,6 +26,9 @@ pub struct EncoderArtifact {
     pub sd: Vec<f32>,
     /// Height and width of the data set's images.
     pub size: [usize; 2],
+    /// How pictures in files became those, where they were some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pictures: Option<Preparation>,
     /// Networks behind the encoder that were trained with it, by name.
     #[serde(default)]
     pub heads: BTreeMap<String, HeadConfig>,
@@ -48,6 +51,7 @@ impl EncoderArtifact {
             mean: data.mean.clone(),
             sd: data.sd.clone(),
             size: [data.height, data.width],
+            pictures: data.pictures,
             heads: BTreeMap::new(),
             classes: vec![],
             seen: Some(vec![]),
@@ -62,6 +66,7 @@ impl EncoderArtifact {
             self.seen = None;
         }
         self.size = size;
+        self.pictures = data.manifest.pictures;
         if let Some(seen) = &mut self.seen {
             seen.extend(rows.iter().map(|&row| data.digests[row]));
             seen.sort_unstable();

@@ -99,6 +99,46 @@ fn pictures_have_the_features_of_the_same_images_in_a_data_set() {
     assert_eq!(first[1].parse::<f32>().unwrap(), values[0]);
 }
 
+/// An encoder that was trained on a folder takes pictures as that data set did: here whole, where by itself it would take their middle.
+#[test]
+fn pictures_are_prepared_as_those_that_the_encoder_was_trained_on() {
+    let place = Place::new();
+    let wide = image::open(place.at("pictures/0/000.png")).unwrap();
+    fs::remove_dir_all(place.at("pictures")).unwrap();
+    for number in 0..8 {
+        let (width, height) = (2 * tiny::SIZE, tiny::SIZE);
+        let turned = wide.huerotate(40 * number).resize_exact(width, height, image::imageops::FilterType::Nearest);
+        let file = place.at(&format!("pictures/{}/{number}.png", number % 2));
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        turned.save(file).unwrap();
+    }
+    let features = |fit: &str| {
+        let change = json!({ "path": place.at("pictures"), "size": tiny::SIZE, "fit": fit, "train": null, "validation": 1, "test": 0.3 });
+        place.run("data/folder", fit, change, &[]).unwrap();
+        place.run("pretrain/random", "random", json!({}), &[("data", &format!("{fit}/out/dataset"))]).unwrap();
+        place.embed("random/out/encoder", false, false).unwrap();
+        npy::read::<f32>(&place.at("used/out/pictures/features.npy")).unwrap().1
+    };
+    let [crop, stretch] = [features("crop"), features("stretch")];
+    // Every pixel of the picture stands twice beside itself.
+    place
+        .run(
+            "data/folder",
+            "again",
+            json!({ "path": place.at("pictures"), "size": tiny::SIZE, "fit": "stretch", "train": null, "validation": 1, "test": 0.3 }),
+            &[],
+        )
+        .unwrap();
+    place
+        .run("features", "features", json!({}), &[("data", "again/out/dataset"), ("encoder", "random/out/encoder")])
+        .unwrap();
+    let set = FeatureSet::open(&place.at("features/out/features")).unwrap();
+    let expected = &set.split(Split::Train).unwrap().values;
+    let has =
+        |values: &[f32]| expected.chunks(set.features).all(|row| values.chunks(set.features).any(|other| other == row));
+    assert!(has(&stretch) && !has(&crop));
+}
+
 #[test]
 fn a_classifier_predicts_what_its_fine_tuning_has_measured() {
     let place = Place::new();

@@ -142,7 +142,7 @@ fn an_encoder_of_colours_refuses_grey_images() {
         channels: 1,
         classes,
         labels: Labels::Images,
-        encoded: None,
+        pictures: None,
     };
     let mut writer = DatasetWriter::create(&grey, format, 217).unwrap();
     for split in Split::LABELLED {

@@ -28,7 +28,7 @@ pub fn write_photographs(folder: &Path) -> Result<()> {
         channels: 3,
         classes,
         labels: Labels::Images,
-        encoded: None,
+        pictures: None,
     };
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let mut writer = DatasetWriter::create(folder, format, IMAGES)?;

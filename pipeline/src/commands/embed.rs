@@ -28,6 +28,9 @@ pub(super) struct EmbedArgs {
     /// Folder for what is written [default: out/embed/NAME or out/predict/NAME, NAME being that of the pictures' folder]
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
+    /// Height and width in pixels at which pictures are looked at [default: those of the images that the encoder was trained on]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    size: Option<u32>,
     /// Leave out pictures that cannot be read, and say which
     #[arg(long)]
     skip_damaged: bool,
@@ -63,7 +66,7 @@ fn use_encoder(args: &EmbedArgs, predict: bool) -> Result<ExitCode> {
     let cannot_write = || format!("cannot write to {}", out.display());
     fs::create_dir_all(&out).with_context(cannot_write)?;
     let place = tempfile::Builder::new().prefix(".pretext-").tempdir_in(&out).with_context(cannot_write)?;
-    let params = json!({ "folder": folder, "skip_damaged": args.skip_damaged, "predict": predict });
+    let params = json!({ "folder": folder, "skip_damaged": args.skip_damaged, "size": args.size, "predict": predict });
     let params = params.as_object().cloned().unwrap_or_default();
     let encoder = std::path::absolute(encoder)?;
     let attempt = std::path::absolute(place.path())?;

@@ -90,9 +90,10 @@ impl Geometry {
     /// inside (as torchvision's transforms).
     pub fn boxes(&self, regions: &[Region]) -> Vec<Region> {
         let moved = |region: &Region| {
-            let edges = self.steps.iter().fold(region.edges, |edges, (by, size)| around(edges, by, *size));
-            let is_seen = edges[2] - edges[0] >= LEAST_SIDE && edges[3] - edges[1] >= LEAST_SIDE;
-            is_seen.then_some(Region { class: region.class, edges })
+            let is_seen = |edges: &[f32; 4]| edges[2] - edges[0] >= LEAST_SIDE && edges[3] - edges[1] >= LEAST_SIDE;
+            let step = |edges, (by, size): &(Affine, Size)| Some(around(edges, by, *size)).filter(is_seen);
+            let edges = self.steps.iter().try_fold(region.edges, step)?;
+            is_seen(&edges).then_some(Region { class: region.class, edges })
         };
         regions.iter().filter_map(moved).collect()
     }
@@ -170,6 +171,21 @@ mod tests {
             }
         }
         assert!(compared > 5_000, "{compared}");
+    }
+
+    /// One that a later turn would give a width again.
+    #[test]
+    fn a_box_that_has_left_the_picture_is_gone() {
+        let size = Size { height: 32, width: 32 };
+        let block = Region { class: 0, edges: [4.0, 4.0, 20.0, 20.0] };
+        let turned = |right: isize| {
+            let mut geometry = Geometry::none(size);
+            geometry.shift(0, right);
+            let half = 0.5f64.sqrt();
+            geometry.by_inverse(Affine([[half, -half, 16.0], [half, half, -6.6]]));
+            geometry.boxes(&[block]).len()
+        };
+        assert_eq!([turned(0), turned(40)], [1, 0]);
     }
 
     /// A box around a block of a mask is around that block in the view.

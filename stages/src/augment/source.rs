@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
@@ -186,6 +187,19 @@ impl<'a> Source<'a> {
         })
     }
 
+    /// The rows that come in that many steps, ascending: of an epoch those that fill no batch do not.
+    pub fn rows_of(&self, steps: usize) -> Vec<usize> {
+        let mut rows = BTreeSet::new();
+        for epoch in 0..steps.div_ceil(self.steps_per_epoch()) {
+            let left = steps - epoch * self.steps_per_epoch();
+            rows.extend(&self.order(epoch)[..left.min(self.steps_per_epoch()) * self.size()]);
+            if rows.len() == self.images.len() {
+                break;
+            }
+        }
+        rows.into_iter().collect()
+    }
+
     fn order(&self, epoch: usize) -> Vec<usize> {
         let mut order = self.images.clone();
         Rng::new(self.seed, Purpose::Shuffle, &[epoch as u64]).shuffle(&mut order);
@@ -275,7 +289,7 @@ impl<'a> PictureOf<'a> {
 
     fn image(&self) -> Cow<'a, [u8]> {
         let data = self.source.data;
-        let image = match (&self.whole, data.manifest.encoded) {
+        let image = match (&self.whole, data.manifest.pictures) {
             (Some(whole), Some(how)) => {
                 Cow::Owned(how.image(whole.clone(), &data.manifest).expect("a picture is an image"))
             }
@@ -313,7 +327,7 @@ mod tests {
             channels: 3,
             classes,
             labels: Labels::Images,
-            encoded: None,
+            pictures: None,
         };
         let mut writer = DatasetWriter::create(folder, format, samples.len()).unwrap();
         for (sample, class) in samples.iter().zip(0..) {
@@ -364,6 +378,26 @@ mod tests {
                 assert!(row == expected, "view {view} of image {image}");
             }
         }
+    }
+
+    /// Of four images batches of three.
+    #[test]
+    fn rows_that_fill_no_batch_are_not_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, policy) = (photographs(folder.path()), Policy::identity());
+        let source = Source::of_train(&data, &policy, Wants::views(1), 3, 1);
+        let seen = |steps: usize| {
+            let mut seen = std::collections::BTreeSet::new();
+            let device = nn::device("cpu").unwrap();
+            let keep = |_, batch: Batch| {
+                seen.extend(batch.ids.iter().map(|&id| id as usize));
+                Ok(())
+            };
+            source.for_each(0..steps, &device, keep).unwrap();
+            seen.into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!([source.rows_of(1).len(), source.rows_of(9).len()], [3, 4]);
+        (1..4).for_each(|steps| assert_eq!(source.rows_of(steps), seen(steps)));
     }
 
     #[test]

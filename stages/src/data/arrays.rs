@@ -68,7 +68,7 @@ impl Stage for Arrays {
         let [height, width, channels] = parts[0].shape;
         let title = format!("arrays: {} classes, {width} x {height} pixels", classes.len());
         let format =
-            Format { name: "arrays".into(), height, width, channels, classes, labels: Labels::Images, encoded: None };
+            Format { name: "arrays".into(), height, width, channels, classes, labels: Labels::Images, pictures: None };
         let folder = context.output("dataset")?;
         let mut writer = DatasetWriter::create(&folder, format, splits.values().map(Vec::len).sum())?;
         for (&split, places) in &splits {

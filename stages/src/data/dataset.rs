@@ -60,9 +60,9 @@ pub struct Manifest {
     pub classes: Vec<String>,
     #[serde(default, skip_serializing_if = "Labels::are_of_images")]
     pub labels: Labels,
-    /// Where pictures stay in their files' format: how they become images.
+    /// Where images were pictures in files: how they became images of one size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub encoded: Option<Encoded>,
+    pub pictures: Option<Preparation>,
     /// Number of images of each split.
     pub images: BTreeMap<Split, usize>,
     /// Of each channel over the train split, of values in [0, 1].
@@ -86,15 +86,17 @@ impl Labels {
     }
 }
 
-/// How an encoded picture becomes an image of a data set's size.
+/// How a picture becomes an image of a data set's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Encoded {
+pub struct Preparation {
     pub fit: Fit,
     /// Whether it is turned as its EXIF data says.
     pub turns: bool,
+    /// Whether the data set holds it as it was in its file, and it becomes an image where it is used.
+    pub encoded: bool,
 }
 
-impl Encoded {
+impl Preparation {
     pub fn image(self, whole: Picture, manifest: &Manifest) -> Result<Vec<u8>> {
         Ok(self.fit.apply(whole, [manifest.height as u32, manifest.width as u32])?.into_raw())
     }
@@ -148,7 +150,7 @@ impl Dataset {
         let rows = manifest.images.values().sum();
         let shape = [rows, manifest.height, manifest.width, manifest.channels];
         Ok(Self {
-            images: match manifest.encoded {
+            images: match manifest.pictures.filter(|pictures| pictures.encoded) {
                 None => Images::Pixels(Mapped::open::<u8>(&folder.join("image.npy"), &shape)?),
                 Some(how) => Images::open_encoded(folder, rows, how)?,
             },
@@ -237,12 +239,12 @@ enum Images {
         files: Mmap,
         /// Where each begins, and the end.
         offsets: Vec<u64>,
-        how: Encoded,
+        how: Preparation,
     },
 }
 
 impl Images {
-    fn open_encoded(folder: &Path, rows: usize, how: Encoded) -> Result<Self> {
+    fn open_encoded(folder: &Path, rows: usize, how: Preparation) -> Result<Self> {
         let path = folder.join("image.bytes");
         let file = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
         // Safety: artifacts are never written to after they are published.

@@ -221,7 +221,7 @@ impl Fetched {
         }
         let folder = context.output("dataset")?;
         let format =
-            Format { name: self.name.into(), height, width, channels, classes, labels: Labels::Images, encoded: None };
+            Format { name: self.name.into(), height, width, channels, classes, labels: Labels::Images, pictures: None };
         let mut writer = DatasetWriter::create(&folder, format, rows.iter().map(|(_, images)| images.len()).sum())?;
         for (split, images) in rows {
             for image in images {

@@ -6,7 +6,7 @@ mod report;
 mod spelling;
 mod tree;
 
-use super::dataset::{Encoded, Labels, Split};
+use super::dataset::{Labels, Preparation, Split};
 use super::pictures::Fit;
 use super::split::{self, Draw};
 use super::writer::{DatasetWriter, Format, Sample};
@@ -75,10 +75,10 @@ enum Keep {
 const MOST_DECODED: u64 = 2 << 30;
 
 impl Params {
-    fn encoded(&self, pictures: usize) -> Option<Encoded> {
+    fn preparation(&self, pictures: usize) -> Preparation {
         let bytes = pictures as u64 * u64::from(self.size) * u64::from(self.size) * 3;
-        let stays = self.encoded == Keep::Yes || self.encoded == Keep::Auto && bytes > MOST_DECODED;
-        stays.then_some(Encoded { fit: self.fit, turns: self.exif })
+        let encoded = self.encoded == Keep::Yes || self.encoded == Keep::Auto && bytes > MOST_DECODED;
+        Preparation { fit: self.fit, turns: self.exif, encoded }
     }
 }
 
@@ -104,8 +104,9 @@ impl Stage for Folder {
     type Params = Params;
     const ABOUT: About = About {
         name: "data/folder",
-        // 2: other draws, pictures turned as EXIF says, a summary. 3: trainval is a split. 4: columns.
-        version: 4,
+        // 2: other draws, pictures turned as EXIF says, a summary. 3: trainval is a split. 4: columns. 5: it says how pictures became
+        // images.
+        version: 5,
         summary: "A folder of one's own pictures, a sub-folder for each class",
         docs: "The layout of torchvision's ImageFolder: the folders at the top are the classes, and whatever lies beneath \
                one is of its class. Where they are named like splits (train, training; val, valid, validation, dev; test, \
@@ -127,8 +128,8 @@ impl Stage for Folder {
         let mut tree = Tree::read(&params.path, params.splits)?;
         refuse(&tree, params.skip_damaged)?;
         let folder = context.output("dataset")?;
-        let encoded = params.encoded(tree.files.len());
-        let squares = (encoded.is_none()).then(|| folder.join("decoded"));
+        let pictures = params.preparation(tree.files.len());
+        let squares = (!pictures.encoded).then(|| folder.join("decoded"));
         let mut decoded = Decoded::create(squares, params.size, params.fit)?;
         // Again without those that turn out to be damaged, so that the splits are as if they were not there.
         let images = loop {
@@ -147,11 +148,11 @@ impl Stage for Folder {
         let summary = report::summary(&tree, &images, &decoded, &params);
         let found = decoded.finish()?;
         let rows = images.values().map(Vec::len).sum();
-        let mut writer = DatasetWriter::create(&folder, format(&tree, params.size as usize, encoded), rows)?;
+        let mut writer = DatasetWriter::create(&folder, format(&tree, params.size as usize, pictures), rows)?;
         for (&split, numbers) in &images {
             for &number in numbers {
                 context.check_stop()?;
-                let file = if encoded.is_some() { std::fs::read(tree.place(number))? } else { vec![] };
+                let file = if pictures.encoded { std::fs::read(tree.place(number))? } else { vec![] };
                 let pixels = found.pixels(number, &file);
                 writer.add(Sample { pixels, ..Sample::new(split, &[], tree.files[number].label) })?;
             }
@@ -230,7 +231,7 @@ fn refuse(tree: &Tree, skips: bool) -> Result<()> {
     )
 }
 
-fn format(tree: &Tree, size: usize, encoded: Option<Encoded>) -> Format {
+fn format(tree: &Tree, size: usize, pictures: Preparation) -> Format {
     // Not the folder's name: the same files under another name are the same data set.
     Format {
         name: "folder".into(),
@@ -239,7 +240,7 @@ fn format(tree: &Tree, size: usize, encoded: Option<Encoded>) -> Format {
         channels: 3,
         classes: tree.classes.clone(),
         labels: Labels::Images,
-        encoded,
+        pictures: Some(pictures),
     }
 }
 

@@ -19,7 +19,7 @@ mod writer;
 pub use arrays::Arrays;
 pub use cifar10::Cifar10;
 pub use cifar100::Cifar100;
-pub use dataset::{Dataset, Encoded, Labels, Manifest, Region, Split, column};
+pub use dataset::{Dataset, Labels, Manifest, Preparation, Region, Split, column};
 pub use folder::Folder;
 pub use mnist::{FashionMnist, Mnist};
 pub use sources::{Source, first_that_works};

@@ -89,7 +89,7 @@ mod tests {
                 channels,
                 classes,
                 labels: Labels::Images,
-                encoded: None,
+                pictures: None,
             };
             let mut writer = DatasetWriter::create(folder.path(), format, 45).unwrap();
             let image = |value: u8| vec![value; 128 * channels];

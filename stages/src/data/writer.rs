@@ -1,6 +1,6 @@
 //! Makes the artifact, row by row.
 
-use super::dataset::{Encoded, Labels, Manifest, Region, Split};
+use super::dataset::{Labels, Manifest, Preparation, Region, Split};
 use super::npy::{self, NpyWriter};
 use crate::json;
 use anyhow::{Context, Result, bail, ensure};
@@ -19,8 +19,8 @@ pub struct Format {
     pub channels: usize,
     pub classes: Vec<String>,
     pub labels: Labels,
-    /// How pictures become images where they stay encoded.
-    pub encoded: Option<Encoded>,
+    /// How pictures in files became images, where they were some.
+    pub pictures: Option<Preparation>,
 }
 
 /// What the writer needs to know of an image's pixels.
@@ -152,7 +152,7 @@ impl DatasetWriter {
         let shape = [rows, format.height, format.width, format.channels];
         Ok(Self {
             folder: folder.to_owned(),
-            images: match format.encoded {
+            images: match format.pictures.filter(|pictures| pictures.encoded) {
                 None => Images::Pixels(NpyWriter::create::<u8>(folder.join("image.npy"), &shape)?),
                 Some(_) => Images::create_files(folder)?,
             },
@@ -249,9 +249,9 @@ impl DatasetWriter {
             )?;
             npy::write(file("boxes.offsets"), &[self.rows + 1], &self.offsets)?;
         }
-        let Format { name, height, width, channels, classes, labels, encoded } = self.format;
+        let Format { name, height, width, channels, classes, labels, pictures } = self.format;
         let (mean, sd) = self.moments.mean_and_sd();
-        let manifest = Manifest { name, height, width, channels, classes, labels, encoded, images, mean, sd };
+        let manifest = Manifest { name, height, width, channels, classes, labels, pictures, images, mean, sd };
         json::write(&self.folder.join("manifest.json"), &manifest)?;
         Ok(counts)
     }
@@ -372,7 +372,15 @@ mod tests {
 
     fn grey(classes: usize) -> Format {
         let classes = (0..classes).map(|class| class.to_string()).collect();
-        Format { name: "grey".into(), height: 8, width: 8, channels: 3, classes, labels: Labels::Images, encoded: None }
+        Format {
+            name: "grey".into(),
+            height: 8,
+            width: 8,
+            channels: 3,
+            classes,
+            labels: Labels::Images,
+            pictures: None,
+        }
     }
 
     /// What workers of a sweep share of a data set is the system's page cache: none has images of its own.

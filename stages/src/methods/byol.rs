@@ -49,8 +49,8 @@ impl Stage for Byol {
         name: "pretrain/byol",
         // 2: views and the products of linear layers are rounded otherwise. 3: the last step moves weights and target too.
         // 4: batch norm in bfloat16 is libtorch's.
-        // 5: the artifact says what the encoder has seen.
-        version: 5,
+        // 5: the artifact says what the encoder has seen. 6: and no more than that.
+        version: 6,
         summary: "BYOL: predict a slow copy's projection of another view (Grill et al. 2020, arXiv:2006.07733)",
         docs: "2 - 2 cos of prediction and target (eq. 2), the sum of both directions. Without views: augment/simclr with its \
                defaults; the paper's unequal ones are augment/byol.",

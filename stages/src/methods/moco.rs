@@ -52,8 +52,8 @@ impl Stage for MoCo {
         name: "pretrain/moco",
         // 2: views and the products of linear layers are rounded otherwise. 3: the last step moves weights too.
         // 4: batch norm in bfloat16 is libtorch's.
-        // 5: the artifact says what the encoder has seen.
-        version: 5,
+        // 5: the artifact says what the encoder has seen. 6: and no more than that.
+        version: 6,
         summary: "MoCo v2: contrastive learning with a queue of keys (Chen et al. 2020, arXiv:2003.04297)",
         docs: "InfoNCE (He et al. 2020, arXiv:1911.05722, eq. 1) against a queue of keys from a momentum encoder. \
                Without views: augment/simclr with its defaults.",

@@ -182,8 +182,7 @@ pub fn pretrain<O: Objective>(
     }
     fit(&encoder, &mut objective, &training, context)?;
     context.measure(IMAGES_SEEN.name, "", (steps * batch * seen) as f64);
-    let artifact =
-        EncoderArtifact::new(Some(&common.encoder), &data.manifest).trained_on(data, &training.source.images);
+    let artifact = EncoderArtifact::new(Some(&common.encoder), &data.manifest).trained_on(data, &training.rows());
     artifact.with_heads(objective.heads_to_keep(), &data.manifest).save(
         Some(&encoder),
         &objective.heads(),

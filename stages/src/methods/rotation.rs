@@ -24,8 +24,8 @@ impl Stage for Rotation {
         // 2: linear layers' gradients are read in their own order. 3: their products are oneDNN's, rounded otherwise. 4: the
         // last step moves weights too.
         // 5: batch norm in bfloat16 is libtorch's.
-        // 6: the artifact says what the encoder has seen.
-        version: 6,
+        // 6: the artifact says what the encoder has seen. 7: and no more than that.
+        version: 7,
         summary: "RotNet: by how many quarter turns was it rotated? (Gidaris et al. 2018, arXiv:1803.07728)",
         docs: "All four rotations of every image are in a batch, so that a step costs four times as much as `batch` \
                says. Without views: padded crop and flip, as augment/standard.",

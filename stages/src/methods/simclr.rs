@@ -44,8 +44,8 @@ impl Stage for SimClr {
         // 2: linear layers' gradients are read in their own order. 3: views are rounded otherwise, by 1e-6, of which even
         // a short training makes more than rounding. 4: the last step moves weights too.
         // 5: batch norm in bfloat16 is libtorch's.
-        // 6: the artifact says what the encoder has seen.
-        version: 6,
+        // 6: the artifact says what the encoder has seen. 7: and no more than that.
+        version: 7,
         summary: "SimCLR: contrastive learning of two views (Chen et al. 2020, arXiv:2002.05709)",
         docs: "NT-Xent (eq. 1) on the outputs of a two-layer projector, each layer followed by a batch norm, as in the authors' \
                code. Without views: augment/simclr with its defaults.",

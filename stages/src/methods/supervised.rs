@@ -17,8 +17,8 @@ impl Stage for Supervised {
         // 2: linear layers' gradients are read in their own order. 3: their products are oneDNN's, rounded otherwise. 4: the
         // last step moves weights too.
         // 5: batch norm in bfloat16 is libtorch's.
-        // 6: the artifact says what the encoder has seen.
-        version: 6,
+        // 6: the artifact says what the encoder has seen. 7: and no more than that.
+        version: 7,
         summary: "Supervised training with all labels: the upper control (He et al. 2016, arXiv:1512.03385)",
         docs: "Cross entropy of a linear classifier. Without views: padded crop and flip, as augment/standard.",
         deviations: &[

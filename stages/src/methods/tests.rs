@@ -65,7 +65,7 @@ fn write_dataset(folder: &Path) {
         channels: 3,
         classes,
         labels: Labels::Images,
-        encoded: None,
+        pictures: None,
     };
     std::fs::create_dir_all(folder).unwrap();
     let mut writer = DatasetWriter::create(folder, format, pieces.len()).unwrap();

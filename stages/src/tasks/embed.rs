@@ -30,6 +30,9 @@ pub struct Params {
     folder: String,
     /// whether pictures that cannot be read are left out
     skip_damaged: bool,
+    /// height and width at which they are looked at; null: those of the images that the encoder was trained on
+    #[schemars(range(min = 1), extend("x-unit" = "pixels"))]
+    size: Option<u32>,
     /// whether it gives the probabilities of the classifier's classes in place of features
     predict: bool,
 }
@@ -50,6 +53,13 @@ impl Stage for Embed {
         let trained = context.input("encoder")?;
         let encoder = EncoderArtifact::open(trained, &context.device)?;
         let artifact = &encoder.artifact;
+        let size = params.size.map_or(artifact.size, |side| [side as usize; 2]);
+        if let Some(network) = encoder.encoder() {
+            network.takes(size)?;
+        }
+        if let Some(warning) = artifact.network.as_ref().and_then(|network| network.warning(size)) {
+            context.note(&format!("{warning}; --size says at which size pictures are looked at"));
+        }
         let classifier = if params.predict { Some(classifier(artifact, trained, context)?) } else { None };
         let network = |x| match &classifier {
             None => encoder.features(x),
@@ -57,9 +67,9 @@ impl Stage for Embed {
         };
         let (mut values, mut used, mut left_out) = (vec![], vec![], vec![]);
         let mut meter = context.meter("encode", pictures.len() as u64, "images");
-        for files in pictures.chunks(batch(artifact.size)) {
+        for files in pictures.chunks(batch(size)) {
             context.check_stop()?;
-            let (sound, damaged) = decoded(folder, files, artifact);
+            let (sound, damaged) = decoded(folder, files, artifact, size);
             ensure!(
                 params.skip_damaged || damaged.is_empty(),
                 "{}; --skip-damaged leaves out what cannot be read",
@@ -67,7 +77,7 @@ impl Stage for Embed {
             );
             left_out.extend(damaged);
             if !sound.is_empty() {
-                values.extend(passed(&sound, artifact, context, network)?);
+                values.extend(passed(&sound, artifact, size, context, network)?);
             }
             used.extend(sound.into_iter().map(|(file, _)| file));
             meter.at((used.len() + left_out.len()) as u64, &[]);
@@ -110,10 +120,15 @@ fn classifier(artifact: &EncoderArtifact, folder: &Path, context: &Context) -> R
 type Sound = (PathBuf, Vec<u8>);
 type Damaged = (PathBuf, String);
 
-/// The pixels of those files that can be read, in the size of the images that the encoder was trained on, and why the others
-/// cannot.
-fn decoded(folder: &Path, files: &[PathBuf], artifact: &EncoderArtifact) -> (Vec<Sound>, Vec<Damaged>) {
-    let pixels: Vec<Result<Vec<u8>>> = files.par_iter().map(|file| pixels(&folder.join(file), artifact)).collect();
+/// The pixels of those files that can be read, and why the others cannot.
+fn decoded(
+    folder: &Path,
+    files: &[PathBuf],
+    artifact: &EncoderArtifact,
+    size: [usize; 2],
+) -> (Vec<Sound>, Vec<Damaged>) {
+    let pixels: Vec<Result<Vec<u8>>> =
+        files.par_iter().map(|file| pixels(&folder.join(file), artifact, size)).collect();
     let (mut sound, mut damaged) = (vec![], vec![]);
     for (file, pixels) in files.iter().zip(pixels) {
         match pixels {
@@ -124,10 +139,11 @@ fn decoded(folder: &Path, files: &[PathBuf], artifact: &EncoderArtifact) -> (Vec
     (sound, damaged)
 }
 
-/// `[height, width, channels]` of the picture's middle.
-fn pixels(file: &Path, artifact: &EncoderArtifact) -> Result<Vec<u8>> {
-    let size = artifact.size.map(|side| side as u32);
-    let colours = Fit::Crop.apply(pictures::read(file, true)?, size)?;
+/// `[height, width, channels]`, made of the picture as the images that the encoder was trained on were of theirs; where those were no
+/// pictures, of its middle.
+fn pixels(file: &Path, artifact: &EncoderArtifact, size: [usize; 2]) -> Result<Vec<u8>> {
+    let (fit, turns) = artifact.pictures.map_or((Fit::Crop, true), |pictures| (pictures.fit, pictures.turns));
+    let colours = fit.apply(pictures::read(file, turns)?, size.map(|side| side as u32))?;
     match artifact.mean.len() {
         1 => Ok(DynamicImage::ImageRgb8(colours).into_luma8().into_raw()),
         3 => Ok(colours.into_raw()),
@@ -139,10 +155,10 @@ fn pixels(file: &Path, artifact: &EncoderArtifact) -> Result<Vec<u8>> {
 fn passed(
     sound: &[Sound],
     artifact: &EncoderArtifact,
+    [height, width]: [usize; 2],
     context: &Context,
     network: impl Fn(Tensor<4>) -> Tensor<2>,
 ) -> Result<Vec<f32>> {
-    let [height, width] = artifact.size;
     let shape = [sound.len(), height, width, artifact.mean.len()];
     let normal = [artifact.mean.as_slice(), &artifact.sd];
     let images = normalised(shape, normal, &context.device, |place| Cow::Borrowed(&sound[place].1));

@@ -114,9 +114,6 @@ impl Stage for Features {
                     meter.at(done, &[]);
                 },
             )?;
-            if split != Split::Train {
-                measure_seen(artifact, &data, split, context);
-            }
             splits.insert(
                 split,
                 SplitFeatures {
@@ -125,6 +122,9 @@ impl Stage for Features {
                     ids: rows.iter().map(|&row| row as u32).collect(),
                 },
             );
+        }
+        for split in [Split::Validation, Split::Test] {
+            measure_seen(&encoder.artifact, &data, split, context);
         }
         let train: &SplitFeatures = &splits[&Split::Train];
         let features = train.values.len() / train.labels.len();

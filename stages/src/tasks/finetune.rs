@@ -13,6 +13,7 @@ use crate::data::{Dataset, Split, keep};
 use crate::metrics::{Confusion, confusion_picture};
 use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
+use crate::nn::state::Part;
 use crate::nn::{Init, Mlp, ops};
 use crate::stage::{About, DATA, MeasureAbout, OutputAbout, PortAbout, Stage, VIEWS};
 use crate::train::{Classification, Objective, OptimiserConfig, Rates, Training, fit};
@@ -79,12 +80,13 @@ impl Stage for Finetune {
     const ABOUT: About = About {
         name: "eval/finetune",
         // 2: the encoder is kept.
-        version: 2,
+        // 3: where the encoder is fixed, its features are standardised as its classifier sees them; what was seen is what passed through.
+        version: 3,
         summary: "Fine-tuning: the encoder and a linear classifier, trained with all labels or few",
         docs: "Minimises cross entropy, with augment/standard where no views are connected, and looks at validation and test once, after \
                the last step. With `pretrain/random` it is training from scratch. Batch norm uses the statistics of the batches, also \
                where it is fixed, unless nothing of the encoder is trained: then its running ones, and the classifier learns from \
-               features that are standardised over the images with labels. The confusion matrices lie beside the \
+               features that are standardised over the first views. The confusion matrices lie beside the \
                result as CSV and as pictures (SVG).",
         needs: &[
             DATA,
@@ -146,9 +148,6 @@ impl Stage for Finetune {
         let labels: Vec<i32> = images.iter().map(|&image| data.class(image)).collect();
         let init = &mut Init::new(params.seed, &context.device.clone().autodiff());
         let mut objective = Classification::new(init, encoder.features(), classes);
-        if trained == 0 && !params.norms {
-            objective = objective.of_fixed(standard(&data, &images, &artifact, &encoder, context)?, &context.device);
-        }
         if params.class_weights {
             objective = objective.weighted(balanced(&labels, classes));
         }
@@ -158,19 +157,22 @@ impl Stage for Finetune {
             normal: [&artifact.mean, &artifact.sd],
             ..Source::of_train(&data, &policy, objective.wants(), params.batch as usize, params.seed)
         };
-        ensure!(source.size() > 1, "batch norm needs two images with labels: raise `fraction`");
+        params.precision.prepare(context.device_name());
+        if !encoder.entries().iter().any(|entry| entry.trained) {
+            objective =
+                objective.of_fixed(standard(&source, params.steps as usize, &encoder, context)?, &context.device);
+        }
         let rates = Rates::by_layer(params.layer_decay, &encoder);
         let training =
             Training { source, steps: params.steps as usize, optimiser: &params.optimiser, rates, evaluation: None };
         training.check()?;
-        params.precision.prepare(context.device_name());
         fit(&encoder, &mut objective, &training, context)?;
         // What it is worth is looked at in float32, as everywhere.
         ops::allow_tf32(false);
         let classifier = objective.into_classifier();
-        let Source { images, .. } = training.source;
+        let seen = training.rows();
         let artifact =
-            artifact.trained_on(&data, &images).with_heads(vec![(CLASSIFIER, classifier.config())], &data.manifest);
+            artifact.trained_on(&data, &seen).with_heads(vec![(CLASSIFIER, classifier.config())], &data.manifest);
         for split in [Split::Validation, Split::Test] {
             let confusion = evaluate(&classifier, &data, split, &artifact, &encoder, context)?;
             accuracies::measure(context, split, &confusion);
@@ -200,19 +202,20 @@ fn balanced(labels: &[i32], classes: usize) -> Vec<f32> {
     counts.iter().map(weight).collect()
 }
 
-/// Mean and scale of each feature of a fixed encoder over the images with labels, without augmentation.
-fn standard(
-    data: &Dataset,
-    images: &[usize],
-    artifact: &EncoderArtifact,
-    encoder: &Encoder,
-    context: &Context,
-) -> Result<[Vec<f32>; 2]> {
-    let encoder = encoder.valid();
-    let network = |x| encoder.pooled(x, Mode::Eval);
-    let batch = batch([data.manifest.height, data.manifest.width]);
-    let values = encode_all(data, images, [&artifact.mean, &artifact.sd], batch, context, network, |_| ())?;
-    let (labels, width) = (vec![0; images.len()], values.len() / images.len());
+/// Mean and scale of each feature of a fixed encoder, over the first views that its classifier will learn from: a border that those have
+/// and images have not may lie far from all that images show.
+fn standard(source: &Source, steps: usize, encoder: &Encoder, context: &Context) -> Result<[Vec<f32>; 2]> {
+    const IMAGES: usize = 5000;
+    let steps = IMAGES.div_ceil(source.size()).min(steps);
+    let (encoder, mut values) = (encoder.valid(), vec![]);
+    source.for_each(0..steps, &context.device, |_, batch| {
+        context.check_stop()?;
+        let [images] = batch.into_views();
+        values.extend(encoder.pooled(images, Mode::Eval).into_data().try_to_vec::<f32>()?);
+        Ok(())
+    })?;
+    let labels = vec![0; steps * source.size()];
+    let width = encoder.features();
     Ok(Standardiser::each_of(&SplitFeatures { values, labels, ids: vec![] }, width).mean_and_scale())
 }
 

@@ -110,6 +110,11 @@ impl Training<'_> {
         self.steps.div_ceil(self.source.steps_per_epoch())
     }
 
+    /// Rows of the data set that pass through the network, ascending.
+    pub fn rows(&self) -> Vec<usize> {
+        self.source.rows_of(self.steps)
+    }
+
     /// Where the batch of a step, from 0, stands.
     pub fn at(&self, step: usize) -> At {
         let (seed, epoch) = (self.source.seed, step / self.source.steps_per_epoch());

@@ -64,7 +64,7 @@ pub fn write_dataset_of(folder: &Path, pieces: Vec<(Vec<u8>, i32)>) {
         channels: 3,
         classes,
         labels: Labels::Images,
-        encoded: None,
+        pictures: None,
     };
     std::fs::create_dir_all(folder).unwrap();
     let mut writer = DatasetWriter::create(folder, format, pieces.len()).unwrap();
@@ -99,7 +99,7 @@ fn rewrite(data: &Path, choose: impl Fn(Split, usize) -> Option<Split>) {
     rows.sort();
     let new = data.with_extension("new");
     std::fs::create_dir_all(&new).unwrap();
-    let format = Format { name, height, width, channels, classes, labels: Labels::Images, encoded: None };
+    let format = Format { name, height, width, channels, classes, labels: Labels::Images, pictures: None };
     let mut writer = DatasetWriter::create(&new, format, rows.len()).unwrap();
     for (split, row) in rows {
         let class = if split == Split::Unlabelled { -1 } else { old.class(row) };

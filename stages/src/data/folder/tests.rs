@@ -247,8 +247,8 @@ fn encoded_pictures_are_the_same_images_and_their_files_are_kept() {
     for fit in [Fit::Crop, Fit::Pad, Fit::Stretch] {
         let made = |encoded| folder(place.path(), |params| (params.encoded, params.fit) = (encoded, fit)).unwrap();
         let (files, pixels) = (made(Keep::Yes), made(Keep::No));
-        assert_eq!(pixels.manifest.encoded, None);
-        assert_eq!(files.manifest.encoded, Some(Encoded { fit, turns: true }));
+        let prepared = |encoded| Some(Preparation { fit, turns: true, encoded });
+        assert_eq!((pixels.manifest.pictures, files.manifest.pictures), (prepared(false), prepared(true)));
         let same = |data: &Dataset| (data.manifest.mean.clone(), data.manifest.sd.clone(), data.digests.clone());
         assert_eq!(same(&files), same(&pixels));
         for row in 0..24 {
@@ -259,9 +259,9 @@ fn encoded_pictures_are_the_same_images_and_their_files_are_kept() {
         }
     }
     // 24 images of 16 x 16 pixels are little.
-    assert_eq!(folder(place.path(), |_| {}).unwrap().manifest.encoded, None);
-    assert!(Params { size: 512, ..Params::default() }.encoded(3000).is_some());
-    assert!(Params { size: 512, ..Params::default() }.encoded(2000).is_none());
+    assert!(folder(place.path(), |_| {}).unwrap().manifest.pictures.is_some_and(|pictures| !pictures.encoded));
+    assert!(Params { size: 512, ..Params::default() }.preparation(3000).encoded);
+    assert!(!Params { size: 512, ..Params::default() }.preparation(2000).encoded);
 }
 
 /// A crop of the whole picture sees what the largest square in its middle lacks; what does not begin with a crop sees that square.
