@@ -20,7 +20,22 @@ struct Case<'a> {
     entry: &'a Entry,
     /// Maps laid over those of its defaults, and other values in their place.
     params: Value,
-    data: &'a Path,
+    inputs: &'a Inputs,
+}
+
+/// What is trained on, and further.
+struct Inputs {
+    data: PathBuf,
+    encoder: PathBuf,
+}
+
+impl Inputs {
+    fn write(root: &Path) -> Self {
+        tch::set_num_threads(tiny::THREADS as i32);
+        let data = root.join("data");
+        tiny::write_dataset(&data);
+        Self { encoder: tiny::write_encoder("pretrain/random", &data, &root.join("encoder")), data }
+    }
 }
 
 struct Attempt {
@@ -34,7 +49,7 @@ impl Attempt {
 
     /// Runs until it is done, or stops when it has looked `stop_after` times whether it should. Says whether it stopped.
     fn run(&self, case: &Case, resume: Option<&Attempt>, stop_after: usize) -> bool {
-        let Case { entry, params: over, data } = case;
+        let Case { entry, params: over, inputs } = case;
         let mut params = tiny::small_params(entry, EPOCHS, BATCH);
         for (name, value) in over.as_object().unwrap() {
             match value.as_object() {
@@ -42,7 +57,8 @@ impl Attempt {
                 None => params[name] = value.clone(),
             }
         }
-        let mut run = tiny::request(entry, params, &self.folder, &[("data", data)]);
+        let inputs = [("data", inputs.data.as_path()), ("encoder", &inputs.encoder)];
+        let mut run = tiny::request(entry, params, &self.folder, &inputs);
         run.resume = resume.map(|attempt| attempt.folder.join("scratch"));
         let looked = AtomicUsize::new(0);
         let stopping = || looked.fetch_add(1, Ordering::Relaxed) + 1 >= stop_after;
@@ -70,20 +86,16 @@ fn compare(case: &Case, place: &Path) {
     }
     let stops = attempts.len() - 1;
     assert!(stops >= 4, "{name}: stopped {stops} times only");
-    assert!(
-        tiny::trained(&attempts.last().unwrap().folder) == tiny::trained(&undisturbed.folder),
-        "{name}: other bytes after {stops} stops"
-    );
+    let [last, undisturbed] = [attempts.last().unwrap(), &undisturbed].map(|attempt| tiny::trained(&attempt.folder));
+    assert_eq!(tiny::differing(&last, &undisturbed), [""; 0], "{name}: other bytes after {stops} stops");
 }
 
 #[test]
 fn interrupted_trainings_end_with_the_bytes_of_undisturbed_ones() {
-    tch::set_num_threads(tiny::THREADS as i32);
     let root = tempfile::tempdir().unwrap();
-    let data = root.path().join("data");
-    tiny::write_dataset(&data);
+    let inputs = Inputs::write(root.path());
     for entry in &tiny::trained_kinds() {
-        let case = Case { entry, params: json!({}), data: &data };
+        let case = Case { entry, params: json!({}), inputs: &inputs };
         compare(&case, &root.path().join(entry.name.replace('/', "-")));
     }
 }
@@ -91,10 +103,8 @@ fn interrupted_trainings_end_with_the_bytes_of_undisturbed_ones() {
 /// Of 40 batches, 13 steps use three each and the last one uses one.
 #[test]
 fn every_optimiser_goes_on_with_all_its_state() {
-    tch::set_num_threads(tiny::THREADS as i32);
     let root = tempfile::tempdir().unwrap();
-    let data = root.path().join("data");
-    tiny::write_dataset(&data);
+    let inputs = Inputs::write(root.path());
     let entry = tiny::trained_kinds().into_iter().find(|entry| entry.name == "pretrain/supervised").unwrap();
     for optimiser in [
         json!({ "kind": "sgd", "nesterov": true, "exclude": "bias_and_norm", "accumulate": 3 }),
@@ -102,35 +112,45 @@ fn every_optimiser_goes_on_with_all_its_state() {
         json!({ "kind": "lars", "trust": 0.02, "accumulate": 3, "clip_rate": true, "warmup_epochs": 2 }),
     ] {
         let place = root.path().join(optimiser["kind"].as_str().unwrap());
-        compare(&Case { entry: &entry, params: json!({ "optimiser": optimiser }), data: &data }, &place);
+        compare(&Case { entry: &entry, params: json!({ "optimiser": optimiser }), inputs: &inputs }, &place);
     }
 }
 
 /// After 37 batches of five an epoch; and after 36, of which each shows four rotations of 32 images.
 #[test]
 fn trainings_may_end_within_an_epoch() {
-    tch::set_num_threads(tiny::THREADS as i32);
     let root = tempfile::tempdir().unwrap();
-    let data = root.path().join("data");
-    tiny::write_dataset(&data);
+    let inputs = Inputs::write(root.path());
     let entry = tiny::trained_kinds().into_iter().find(|entry| entry.name == "pretrain/rotation").unwrap();
     for (length, value) in [("steps", 37), ("images", 4500)] {
         let place = root.path().join(length);
         let params = json!({ "epochs": 100, length: value, "optimiser": { "warmup_epochs": 0.5 } });
-        compare(&Case { entry: &entry, params, data: &data }, &place);
+        compare(&Case { entry: &entry, params, inputs: &inputs }, &place);
         let curve = std::fs::read_to_string(place.join("undisturbed/side/curve.csv")).unwrap();
         let last = curve.lines().last().unwrap();
         assert!(last.starts_with("8,") && !last.ends_with(','), "the last epoch is judged too: {curve}");
     }
 }
 
+/// Some layers of an encoder, with rates and classes that count differently.
+#[test]
+fn fine_tuning_goes_on_in_all_its_forms() {
+    let root = tempfile::tempdir().unwrap();
+    let inputs = Inputs::write(root.path());
+    let entry = pretext_stages::catalog::find("eval/finetune").unwrap();
+    for (name, params) in [
+        ("part", json!({ "layers": 2, "norms": true, "layer_decay": 0.5, "class_weights": true })),
+        ("fixed", json!({ "layers": 0, "fraction": 0.5 })),
+    ] {
+        compare(&Case { entry: &entry, params, inputs: &inputs }, &root.path().join(name));
+    }
+}
+
 /// Half-precision activations, and the operations of a transformer.
 #[test]
 fn other_precisions_and_networks_go_on_as_well() {
-    tch::set_num_threads(tiny::THREADS as i32);
     let root = tempfile::tempdir().unwrap();
-    let data = root.path().join("data");
-    tiny::write_dataset(&data);
+    let inputs = Inputs::write(root.path());
     let entry = tiny::trained_kinds().into_iter().find(|entry| entry.name == "pretrain/byol").unwrap();
     for (name, params) in [
         ("bfloat16", json!({ "precision": "bfloat16" })),
@@ -140,6 +160,6 @@ fn other_precisions_and_networks_go_on_as_well() {
             json!({ "encoder": { "kind": "vit_tiny", "width": 12, "patch": 8 }, "precision": "bfloat16" }),
         ),
     ] {
-        compare(&Case { entry: &entry, params, data: &data }, &root.path().join(name));
+        compare(&Case { entry: &entry, params, inputs: &inputs }, &root.path().join(name));
     }
 }

@@ -3,8 +3,8 @@
 //! worker's process is spoken to directly; `stages/tests/resume.rs` asks the same of stops on request.
 
 use pretext_protocol::{CHECKPOINT, Run, StageKind};
-use pretext_tests::trainings::{prepare, training, worker, yields};
-use std::path::{Path, PathBuf};
+use pretext_tests::trainings::{Inputs, prepare, training, worker, yields};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -19,12 +19,12 @@ fn killed_at_random_moments_trainings_end_with_the_bytes_of_undisturbed_ones() {
     let seed = std::env::var("PRETEXT_SEED").map_or_else(|_| seed_of_now(), |text| text.parse().unwrap());
     println!("PRETEXT_SEED={seed} draws these moments again");
     let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let (data, kinds) = prepare(root.path());
+    let (inputs, kinds) = prepare(root.path());
     let (queue, while_saving) = (Mutex::new(kinds.iter().enumerate()), AtomicUsize::new(0));
     let work = || {
         while let Some((number, kind)) = { queue.lock().unwrap().next() } {
             let folder = root.path().join(kind.name.replace('/', "-"));
-            let mut training = Training { kind, data: &data, folder, moments: Moments(seed + number as u64) };
+            let mut training = Training { kind, inputs: &inputs, folder, moments: Moments(seed + number as u64) };
             while_saving.fetch_add(training.withstands(KILLS), Ordering::Relaxed);
         }
     };
@@ -41,7 +41,7 @@ fn seed_of_now() -> u64 {
 /// One kind's training, again and again.
 struct Training<'a> {
     kind: &'a StageKind,
-    data: &'a Path,
+    inputs: &'a Inputs,
     folder: PathBuf,
     moments: Moments,
 }
@@ -94,7 +94,7 @@ impl Training<'_> {
     }
 
     fn request(&self, round: &str, attempt: usize) -> Run {
-        training(self.kind, self.data, &self.folder.join(round).join(attempt.to_string()), EPOCHS)
+        training(self.kind, self.inputs, &self.folder.join(round).join(attempt.to_string()), EPOCHS)
     }
 }
 

@@ -5,11 +5,11 @@ use pretext_tests::trainings::{prepare, training, worker};
 #[test]
 fn a_small_stage_after_a_large_one_takes_little() {
     let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let (data, kinds) = prepare(root.path());
+    let (inputs, kinds) = prepare(root.path());
     let supervised = kinds.iter().find(|kind| kind.name == "pretrain/supervised").unwrap();
     let mut worker = worker();
     let peak_of = |worker: &mut pretext_tests::WorkerProcess, name: &str, width: u32, batch: u32| {
-        let mut run = training(supervised, &data, &root.path().join(name), 4);
+        let mut run = training(supervised, &inputs, &root.path().join(name), 4);
         run.params["encoder"]["width"] = width.into();
         run.params.extend([("batch".to_owned(), batch.into())]);
         worker.compute(&run).peak_bytes.unwrap()

@@ -11,17 +11,18 @@ const EPOCHS: u32 = 3;
 #[test]
 fn trainings_give_the_same_bytes_again_at_one_thread_and_at_two() {
     let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let (data, kinds) = prepare(root.path());
+    let (inputs, kinds) = prepare(root.path());
     for threads in [1, 2] {
         let mut worker = worker();
         for kind in &kinds {
             let folder = root.path().join(format!("{}-{threads}", kind.name.replace('/', "-")));
-            withstands(|name| training(kind, &data, &folder.join(name), EPOCHS), threads, &mut worker);
+            withstands(|name| training(kind, &inputs, &folder.join(name), EPOCHS), threads, &mut worker);
         }
         // Other operations compute this one.
         let simclr = kinds.iter().find(|kind| kind.name == "pretrain/simclr").unwrap();
         let in_bfloat16 = |name: &str| {
-            let mut run = training(simclr, &data, &root.path().join(format!("bfloat16-{threads}")).join(name), EPOCHS);
+            let mut run =
+                training(simclr, &inputs, &root.path().join(format!("bfloat16-{threads}")).join(name), EPOCHS);
             run.params["encoder"]["kind"] = "resnet20".into();
             run.params["precision"] = "bfloat16".into();
             run

@@ -1,13 +1,14 @@
 //! A recipe's table filled with what was measured.
 
 use super::cells::{Cell, cell};
-use super::chosen::{self, Chosen};
+use super::chosen::{self, Chosen, Settled, Tried};
 use super::compared::{Compared, compared};
 use super::costs::{RowCost, row_cost};
 use super::gaps::{Gap, Gaps};
 use super::nodes::{self, Place};
+use super::seen::{self, Measured};
 use super::settings::{Settings, edges, settings};
-use super::{Outcome, seen, wording};
+use super::{Outcome, wording};
 use crate::recipe::{Column, TableSpec};
 use petgraph::graph::NodeIndex;
 
@@ -87,6 +88,7 @@ struct Planned {
 struct PlannedCell {
     nodes: Vec<NodeIndex>,
     chosen: Vec<Chosen>,
+    tried: Vec<Tried>,
     /// Something of it had to be chosen and could not be.
     is_open: bool,
 }
@@ -94,6 +96,21 @@ struct PlannedCell {
 impl Planned {
     fn nodes(&self) -> Vec<NodeIndex> {
         self.cells.iter().flat_map(|cell| cell.nodes.iter().copied()).collect()
+    }
+
+    /// Those of all values that were tried.
+    fn tried(&self) -> impl Iterator<Item = NodeIndex> {
+        self.cells.iter().flat_map(|cell| &cell.tried).flat_map(|tried| tried.nodes.iter().copied())
+    }
+
+    fn measured<'a>(&'a self, columns: &'a [Column]) -> Vec<Measured<'a>> {
+        let of_cell = |(column, cell): (&'a Column, &'a PlannedCell)| {
+            let shown = Measured { split: &column.split, nodes: &cell.nodes, decides: false };
+            let tried = cell.tried.iter();
+            let tried = tried.map(|tried| Measured { split: &tried.split, nodes: &tried.nodes, decides: true });
+            [shown].into_iter().chain(tried)
+        };
+        columns.iter().zip(&self.cells).flat_map(of_cell).collect()
     }
 }
 
@@ -106,8 +123,7 @@ pub(super) fn table(outcome: &Outcome, spec: &TableSpec) -> Table {
     let of_column = |at: usize| planned.iter().flat_map(|row| row.cells[at].nodes.iter().copied()).collect();
     let stages = || spec.columns.iter().enumerate().map(|(at, column)| (column.from.as_str(), of_column(at)));
     let open: Vec<bool> = planned.iter().map(|row| row.cells.iter().any(|cell| cell.is_open)).collect();
-    let of_row = |row: &Planned| row.cells.iter().map(|cell| cell.nodes.clone()).collect();
-    let cells: Vec<Vec<Vec<NodeIndex>>> = planned.iter().map(of_row).collect();
+    let measured: Vec<Vec<Measured>> = planned.iter().map(|row| row.measured(&spec.columns)).collect();
     let chosen: Vec<Chosen> = planned.iter().flat_map(|row| &row.cells).flat_map(|cell| cell.chosen.clone()).collect();
     Table {
         name: spec.name.clone(),
@@ -120,7 +136,7 @@ pub(super) fn table(outcome: &Outcome, spec: &TableSpec) -> Table {
             chosen::notes(&chosen, &spec.over, !open.contains(&true)),
             wording::notes(&columns, &rows, &spec.over),
             edges(outcome, stages()),
-            seen::notes(outcome, &spec.columns, &rows, &cells),
+            seen::notes(outcome, &rows, &measured),
         ]
         .concat(),
         settings: settings(outcome, stages()),
@@ -147,7 +163,9 @@ fn planned(outcome: &Outcome, spec: &TableSpec, gaps: &mut Gaps) -> Vec<Planned>
 
 fn planned_cell(outcome: &Outcome, spec: &TableSpec, row: &Place, column: &Column, gaps: &mut Gaps) -> PlannedCell {
     match chosen::settled(outcome, spec, row, column, gaps) {
-        Some((place, chosen)) => PlannedCell { nodes: nodes::of_cell(outcome, &place, column), chosen, is_open: false },
+        Some(Settled { place, chosen, tried }) => {
+            PlannedCell { nodes: nodes::of_cell(outcome, &place, column), chosen, tried, is_open: false }
+        }
         None => PlannedCell { is_open: true, ..PlannedCell::default() },
     }
 }
@@ -162,7 +180,7 @@ fn filled(outcome: &Outcome, spec: &TableSpec, row: &Planned, gaps: &mut Gaps) -
                 false => cell(outcome, &row.place, column, &planned.nodes, gaps),
             })
             .collect(),
-        cost: row_cost(outcome, spec, &row.nodes()),
+        cost: row_cost(outcome, spec, &row.nodes(), &row.tried().collect::<Vec<_>>()),
     }
 }
 

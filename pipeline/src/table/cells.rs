@@ -47,7 +47,8 @@ pub(super) fn cell(
     let values: Vec<f64> = nodes.iter().filter_map(|&index| value(outcome, index, column, gaps)).collect();
     let label = wording::row_label(row.iter().map(|(_, label)| label));
     if nodes.is_empty() {
-        gaps.not_in_recipe(format!("{} of {label}", column.title));
+        let row = wording::row_name(row.iter().map(|(_, label)| label));
+        gaps.not_in_recipe(format!("{} of {row}", column.title));
     }
     Cell {
         summary: frame::summary(&values),

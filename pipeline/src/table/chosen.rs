@@ -4,10 +4,11 @@
 use super::build::Row;
 use super::cells::{self, Cell, cell};
 use super::compared::{self, Compared};
-use super::gaps::Gaps;
+use super::gaps::{Gaps, Undecided};
 use super::nodes::{Place, combinations, of_cell};
 use super::{Outcome, settings, wording};
 use crate::recipe::{Best, Choice, Column, TableSpec};
+use petgraph::graph::NodeIndex;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -21,7 +22,7 @@ pub struct Chosen {
     pub axis: String,
     /// Nothing where all values are one computation, which is then in the table.
     pub value: Option<String>,
-    /// What it was chosen from.
+    /// What it was chosen from. Of a single one nothing was chosen.
     pub from: Vec<String>,
     /// `probe.accuracy`, of the validation split.
     pub by: String,
@@ -31,24 +32,41 @@ pub struct Chosen {
     pub n: usize,
 }
 
-/// A cell's place on the axes, and what was chosen for it. `None` where something could not be chosen, of which `gaps` are told.
+/// What a choice came to for a cell.
+pub(super) struct Settled {
+    /// The cell's place on the axes.
+    pub place: Place,
+    pub chosen: Vec<Chosen>,
+    pub tried: Vec<Tried>,
+}
+
+/// What was measured to choose by.
+pub(super) struct Tried {
+    pub split: String,
+    /// For all values; none where there was nothing to choose.
+    pub nodes: Vec<NodeIndex>,
+}
+
+/// `None` where something could not be chosen, of which `gaps` are told.
 pub(super) fn settled(
     outcome: &Outcome,
     spec: &TableSpec,
     row: &Place,
     column: &Column,
     gaps: &mut Gaps,
-) -> Option<(Place, Vec<Chosen>)> {
-    let mut place = [row.as_slice(), &column.where_].concat();
-    let mut all = vec![];
+) -> Option<Settled> {
+    let mut settled = Settled { place: [row.as_slice(), &column.where_].concat(), chosen: vec![], tried: vec![] };
     for choice in &column.chosen {
-        let picked = pick(outcome, spec, &place, choice, gaps);
-        let Some(Picked { values, tried, is_one_computation, n }) = picked else {
-            let label = wording::row_label(row.iter().map(|(_, label)| label));
-            gaps.not_chosen(&choice.axes, &choice.by.title, label);
-            return None;
-        };
-        all.extend(values.iter().map(|(axis, label)| Chosen {
+        let Picked { values, tried, nodes, is_one_computation, n } =
+            match pick(outcome, spec, &settled.place, choice, gaps) {
+                Ok(picked) => picked,
+                Err(why) => {
+                    let row = wording::row_name(row.iter().map(|(_, label)| label));
+                    gaps.not_chosen(&choice.axes, &choice.by.title, why, row);
+                    return None;
+                }
+            };
+        settled.chosen.extend(values.iter().map(|(axis, label)| Chosen {
             row: row.iter().map(|(_, label)| label.clone()).collect(),
             column: column.title.clone(),
             axis: axis.clone(),
@@ -58,41 +76,56 @@ pub(super) fn settled(
             best: choice.best,
             n,
         }));
-        place.extend(values);
+        settled.place.extend(values);
+        settled.tried.push(Tried { split: choice.by.split.clone(), nodes });
     }
-    Some((place, all))
+    Some(settled)
 }
 
 struct Picked {
     values: Place,
     tried: Vec<Place>,
+    /// Which measure what decides, where there is something to choose.
+    nodes: Vec<NodeIndex>,
     is_one_computation: bool,
     n: usize,
 }
 
-/// The best values along a choice's axes at a place; of several that are equally good the first. `None` where a measurement that
-/// decides is missing, of which `gaps` are told.
-fn pick(outcome: &Outcome, spec: &TableSpec, place: &Place, choice: &Choice, gaps: &mut Gaps) -> Option<Picked> {
+/// The best values along a choice's axes at a place; of several that are equally good the first. Of a measurement that is missing `gaps`
+/// are told.
+fn pick(
+    outcome: &Outcome,
+    spec: &TableSpec,
+    place: &Place,
+    choice: &Choice,
+    gaps: &mut Gaps,
+) -> Result<Picked, Undecided> {
     let nodes = |values: &Place| of_cell(outcome, &[&place[..], values].concat(), &choice.by);
     let mut tried = combinations(spec, &choice.axes);
     // What is excluded is not part of the recipe.
     tried.retain(|values| !nodes(values).is_empty());
     let cells: Vec<Cell> = tried.iter().map(|values| cell(outcome, place, &choice.by, &nodes(values), gaps)).collect();
     let is_whole = |cell: &Cell| cell.summary.is_some_and(|summary| summary.n == cell.expected);
-    // A mean of fewer is more a matter of luck.
-    let are_of_as_many = cells.iter().all(|cell| cell.expected == cells[0].expected);
-    if cells.is_empty() || !are_of_as_many || !cells.iter().all(is_whole) {
-        return None;
+    if cells.iter().any(|cell| cell.expected != cells[0].expected) {
+        let label = |values: &Place| values.iter().map(|(_, label)| label.as_str()).collect::<Vec<_>>().join(" and ");
+        return Err(Undecided::Unequal(tried.iter().map(label).zip(cells.iter().map(|cell| cell.expected)).collect()));
+    }
+    if !cells.iter().all(is_whole) {
+        return Err(Undecided::Missing);
     }
     let means = cells.iter().filter_map(|cell| Some(cell.summary?.mean)).enumerate();
     // Means of the same values in another order differ by less.
     let differ = |mean: f64, best: f64| (mean - best).abs() > 1e-12 * mean.abs().max(best.abs());
     let better = |mean: f64, best: f64| differ(mean, best) && (mean > best) == (choice.best == Best::Highest);
-    let (best, _) = means.reduce(|best, next| if better(next.1, best.1) { next } else { best })?;
+    let best = means.reduce(|best, next| if better(next.1, best.1) { next } else { best });
+    let (best, _) = best.ok_or(Undecided::NoValue)?;
     let computations: BTreeSet<_> = tried.iter().map(|values| cells::keys(outcome, &nodes(values))).collect();
-    Some(Picked {
+    let is_one_computation = tried.len() > 1 && computations.len() == 1;
+    let is_search = tried.len() > 1 && !is_one_computation;
+    Ok(Picked {
         values: tried[best].clone(),
-        is_one_computation: tried.len() > 1 && computations.len() == 1,
+        nodes: tried.iter().filter(|_| is_search).flat_map(nodes).collect(),
+        is_one_computation,
         n: cells[best].expected,
         tried,
     })
@@ -137,15 +170,34 @@ fn distinct<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 pub(super) fn notes(chosen: &[Chosen], over: &[String], is_whole: bool) -> Vec<String> {
     let notes = axes(chosen).into_iter().flat_map(|axis| {
         let own: Vec<&Chosen> = chosen.iter().filter(|chosen| chosen.axis == axis).collect();
-        [account(axis, &own, over, is_whole)].into_iter().chain(edges(axis, &own))
+        accounts(axis, &own, over, is_whole).into_iter().chain(edges(axis, &own))
     });
     notes.collect()
 }
 
-/// lr was chosen from 0.01, 0.1, 1 by probe.accuracy on the validation split (the highest mean of 3 seeds): random 0.1, simclr 1
+/// A line for the cells that had the same to choose from, and from as many runs.
+fn accounts(axis: &str, chosen: &[&Chosen], over: &[String], is_whole: bool) -> Vec<String> {
+    let mut groups: Vec<Vec<&Chosen>> = vec![];
+    for &cell in chosen {
+        match groups.iter_mut().find(|group| (&group[0].from, group[0].n) == (&cell.from, cell.n)) {
+            Some(group) => group.push(cell),
+            None => groups.push(vec![cell]),
+        }
+    }
+    let is_whole = is_whole && groups.len() == 1;
+    groups.iter().map(|group| account(axis, group, over, is_whole)).collect()
+}
+
+/// lr was chosen from 0.01, 0.1, 1 by probe.accuracy on the validation split (the highest mean of 3 seeds): random 0.1, simclr 1.
+/// `is_whole`: these are all cells.
 fn account(axis: &str, chosen: &[&Chosen], over: &[String], is_whole: bool) -> String {
-    let from = distinct(chosen.iter().flat_map(|chosen| &chosen.from).map(String::as_str)).join(", ");
     let first = chosen[0];
+    let from = first.from.join(", ");
+    if first.from.len() == 1 {
+        let rows: Vec<String> = chosen.iter().map(|chosen| wording::row_name(&chosen.row)).collect();
+        let rows = distinct(rows.iter().map(String::as_str)).join(", ");
+        return format!("{axis} was not chosen for {rows}: the recipe has {from} only");
+    }
     let best = match first.best {
         Best::Highest => "highest",
         Best::Lowest => "lowest",
@@ -159,7 +211,7 @@ fn account(axis: &str, chosen: &[&Chosen], over: &[String], is_whole: bool) -> S
     let is_by_column =
         chosen.iter().any(|one| chosen.iter().any(|other| one.row == other.row && one.value != other.value));
     let of_cell = |chosen: &&Chosen| {
-        let row = wording::row_label(&chosen.row);
+        let row = wording::row_name(&chosen.row);
         let column = if is_by_column { format!(" ({})", chosen.column) } else { String::new() };
         format!("{row}{column} {}", value(chosen))
     };

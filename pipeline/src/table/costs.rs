@@ -2,19 +2,20 @@
 
 use super::Outcome;
 use super::nodes::{combinations, stands_for, with_upstream};
+use crate::ids::Key;
 use crate::plan::{Graph, Node};
 use crate::recipe::TableSpec;
 use crate::store::{Machine, Provenance};
 use crate::text;
 use petgraph::graph::NodeIndex;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Families whose stages prepare what all rows share: no row is charged for them.
 const SHARED: [&str; 2] = ["data", "augment"];
 const PRETRAINING: &str = "pretrain";
 
 /// What pretraining and evaluating one row took, each time it is for one combination of the axes that the table
-/// averages over (one seed), as a mean of those that are complete.
+/// averages over (one seed), as a mean of those that are complete. What was tried so as to choose is part of the price.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RowCost {
     /// `None` when no combination is complete.
@@ -33,23 +34,27 @@ pub struct RowCost {
     pub threads: Vec<usize>,
     /// host: processor, 2 cores
     pub machines: Vec<String>,
+    /// Whether it is the price of a search as well.
+    pub is_of_search: bool,
 }
 
 /// A stage that was computed, and how.
 type Paid<'a> = (&'a Node, &'a Provenance);
 
-/// The cost of a row whose cells are made of `cells`.
-pub(super) fn row_cost(outcome: &Outcome, spec: &TableSpec, cells: &[NodeIndex]) -> RowCost {
+/// The cost of a row whose cells are made of `cells`, for which `tried` were computed so as to choose.
+pub(super) fn row_cost(outcome: &Outcome, spec: &TableSpec, cells: &[NodeIndex], tried: &[NodeIndex]) -> RowCost {
     let graph = outcome.graph;
     let runs = combinations(spec, &spec.over).into_iter().map(|place| {
-        let of_run = cells.iter().copied().filter(|&cell| stands_for(&graph[cell], &place));
+        let of_run = cells.iter().chain(tried).copied().filter(|&cell| stands_for(&graph[cell], &place));
         charged(graph, of_run)
     });
     let runs: Vec<BTreeSet<NodeIndex>> = runs.filter(|run| !run.is_empty()).collect();
+    // What several nodes share was computed once.
     let all_paid = |run: &BTreeSet<NodeIndex>| run.iter().map(|&node| paid(outcome, node)).collect();
-    let complete: Vec<Vec<Paid>> = runs.iter().filter_map(all_paid).collect();
+    let complete: Vec<BTreeMap<Key, Paid>> = runs.iter().filter_map(all_paid).collect();
     let computed: BTreeSet<NodeIndex> = runs.into_iter().flatten().collect();
-    let computed: Vec<Paid> = computed.into_iter().filter_map(|node| paid(outcome, node)).collect();
+    let computed: BTreeMap<Key, Paid> = computed.into_iter().filter_map(|node| paid(outcome, node)).collect();
+    let computed: Vec<Paid> = computed.into_values().collect();
     let trained = || computed.iter().filter(|(node, _)| pretrains(node)).map(|(_, provenance)| *provenance);
     let provenance = || computed.iter().map(|(_, provenance)| *provenance);
     RowCost {
@@ -62,6 +67,7 @@ pub(super) fn row_cost(outcome: &Outcome, spec: &TableSpec, cells: &[NodeIndex])
         devices: distinct(provenance().map(|p| device(&p.device))),
         threads: distinct(provenance().map(|p| p.threads)),
         machines: distinct(provenance().map(|p| machine(&p.machine))),
+        is_of_search: tried.iter().any(|node| !cells.contains(node)),
     }
 }
 
@@ -71,17 +77,17 @@ fn charged(graph: &Graph, cells: impl Iterator<Item = NodeIndex>) -> BTreeSet<No
     all.filter(|&node| !SHARED.contains(&graph[node].kind.family())).collect()
 }
 
-fn paid<'a>(outcome: &Outcome<'a>, node: NodeIndex) -> Option<Paid<'a>> {
+fn paid<'a>(outcome: &Outcome<'a>, node: NodeIndex) -> Option<(Key, Paid<'a>)> {
     let finished = outcome.finished.get(&outcome.graph[node].id)?;
-    Some((finished.node, finished.provenance?))
+    Some((finished.result.key, (finished.node, finished.provenance?)))
 }
 
 fn pretrains(node: &Node) -> bool {
     node.kind.family() == PRETRAINING
 }
 
-fn seconds(run: &[Paid], counts: fn(&Node) -> bool) -> f64 {
-    run.iter().filter(|(node, _)| counts(node)).map(|(_, provenance)| provenance.seconds).sum()
+fn seconds(run: &BTreeMap<Key, Paid>, counts: fn(&Node) -> bool) -> f64 {
+    run.values().filter(|(node, _)| counts(node)).map(|(_, provenance)| provenance.seconds).sum()
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {

@@ -76,7 +76,11 @@ pub(super) fn costs(tables: &[Table]) -> Result<String, TableError> {
     let costs = || rows().map(|(_, row)| &row.cost);
     let listed = |items: &[String]| Some(items.join("; ")).filter(|text| !text.is_empty());
     let threads = |cost: &RowCost| cost.threads.iter().map(usize::to_string).collect::<Vec<_>>();
-    let note = |cost: &RowCost| (cost.devices.len() > 1).then(|| "computed on different devices".to_owned());
+    let note = |cost: &RowCost| {
+        let devices = (cost.devices.len() > 1).then_some("computed on different devices");
+        let search = cost.is_of_search.then_some("of all values that were tried");
+        Some(devices.into_iter().chain(search).collect::<Vec<_>>().join("; ")).filter(|note| !note.is_empty())
+    };
     let columns = vec![
         text("table", rows().map(|(table, _)| Some(table.name.clone()))),
         text("row", rows().map(|(_, row)| Some(wording::row_label(&row.labels)))),

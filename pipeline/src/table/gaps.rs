@@ -26,10 +26,22 @@ pub(super) struct Gaps {
     not_chosen: Vec<NotChosen>,
 }
 
+/// Why nothing could be chosen.
+#[derive(Debug, PartialEq)]
+pub(super) enum Undecided {
+    /// The recipe has no value for the row.
+    NoValue,
+    /// The values, and of how many runs the mean of each would be: one of fewer is more a matter of luck.
+    Unequal(Vec<(String, usize)>),
+    /// A measurement that decides, of which another line says why.
+    Missing,
+}
+
 /// What could not be chosen, and in which rows.
 struct NotChosen {
     axes: String,
     by: String,
+    why: Undecided,
     rows: Vec<String>,
 }
 
@@ -80,12 +92,11 @@ impl Gaps {
         add(&mut self.not_in_recipe, cell);
     }
 
-    /// A measurement that decides is missing, of which another line says why.
-    pub fn not_chosen(&mut self, axes: &[String], by: &str, row: String) {
+    pub fn not_chosen(&mut self, axes: &[String], by: &str, why: Undecided, row: String) {
         let axes = axes.join(" and ");
-        let known = self.not_chosen.iter().position(|entry| entry.axes == axes && entry.by == by);
-        let at = known.unwrap_or_else(|| {
-            self.not_chosen.push(NotChosen { axes, by: by.to_owned(), rows: vec![] });
+        let is_it = |entry: &NotChosen| entry.axes == axes && entry.by == by && entry.why == why;
+        let at = self.not_chosen.iter().position(is_it).unwrap_or_else(|| {
+            self.not_chosen.push(NotChosen { axes, by: by.to_owned(), why, rows: vec![] });
             self.not_chosen.len() - 1
         });
         add(&mut self.not_chosen[at].rows, row);
@@ -109,12 +120,23 @@ impl Gaps {
 
 impl NotChosen {
     fn line(&self) -> String {
-        let Self { axes, by, rows } = self;
-        format!(
-            "no {axes} was chosen for {}: {by} is missing for some of the values, and one of them may be the best; what \
-             cannot be computed `exclude` takes away",
-            listed(rows)
-        )
+        let Self { axes, by, why, rows } = self;
+        let why = match why {
+            Undecided::NoValue => "the recipe has none of its values there".to_owned(),
+            Undecided::Unequal(counts) => {
+                let counts: Vec<String> = counts.iter().map(|(value, runs)| format!("{value}: {runs}")).collect();
+                format!(
+                    "the recipe has unequally many runs of its values ({}), and a mean of fewer is more a matter of luck; \
+                     `exclude` takes away the same of each value, or a value altogether",
+                    counts.join(", ")
+                )
+            }
+            Undecided::Missing => format!(
+                "{by} is missing for some of the values, and one of them may be the best; what cannot be computed `exclude` \
+                 takes away"
+            ),
+        };
+        format!("no {axes} was chosen for {}: {why}", listed(rows))
     }
 }
 

@@ -4,7 +4,7 @@ use super::Outcome;
 use super::build::Row;
 use super::gaps::listed;
 use super::nodes::with_upstream;
-use crate::recipe::Column;
+use super::wording;
 use crate::text::count;
 use petgraph::graph::NodeIndex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,23 +12,26 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A measurement: how many images of a split an encoder was trained on. A kind that has it gives what is no number where nobody knows.
 const SEEN: &str = "seen";
 
-/// Lines below a table; `nodes`: of each row's cells, in the order of the columns.
-pub(super) fn notes(outcome: &Outcome, columns: &[Column], rows: &[Row], nodes: &[Vec<Vec<NodeIndex>>]) -> Vec<String> {
-    let splits: BTreeSet<&str> =
-        columns.iter().map(|column| column.split.as_str()).filter(|split| !split.is_empty()).collect();
+/// Nodes that measure on a split what a row shows, or what was chosen by for it.
+pub(super) struct Measured<'a> {
+    pub split: &'a str,
+    pub nodes: &'a [NodeIndex],
+    pub decides: bool,
+}
+
+/// Lines below a table; `measured`: of each row.
+pub(super) fn notes(outcome: &Outcome, rows: &[Row], measured: &[Vec<Measured>]) -> Vec<String> {
+    let all = || measured.iter().flatten();
+    let splits: BTreeSet<&str> = all().map(|measured| measured.split).filter(|split| !split.is_empty()).collect();
     // Where no kind says it, nothing is said of it.
     let has_encoders = outcome.graph.node_weights().any(|node| node.kind.measures.iter().any(|m| m.name == SEEN));
     let of_split = |split: &str| {
         let mut most: BTreeMap<String, f64> = BTreeMap::new();
         let mut unknown: BTreeSet<String> = BTreeSet::new();
-        for (row, cells) in rows.iter().zip(nodes) {
-            let label = row.labels.join(", ");
-            let here: Vec<NodeIndex> = columns
-                .iter()
-                .zip(cells)
-                .filter(|(column, _)| column.split == split)
-                .flat_map(|(_, cell)| cell.iter().copied())
-                .collect();
+        for (row, measured) in rows.iter().zip(measured) {
+            let label = wording::row_name(&row.labels);
+            let here = measured.iter().filter(|measured| measured.split == split);
+            let here: Vec<NodeIndex> = here.flat_map(|measured| measured.nodes.iter().copied()).collect();
             let nodes: BTreeSet<NodeIndex> = here.iter().flat_map(|&node| with_upstream(outcome.graph, node)).collect();
             let answers: Vec<Option<f64>> = nodes.iter().filter_map(|&node| seen(outcome, node, split)).collect();
             let is_known = !answers.is_empty() && answers.iter().all(Option::is_some);
@@ -39,7 +42,8 @@ pub(super) fn notes(outcome: &Outcome, columns: &[Column], rows: &[Row], nodes: 
                 unknown.insert(label);
             }
         }
-        lines(split, &most, &unknown)
+        let only_decides = all().filter(|measured| measured.split == split).all(|measured| measured.decides);
+        lines(split, only_decides, &most, &unknown)
     };
     splits.into_iter().flat_map(of_split).collect()
 }
@@ -53,7 +57,12 @@ fn seen(outcome: &Outcome, node: NodeIndex, split: &str) -> Option<Option<f64>> 
     Some(of_split.map(|m| m.value).filter(|images| images.is_finite()))
 }
 
-fn lines(split: &str, most: &BTreeMap<String, f64>, unknown: &BTreeSet<String>) -> Vec<String> {
+/// `only_decides`: the split is shown nowhere in the table.
+fn lines(split: &str, only_decides: bool, most: &BTreeMap<String, f64>, unknown: &BTreeSet<String>) -> Vec<String> {
+    let consequence = match only_decides {
+        true => "what was chosen by them may not be the best for new ones",
+        false => "what it is evaluated with is not new to it",
+    };
     let (clean, others): (Vec<_>, Vec<_>) = most.iter().partition(|(_, images)| **images == 0.0);
     let mut lines = vec![];
     if !clean.is_empty() && others.is_empty() && unknown.is_empty() {
@@ -61,7 +70,7 @@ fn lines(split: &str, most: &BTreeMap<String, f64>, unknown: &BTreeSet<String>) 
     }
     lines.extend(others.iter().map(|(row, images)| {
         format!(
-            "the encoder of {row} was trained on {} of the {split} images, told by their pixels: what it is evaluated with is not new to it",
+            "the encoder of {row} was trained on {} of the {split} images, told by their pixels: {consequence}",
             count(**images as u64)
         )
     }));
@@ -80,13 +89,13 @@ mod tests {
     fn what_was_seen_is_told_row_by_row() {
         let rows = |rows: &[(&str, f64)]| rows.iter().map(|(row, images)| ((*row).to_owned(), *images)).collect();
         let none = BTreeSet::new();
-        let clean = lines("test", &rows(&[("random", 0.0), ("simclr", 0.0)]), &none);
+        let clean = lines("test", false, &rows(&[("random", 0.0), ("simclr", 0.0)]), &none);
         assert_eq!(clean, ["no test image was among those that the encoders were trained on, told by their pixels"]);
-        let some = lines("test", &rows(&[("random", 0.0), ("simclr", 1200.0)]), &none);
+        let some = lines("test", false, &rows(&[("random", 0.0), ("simclr", 1200.0)]), &none);
         assert_eq!(some.len(), 1);
         assert!(some[0].starts_with("the encoder of simclr was trained on 1,200 of the test images"), "{some:?}");
-        let unknown = lines("test", &rows(&[("random", 0.0)]), &["imported".to_owned()].into());
+        let unknown = lines("test", false, &rows(&[("random", 0.0)]), &["imported".to_owned()].into());
         assert_eq!(unknown, ["nobody knows whether the encoder of imported was trained on test images"]);
-        assert_eq!(lines("test", &rows(&[]), &none), [""; 0]);
+        assert_eq!(lines("test", false, &rows(&[]), &none), [""; 0]);
     }
 }

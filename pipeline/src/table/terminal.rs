@@ -111,10 +111,11 @@ fn cost(table: &Table) -> String {
     if machines.is_empty() {
         return String::new();
     }
+    let search = if costs().any(|cost| cost.is_of_search) { ", of all values that were tried" } else { "" };
     let devices = devices.into_iter().collect::<Vec<_>>().join(" and ");
     let machines = machines.into_iter().collect::<Vec<_>>().join(" and ");
     format!(
-        "cost: pretraining and evaluation{}, on {devices} with {}, {machines}",
+        "cost: pretraining and evaluation{}{search}, on {devices} with {}, {machines}",
         wording::one_run(&table.over),
         numbers::threads(threads)
     )

@@ -9,6 +9,11 @@ pub(super) fn row_label<'a>(labels: impl IntoIterator<Item = &'a String>) -> Str
     labels.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
+/// A row's name within a sentence: a table without axes has one that has none.
+pub(super) fn row_name<'a>(labels: impl IntoIterator<Item = &'a String>) -> String {
+    Some(row_label(labels)).filter(|label| !label.is_empty()).unwrap_or_else(|| "the only row".to_owned())
+}
+
 /// `accuracy` of the test split
 pub(super) fn measurement(name: &str, split: &str) -> String {
     match split {
@@ -95,7 +100,7 @@ pub(super) fn notes(columns: &[Head], rows: &[Row], over: &[String]) -> Vec<Stri
 fn same_computations(columns: &[Head], rows: &[Row], over: &[String]) -> Option<String> {
     let of_row = |row: &Row| {
         let cells = columns.iter().zip(&row.cells).filter(|(_, cell)| cell.one_computation);
-        let label = row_label(&row.labels);
+        let label = row_name(&row.labels);
         cells.map(|(head, _)| format!("{} of {label}", head.title)).collect::<Vec<_>>()
     };
     let cells: Vec<String> = rows.iter().flat_map(of_row).collect();
@@ -106,7 +111,7 @@ fn same_computations(columns: &[Head], rows: &[Row], over: &[String]) -> Option<
 fn devices(rows: &[Row]) -> Option<String> {
     let mut by_devices: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in rows.iter().filter(|row| !row.cost.devices.is_empty()) {
-        by_devices.entry(row.cost.devices.join(" and ")).or_default().push(row_label(&row.labels));
+        by_devices.entry(row.cost.devices.join(" and ")).or_default().push(row_name(&row.labels));
     }
     let one_device = by_devices.len() < 2 && rows.iter().all(|row| row.cost.devices.len() < 2);
     let groups = by_devices.iter().map(|(devices, rows)| format!("{} on {devices}", rows.join(", ")));

@@ -31,7 +31,12 @@ pub struct Optimiser {
     gathered: Vec<Option<tch::Tensor>>,
     batches: usize,
     steps_done: usize,
+    /// How many of them each parameter has rested: those do not count in the bias correction of its moments, as in PyTorch.
+    rested: Vec<usize>,
 }
+
+/// What a checkpoint calls the steps that a parameter has rested.
+const RESTED: &str = "rested";
 
 /// Parameters that are treated alike.
 #[derive(Debug)]
@@ -81,6 +86,7 @@ impl Optimiser {
             groups: Group::all_of(&params, config, rates),
             first: zeros(),
             second: if config.kind == OptimiserKind::Adamw { zeros() } else { vec![] },
+            rested: vec![0; params.len()],
             params,
             gathered: vec![],
             batches: 0,
@@ -154,18 +160,32 @@ impl Optimiser {
         }
         let grads: BTreeMap<usize, tch::Tensor> = places.into_iter().zip(grads).collect();
         for group in &self.groups {
-            self.move_group(group, &grads, lr * group.rate);
+            // Those that have rested alike together: a fused step has one number for all.
+            let mut alike: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+            for &place in group.members.iter().filter(|place| grads.contains_key(place)) {
+                alike.entry(self.rested[place]).or_default().push(place);
+            }
+            for (rested, members) in alike {
+                self.move_alike(group, &members, rested, &grads, lr * group.rate);
+            }
         }
         self.batches = 0;
         self.steps_done += 1;
+        self.rested
+            .iter_mut()
+            .enumerate()
+            .for_each(|(place, rested)| *rested += usize::from(!grads.contains_key(&place)));
     }
 
-    /// Moves its parameters, of which each has its gradient by its place.
-    fn move_group(&self, group: &Group, grads: &BTreeMap<usize, tch::Tensor>, lr: f64) {
-        let members: Vec<usize> = group.members.iter().copied().filter(|place| grads.contains_key(place)).collect();
-        if members.is_empty() {
-            return;
-        }
+    /// Moves parameters of a group that have rested for as many steps; each has its gradient by its place.
+    fn move_alike(
+        &self,
+        group: &Group,
+        members: &[usize],
+        rested: usize,
+        grads: &BTreeMap<usize, tch::Tensor>,
+        lr: f64,
+    ) {
         let part = |of: &dyn Fn(usize) -> Option<tch::Tensor>| -> Vec<tch::Tensor> {
             members.iter().filter_map(|&place| of(place)).collect()
         };
@@ -187,21 +207,26 @@ impl Optimiser {
             OptimiserKind::Sgd | OptimiserKind::Lars => ops::fused_sgd(&params, &grads, &first, sgd, is_first),
             OptimiserKind::Adamw => {
                 let step = ops::AdamW { lr, betas: (beta1, beta2), weight_decay, eps: ADAMW_EPS };
-                ops::fused_adamw(&params, &grads, [&first, &second], self.steps_done + 1, step);
+                ops::fused_adamw(&params, &grads, [&first, &second], self.steps_done + 1 - rested, step);
             }
         }
     }
 
-    /// Its buffers by name, for a checkpoint.
+    /// Its buffers by name, for a checkpoint, and how many steps each parameter has rested that ever did.
     pub fn state(&self) -> Vec<(String, tch::Tensor)> {
         let moments = [("first", &self.first), ("second", &self.second)];
         let moments =
             moments.into_iter().flat_map(|(kind, of)| of.iter().map(Some).zip(&self.params).map(move |of| (kind, of)));
         let gathered = self.gathered.iter().map(Option::as_ref).zip(&self.params).map(|of| ("gradient", of));
         let named = moments.chain(gathered);
-        named
-            .filter_map(|(kind, (tensor, entry))| Some((format!("{kind}.{}", entry.name), tensor?.shallow_clone())))
-            .collect()
+        let named = named
+            .filter_map(|(kind, (tensor, entry))| Some((format!("{kind}.{}", entry.name), tensor?.shallow_clone())));
+        let rested = self.rested.iter().zip(&self.params).filter(|(rested, _)| **rested > 0);
+        let rested = rested.map(|(rested, entry)| {
+            let steps = tch::Tensor::from_slice(&[*rested as f32]).to_device(entry.tensor.device());
+            (format!("{RESTED}.{}", entry.name), steps)
+        });
+        named.chain(rested).collect()
     }
 
     /// Goes on from [`Optimiser::state`] after `batches_done` batches, with a step after every `accumulate` of them.
@@ -225,6 +250,8 @@ impl Optimiser {
             ensure!(tensor.size() == buffer.size(), "{name}: saved {:?}, expected {:?}", tensor.size(), buffer.size());
             buffer.copy_(tensor);
         }
+        let rested = self.params.iter().map(|entry| saved.get(&format!("{RESTED}.{}", entry.name)));
+        self.rested = rested.map(|steps| steps.map_or(0, |steps| steps.double_value(&[0]) as usize)).collect();
         Ok(())
     }
 }

@@ -4,10 +4,11 @@
 
 use pretext_protocol::{Measurement, Reply, Run};
 use pretext_stages::catalog::{self, Entry};
-use pretext_stages::context::Outbox;
+use pretext_stages::context::{Context, Outbox};
 use pretext_stages::data::{Dataset, DatasetWriter, Format, Labels, Manifest, Sample, Split};
 use serde_json::{Map, Value};
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 /// One, so that the bytes of a result do not depend on the machine's cores.
@@ -118,20 +119,49 @@ pub fn change_manifest(data: &Path, change: impl FnOnce(&mut Manifest)) {
     std::fs::write(path, serde_json::to_vec(&manifest).unwrap()).unwrap();
 }
 
-/// Every kind that trains.
+/// Every kind that trains, in whatever family: what has an optimiser.
 pub fn trained_kinds() -> Vec<Entry> {
-    let unused_epochs = |entry: &Entry| (entry.kind)().params["properties"]["epochs"]["x-unused"] == true;
-    let kinds: Vec<Entry> =
-        catalog::entries().into_iter().filter(|e| (e.kind)().family() == "pretrain" && !unused_epochs(e)).collect();
-    assert!(kinds.len() >= 4, "{} kinds train", kinds.len());
+    let trains = |entry: &Entry| {
+        let optimiser = &(entry.kind)().params["properties"]["optimiser"];
+        optimiser.is_object() && optimiser["x-unused"] != true
+    };
+    let kinds: Vec<Entry> = catalog::entries().into_iter().filter(trains).collect();
+    let has = |name: &str| kinds.iter().any(|kind| kind.name == name);
+    assert!(kinds.len() >= 5 && has("pretrain/simclr") && has("eval/finetune"), "{} kinds train", kinds.len());
     kinds
 }
 
-/// What a training has left in its folder: everything that counts, and the learning curve.
-pub fn trained(folder: &Path) -> Vec<Vec<u8>> {
-    ["out/encoder/encoder.json", "out/encoder/weights.safetensors", "side/curve.csv"]
-        .map(|file| std::fs::read(folder.join(file)).unwrap())
-        .to_vec()
+/// An encoder that was never trained, for what needs one: where it lies in `folder`.
+pub fn write_encoder(control: &str, data: &Path, folder: &Path) -> PathBuf {
+    let entry = catalog::find(control).unwrap();
+    let run = request(&entry, small_params(&entry, 1, 32), folder, &[("data", data)]);
+    (entry.run)(&run.params, &Context::new(&run, &Nobody, &|| false).unwrap()).unwrap();
+    run.out.join("encoder")
+}
+
+pub const CURVE: &str = "side/curve.csv";
+
+/// What a training has left in its folder: every file of its outputs, and those beside them, the learning curve among them.
+pub fn trained(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let (mut files, mut folders) = (BTreeMap::new(), vec![folder.join("out"), folder.join("side")]);
+    while let Some(inner) = folders.pop() {
+        for path in std::fs::read_dir(inner).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+                files.insert(name, std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    assert!(files.contains_key(CURVE) && files.contains_key("out/encoder/weights.safetensors"), "{:?}", files.keys());
+    files
+}
+
+/// The names of the files in which two trainings differ.
+pub fn differing(one: &BTreeMap<String, Vec<u8>>, other: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
+    let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    names.into_iter().filter(|name| one.get(*name) != other.get(*name)).cloned().collect()
 }
 
 /// The kind's parameters: its defaults, but for a small network and little data.

@@ -4,7 +4,8 @@ use super::sample::{Sample, column};
 use super::{assert_is_file, published};
 use crate::recipe::{Best, Choice};
 use crate::table::Tables;
-use pretext_protocol::Measurement;
+use pretext_protocol::{Measure, Measurement};
+use std::sync::Arc;
 
 /// A table of the fine-tuning that leaves `labels` to a choice. `validation`: what each node measures there.
 fn sample(validation: impl Fn(&str) -> f64) -> Sample {
@@ -92,6 +93,104 @@ fn nothing_is_chosen_where_a_measurement_is_missing() {
     let tables = sample.tabulate();
     assert_eq!(chosen(&tables), [Some("0.01"), Some("1.0")]);
     assert_eq!(tables.tables[0].chosen[1].from, ["1.0"]);
+}
+
+/// Reasons of what is missing in the first table.
+fn gaps(sample: &Sample) -> Vec<String> {
+    sample.tabulate().tables[0].gaps.iter().map(|gap| gap.line.clone()).collect()
+}
+
+#[test]
+fn why_nothing_is_chosen_is_said_as_it_is() {
+    let luck = "and a mean of fewer is more a matter of luck; `exclude` takes away the same of each value, or a value \
+                altogether";
+    let mut unequal = sample(few_for_random);
+    unequal.exclude(|node| node.id.0 == "finetune[method=random,seed=2,labels=1.0]");
+    let why = |counts: &str| format!("the recipe has unequally many runs of its values ({counts}), {luck}");
+    assert_eq!(gaps(&unequal), [format!("no labels was chosen for random: {}", why("0.01: 3, 1.0: 2"))]);
+    let table = &mut unequal.tables[0];
+    table.rows.clear();
+    table.over.push("method".to_owned());
+    assert_eq!(gaps(&unequal), [format!("no labels was chosen for the only row: {}", why("0.01: 9, 1.0: 8"))]);
+
+    let mut nothing = sample(few_for_random);
+    nothing.tables[0].columns.insert(0, column("linear probe", "probe", &[], vec![]));
+    nothing.exclude(|node| node.stage == "finetune" && node.id.0.contains("random"));
+    assert_eq!(gaps(&nothing), ["no labels was chosen for random: the recipe has none of its values there"]);
+}
+
+#[test]
+fn rows_that_had_something_else_to_choose_from_are_told_apart() {
+    let notes = |sample: &Sample| sample.tabulate().tables[0].notes.clone();
+    let mut sample = sample(few_for_random);
+    sample.exclude(|node| node.id.0.contains("random") && node.id.0.contains("labels=1.0"));
+    let chosen = "by finetune.accuracy on the validation split (the highest";
+    let expected = [
+        "labels was not chosen for random: the recipe has 0.01 only".to_owned(),
+        format!("labels was chosen from 0.01, 1.0 {chosen} mean of 3 seeds): simclr 1.0, supervised 1.0"),
+        "labels 1, the largest that was tried, was chosen in some rows: beyond it there may be a better one".to_owned(),
+    ];
+    assert_eq!(notes(&sample), expected);
+
+    let mut by_seed = self::sample(few_for_random);
+    by_seed.exclude(|node| node.id.0.contains("random") && node.id.0.contains("seed=0"));
+    by_seed.tables[0].over.clear();
+    let column = &mut by_seed.tables[0].columns[0];
+    column.where_.push(("labels".to_owned(), "1.0".to_owned()));
+    column.chosen[0].axes = vec!["seed".to_owned()];
+    let expected = [
+        format!("seed was chosen from 1, 2 {chosen}): random 2"),
+        format!("seed was chosen from 0, 1, 2 {chosen}): simclr 2, supervised 2"),
+    ];
+    assert_eq!(notes(&by_seed)[..2], expected);
+}
+
+#[test]
+fn what_decided_may_have_been_trained_on() {
+    let mut sample = sample(few_for_random);
+    for node in sample.graph.node_weights_mut().filter(|node| node.stage == "finetune") {
+        let [name, unit, doc] = ["seen", "", ""].map(str::to_owned);
+        Arc::make_mut(&mut node.kind).measures.push(Measure { name, splits: vec![], unit, setting: false, doc });
+    }
+    for done in sample.done.iter_mut().filter(|done| done.node.0.starts_with("finetune")) {
+        // That value is not the one that is chosen.
+        let images = if done.node.0.contains("simclr") && done.node.0.contains("labels=0.01") { 120.0 } else { 0.0 };
+        for (split, value) in [("test", 0.0), ("validation", images)] {
+            let (name, split) = ("seen".to_owned(), split.to_owned());
+            done.result.measurements.push(Measurement { name, split, value });
+        }
+    }
+    let expected = [
+        "no test image was among those that the encoders were trained on, told by their pixels",
+        "the encoder of simclr was trained on 120 of the validation images, told by their pixels: what was chosen by them may \
+         not be the best for new ones",
+    ];
+    let tables = sample.tabulate();
+    assert_eq!(chosen(&tables)[1], Some("1.0"));
+    let notes = &tables.tables[0].notes;
+    assert_eq!(notes[notes.len() - 2..], expected);
+}
+
+#[test]
+fn what_was_tried_is_paid_for_and_what_is_one_computation_once() {
+    let costs = |sample: &Sample, table: usize| -> Vec<(f64, bool)> {
+        let tables = sample.tabulate();
+        let rows = tables.tables[table].rows.iter();
+        rows.map(|row| (row.cost.seconds.unwrap(), row.cost.is_of_search)).collect()
+    };
+    let mut sample = sample(few_for_random);
+    // Fine-tunings of 41 s at two fractions, and 0, 610 or 1220 s of pretraining.
+    assert_eq!(costs(&sample, 0), [(82.0, true), (692.0, true), (1302.0, true)]);
+    for seed in 0..3 {
+        let key = sample.done(&format!("finetune[method=random,seed={seed},labels=0.01]")).result.key;
+        sample.done(&format!("finetune[method=random,seed={seed},labels=1.0]")).result.key = key;
+    }
+    assert_eq!(costs(&sample, 0), [(41.0, false), (692.0, true), (1302.0, true)]);
+    let text = sample.tabulate().costs;
+    assert_eq!(text.matches("of all values that were tried").count(), 2, "{text}");
+    // Side by side both fractions are shown.
+    sample.tables = Sample::whole().tables.split_off(1);
+    assert_eq!(costs(&sample, 0)[0], (41.0, false));
 }
 
 #[test]

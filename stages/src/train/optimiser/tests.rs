@@ -89,11 +89,11 @@ fn step_gradient(config: &OptimiserConfig, step: usize) -> Values {
     mean.map(|values| values.into_iter().map(|v| v * factor).collect())
 }
 
-/// The values after [`STEPS`] steps.
-fn reference(config: &OptimiserConfig, mut params: Values) -> Values {
+/// The values after so many steps.
+fn reference(config: &OptimiserConfig, mut params: Values, steps: usize) -> Values {
     let zeros = || params.each_ref().map(|values| vec![0.0; values.len()]);
     let (mut first, mut second) = (zeros(), zeros());
-    for step in 0..STEPS {
+    for step in 0..steps {
         let grads = step_gradient(config, step);
         for part in 0..2 {
             let excluded = part == 1 && config.excludes_bias_and_norm();
@@ -165,7 +165,7 @@ fn steps_are_those_of_the_reference() {
         let net = Net::new(&first_values());
         let mut optimiser = Optimiser::new(&net, &config);
         advance(&mut optimiser, &net, 0..STEPS * config.accumulate as usize);
-        assert_near(&net.values(), &reference(&config, first_values()), &format!("{config:?}"));
+        assert_near(&net.values(), &reference(&config, first_values(), STEPS), &format!("{config:?}"));
     }
 }
 
@@ -178,6 +178,34 @@ fn lars_moves_weights_that_are_zero() {
     advance(&mut optimiser, &net, 0..1);
     let expected = gradients(0).map(|values| values.into_iter().map(|g| -LR * g).collect());
     assert_near(&net.values(), &expected, "rate 1");
+}
+
+/// What rested so many steps moves by AdamW's own count from then on, as in PyTorch, which counts for each parameter; restored half-way it
+/// does so too.
+#[test]
+fn steps_that_a_parameter_rests_do_not_count_for_it() {
+    let config = OptimiserConfig { kind: OptimiserKind::Adamw, weight_decay: Some(0.1), ..OptimiserConfig::default() };
+    for rest in [1, 4] {
+        let (mut net, steps) = (Net::new(&first_values()), rest + STEPS);
+        let mut optimiser = Optimiser::new(&net, &config);
+        for step in 0..steps {
+            if step == rest + 2 {
+                let state: BTreeMap<_, _> =
+                    optimiser.state().into_iter().map(|(name, tensor)| (name, tensor.copy())).collect();
+                net = Net::new(&net.values());
+                optimiser = Optimiser::new(&net, &config);
+                optimiser.restore(&state, step).unwrap();
+            }
+            // The bias begins with its first gradient when the rest is over, the weight at once.
+            let [weight, _] = gradients(step);
+            let [_, bias] = gradients(step.saturating_sub(rest));
+            optimiser.add_but(&net, net.backward(&[weight, bias]), &|name| name == "bias" && step < rest);
+            optimiser.apply(LR);
+        }
+        let [weight, _] = reference(&config, first_values(), steps);
+        let [_, bias] = reference(&config, first_values(), STEPS);
+        assert_near(&net.values(), &[weight, bias], &format!("after {rest} steps of rest"));
+    }
 }
 
 /// The two halves of `a + b` have one gradient between them: scaling one must not scale the other.
