@@ -15,6 +15,7 @@ pub fn entries() -> Vec<Entry> {
         entry::<data::Mnist>(),
         entry::<data::FashionMnist>(),
         entry::<data::Stl10>(),
+        entry::<data::SolarCells>(),
         entry::<data::Folder>(),
         entry::<data::Arrays>(),
         entry::<augment::SimClrViews>(),

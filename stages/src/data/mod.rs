@@ -10,6 +10,7 @@ mod mnist;
 pub mod npy;
 pub mod pictures;
 mod samples;
+mod solar_cells;
 mod sources;
 mod split;
 mod stl10;
@@ -22,18 +23,20 @@ pub use cifar100::Cifar100;
 pub use dataset::{Dataset, Encoded, Labels, Manifest, Region, Split, column};
 pub use folder::Folder;
 pub use mnist::{FashionMnist, Mnist};
+pub use solar_cells::SolarCells;
 pub use sources::{Source, first_that_works};
 pub use split::keep;
 pub use stl10::Stl10;
 pub use writer::{DatasetWriter, Format, Pixels, Sample, Summed};
 
 /// The kinds that fetch their data, and from where, in the order in which it is tried.
-pub const FETCHED: [(&str, &[Source]); 5] = [
+pub const FETCHED: [(&str, &[Source]); 6] = [
     ("data/cifar10", cifar10::CIFAR10.sources),
     ("data/cifar100", cifar100::CIFAR100.sources),
     ("data/mnist", mnist::MNIST.sources),
     ("data/fashion_mnist", mnist::FASHION.sources),
     ("data/stl10", stl10::STL10.sources),
+    ("data/solar_cells", solar_cells::SOLAR_CELLS.sources),
 ];
 
 /// A number with commas: `60,000`.
