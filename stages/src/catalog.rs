@@ -16,6 +16,8 @@ pub fn entries() -> Vec<Entry> {
         entry::<data::FashionMnist>(),
         entry::<data::Stl10>(),
         entry::<data::SolarCells>(),
+        entry::<data::Emoji>(),
+        entry::<data::Scenes>(),
         entry::<data::Folder>(),
         entry::<data::Arrays>(),
         entry::<augment::SimClrViews>(),

@@ -1,4 +1,4 @@
-use super::dataset::Split;
+use super::dataset::{Labels, Split};
 use super::fetched::{Fetched, Kept};
 use super::sources::Source;
 use super::split::{Draw, hold_out};
@@ -96,7 +96,15 @@ impl Stage for SolarCells {
 
         let side = params.size as usize;
         let classes = ["sound", "defective"].map(String::from).to_vec();
-        let format = Format { name: "elpv".into(), height: side, width: side, channels: 1, classes, encoded: None };
+        let format = Format {
+            name: "elpv".into(),
+            height: side,
+            width: side,
+            channels: 1,
+            classes,
+            labels: Labels::Images,
+            encoded: None,
+        };
         let folder = context.output("dataset")?;
         let mut writer = DatasetWriter::create(&folder, format, chosen.len())?;
         for (split, places) in splits {
@@ -160,7 +168,12 @@ fn decode(folder: &Path) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::dataset::Dataset;
+    use super::super::fetched::write_stand_in;
     use super::*;
+    use pretext_protocol::Run;
+    use std::collections::BTreeSet;
+    use std::sync::Mutex;
 
     #[test]
     fn the_list_says_what_a_picture_shows() {
@@ -188,5 +201,33 @@ mod tests {
             error,
             "labels.csv has the line `images/a.png 1.0`, expected a path, a probability and mono or poly"
         );
+    }
+
+    /// Stand-ins whose left and right halves say which they are.
+    fn halves(number: usize) -> (u8, Vec<u8>) {
+        let row: Vec<u8> = [number % 256, number / 256].map(|value| [value as u8; SIZE / 2]).concat();
+        ((number % 8) as u8, row.repeat(SIZE))
+    }
+
+    #[test]
+    fn every_cell_that_is_asked_for_is_in_one_split_with_its_class() {
+        let place = tempfile::tempdir().unwrap();
+        let run = Run::in_folder("data/solar_cells", serde_json::Map::new(), &[], place.path()).unwrap();
+        write_stand_in(&SOLAR_CELLS, &run.cache, halves);
+        let heard = Mutex::new(Vec::<u8>::new());
+        let params = Params { size: 8, cells: Cells::Mono, defective_from: 2.0 / 3.0, ..Params::default() };
+        SolarCells::run(params, &Context::new(&run, &heard, &|| false).unwrap()).unwrap();
+        let data = Dataset::open(&run.out.join("dataset")).unwrap();
+        assert_eq!((data.manifest.input(), data.manifest.classes.len()), ([1, 8, 8], 2));
+        assert_eq!(Split::ALL.map(|split| data.len(split)), [886, 98, 328, 0], "of 1,312 a quarter, then a tenth");
+        let defective = |split| data.labels(split).iter().filter(|&&class| class == 1).count();
+        assert_eq!(Split::LABELLED.map(defective), [443, 49, 164], "two of four probabilities");
+        let mut cells = BTreeSet::new();
+        for row in 0..1312 {
+            let image = data.image(row);
+            let cell = usize::from(image[0]) + 256 * usize::from(image[7]);
+            assert!(cells.insert(cell) && cell % 2 == 0, "cell {cell} is once there and of one crystal");
+            assert_eq!(data.class(row), i32::from(cell % 8 / 2 >= 2));
+        }
     }
 }

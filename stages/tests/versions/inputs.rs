@@ -27,6 +27,7 @@ impl Inputs {
             ("mnist", 784, 10, 70_000),
             ("fashion-mnist", 784, 10, 70_000),
             ("solar-cells", 90_000, 8, 2_624),
+            ("emoji-twitter", 16_384, 162, 1_897),
         ] {
             write_stand_in(&root.join("cache").join(set), images, bytes, classes);
         }
