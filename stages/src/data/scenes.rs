@@ -25,7 +25,8 @@ pub struct Scenes;
 pub struct Params {
     /// whose drawings; the same seed gives the same scenes in the other style, of the same emoji
     style: Style,
-    /// which groups of emoji are classes, in this order; all other emoji may be distractors
+    /// which groups of emoji are classes, in this order; all other emoji may be distractors. Photographs of animals and vehicles, which are
+    /// no objects, are everywhere in the background
     #[schemars(length(min = 1))]
     classes: Vec<Group>,
     /// width and height of a scene
@@ -39,19 +40,19 @@ pub struct Params {
     distractors: [u32; 2],
     /// smallest and largest side of an emoji, before it is turned
     #[schemars(length(equal = 2), inner(range(min = 8, max = 256)), extend("x-unit" = "pixels"))]
-    object_size: [f32; 2],
+    object_size: [f64; 2],
     /// an emoji is turned by at most so much to either side
     #[schemars(range(min = 0, max = 180), extend("x-unit" = "degrees"))]
-    rotation: f32,
+    rotation: f64,
     /// at most so much of an emoji is hidden by others or lies outside
     #[schemars(range(min = 0, max = 0.9), extend("x-unit" = "fraction"))]
-    hidden: f32,
+    hidden: f64,
     /// an emoji keeps at least and at most so much of its colours' distance from grey, so that they are no more colourful than photographs
     #[schemars(length(equal = 2), inner(range(min = 0, max = 1)))]
-    saturation: [f32; 2],
+    saturation: [f64; 2],
     /// a scene is put together so much smaller, at least and at most, and then enlarged, photographs and emoji alike
     #[schemars(length(equal = 2), inner(range(min = 1, max = 4)))]
-    blur: [f32; 2],
+    blur: [f64; 2],
     /// scenes to train on
     #[schemars(range(min = 1, max = 1_000_000), extend("x-unit" = "images"))]
     train: u32,
@@ -73,7 +74,7 @@ impl Default for Params {
     fn default() -> Self {
         Self {
             style: Style::Twitter,
-            classes: vec![Group::Faces, Group::Animals, Group::Vehicles, Group::Hearts],
+            classes: vec![Group::Faces, Group::Fruit, Group::Clocks, Group::Hearts],
             size: 96,
             objects: [1, 4],
             distractors: [0, 3],

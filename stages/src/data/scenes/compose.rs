@@ -43,13 +43,13 @@ pub struct Scene {
 impl Pool {
     /// A scene is put together smaller than it will be, from photographs as they are, and enlarged.
     pub fn compose(&self, material: &Material, params: &Params, rng: &mut Rng) -> Scene {
-        let enlarged = rng.range(params.blur[0], params.blur[1]);
+        let enlarged = between(params.blur, rng);
         let side = (params.size as f32 / enlarged).round() as usize;
         let background = self.background(&material.photographs, side, rng);
         let mut composition = Composition { params, enlarged, side, items: vec![] };
         for class in kinds(params, rng) {
             let drawing = material.drawings.picture(self.drawing(class, rng));
-            composition.place(class, &muted(drawing, rng.range(params.saturation[0], params.saturation[1])), rng);
+            composition.place(class, &muted(drawing, between(params.saturation, rng)), rng);
         }
         composition.scene(background)
     }
@@ -82,6 +82,10 @@ fn kinds(params: &Params, rng: &mut Rng) -> Vec<Option<usize>> {
     kinds.extend(vec![None; distractors]);
     rng.shuffle(&mut kinds);
     kinds
+}
+
+fn between([low, high]: [f64; 2], rng: &mut Rng) -> f32 {
+    rng.range(low as f32, high as f32)
 }
 
 /// Each colour that much of the way from its grey.
@@ -118,8 +122,8 @@ impl Composition<'_> {
     fn place(&mut self, class: Option<usize>, drawing: &RgbaImage, rng: &mut Rng) {
         let (params, side) = (self.params, self.side);
         for _ in 0..TRIES {
-            let size = rng.range(params.object_size[0], params.object_size[1]) / self.enlarged;
-            let angle = rng.range(-params.rotation, params.rotation).to_radians();
+            let size = between(params.object_size, rng) / self.enlarged;
+            let angle = between([-params.rotation, params.rotation], rng).to_radians();
             let centre = [(); 2].map(|()| rng.range(0.0, side as f32));
             let item = Item::new(class, Layer::new(drawing, size, angle, centre), side);
             let left: Vec<Vec<u8>> = self.items.iter().map(|below| below.left_under(&item.layer, side)).collect();
@@ -168,9 +172,9 @@ impl Item {
     }
 
     /// Whether no more than a share of it is hidden.
-    fn is_enough(&self, visible: &[u8], hidden: f32) -> bool {
+    fn is_enough(&self, visible: &[u8], hidden: f64) -> bool {
         let shown: u64 = visible.iter().map(|&value| u64::from(value)).sum();
-        shown as f32 >= (1.0 - hidden) * self.layer.coverage() as f32
+        shown as f64 >= (1.0 - hidden) * self.layer.coverage() as f64
     }
 }
 

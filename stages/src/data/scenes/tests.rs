@@ -116,7 +116,7 @@ fn boxes_are_tight_around_what_is_visible() {
     assert!(at_the_border > 5);
 
     // Of one size and not hidden, all are whole; up to a half of them is, where they may be hidden.
-    let sizes = |hidden: f32| {
+    let sizes = |hidden: f64| {
         let (data, _place) = made(cache.path(), |params| {
             plain(params);
             (params.objects, params.object_size, params.hidden) = ([3, 3], [20.0, 20.0], hidden);
