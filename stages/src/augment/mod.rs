@@ -24,7 +24,6 @@ mod trivial_augment;
 mod vectorised;
 
 pub use byol::ByolViews;
-pub use check::rising;
 pub use geometry::{Affine, Geometry, OUTSIDE};
 pub use image::{Image, Rgb8};
 pub use multicrop::MultiCropViews;
