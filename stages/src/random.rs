@@ -12,6 +12,7 @@ pub enum Purpose {
     Mask = 6,
     Evaluate = 7,
     Cluster = 8,
+    Scene = 9,
 }
 
 /// A counter-based generator: draw number n is a mix of the key and n (SplitMix64, Steele et al. 2014).

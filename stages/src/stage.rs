@@ -1,12 +1,13 @@
 //! What a stage kind is, and how its description is made from its parameter struct.
 
 use crate::context::Context;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use pretext_protocol::{Gpu, Measure, Output, Port, StageKind};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::fmt::Display;
 
 /// A kind of stage.
 pub trait Stage {
@@ -107,6 +108,12 @@ pub const VIEWS: PortAbout = PortAbout {
     used: true,
     doc: "what is done to an image before the network sees it",
 };
+
+/// An error where a parameter that is a range ends before it begins.
+pub fn rising<T: PartialOrd + Display>(name: &str, [low, high]: [T; 2]) -> Result<()> {
+    ensure!(low <= high, "{name} is [{low}, {high}], and the smaller comes first: write [{high}, {low}]");
+    Ok(())
+}
 
 pub fn describe<S: Stage>() -> StageKind {
     let about = S::ABOUT;

@@ -2,14 +2,8 @@
 
 use super::ops::Size;
 use super::{Operation, Policy, space};
+use crate::stage::rising;
 use anyhow::{Context as _, Result, ensure};
-use std::fmt::Display;
-
-/// An error where a range of values ends before it begins.
-pub fn rising<T: PartialOrd + Display>(name: &str, [low, high]: [T; 2]) -> Result<()> {
-    ensure!(low <= high, "{name} is [{low}, {high}], and the smaller comes first: write [{high}, {low}]");
-    Ok(())
-}
 
 impl Policy {
     /// An error where one of its operations is impossible.

@@ -1,8 +1,7 @@
 use super::Policy;
-use super::check::rising;
 use super::contrastive::{Distortions, View, strengths};
 use crate::context::Context;
-use crate::stage::{About, OutputAbout, Stage};
+use crate::stage::{About, OutputAbout, Stage, rising};
 use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,6 @@
-use super::check::rising;
 use super::{Operation, Policy, standard};
 use crate::context::Context;
-use crate::stage::{About, OutputAbout, Stage};
+use crate::stage::{About, OutputAbout, Stage, rising};
 use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

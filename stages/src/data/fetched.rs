@@ -251,6 +251,21 @@ impl<const ALL: u32, const VALIDATION: u32> Splits<ALL, VALIDATION> {
     }
 }
 
+/// Puts into the cache what stands in for a data set: of each image, by its number, a label and its bytes.
+#[cfg(test)]
+pub fn write_stand_in(set: &Fetched, cache: &Path, image: impl Fn(usize) -> (u8, Vec<u8>)) {
+    let (mut content, mut images) = (vec![], vec![]);
+    for (label, bytes) in (0..set.count()).map(image) {
+        content.push(label);
+        images.extend(bytes);
+    }
+    content.append(&mut images);
+    let file = cache.join(set.cache).join(format!("{}.bin", set.cache));
+    std::fs::create_dir_all(file.parent().expect("it lies in a folder")).unwrap();
+    std::fs::write(&file, &content).unwrap();
+    std::fs::write(file.with_extension("stand-in"), blake3::hash(&content).to_hex().as_str()).unwrap();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

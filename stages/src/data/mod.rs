@@ -4,12 +4,15 @@ mod arrays;
 mod cifar10;
 mod cifar100;
 mod dataset;
+mod emoji;
 mod fetched;
 mod folder;
 mod mnist;
 pub mod npy;
 pub mod pictures;
 mod samples;
+mod scenes;
+mod solar_cells;
 mod sources;
 mod split;
 mod stl10;
@@ -20,20 +23,25 @@ pub use arrays::Arrays;
 pub use cifar10::Cifar10;
 pub use cifar100::Cifar100;
 pub use dataset::{Dataset, Labels, Manifest, Preparation, Region, Split, column};
+pub use emoji::Emoji;
 pub use folder::Folder;
 pub use mnist::{FashionMnist, Mnist};
+pub use scenes::Scenes;
+pub use solar_cells::SolarCells;
 pub use sources::{Source, first_that_works};
 pub use split::keep;
 pub use stl10::Stl10;
 pub use writer::{DatasetWriter, Format, Pixels, Sample, Summed};
 
-/// The kinds that fetch their data, and from where, in the order in which it is tried.
-pub const FETCHED: [(&str, &[Source]); 5] = [
+/// The kinds that fetch their data, and from where, in the order in which it is tried; `data/emoji` from one by its style.
+pub const FETCHED: [(&str, &[Source]); 7] = [
     ("data/cifar10", cifar10::CIFAR10.sources),
     ("data/cifar100", cifar100::CIFAR100.sources),
     ("data/mnist", mnist::MNIST.sources),
     ("data/fashion_mnist", mnist::FASHION.sources),
     ("data/stl10", stl10::STL10.sources),
+    ("data/solar_cells", solar_cells::SOLAR_CELLS.sources),
+    ("data/emoji", emoji::SOURCES),
 ];
 
 /// A number with commas: `60,000`.

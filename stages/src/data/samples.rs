@@ -1,6 +1,6 @@
 //! A picture of some of a data set's images, for people: a row a class.
 
-use super::dataset::{Dataset, Labels, Manifest, Split};
+use super::dataset::{Dataset, Labels, Manifest, Region, Split};
 use anyhow::{Context, Result};
 use image::imageops::{FilterType, replace, resize};
 use image::{GrayImage, ImageBuffer, RgbImage};
@@ -12,9 +12,11 @@ const COLUMNS: usize = 12;
 /// Side of an image at most, and the gap between two.
 const SIDE: u32 = 96;
 const GAP: u32 = 2;
+/// Of the boxes of a class; further classes begin again.
+const COLOURS: [[u8; 3]; 6] = [[255, 0, 0], [0, 255, 0], [0, 80, 255], [255, 255, 0], [255, 0, 255], [0, 255, 255]];
 
-/// Draws the first training images of the first classes, or of all where images have none; of unlabelled images as many as there is room
-/// for.
+/// Draws the first training images of the first classes, or of all where images have none, with the boxes on them; of unlabelled images
+/// as many as there is room for.
 pub fn draw(data: &Dataset, file: &Path) -> Result<()> {
     let rows = rows(data);
     let [height, width] = tile(&data.manifest);
@@ -27,12 +29,10 @@ pub fn draw(data: &Dataset, file: &Path) -> Result<()> {
     for (y, images) in (0..).zip(&rows) {
         for (x, &row) in (0..).zip(images) {
             let [left, top] = [x * (width + GAP) + GAP, y * (height + GAP) + GAP];
-            replace(
-                &mut picture,
-                &resize(&coloured(data, row)?, width, height, FilterType::Triangle),
-                left.into(),
-                top.into(),
-            );
+            let mut image = resize(&coloured(data, row)?, width, height, FilterType::Triangle);
+            let scale = width as f32 / data.manifest.width as f32;
+            data.regions(row).into_iter().flatten().for_each(|region| outline(&mut image, region, scale));
+            replace(&mut picture, &image, left.into(), top.into());
         }
     }
     picture.save(file).with_context(|| format!("cannot write {}", file.display()))
@@ -70,6 +70,19 @@ fn coloured(data: &Dataset, row: usize) -> Result<RgbImage> {
         _ => ImageBuffer::from_raw(width, height, bytes),
     };
     image.context("an image has its size")
+}
+
+/// Draws a box on an image that was made so much larger.
+fn outline(image: &mut RgbImage, region: &Region, scale: f32) {
+    let [left, top, right, bottom] = region.edges.map(|edge| (edge * scale).round() as i64);
+    let is_edge = |x: i64, y: i64| {
+        (left..right).contains(&x)
+            && (top..bottom).contains(&y)
+            && (x == left || y == top || x == right - 1 || y == bottom - 1)
+    };
+    let colour = image::Rgb(COLOURS[region.class as usize % COLOURS.len()]);
+    let edges = image.enumerate_pixels_mut().filter(|(x, y, _)| is_edge((*x).into(), (*y).into()));
+    edges.for_each(|(.., pixel)| *pixel = colour);
 }
 
 #[cfg(test)]
@@ -110,5 +123,26 @@ mod tests {
             );
             assert_eq!([at(0, 2), at(2, 3), at(3, 3)], [[120; 3], [120; 3], [255; 3]]);
         }
+    }
+
+    #[test]
+    fn boxes_are_drawn_around_what_they_are_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let classes = vec!["dark".to_owned(), "light".to_owned()];
+        let (name, labels) = ("x".into(), Labels::Places);
+        let format = Format { name, height: 192, width: 192, channels: 3, classes, labels, pictures: None };
+        let mut writer = DatasetWriter::create(folder.path(), format, 1).unwrap();
+        let regions = [(1, [20.0, 40.0, 60.0, 80.0]), (0, [100.0, 100.0, 104.0, 104.0])];
+        let regions = regions.map(|(class, edges)| Region { class, edges });
+        let sample = Sample::new(Split::Train, &[9; 192 * 192 * 3], -1);
+        writer.add(Sample { regions: Some(&regions), ..sample }).unwrap();
+        writer.finish().unwrap();
+        let file = folder.path().join("samples.png");
+        draw(&Dataset::open(folder.path()).unwrap(), &file).unwrap();
+        let picture = image::open(file).unwrap().into_rgb8();
+        let at = |x: u32, y: u32| picture.get_pixel(2 + x, 2 + y).0;
+        let (edge, image) = ([0, 255, 0], [9; 3]);
+        assert_eq!([at(10, 20), at(29, 20), at(10, 39), at(29, 39), at(20, 39)], [edge; 5], "half as large");
+        assert_eq!([at(9, 20), at(30, 30), at(20, 40), at(11, 21), at(20, 30)], [image; 5]);
     }
 }

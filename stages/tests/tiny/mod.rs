@@ -168,7 +168,12 @@ pub fn differing(one: &BTreeMap<String, Vec<u8>>, other: &BTreeMap<String, Vec<u
 pub fn small_params(entry: &Entry, epochs: u32, batch: u32) -> Map<String, Value> {
     let Value::Object(mut params) = defaults(&(entry.kind)().params) else { panic!("parameters are a map") };
     for (name, value) in [("epochs", epochs), ("batch", batch), ("k", 20), ("train", 500), ("validation", 100)] {
-        params.get_mut(name).into_iter().for_each(|default| *default = value.into());
+        // Shares stay what they are.
+        params
+            .get_mut(name)
+            .filter(|default| !default.is_f64())
+            .into_iter()
+            .for_each(|default| *default = value.into());
     }
     if let Some(steps) = params.get_mut("steps").filter(|steps| steps.is_u64()) {
         *steps = (4 * epochs).into();

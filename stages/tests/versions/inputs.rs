@@ -26,6 +26,8 @@ impl Inputs {
             ("cifar100", 3072, 100, 60_000),
             ("mnist", 784, 10, 70_000),
             ("fashion-mnist", 784, 10, 70_000),
+            ("solar-cells", 90_000, 8, 2_624),
+            ("emoji-twitter", 16_384, 162, 1_897),
         ] {
             write_stand_in(&root.join("cache").join(set), images, bytes, classes);
         }
@@ -135,13 +137,13 @@ fn write_arrays(folder: &Path) {
 }
 
 /// What a kind looks for in the cache before it fetches anything: labels and then as many images, here pieces of the samples again and
-/// again, of which an image is the first bytes. How an archive is decoded is not guarded by this; a digest in the kind does that.
+/// again, whose bytes are repeated or cut short. How an archive is decoded is not guarded by this; a digest in the kind does that.
 fn write_stand_in(folder: &Path, images: usize, image_bytes: usize, classes: usize) {
     let pieces = tiny::pieces(32);
     let name = folder.file_name().unwrap().to_str().unwrap();
     std::fs::create_dir_all(folder).unwrap();
     let mut content: Vec<u8> = (0..images).map(|number| (number % classes) as u8).collect();
-    pieces.iter().cycle().take(images).for_each(|(pixels, _)| content.extend(&pixels[..image_bytes]));
+    pieces.iter().cycle().take(images).for_each(|(pixels, _)| content.extend(pixels.iter().cycle().take(image_bytes)));
     std::fs::write(folder.join(format!("{name}.bin")), &content).unwrap();
     let digest = blake3::Hasher::new().update_rayon(&content).finalize().to_hex();
     std::fs::write(folder.join(format!("{name}.stand-in")), digest.as_str()).unwrap();
