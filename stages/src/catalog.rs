@@ -37,6 +37,7 @@ pub fn entries() -> Vec<Entry> {
         entry::<tasks::Knn>(),
         entry::<tasks::KMeans>(),
         entry::<tasks::Finetune>(),
+        entry::<tasks::Segment>(),
         entry::<tasks::Export>(),
     ]
 }

@@ -22,6 +22,7 @@ pub use cifar100::Cifar100;
 pub use dataset::{Dataset, Encoded, Labels, Manifest, Region, Split, column};
 pub use folder::Folder;
 pub use mnist::{FashionMnist, Mnist};
+pub use samples::coloured;
 pub use sources::{Source, first_that_works};
 pub use split::keep;
 pub use stl10::Stl10;
