@@ -124,9 +124,8 @@ fn computed(entry: &Entry, inputs: &Inputs, root: &Path) -> Fingerprint {
     let connected: Vec<(&str, &Path)> = connected.iter().map(|(port, at)| (port.as_str(), at.as_path())).collect();
     let mut params = tiny::small_params(entry, EPOCHS, BATCH);
     if let Some(path) = params.get_mut("path") {
-        let is_arrays = entry.name == "data/arrays";
-        *path = if is_arrays { inputs.arrays() } else { inputs.photographs() }.to_string_lossy().into();
-        if is_arrays {
+        *path = inputs.path(entry.name).to_string_lossy().into();
+        if entry.name == "data/arrays" {
             params["validation"] = 0.2.into();
         } else {
             (params["train"], params["validation"]) = (80.into(), 20.into());

@@ -1,31 +1,41 @@
 //! Data sets: one file per format, and the artifact that they all become.
 
+mod annotated;
 mod arrays;
 mod cifar10;
 mod cifar100;
+mod coco;
 mod dataset;
+mod drawn;
+mod faults;
 mod fetched;
 mod folder;
+mod masks;
 mod mnist;
 pub mod npy;
+pub mod palette;
 pub mod pictures;
 mod samples;
 mod sources;
 mod split;
 mod stl10;
 mod summary;
+mod voc;
 mod writer;
 
 pub use arrays::Arrays;
 pub use cifar10::Cifar10;
 pub use cifar100::Cifar100;
+pub use coco::Coco;
 pub use dataset::{Dataset, Encoded, Labels, Manifest, Region, Split, column};
 pub use folder::Folder;
+pub use masks::Masks;
 pub use mnist::{FashionMnist, Mnist};
 pub use samples::coloured;
 pub use sources::{Source, first_that_works};
 pub use split::keep;
 pub use stl10::Stl10;
+pub use voc::Voc;
 pub use writer::{DatasetWriter, Format, Pixels, Sample, Summed};
 
 /// The kinds that fetch their data, and from where, in the order in which it is tried.

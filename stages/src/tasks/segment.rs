@@ -6,7 +6,7 @@ mod picture;
 
 use super::features::{SEEN, measure_seen};
 use super::tuning::{Opened, Tuning, labelled, views_of_places};
-use crate::artifact::{EncoderArtifact, SEGMENTER};
+use crate::artifact::EncoderArtifact;
 use crate::context::Context;
 use crate::data::{Dataset, Split, npy};
 use crate::metrics::{Overlap, confusion_picture};

@@ -1,6 +1,7 @@
 //! Masks as people look at them: colours by class, and images with truth and prediction beside each other.
 
 use crate::augment::OUTSIDE;
+use crate::data::palette::colour;
 use crate::data::{Dataset, coloured};
 use anyhow::{Context, Result};
 use image::imageops::{FilterType, replace, resize};
@@ -13,18 +14,6 @@ const COLUMNS: usize = 2;
 /// Side of a picture at least, as far as a whole factor reaches it, and the gap between two.
 const SIDE: u32 = 96;
 const GAP: u32 = 2;
-/// Of what nobody knows: PASCAL VOC's.
-const UNKNOWN: [u8; 3] = [224, 224, 192];
-
-/// PASCAL VOC's colours: the bits of a class's number from the lowest on, dealt out to the highest bits of red, green and blue.
-fn colour(class: u8) -> [u8; 3] {
-    if class == OUTSIDE {
-        return UNKNOWN;
-    }
-    let bits = |channel: u8| (0..3).map(|bit| (class >> (3 * bit + channel) & 1) << (7 - bit)).sum();
-    [bits(0), bits(1), bits(2)]
-}
-
 /// For each row of the data set its image, its mask, and what was `predicted` (masks one after the other), from left to right.
 pub fn draw(data: &Dataset, rows: &[usize], predicted: &[u8], file: &Path) -> Result<()> {
     let [height, width] = [data.manifest.height as u32, data.manifest.width as u32];
@@ -80,14 +69,6 @@ pub fn legend(classes: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The first of the development kit's table, and its void.
-    #[test]
-    fn colours_are_those_of_pascal_voc() {
-        let known = [[0; 3], [128, 0, 0], [0, 128, 0], [128, 128, 0], [0, 0, 128]];
-        assert_eq!([0, 1, 2, 3, 4].map(colour), known);
-        assert_eq!([colour(8), colour(20), colour(OUTSIDE)], [[64, 0, 0], [0, 64, 128], UNKNOWN]);
-    }
 
     #[test]
     fn a_legend_names_every_class() {
