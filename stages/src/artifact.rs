@@ -32,7 +32,7 @@ pub struct EncoderArtifact {
     /// Networks behind the encoder that were trained with it, by name.
     #[serde(default)]
     pub heads: BTreeMap<String, HeadConfig>,
-    /// What a head `classifier` tells apart.
+    /// What a head `classifier` or `segmenter` tells apart.
     #[serde(default)]
     pub classes: Vec<String>,
     /// Digests of the images that it was trained on, ascending; `None` where nobody knows.
@@ -42,6 +42,8 @@ pub struct EncoderArtifact {
 
 /// The head that tells classes apart.
 pub const CLASSIFIER: &str = "classifier";
+/// The head that tells them apart at each pixel, the background before them.
+pub const SEGMENTER: &str = "segmenter";
 
 impl EncoderArtifact {
     /// Of an encoder that has seen nothing of the data set but its channels' mean and deviation.
@@ -75,11 +77,12 @@ impl EncoderArtifact {
         self
     }
 
-    /// The same with heads, of which a classifier tells a data set's classes apart.
+    /// The same with heads, of which some tell a data set's classes apart.
     pub fn with_heads(self, heads: Vec<(&'static str, HeadConfig)>, data: &Manifest) -> Self {
         let heads: BTreeMap<String, HeadConfig> =
             heads.into_iter().map(|(name, head)| (name.to_owned(), head)).collect();
-        let classes = if heads.contains_key(CLASSIFIER) { data.classes.clone() } else { vec![] };
+        let tells = [CLASSIFIER, SEGMENTER].iter().any(|&name| heads.contains_key(name));
+        let classes = if tells { data.classes.clone() } else { vec![] };
         Self { heads, classes, ..self }
     }
 

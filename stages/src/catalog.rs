@@ -20,6 +20,9 @@ pub fn entries() -> Vec<Entry> {
         entry::<data::Scenes>(),
         entry::<data::Folder>(),
         entry::<data::Arrays>(),
+        entry::<data::Coco>(),
+        entry::<data::Voc>(),
+        entry::<data::Masks>(),
         entry::<augment::SimClrViews>(),
         entry::<augment::ByolViews>(),
         entry::<augment::MultiCropViews>(),
@@ -40,6 +43,7 @@ pub fn entries() -> Vec<Entry> {
         entry::<tasks::Knn>(),
         entry::<tasks::KMeans>(),
         entry::<tasks::Finetune>(),
+        entry::<tasks::Segment>(),
         entry::<tasks::Export>(),
     ]
 }

@@ -35,6 +35,7 @@ fn check_for(name: &str) -> Option<Check> {
         "knn" => training::knn,
         "image_ops" => images::image_ops,
         "metrics_class" => metrics::classes,
+        "metrics_seg" => metrics::masks,
         _ => return None,
     })
 }

@@ -124,10 +124,10 @@ fn computed(entry: &Entry, inputs: &Inputs, root: &Path) -> Fingerprint {
     let connected: Vec<(&str, &Path)> = connected.iter().map(|(port, at)| (port.as_str(), at.as_path())).collect();
     let mut params = tiny::small_params(entry, EPOCHS, BATCH);
     if let Some(path) = params.get_mut("path") {
+        *path = inputs.path(entry.name).to_string_lossy().into();
         if entry.name == "data/arrays" {
-            *path = inputs.arrays().to_string_lossy().into();
+            params["validation"] = 0.2.into();
         } else {
-            *path = inputs.photographs().to_string_lossy().into();
             (params["train"], params["validation"]) = (80.into(), 20.into());
         }
     }

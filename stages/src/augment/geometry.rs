@@ -58,6 +58,11 @@ impl Geometry {
         self.steps.push((Affine([[x, 0.0, -x * crop.left as f64], [0.0, y, -y * crop.top as f64]]), to));
     }
 
+    /// It came to lie within a larger view, with nothing around it.
+    pub fn pad(&mut self, [top, left]: [usize; 2], to: Size) {
+        self.steps.push((Affine([[1.0, 0.0, left as f64], [0.0, 1.0, top as f64]]), to));
+    }
+
     pub fn flip(&mut self) {
         self.go(Affine([[-1.0, 0.0, self.size().width as f64], [0.0, 1.0, 0.0]]));
     }

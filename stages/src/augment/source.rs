@@ -99,6 +99,14 @@ impl Targets {
             other => panic!("classes were not asked for: {other:?}"),
         }
     }
+
+    /// For what asked for masks.
+    pub fn masks(&self) -> &[u8] {
+        match self {
+            Self::Masks(masks) => masks,
+            other => panic!("masks were not asked for: {other:?}"),
+        }
+    }
 }
 
 /// One step's images.

@@ -7,16 +7,18 @@ mod spelling;
 mod tree;
 
 use super::dataset::{Labels, Preparation, Split};
+use super::drawn::Asked;
+use super::faults;
 use super::pictures::Fit;
-use super::split::{self, Draw};
 use super::writer::{DatasetWriter, Format, Sample};
 use crate::context::Context;
 use crate::stage::{About, DATASET, Stage};
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::Result;
 use decoded::Decoded;
 use layout::Splits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+pub(super) use spelling::split_of;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tree::Tree;
@@ -126,7 +128,7 @@ impl Stage for Folder {
 
     fn run(params: Params, context: &Context) -> Result<()> {
         let mut tree = Tree::read(&params.path, params.splits)?;
-        refuse(&tree, params.skip_damaged)?;
+        faults::refuse(&tree.root, tree.files.len(), &tree.faulty(), params.skip_damaged)?;
         let folder = context.output("dataset")?;
         let pictures = params.preparation(tree.files.len());
         let squares = (!pictures.encoded).then(|| folder.join("decoded"));
@@ -141,7 +143,7 @@ impl Stage for Folder {
                 break images;
             }
             faults.into_iter().for_each(|(number, fault)| tree.files[number].fault = Some(fault));
-            refuse(&tree, params.skip_damaged)?;
+            faults::refuse(&tree.root, tree.files.len(), &tree.faulty(), params.skip_damaged)?;
             tree.check()?;
         };
         tree.faulty().iter().for_each(|(path, fault)| eprintln!("left out: {}: {fault}", path.display()));
@@ -163,72 +165,10 @@ impl Stage for Folder {
 
 /// The files of each split by their numbers.
 fn chosen(tree: &Tree, params: &Params) -> Result<BTreeMap<Split, Vec<usize>>> {
-    let mut left = tree.of(Split::Train);
-    let mut images = BTreeMap::new();
-    for (split, draw) in [
-        (Split::Test, Draw::Share(params.test)),
-        (Split::Validation, params.validation.map_or(Draw::Share(0.1), |count| Draw::Count(count as usize))),
-    ] {
-        let cannot = || format!("cannot draw the {} split", split.name());
-        if tree.has(split) {
-            let own = tree.of(split);
-            let draw = if matches!(draw, Draw::Share(_)) { Draw::Count(own.len()) } else { draw };
-            let (drawn, _) = hold_out(tree, &own, draw, 0, params.seed).with_context(cannot)?;
-            images.insert(split, drawn);
-        } else if !matches!(draw, Draw::Share(0.0)) {
-            let (drawn, rest) = hold_out(tree, &left, draw, 1, params.seed).with_context(cannot)?;
-            ensure!(
-                !drawn.is_empty(),
-                "there is no image for the {} split: of {} that are left, one of each class is trained on; add some, or \
-                 lower `test`",
-                split.name(),
-                left.len()
-            );
-            images.insert(split, drawn);
-            left = rest;
-        }
-    }
-    if let Some(count) = params.train {
-        let kept = split::keep(&labels(tree, &left), tree.classes.len(), count as usize, params.seed);
-        left = pick(&left, &kept.context("cannot draw the train split")?);
-    }
-    images.insert(Split::Train, left);
-    Ok(images)
-}
-
-/// Those of the files that are drawn, and the rest, in which at least `kept` of each class stay.
-fn hold_out(tree: &Tree, files: &[usize], draw: Draw, kept: usize, seed: u64) -> Result<(Vec<usize>, Vec<usize>)> {
-    let (drawn, rest) = split::hold_out(&labels(tree, files), tree.classes.len(), draw, kept, seed)?;
-    Ok((pick(files, &drawn), pick(files, &rest)))
-}
-
-fn labels(tree: &Tree, files: &[usize]) -> Vec<i32> {
-    files.iter().map(|&file| tree.files[file].label).collect()
-}
-
-fn pick(files: &[usize], places: &[usize]) -> Vec<usize> {
-    places.iter().map(|&place| files[place]).collect()
-}
-
-/// Ends with the names of the files that cannot be read, unless they are to be left out.
-fn refuse(tree: &Tree, skips: bool) -> Result<()> {
-    const NAMED: usize = 10;
-    let faulty = tree.faulty();
-    if skips || faulty.is_empty() {
-        return Ok(());
-    }
-    let named: Vec<String> =
-        faulty.iter().take(NAMED).map(|(path, fault)| format!("\n    {}: {fault}", path.display())).collect();
-    let more = faulty.len().saturating_sub(NAMED);
-    bail!(
-        "{} of {} pictures beneath {} cannot be read: mend, convert or remove them, or say `skip_damaged: true` to leave them \
-         out{}{}",
-        faulty.len(),
-        tree.files.len(),
-        tree.root.display(),
-        named.concat(),
-        if more > 0 { format!("\n    and {more} more") } else { String::new() }
-    )
+    let own = Split::LABELLED.into_iter().filter(|&split| split == Split::Train || tree.has(split));
+    let own = own.map(|split| (split, tree.of(split))).collect();
+    let asked = Asked { train: params.train, validation: params.validation, test: params.test, seed: params.seed };
+    asked.chosen(own, |number| tree.files[number].label, tree.classes.len())
 }
 
 fn format(tree: &Tree, size: usize, pictures: Preparation) -> Format {

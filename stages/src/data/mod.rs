@@ -1,14 +1,20 @@
 //! Data sets: one file per format, and the artifact that they all become.
 
+mod annotated;
 mod arrays;
 mod cifar10;
 mod cifar100;
+mod coco;
 mod dataset;
+mod drawn;
 mod emoji;
+mod faults;
 mod fetched;
 mod folder;
+mod masks;
 mod mnist;
 pub mod npy;
+pub mod palette;
 pub mod pictures;
 mod samples;
 mod scenes;
@@ -17,20 +23,25 @@ mod sources;
 mod split;
 mod stl10;
 mod summary;
+mod voc;
 mod writer;
 
 pub use arrays::Arrays;
 pub use cifar10::Cifar10;
 pub use cifar100::Cifar100;
+pub use coco::Coco;
 pub use dataset::{Dataset, Labels, Manifest, Preparation, Region, Split, column};
 pub use emoji::Emoji;
 pub use folder::Folder;
+pub use masks::Masks;
 pub use mnist::{FashionMnist, Mnist};
+pub use samples::coloured;
 pub use scenes::Scenes;
 pub use solar_cells::SolarCells;
 pub use sources::{Source, first_that_works};
 pub use split::keep;
 pub use stl10::Stl10;
+pub use voc::Voc;
 pub use writer::{DatasetWriter, Format, Pixels, Sample, Summed};
 
 /// The kinds that fetch their data, and from where, in the order in which it is tried; `data/emoji` from one by its style.

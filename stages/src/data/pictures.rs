@@ -5,7 +5,7 @@ mod fit;
 mod jpeg;
 mod list;
 
-pub use fit::Fit;
+pub use fit::{Fit, Placement};
 pub use list::{ENDINGS, Listing, by_ending, ending, list};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -54,6 +54,11 @@ pub fn pixels(bytes: &[u8], turns: bool) -> Result<Picture> {
     let image = image.into_rgb8();
     ensure!(image.width() > 0 && image.height() > 0, "it has no pixels");
     Ok(Picture { height: image.height() as usize, width: image.width() as usize, rgb: image.into_raw(), is_turned })
+}
+
+/// A file whose values are no colours, as it lies there: grey as values, or red, green and blue, which a palette becomes too.
+pub fn values(file: &Path) -> Result<DynamicImage> {
+    Ok(decoded(&std::fs::read(file).context("it cannot be read")?)?.0)
 }
 
 /// A picture as it lies in its file, and how it is to be turned.

@@ -62,7 +62,8 @@ fn tile(manifest: &Manifest) -> [u32; 2] {
         .map(|side| if longest > SIDE { (side as u32 * SIDE / longest).max(1) } else { side as u32 })
 }
 
-fn coloured(data: &Dataset, row: usize) -> Result<RgbImage> {
+/// A row's image with three colours.
+pub fn coloured(data: &Dataset, row: usize) -> Result<RgbImage> {
     let (Manifest { height, width, channels, .. }, bytes) = (&data.manifest, data.image(row).into_owned());
     let [height, width] = [*height as u32, *width as u32];
     let image = match channels {

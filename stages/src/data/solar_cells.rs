@@ -141,7 +141,7 @@ impl Cells {
     fn hold(self, label: u8) -> bool {
         match self {
             Self::All => true,
-            Self::Mono => label % 2 == 0,
+            Self::Mono => label.is_multiple_of(2),
             Self::Poly => label % 2 == 1,
         }
     }

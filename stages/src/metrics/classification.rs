@@ -1,10 +1,20 @@
 //! How well classes are predicted. All of it looks at the confusion matrix: how many images of each class are predicted as each.
 
-/// `[class][class that is predicted]`: how many images.
+/// `[class][class that is predicted]`: how many images, or pixels of masks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Confusion(Vec<Vec<f64>>);
 
 impl Confusion {
+    /// Of nothing yet.
+    pub(super) fn empty(classes: usize) -> Self {
+        Self(vec![vec![0.0; classes]; classes])
+    }
+
+    /// One more of a class, predicted as another or the same.
+    pub(super) fn count(&mut self, class: usize, predicted: usize) {
+        self.0[class][predicted] += 1.0;
+    }
+
     /// By `scores`, `[image, class]`, of which the highest tells the class. An image with several equal highest ones counts
     /// as a part of an image for each of them: what a fair choice between them would do in the mean. So where all classes
     /// have equal scores, one of `n` images is told rightly for `n` classes.
@@ -14,7 +24,7 @@ impl Confusion {
     pub fn new(scores: &[f64], labels: &[i32], classes: usize) -> Self {
         assert_eq!(scores.len(), labels.len() * classes, "a score of every class for each label");
         assert!(!labels.is_empty(), "images that are not there cannot be judged");
-        let mut counts = vec![vec![0.0; classes]; classes];
+        let Self(mut counts) = Self::empty(classes);
         for (scores, &label) in scores.chunks_exact(classes).zip(labels) {
             assert!(!scores.iter().any(|score| score.is_nan()), "a score is not a number");
             let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -69,22 +79,23 @@ impl Confusion {
         &self.0[class]
     }
 
-    fn right(&self, class: usize) -> f64 {
+    pub(super) fn right(&self, class: usize) -> f64 {
         self.0[class][class]
     }
 
     /// How many images the class has.
-    fn images(&self, class: usize) -> f64 {
+    pub(super) fn images(&self, class: usize) -> f64 {
         self.0[class].iter().sum()
     }
 
     /// How many images are predicted as the class.
-    fn predicted(&self, class: usize) -> f64 {
+    pub(super) fn predicted(&self, class: usize) -> f64 {
         self.0.iter().map(|row| row[class]).sum()
     }
 }
 
-fn mean(values: impl Iterator<Item = f64>) -> f64 {
+/// Not a number where there are none.
+pub(super) fn mean(values: impl Iterator<Item = f64>) -> f64 {
     let (sum, count) = values.fold((0.0, 0), |(sum, count), value| (sum + value, count + 1));
     sum / f64::from(count)
 }

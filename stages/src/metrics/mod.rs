@@ -4,5 +4,7 @@ mod assignment;
 mod classification;
 mod clustering;
 pub mod confusion_picture;
+mod segmentation;
 pub use classification::Confusion;
 pub use clustering::Contingency;
+pub use segmentation::Overlap;

@@ -11,13 +11,14 @@ use super::convnet::ConvNet;
 use super::convnext::ConvNext;
 use super::layers::Mode;
 use super::mobilenet::MobileNet;
+use super::ops;
 use super::pixel_mlp::PixelMlp;
 use super::resnet::ResNet;
 use super::state::{self, Part};
 use super::vit::ViT;
 use anyhow::{Context, Result};
 use burn::module::Module;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use std::collections::BTreeSet;
 
 /// What is known of a kind before there is a network.
@@ -134,6 +135,12 @@ impl Encoder {
         self.network()
             .maps(x, mode)
             .with_context(|| format!("{name} has no feature maps: choose an encoder of another kind, such as resnet18"))
+    }
+
+    /// Channels of its maps of images `[channels, height, width]`, the finest first.
+    pub fn channels_of_maps(&self, [channels, height, width]: [usize; 3], device: &Device) -> Result<Vec<usize>> {
+        let image = ops::channels_last(Tensor::zeros([1, channels, height, width], device));
+        Ok(self.valid().maps(image, Mode::Eval)?.iter().map(|map| map.x.dims()[1]).collect())
     }
 
     /// What it says of patches: of all, or of those that `keep` names (`[batch, kept]`, by their numbers row by row), in the order in

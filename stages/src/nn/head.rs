@@ -1,7 +1,7 @@
 //! Networks behind an encoder that outlive its training.
 
 use super::state::Part;
-use super::{Decoder, Init, Mlp, Norms};
+use super::{Decoder, Init, Mlp, Norms, Segmenter, SegmenterConfig};
 use serde::{Deserialize, Serialize};
 
 /// How a head is built, so that it can be again.
@@ -12,12 +12,15 @@ pub enum HeadConfig {
     Mlp { widths: Vec<usize>, norms: Norms },
     /// From features to images.
     Decoder { features: usize, channels: usize, size: usize, width: usize },
+    /// From maps to a class for each pixel.
+    Segmenter(SegmenterConfig),
 }
 
 #[derive(Debug)]
 pub enum Head {
     Mlp(Mlp),
     Decoder(Box<Decoder>),
+    Segmenter(Box<Segmenter>),
 }
 
 impl HeadConfig {
@@ -28,6 +31,7 @@ impl HeadConfig {
             &Self::Decoder { features, channels, size, width } => {
                 Head::Decoder(Box::new(Decoder::new(init, features, [channels, size], width)))
             }
+            Self::Segmenter(config) => Head::Segmenter(Box::new(config.build(init))),
         }
     }
 }
@@ -37,6 +41,7 @@ impl Head {
         match self {
             Self::Mlp(head) => head,
             Self::Decoder(head) => &**head,
+            Self::Segmenter(head) => &**head,
         }
     }
 }

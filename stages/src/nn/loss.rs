@@ -1,5 +1,7 @@
 //! Losses that more than one method uses.
 
+use super::ops;
+use crate::augment::OUTSIDE;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 
@@ -13,6 +15,19 @@ pub fn weighted_cross_entropy(logits: Tensor<2>, classes: Tensor<1, Int>, weight
     let entropies = log_softmax(logits, 1).gather(1, classes.unsqueeze_dim(1)).squeeze_dim::<1>(1).neg();
     let sum = weights.clone().sum();
     (entropies * Tensor::from_inner(weights)).sum() / Tensor::from_inner(sum)
+}
+
+/// Cross entropy of logits `[batch, classes, height, width]` with masks `[batch, height, width]`, mean over the pixels of which something
+/// is known; 0 where nothing is.
+pub fn cross_entropy_of_pixels(logits: Tensor<4>, masks: &[u8]) -> Tensor<1> {
+    let (device, [batch, classes, height, width]) = (logits.device().inner(), logits.dims());
+    let known = masks.iter().filter(|&&shown| shown != OUTSIDE).count().max(1);
+    let of_pixels = |&shown: &u8| if shown == OUTSIDE { (0, 0.0) } else { (i32::from(shown), 1.0 / known as f32) };
+    let (shown, shares): (Vec<i32>, Vec<f32>) = masks.iter().map(of_pixels).unzip();
+    let shown = ops::integers(&shown, &device);
+    let rows = logits.permute([0, 2, 3, 1]).reshape([batch * height * width, classes]);
+    let entropies = log_softmax(rows, 1).gather(1, shown.unsqueeze_dim(1)).squeeze_dim::<1>(1).neg();
+    (entropies * Tensor::from_inner(ops::floats(&shares, &device))).sum()
 }
 
 /// Divides every row by its Euclidean length (at least 1e-12, as PyTorch's `normalize`).
@@ -51,6 +66,22 @@ mod tests {
         let weights = Tensor::<1>::from_floats([1.0, 0.5, 0.0], &device);
         let found = f64::from(weighted_cross_entropy(logits, classes, weights).into_scalar::<f32>());
         assert!((found - (entropies[0] + 0.5 * entropies[1]) / 1.5).abs() < 1e-6, "{found}");
+    }
+
+    /// By its definition, in Python's float64: of x = sin(0.7 n + 0.3) for n from 0 in the shape [2, 3, 2, 2], and of its gradient the
+    /// first channel.
+    #[test]
+    fn unknown_pixels_have_no_entropy() {
+        let device = crate::nn::device("cpu").unwrap().autodiff();
+        let values: Vec<f32> = (0..24).map(|n| (0.7f64 * f64::from(n) + 0.3).sin() as f32).collect();
+        let x = Tensor::<4>::from_data(burn::tensor::TensorData::new(values, [2, 3, 2, 2]), &device).require_grad();
+        let loss = cross_entropy_of_pixels(x.clone(), &[0, 255, 2, 1, 1, 1, 255, 0]);
+        assert!((f64::from(loss.clone().into_scalar::<f32>()) - 1.746_550_970_5).abs() < 1e-6);
+        let grad = x.grad(&loss.backward()).unwrap().narrow(1, 0, 1).into_data().iter::<f64>().collect::<Vec<_>>();
+        let expected = [-0.093815074, 0.0, 0.083007102, 0.064621784, 0.064174283, 0.046934960, 0.0, -0.147522966];
+        assert!(grad.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-6), "{grad:?}");
+        let nothing = cross_entropy_of_pixels(Tensor::<4>::ones([1, 3, 1, 2], &device), &[255, 255]);
+        assert_eq!(nothing.into_scalar::<f32>(), 0.0);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod mobilenet;
 pub mod ops;
 pub mod pixel_mlp;
 pub mod resnet;
+mod segmenter;
 pub mod state;
 pub mod vit;
 
@@ -20,6 +21,7 @@ pub use decoder::Decoder;
 pub use head::{Head, HeadConfig};
 pub use init::{ConvInit, Init};
 pub use mlp::{Mlp, Norms};
+pub use segmenter::{Segmenter, SegmenterConfig, SegmenterKind};
 
 use anyhow::{Result, bail};
 use burn::tensor::Device;

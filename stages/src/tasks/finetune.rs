@@ -5,18 +5,17 @@ use super::accuracies::{self, ACCURACY, BALANCED_ACCURACY, MACRO_F1};
 use super::feature_set::SplitFeatures;
 use super::features::{SEEN, batch, encode_all, measure_seen};
 use super::standardiser::Standardiser;
+use super::tuning::{Opened, Tuning};
 use crate::artifact::{CLASSIFIER, EncoderArtifact};
-use crate::augment::ops::Size;
-use crate::augment::{Policy, Precision, Source, StandardViews};
+use crate::augment::{Source, StandardViews};
 use crate::context::Context;
 use crate::data::{Dataset, Split, keep};
 use crate::metrics::{Confusion, confusion_picture};
 use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
-use crate::nn::state::Part;
-use crate::nn::{Init, Mlp, ops};
+use crate::nn::{Init, Mlp};
 use crate::stage::{About, DATA, MeasureAbout, OutputAbout, PortAbout, Stage, VIEWS};
-use crate::train::{Classification, Objective, OptimiserConfig, Rates, Training, fit};
+use crate::train::{Classification, Objective};
 use anyhow::{Result, ensure};
 use burn::module::Module;
 use schemars::JsonSchema;
@@ -31,47 +30,15 @@ pub struct Params {
     /// for every encoder
     #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     fraction: f64,
-    /// how many of the encoder's layers, from its end, are trained: stages of a ResNet with the stem as the first, blocks of a
-    /// transformer with its patches as the first, convolutions of conv4 (4 of resnet20, 5 of the other ResNets, 13 of vit_tiny, 4 of
-    /// conv4). null: all; 0: the classifier only
-    #[schemars(range(min = 0), extend("x-unit" = "layers"))]
-    layers: Option<u32>,
-    /// whether the scales and shifts of batch and layer norms are trained where the rest is fixed
-    norms: bool,
-    /// by which the learning rate is multiplied once more for each layer before the classifier (Clark et al. 2020,
-    /// arXiv:2003.10555, appendix A); 1: all learn alike
-    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
-    layer_decay: f64,
-    /// batches; an epoch of few labels has few of them
-    #[schemars(range(min = 1), extend("x-unit" = "steps"))]
-    steps: u32,
-    /// images in a step; where there are fewer with labels, all of them
-    #[schemars(range(min = 2), extend("x-unit" = "images"))]
-    batch: u32,
-    pub optimiser: OptimiserConfig,
-    /// in which the encoder is trained: float32, tf32 (a GPU's float32 with 10 bits of precision in products) or bfloat16
-    pub precision: Precision,
+    #[serde(flatten)]
+    tuning: Tuning,
     /// whether a class counts in the loss the more, the fewer images with labels it has
     class_weights: bool,
-    /// of the images with labels, the classifier's first weights, the order of the images and their views
-    #[schemars(range(min = 0))]
-    seed: u64,
 }
 
 impl Default for Params {
     fn default() -> Self {
-        Self {
-            fraction: 1.0,
-            layers: None,
-            norms: false,
-            layer_decay: 1.0,
-            steps: 1000,
-            batch: 64,
-            optimiser: OptimiserConfig::default(),
-            precision: Precision::Float32,
-            class_weights: false,
-            seed: 0,
-        }
+        Self { fraction: 1.0, tuning: Tuning::default(), class_weights: false }
     }
 }
 
@@ -115,7 +82,8 @@ impl Stage for Finetune {
     };
 
     fn run(params: Params, context: &Context) -> Result<()> {
-        let data = Dataset::open(context.input("data")?)?;
+        let opened = params.tuning.open(context, StandardViews::default_policy())?;
+        let Opened { data, encoder, .. } = &opened;
         let classes = data.manifest.classes.len();
         data.manifest.check_image_classes("fine-tuning")?;
         ensure!(
@@ -123,54 +91,22 @@ impl Stage for Finetune {
             "the images have no labels (all are of one class), and fine-tuning tells classes apart: use a data set with a folder for \
              each class"
         );
-        ensure!(data.len(Split::Train) > 0, "the data set has no training images");
-        for split in [Split::Validation, Split::Test] {
-            ensure!(data.len(split) > 0, "the data set has no {} images to judge by", split.name());
-        }
-        let (artifact, encoder) = EncoderArtifact::open_to_train(context.input("encoder")?, &context.device)?;
-        artifact.check_channels(&data.manifest)?;
-        let policy = Policy::connected(context, StandardViews::default_policy())?;
-        let size = Size { height: data.manifest.height, width: data.manifest.width };
-        policy.check_on(1, size)?;
-        let view = policy.size(0, size);
-        encoder.takes([size.height, size.width])?;
-        encoder.takes([view.height, view.width])?;
-        let depth = encoder.depth();
-        let trained = params.layers.map_or(depth, |layers| layers as usize);
-        ensure!(
-            trained <= depth,
-            "layers is {trained}, and this encoder has {depth}: write a number up to that, or null for all"
-        );
-        let encoder = encoder.frozen_but(trained, params.norms);
-
-        let images = labelled(&data, &params)?;
+        let images = labelled(data, &params)?;
         context.measure("labels", "", images.len() as f64);
         let labels: Vec<i32> = images.iter().map(|&image| data.class(image)).collect();
-        let init = &mut Init::new(params.seed, &context.device.clone().autodiff());
+        let init = &mut Init::new(params.tuning.seed, &context.device.clone().autodiff());
         let mut objective = Classification::new(init, encoder.features(), classes);
         if params.class_weights {
             objective = objective.weighted(balanced(&labels, classes));
         }
-        let source = Source {
-            images,
-            precision: params.precision,
-            normal: [&artifact.mean, &artifact.sd],
-            ..Source::of_train(&data, &policy, objective.wants(), params.batch as usize, params.seed)
-        };
-        params.precision.prepare(context.device_name());
-        if !encoder.entries().iter().any(|entry| entry.trained) {
-            objective =
-                objective.of_fixed(standard(&source, params.steps as usize, &encoder, context)?, &context.device);
+        if opened.is_fixed() {
+            let source = params.tuning.source(&opened, &images, objective.wants());
+            let standard = standard(&source, params.tuning.steps as usize, encoder, context)?;
+            objective = objective.of_fixed(standard, &context.device);
         }
-        let rates = Rates::by_layer(params.layer_decay, &encoder);
-        let training =
-            Training { source, steps: params.steps as usize, optimiser: &params.optimiser, rates, evaluation: None };
-        training.check()?;
-        fit(&encoder, &mut objective, &training, context)?;
-        // What it is worth is looked at in float32, as everywhere.
-        ops::allow_tf32(false);
+        let seen = params.tuning.train(&opened, &images, &mut objective, context)?;
         let classifier = objective.into_classifier();
-        let seen = training.rows();
+        let Opened { data, artifact, encoder, .. } = opened;
         let artifact =
             artifact.trained_on(&data, &seen).with_heads(vec![(CLASSIFIER, classifier.config())], &data.manifest);
         for split in [Split::Validation, Split::Test] {
@@ -191,7 +127,7 @@ fn labelled(data: &Dataset, params: &Params) -> Result<Vec<usize>> {
     let labels = data.labels(Split::Train);
     let asked = (params.fraction * labels.len() as f64).round() as usize;
     let least = labels.iter().collect::<std::collections::BTreeSet<_>>().len();
-    keep(labels, data.manifest.classes.len(), asked.max(least), params.seed)
+    keep(labels, data.manifest.classes.len(), asked.max(least), params.tuning.seed)
 }
 
 /// Of each class a weight that makes all count alike: of `n` images of `c` classes, `n / (c n_i)` for a class with `n_i`.

@@ -14,8 +14,10 @@ mod logistic;
 mod nearest;
 mod newton;
 mod online_knn;
+mod segment;
 mod spectrum;
 mod standardiser;
+mod tuning;
 
 pub use embed::Embed;
 pub use export::Export;
@@ -27,3 +29,4 @@ pub use knn::{Knn, all_scores, scores};
 pub use linear_probe::LinearProbe;
 pub use nearest::{Neighbour, nearest};
 pub use online_knn::OnlineKnn;
+pub use segment::Segment;

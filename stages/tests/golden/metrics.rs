@@ -1,6 +1,6 @@
 use crate::case::Case;
 use libtest_mimic::Failed;
-use pretext_stages::metrics::{Confusion, Contingency};
+use pretext_stages::metrics::{Confusion, Contingency, Overlap};
 
 const METRICS: f64 = 1e-6;
 
@@ -23,4 +23,15 @@ pub fn classes(case: &Case) -> Result<(), Failed> {
         case.expect(name, &[found], METRICS)?;
     }
     Ok(())
+}
+
+pub fn masks(case: &Case) -> Result<(), Failed> {
+    let bytes = |name| case.integers(name).into_iter().map(|value| value as u8).collect::<Vec<_>>();
+    let classes = case.shape("out.iou")[0];
+    let mut overlap = Overlap::new(classes);
+    overlap.add(&bytes("in.true"), &bytes("in.pred"));
+    let ious: Vec<f64> = (0..classes).map(|class| overlap.iou(class).unwrap_or(f64::NAN)).collect();
+    case.expect("out.iou", &ious, METRICS)?;
+    case.expect("out.miou", &[overlap.mean_iou()], METRICS)?;
+    case.expect("out.pixel_accuracy", &[overlap.pixels().accuracy()], METRICS)
 }

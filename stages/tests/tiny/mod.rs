@@ -5,7 +5,7 @@
 use pretext_protocol::{Measurement, Reply, Run};
 use pretext_stages::catalog::{self, Entry};
 use pretext_stages::context::{Context, Outbox};
-use pretext_stages::data::{Dataset, DatasetWriter, Format, Labels, Manifest, Sample, Split};
+use pretext_stages::data::{Dataset, DatasetWriter, Format, Labels, Manifest, Region, Sample, Split};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -70,14 +70,55 @@ pub fn write_dataset_of(folder: &Path, pieces: Vec<(Vec<u8>, i32)>) {
     std::fs::create_dir_all(folder).unwrap();
     let mut writer = DatasetWriter::create(folder, format, pieces.len()).unwrap();
     for (number, (image, class)) in pieces.iter().enumerate() {
-        let split = match number {
-            ..160 => Split::Train,
-            160..188 => Split::Validation,
-            _ => Split::Test,
-        };
-        writer.add(Sample::new(split, image, *class)).unwrap();
+        writer.add(Sample::new(split_of(number), image, *class)).unwrap();
     }
     writer.finish().unwrap();
+}
+
+/// What [`write_places`] shows: its colour is its class.
+const SHAPES: [(&str, [u8; 3]); 2] = [("red", [230, 40, 30]), ("blue", [20, 60, 220])];
+
+/// A `dataset` artifact of the pieces, with a red and a blue square on each, of which boxes and masks tell: 160 to train on, the rest held
+/// out. Of the pixel in the upper left corner nobody knows.
+pub fn write_places(folder: &Path) {
+    let side = SIZE as usize;
+    let format = Format {
+        name: "places".into(),
+        height: side,
+        width: side,
+        channels: 3,
+        classes: SHAPES.map(|(name, _)| name.to_owned()).to_vec(),
+        labels: Labels::Places,
+        pictures: None,
+    };
+    std::fs::create_dir_all(folder).unwrap();
+    let pieces = pieces(SIZE);
+    let mut writer = DatasetWriter::create(folder, format, pieces.len()).unwrap();
+    for (number, (mut image, _)) in pieces.into_iter().enumerate() {
+        let (mut mask, mut regions) = (vec![0; side * side], vec![]);
+        mask[0] = 255;
+        for (class, (_, colour)) in SHAPES.iter().enumerate() {
+            let size = 4 + (number + class) % 3;
+            let (left, top) = (1 + number % (side - size - 1), 1 + class * 8 + number % (8 - size));
+            for place in (top..top + size).flat_map(|y| (left..left + size).map(move |x| y * side + x)) {
+                image[3 * place..3 * place + 3].copy_from_slice(colour);
+                mask[place] = class as u8 + 1;
+            }
+            let edges = [left, top, left + size, top + size].map(|edge| edge as f32);
+            regions.push(Region { class: class as i32, edges });
+        }
+        let sample = Sample::new(split_of(number), &image, -1);
+        writer.add(Sample { mask: Some(&mask), regions: Some(&regions), ..sample }).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+fn split_of(number: usize) -> Split {
+    match number {
+        ..160 => Split::Train,
+        160..188 => Split::Validation,
+        _ => Split::Test,
+    }
 }
 
 /// Writes a data set anew without a split.

@@ -8,6 +8,7 @@ use pretext_stages::nn::encoder::EncoderConfig;
 use pretext_stages::nn::state::{self, Part};
 use pretext_stages::nn::{self, Init};
 use pretext_stages::tasks::{FeatureSet, SplitFeatures};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// A folder with one artifact of each type, named by the type.
@@ -15,9 +16,13 @@ pub struct Inputs {
     root: PathBuf,
 }
 
+/// Kinds that learn from boxes or masks.
+const PLACES: [&str; 1] = ["eval/segment"];
+
 impl Inputs {
     pub fn write(root: &Path) -> Self {
         tiny::write_dataset(&root.join("dataset"));
+        tiny::write_places(&root.join("places"));
         let data = Dataset::open(&root.join("dataset")).unwrap();
         write_encoder(&data, &root.join("encoder"));
         write_features(&data, &root.join("features"));
@@ -33,6 +38,7 @@ impl Inputs {
         }
         write_photographs(&root.join("photographs"));
         write_arrays(&root.join("arrays"));
+        write_annotated(&Dataset::open(&root.join("places")).unwrap(), &root.join("annotated"));
         Self { root: root.to_owned() }
     }
 
@@ -41,21 +47,21 @@ impl Inputs {
         let ports = kind.needs.iter().filter(|port| port.required && port.used);
         ports
             .map(|port| {
-                let artifact = self.root.join(&port.type_);
+                let of_places = PLACES.contains(&kind.name.as_str()) && port.type_ == "dataset";
+                let artifact = self.root.join(if of_places { "places" } else { &port.type_ });
                 assert!(artifact.is_dir(), "{} needs a tiny {}: make one in {}", kind.name, port.type_, file!());
                 (port.name.clone(), artifact)
             })
             .collect()
     }
 
-    /// A folder of files, a sub-folder for each class.
-    pub fn photographs(&self) -> PathBuf {
-        self.root.join("photographs")
-    }
-
-    /// A folder of numpy's arrays.
-    pub fn arrays(&self) -> PathBuf {
-        self.root.join("arrays")
+    /// What a kind reads that takes a folder of one's own.
+    pub fn path(&self, kind: &str) -> PathBuf {
+        self.root.join(match kind {
+            "data/arrays" => "arrays",
+            "data/coco" | "data/voc" | "data/masks" => "annotated",
+            _ => "photographs",
+        })
     }
 
     /// Of the encoder.
@@ -134,6 +140,38 @@ fn write_arrays(folder: &Path) {
     npy::write(file("images"), &[count, side, side, 3], &pixels).unwrap();
     npy::write(file("labels"), &[count], &pieces.iter().map(|(_, class)| *class).collect::<Vec<i32>>()).unwrap();
     npy::write(file("groups"), &[count], &(0..count as u32).map(|image| image / 3).collect::<Vec<_>>()).unwrap();
+}
+
+/// Pictures of which a file in COCO's format tells, one in PASCAL VOC's beside each, and masks of values.
+fn write_annotated(data: &Dataset, folder: &Path) {
+    let (classes, side) = (&data.manifest.classes, tiny::SIZE);
+    let (mut images, mut objects) = (vec![], vec![]);
+    ["images", "masks"].iter().for_each(|of| std::fs::create_dir_all(folder.join(of)).unwrap());
+    for row in Split::LABELLED.into_iter().flat_map(|split| data.rows(split)) {
+        let picture = image::RgbImage::from_raw(side, side, data.image(row).into_owned()).unwrap();
+        picture.save(folder.join(format!("images/{row:03}.png"))).unwrap();
+        let mask = image::GrayImage::from_raw(side, side, data.mask(row).unwrap().to_vec()).unwrap();
+        mask.save(folder.join(format!("masks/{row:03}.png"))).unwrap();
+        let mut xml = String::new();
+        for region in data.regions(row).unwrap() {
+            let (class, [left, top, right, bottom]) = (region.class as usize, region.edges);
+            objects.push(json!({
+                "id": objects.len(), "image_id": row, "category_id": class, "bbox": [left, top, right - left, bottom - top]
+            }));
+            xml += &format!(
+                "<object><name>{}</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{right}</xmax><ymax>{bottom}</ymax></bndbox></object>",
+                classes[class],
+                left + 1.0,
+                top + 1.0
+            );
+        }
+        std::fs::write(folder.join(format!("images/{row:03}.xml")), format!("<annotation>{xml}</annotation>")).unwrap();
+        images.push(json!({ "id": row, "file_name": format!("images/{row:03}.png"), "height": side, "width": side }));
+    }
+    let named = classes.iter().enumerate();
+    let categories: Vec<_> = named.map(|(id, name)| json!({ "id": id, "name": name })).collect();
+    let all = json!({ "images": images, "annotations": objects, "categories": categories });
+    std::fs::write(folder.join("all.json"), all.to_string()).unwrap();
 }
 
 /// What a kind looks for in the cache before it fetches anything: labels and then as many images, here pieces of the samples again and

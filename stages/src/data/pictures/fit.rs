@@ -17,27 +17,61 @@ pub enum Fit {
     Stretch,
 }
 
+/// Where a picture's pixels go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placement {
+    /// What of the picture is used: top, left, height and width.
+    pub part: [u32; 4],
+    /// Height and width that this gets.
+    pub inside: [u32; 2],
+    /// Where in the image it then lies: top and left.
+    pub at: [u32; 2],
+}
+
 impl Fit {
     /// `height` x `width` pixels, bilinear, antialiased.
     pub fn apply(self, picture: Picture, [height, width]: [u32; 2]) -> Result<RgbImage> {
         let (across, down) = (picture.width as u32, picture.height as u32);
         let whole = RgbImage::from_raw(across, down, picture.rgb).context("a picture has three values a pixel")?;
-        Ok(match self {
-            Self::Crop => central(&whole, [height, width]),
-            Self::Stretch => scaled(whole, [height, width]),
+        let Placement { part, inside, at } = self.placement([down, across], [height, width]);
+        let [top, left, part_height, part_width] = part;
+        let part = match part == [0, 0, down, across] {
+            true => whole,
+            false => crop_imm(&whole, left, top, part_width, part_height).to_image(),
+        };
+        let part = scaled(part, inside);
+        if inside == [height, width] {
+            return Ok(part);
+        }
+        let mut padded = RgbImage::new(width, height);
+        let [top, left] = at;
+        replace(&mut padded, &part, left.into(), top.into());
+        Ok(padded)
+    }
+
+    /// Of a picture of `down` x `across` pixels in an image of `height` x `width`.
+    pub fn placement(self, [down, across]: [u32; 2], [height, width]: [u32; 2]) -> Placement {
+        let is_wide = u64::from(across) * u64::from(height) >= u64::from(down) * u64::from(width);
+        let whole = Placement { part: [0, 0, down, across], inside: [height, width], at: [0, 0] };
+        match self {
+            Self::Stretch => whole,
+            Self::Crop => {
+                let (part_width, part_height) = match is_wide {
+                    true => (fitted(down, width, height).min(across), down),
+                    false => (across, fitted(across, height, width).min(down)),
+                };
+                let [top, left] = [(down - part_height) / 2, (across - part_width) / 2];
+                Placement { part: [top, left, part_height, part_width], ..whole }
+            }
             Self::Pad => {
-                let is_wide = u64::from(across) * u64::from(height) >= u64::from(down) * u64::from(width);
                 let inside = if is_wide {
                     [fitted(down, width, across).min(height), width]
                 } else {
                     [height, fitted(across, height, down).min(width)]
                 };
-                let mut padded = RgbImage::new(width, height);
-                let [top, left] = [(height - inside[0]) / 2, (width - inside[1]) / 2];
-                replace(&mut padded, &scaled(whole, inside), left.into(), top.into());
-                padded
+                Placement { inside, at: [(height - inside[0]) / 2, (width - inside[1]) / 2], ..whole }
             }
-        })
+        }
     }
 }
 
@@ -49,18 +83,6 @@ fn fitted(side: u32, of: u32, to: u32) -> u32 {
 
 fn scaled(whole: RgbImage, [height, width]: [u32; 2]) -> RgbImage {
     if whole.dimensions() == (width, height) { whole } else { resize(&whole, width, height, FilterType::Triangle) }
-}
-
-/// The largest part in the middle that has the shape of `height` x `width`, in that size.
-fn central(whole: &RgbImage, [height, width]: [u32; 2]) -> RgbImage {
-    let (whole_width, whole_height) = whole.dimensions();
-    let is_wide = u64::from(whole_width) * u64::from(height) >= u64::from(whole_height) * u64::from(width);
-    let (across, down) = match is_wide {
-        true => (fitted(whole_height, width, height).min(whole_width), whole_height),
-        false => (whole_width, fitted(whole_width, height, width).min(whole_height)),
-    };
-    let middle = crop_imm(whole, (whole_width - across) / 2, (whole_height - down) / 2, across, down).to_image();
-    scaled(middle, [height, width])
 }
 
 #[cfg(test)]

@@ -1,0 +1,224 @@
+//! What data sets of pictures share in which boxes or masks are told: parameters, splits, and the way to an artifact.
+
+mod make;
+pub mod mask;
+
+use super::dataset::{Labels, Preparation, Region, Split};
+use super::drawn::Asked;
+use super::faults;
+use super::pictures::Fit;
+use super::summary::Summary;
+use super::writer::{Counts, DatasetWriter, Format, Sample};
+use crate::context::Context;
+use anyhow::{Result, ensure};
+use make::{Made, make};
+use rayon::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// An item's number, and why it cannot be used.
+type Fault = (usize, String);
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Common {
+    /// the folder, relative to the recipe's file; what is in it counts, and where it lies does not
+    #[schemars(extend("x-path" = true))]
+    pub path: PathBuf,
+    /// width and height of the data set's images
+    #[schemars(range(min = 8, max = 1024), extend("x-unit" = "pixels"))]
+    pub size: u32,
+    /// how a picture of another shape becomes a square, and its boxes and masks with it: `crop` takes the largest one in its middle, `pad`
+    /// adds black, of which a mask knows nothing, `stretch` changes its shape
+    pub fit: Fit,
+    /// images to train on; all that are left where it is null
+    #[schemars(range(min = 1), extend("x-unit" = "images"))]
+    pub train: Option<u32>,
+    /// images held out to choose settings on; where it is null, all of their own split, or a tenth of what the test split leaves
+    #[schemars(range(min = 1), extend("x-unit" = "images"))]
+    pub validation: Option<u32>,
+    /// share of the images that is the test split, where there is none; with 0 there is none, and the data set is one to train on only
+    #[schemars(range(min = 0.0, max = 0.9), extend("x-unit" = "fraction"))]
+    pub test: f64,
+    /// of the draw of the splits
+    #[schemars(range(min = 0))]
+    pub seed: u64,
+    /// leave out pictures that are damaged, or of which what is told cannot be, in place of ending with their names
+    pub skip_damaged: bool,
+}
+
+impl Default for Common {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::new(),
+            size: 64,
+            fit: Fit::Crop,
+            train: None,
+            validation: None,
+            test: 0.2,
+            seed: 0,
+            skip_damaged: false,
+        }
+    }
+}
+
+/// Of a picture of a height and width the mask, `[height, width]`.
+pub type Draw = Box<dyn Fn([u32; 2]) -> Result<Vec<u8>> + Send + Sync>;
+
+/// A picture and what is told of it.
+pub struct Item {
+    /// From the root on.
+    pub path: PathBuf,
+    /// Where it is told.
+    pub split: Option<Split>,
+    /// Its height and width, where that is told.
+    pub said: Option<[u32; 2]>,
+    /// In its pixels; of all items, or of none.
+    pub regions: Option<Vec<Region>>,
+    pub mask: Option<Draw>,
+    /// Why it cannot be used, as far as that is known.
+    pub fault: Option<String>,
+}
+
+/// All that there is beneath a folder.
+pub struct Annotated {
+    /// Of the data set.
+    pub name: &'static str,
+    pub classes: Vec<String>,
+    pub items: Vec<Item>,
+    /// What a person should know of what was left out.
+    pub remarks: Vec<String>,
+}
+
+/// So many pictures are decoded between two looks at the clock.
+const BLOCK: usize = 64;
+/// Values of a mask but for the background and what nobody knows.
+const MOST_CLASSES: usize = 254;
+
+impl Annotated {
+    /// Makes images, boxes and masks, and the artifact of them.
+    pub fn publish(mut self, common: &Common, context: &Context) -> Result<()> {
+        let root = common.path.display();
+        ensure!(!self.classes.is_empty(), "{root}: no objects at all are told, and there is nothing to learn from it");
+        ensure!(
+            self.classes.len() <= MOST_CLASSES,
+            "{root}: there are {} classes, and a mask tells {MOST_CLASSES} apart",
+            self.classes.len()
+        );
+        self.items.sort_by(|a, b| a.path.cmp(&b.path));
+        self.check_pictures()?;
+        let folder = context.output("dataset")?;
+        // Again without those that turn out to be damaged, so that the splits are as if they were not there.
+        let (counts, lost) = loop {
+            faults::refuse(&common.path, self.items.len(), &self.faulty(), common.skip_damaged)?;
+            let images = self.chosen(common)?;
+            match self.write(&images, common, &folder, context)? {
+                Ok(written) => break written,
+                Err(faults) => faults.into_iter().for_each(|(number, fault)| self.items[number].fault = Some(fault)),
+            }
+        };
+        self.faulty().iter().for_each(|(path, fault)| eprintln!("left out: {}: {fault}", path.display()));
+        self.summary(lost, common).publish(&counts, &folder, context)
+    }
+
+    /// A picture that is told of twice may be in two splits.
+    fn check_pictures(&self) -> Result<()> {
+        let items = self.items.iter().filter(|item| item.fault.is_none());
+        let pairs = items.clone().zip(items.skip(1));
+        let twice = pairs.map(|(item, next)| (&item.path, &next.path)).find(|(path, next)| path == next);
+        ensure!(
+            twice.is_none(),
+            "{}: two annotations tell of it",
+            twice.map_or("".into(), |(path, _)| path.display().to_string())
+        );
+        Ok(())
+    }
+
+    fn faulty(&self) -> Vec<(&Path, &str)> {
+        self.items.iter().filter_map(|item| Some((item.path.as_path(), item.fault.as_deref()?))).collect()
+    }
+
+    /// The items of each split by their numbers.
+    fn chosen(&self, common: &Common) -> Result<BTreeMap<Split, Vec<usize>>> {
+        let mut own: BTreeMap<Split, Vec<usize>> = BTreeMap::new();
+        for (number, item) in self.items.iter().enumerate().filter(|(_, item)| item.fault.is_none()) {
+            own.entry(item.split.unwrap_or(Split::Train)).or_default().push(number);
+        }
+        ensure!(
+            own.contains_key(&Split::Train),
+            "{}: there is no picture to train on{}",
+            common.path.display(),
+            if own.is_empty() { "" } else { ": the folders or lists say other splits only" }
+        );
+        let &Common { train, validation, test, seed, .. } = common;
+        Asked { train, validation, test, seed }.chosen(own, |_| 0, 1)
+    }
+
+    /// What was written, and how many objects a fit has lost; or why some cannot be.
+    fn write(
+        &self,
+        images: &BTreeMap<Split, Vec<usize>>,
+        common: &Common,
+        folder: &Path,
+        context: &Context,
+    ) -> Result<Result<(Counts, usize), Vec<Fault>>> {
+        let rows: usize = images.values().map(Vec::len).sum();
+        let mut writer = DatasetWriter::create(folder, self.format(common), rows)?;
+        let mut meter = context.meter("decode", rows as u64, "images");
+        let (mut faults, mut lost, mut done) = (vec![], 0, 0);
+        let blocks = images.iter().flat_map(|(&split, numbers)| numbers.chunks(BLOCK).map(move |block| (split, block)));
+        for (split, block) in blocks {
+            context.check_stop()?;
+            let made: Vec<Result<Made>> =
+                block.par_iter().map(|&number| make(&self.items[number], &self.classes, common)).collect();
+            for (&number, made) in block.iter().zip(made) {
+                match made {
+                    Ok(Made { image, regions, mask, lost: of_it }) if faults.is_empty() => {
+                        let (mask, regions) = (mask.as_deref(), regions.as_deref());
+                        writer.add(Sample { mask, regions, ..Sample::new(split, &image, -1) })?;
+                        lost += of_it;
+                    }
+                    Ok(_) => {}
+                    Err(error) => faults.push((number, format!("{error:#}"))),
+                }
+            }
+            done += block.len();
+            meter.at(done as u64, &[]);
+        }
+        Ok(if faults.is_empty() { Ok((writer.finish()?, lost)) } else { Err(faults) })
+    }
+
+    fn format(&self, common: &Common) -> Format {
+        let side = common.size as usize;
+        Format {
+            name: self.name.into(),
+            height: side,
+            width: side,
+            channels: 3,
+            classes: self.classes.clone(),
+            labels: Labels::Places,
+            pictures: Some(Preparation { fit: common.fit, turns: false, encoded: false }),
+        }
+    }
+
+    fn summary(mut self, lost: usize, common: &Common) -> Summary {
+        let faulty = self.faulty();
+        let details = faulty.iter().map(|(path, fault)| format!("left out: {}: {fault}", path.display())).collect();
+        let (left_out, size) = (faulty.len(), common.size);
+        let told = match (self.items[0].regions.is_some(), self.items[0].mask.is_some()) {
+            (true, true) => "boxes and masks",
+            (true, false) => "boxes",
+            _ => "masks",
+        };
+        let title = format!("images of {size} x {size} pixels with {told} of {} classes", self.classes.len());
+        self.remarks
+            .extend((left_out > 0).then(|| format!("pictures left out, since they cannot be used: {left_out}")));
+        self.remarks.extend((lost > 0).then(|| format!("objects that lie outside of what `fit` leaves: {lost}")));
+        Summary { title, remarks: self.remarks, details }
+    }
+}
+
+#[cfg(test)]
+pub mod tests;

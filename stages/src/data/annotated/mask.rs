@@ -1,0 +1,62 @@
+//! Masks in picture files.
+
+use super::super::palette;
+use super::super::pictures;
+use anyhow::{Context, Result, bail, ensure};
+use image::{DynamicImage, GenericImageView};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// How a file says what a pixel shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Reading {
+    /// By its value, 0 the background and 255 unknown: of a grey picture, or of one whose palette is PASCAL VOC's.
+    Values,
+    /// By whether it is light: there is one class.
+    Binary,
+}
+
+/// Half of white.
+const LIGHT: u8 = 128;
+
+/// `[height, width]` of a picture of that size.
+pub fn read(file: &Path, [height, width]: [u32; 2], reading: Reading) -> Result<Vec<u8>> {
+    let of_file = || format!("its mask {}", file.display());
+    let mask = pictures::values(file).with_context(of_file)?;
+    let (across, down) = mask.dimensions();
+    ensure!(
+        [down, across] == [height, width],
+        "{} has {across} x {down} pixels, and the picture {width} x {height}",
+        of_file()
+    );
+    match reading {
+        Reading::Binary => Ok(mask.into_luma8().pixels().map(|pixel| u8::from(pixel.0[0] >= LIGHT)).collect()),
+        Reading::Values => told(mask).with_context(of_file),
+    }
+}
+
+/// What the pixels of a file show by their values.
+pub fn values(file: &Path) -> Result<Vec<u8>> {
+    told(pictures::values(file)?)
+}
+
+fn told(mask: DynamicImage) -> Result<Vec<u8>> {
+    match mask {
+        DynamicImage::ImageLuma8(values) => Ok(values.into_raw()),
+        mask @ (DynamicImage::ImageRgb8(_) | DynamicImage::ImageRgba8(_)) => coloured(&mask),
+        mask => bail!("it is {:?}, expected 8 bits of grey, or a palette", mask.color()),
+    }
+}
+
+fn coloured(mask: &DynamicImage) -> Result<Vec<u8>> {
+    let classes = palette::classes();
+    let value = |colour: [u8; 3]| {
+        classes.get(&colour).copied().with_context(|| {
+            let [red, green, blue] = colour;
+            format!("it has the colour {red}, {green}, {blue}, which is no class's in PASCAL VOC's palette")
+        })
+    };
+    mask.to_rgb8().pixels().map(|pixel| value(pixel.0)).collect()
+}

@@ -1,0 +1,107 @@
+//! COCO's file of annotations (cocodataset.org, "Data format": object detection).
+
+use super::shapes::Shape;
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use std::path::Path;
+
+#[derive(Debug, Deserialize)]
+pub struct File {
+    pub images: Vec<Image>,
+    pub annotations: Vec<Annotation>,
+    pub categories: Vec<Category>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Image {
+    pub id: i64,
+    pub file_name: String,
+    pub height: u32,
+    pub width: u32,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Category {
+    pub id: i64,
+    pub name: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Annotation {
+    #[serde(default)]
+    pub id: i64,
+    pub image_id: i64,
+    pub category_id: i64,
+    /// Left, top, width, height.
+    pub bbox: [f32; 4],
+    /// 1: many in one, as a crowd or a pile.
+    #[serde(default)]
+    pub iscrowd: u8,
+    #[serde(default)]
+    segmentation: Option<Segmentation>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum Segmentation {
+    /// Corners, x and y in turn.
+    Polygons(Vec<Vec<f64>>),
+    Runs {
+        counts: Counts,
+        /// Height and width.
+        size: [u32; 2],
+    },
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum Counts {
+    Plain(Vec<u32>),
+    Packed(String),
+}
+
+impl File {
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_slice(&text).with_context(|| {
+            format!(
+                "{} is not as COCO's object detection has it: `images`, `annotations` and `categories`",
+                path.display()
+            )
+        })
+    }
+}
+
+impl Annotation {
+    /// Left, top, right, bottom.
+    pub fn edges(&self) -> [f32; 4] {
+        let [left, top, width, height] = self.bbox;
+        [left, top, left + width, top + height]
+    }
+
+    /// What of its picture it covers.
+    pub fn shape(&self) -> Result<Shape> {
+        match self.segmentation.clone() {
+            Some(Segmentation::Polygons(polygons)) if !polygons.is_empty() => {
+                let is_whole = |corners: &Vec<f64>| corners.len() >= 6 && corners.len().is_multiple_of(2);
+                ensure!(
+                    polygons.iter().all(is_whole),
+                    "annotation {} has a polygon that is none: expected x and y of three corners at least",
+                    self.id
+                );
+                Ok(Shape::Polygons(polygons))
+            }
+            Some(Segmentation::Runs { counts, size }) => {
+                let runs = match counts {
+                    Counts::Plain(runs) => runs,
+                    Counts::Packed(text) => super::shapes::unpacked(&text)
+                        .with_context(|| format!("annotation {} has runs that are damaged", self.id))?,
+                };
+                Ok(Shape::Runs { runs, size })
+            }
+            _ => {
+                anyhow::bail!("annotation {} has no segmentation, of which a mask is made: say `masks: false`", self.id)
+            }
+        }
+    }
+}

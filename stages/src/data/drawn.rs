@@ -1,0 +1,70 @@
+//! Splits that there are, and those that are drawn of the train split because they are not.
+
+use super::dataset::Split;
+use super::split::{self, Draw};
+use anyhow::{Context as _, Result, ensure};
+use std::collections::BTreeMap;
+
+/// What a recipe says of the splits.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// Images to train on; all that are left where it is `None`.
+    pub train: Option<u32>,
+    /// Images to choose settings on; where it is `None`, all of their own, or a tenth of what the test split leaves.
+    pub validation: Option<u32>,
+    /// Share that is the test split where that is not there.
+    pub test: f64,
+    pub seed: u64,
+}
+
+impl Asked {
+    /// The images of each split by their numbers. `own`: those that are there, train among them; `label`: the class of an image, of each
+    /// of which every split gets its share.
+    pub fn chosen(
+        &self,
+        mut own: BTreeMap<Split, Vec<usize>>,
+        label: impl Fn(usize) -> i32,
+        classes: usize,
+    ) -> Result<BTreeMap<Split, Vec<usize>>> {
+        let hold_out = |files: &[usize], draw, kept| -> Result<_> {
+            let labels: Vec<i32> = files.iter().map(|&file| label(file)).collect();
+            let (drawn, rest) = split::hold_out(&labels, classes, draw, kept, self.seed)?;
+            Ok((pick(files, &drawn), pick(files, &rest)))
+        };
+        let mut left = own.remove(&Split::Train).unwrap_or_default();
+        let mut images = BTreeMap::new();
+        for (split, draw) in [
+            (Split::Test, Draw::Share(self.test)),
+            (Split::Validation, self.validation.map_or(Draw::Share(0.1), |count| Draw::Count(count as usize))),
+        ] {
+            let cannot = || format!("cannot draw the {} split", split.name());
+            if let Some(own) = own.remove(&split) {
+                let draw = if matches!(draw, Draw::Share(_)) { Draw::Count(own.len()) } else { draw };
+                let (drawn, _) = hold_out(&own, draw, 0).with_context(cannot)?;
+                images.insert(split, drawn);
+            } else if !matches!(draw, Draw::Share(0.0)) {
+                let (drawn, rest) = hold_out(&left, draw, 1).with_context(cannot)?;
+                ensure!(
+                    !drawn.is_empty(),
+                    "there is no image for the {} split: of {} that are left, one of each class is trained on; add some, or \
+                     lower `test`",
+                    split.name(),
+                    left.len()
+                );
+                images.insert(split, drawn);
+                left = rest;
+            }
+        }
+        if let Some(count) = self.train {
+            let labels: Vec<i32> = left.iter().map(|&file| label(file)).collect();
+            let kept = split::keep(&labels, classes, count as usize, self.seed);
+            left = pick(&left, &kept.context("cannot draw the train split")?);
+        }
+        images.insert(Split::Train, left);
+        Ok(images)
+    }
+}
+
+fn pick(files: &[usize], places: &[usize]) -> Vec<usize> {
+    places.iter().map(|&place| files[place]).collect()
+}

@@ -1,0 +1,127 @@
+//! Pictures beside their masks as a data set.
+
+use super::annotated::mask::{self, Reading};
+use super::annotated::{Annotated, Common, Item};
+use super::folder::split_of;
+use super::pictures::{self, Listing};
+use crate::augment::OUTSIDE;
+use crate::context::Context;
+use crate::stage::{About, DATASET, Stage};
+use anyhow::{Result, ensure};
+use rayon::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+pub struct Masks;
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Params {
+    #[serde(flatten)]
+    common: Common,
+    /// how a mask says what a pixel shows: by its `values`, 0 the background, 1 and up the classes, 255 unknown; or `binary`, of which
+    /// what is light is the only class
+    reading: Reading,
+    /// the classes' names, in the order of the values from 1 on; where there are none, they are called by their values
+    classes: Vec<String>,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self { common: Common::default(), reading: Reading::Values, classes: vec![] }
+    }
+}
+
+/// Folders of pictures and of their masks.
+const IMAGES: &str = "images";
+const MASKS: &str = "masks";
+
+impl Stage for Masks {
+    type Params = Params;
+    const ABOUT: About = About {
+        name: "data/masks",
+        summary: "Pictures in folders `images`, and masks of the same names in folders `masks` beside them",
+        docs: "Of images/a.jpg the mask is masks/a.png, of images/train/b.png masks/train/b.png, of train/images/c.png train/masks/c.png: a \
+               folder that is named like a split (train, val, test) is one, and splits that are not there are drawn from train. A mask is \
+               of its picture's size, in a format that loses nothing: grey of 8 bits, or colours of PASCAL VOC's palette, as VOC and many \
+               tools write them. What else is said of pictures is as in data/folder; they are taken as they lie in their files.",
+        gives: &[DATASET],
+        ..About::NONE
+    };
+
+    fn run(params: Params, context: &Context) -> Result<()> {
+        let root = &params.common.path;
+        let Listing { pictures, .. } = pictures::list(root)?;
+        let (images, masks): (Vec<PathBuf>, Vec<PathBuf>) = pictures
+            .into_iter()
+            .filter(|path| lies_in(path, IMAGES) || lies_in(path, MASKS))
+            .partition(|path| lies_in(path, IMAGES));
+        ensure!(
+            !images.is_empty(),
+            "{}: there is no picture in a folder `{IMAGES}`, beside which its mask would lie in a folder `{MASKS}`",
+            root.display()
+        );
+        let masks: BTreeMap<PathBuf, PathBuf> = masks.into_iter().map(|path| (path.with_extension(""), path)).collect();
+        let classes = classes(&params, masks.values())?;
+        let wanted: BTreeSet<PathBuf> = images.iter().map(|path| mask_of(path)).collect();
+        let alone = masks.keys().filter(|stem| !wanted.contains(*stem)).count();
+        let items = images.into_iter().map(|path| item(path, &masks, &params)).collect();
+        let remarks = (alone > 0).then(|| format!("masks without a picture: {alone}")).into_iter().collect();
+        Annotated { name: "masks", classes, items, remarks }.publish(&params.common, context)
+    }
+}
+
+fn lies_in(path: &Path, folder: &str) -> bool {
+    path.parent().is_some_and(|parent| parent.iter().any(|part| part == folder))
+}
+
+/// The path of a picture's mask without its ending.
+fn mask_of(path: &Path) -> PathBuf {
+    let part = |part| if part == OsStr::new(IMAGES) { OsStr::new(MASKS) } else { part };
+    path.parent().into_iter().flat_map(Path::iter).map(part).chain(path.file_stem()).collect()
+}
+
+fn item(path: PathBuf, masks: &BTreeMap<PathBuf, PathBuf>, params: &Params) -> Item {
+    let folders = path.parent().into_iter().flat_map(Path::iter).map(|name| name.to_string_lossy());
+    let split = folders.filter(|name| name != IMAGES).find_map(|name| Some(split_of(&name)?.0));
+    let stem = mask_of(&path);
+    let file = masks.get(&stem).map(|file| params.common.path.join(file));
+    let reading = params.reading;
+    Item {
+        split,
+        said: None,
+        regions: None,
+        fault: file.is_none().then(|| format!("there is no mask: expected {}.png", stem.display())),
+        mask: file.map(|file| Box::new(move |size| mask::read(&file, size, reading)) as _),
+        path,
+    }
+}
+
+/// Those that are named, or the values that any mask holds.
+fn classes<'a>(params: &Params, masks: impl Iterator<Item = &'a PathBuf>) -> Result<Vec<String>> {
+    if !params.classes.is_empty() {
+        ensure!(
+            params.reading == Reading::Values || params.classes.len() == 1,
+            "classes has {} names, and a binary mask tells one class: write one",
+            params.classes.len()
+        );
+        return Ok(params.classes.clone());
+    }
+    if params.reading == Reading::Binary {
+        return Ok(vec!["1".to_owned()]);
+    }
+    let files: Vec<&PathBuf> = masks.collect();
+    // What cannot be read is named with its picture, later.
+    let highest = |file: &&PathBuf| {
+        let values = mask::values(&params.common.path.join(file)).unwrap_or_default();
+        values.into_iter().filter(|&value| value != OUTSIDE).max().unwrap_or(0)
+    };
+    let highest = files.par_iter().map(highest).max().unwrap_or(0);
+    Ok((1..=highest).map(|value| value.to_string()).collect())
+}
+
+#[cfg(test)]
+mod tests;

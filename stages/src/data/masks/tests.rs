@@ -1,0 +1,126 @@
+use super::super::annotated::tests::{made, paint, refused, write};
+use super::*;
+use crate::data::palette::colour;
+use crate::data::{Labels, Split};
+use image::GrayImage;
+use serde_json::json;
+
+/// A mask of values, of which the left half is one and the right half another.
+fn halves(path: &Path, [left, right]: [u8; 2]) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    GrayImage::from_fn(10, 10, |x, _| image::Luma([if x < 5 { left } else { right }])).save(path).unwrap();
+}
+
+/// Ten pictures and their masks.
+fn ten(root: &Path, values: [u8; 2]) {
+    for number in 0..10 {
+        paint(&root.join(format!("images/{number}.jpg")), [10, 10], &[([0, 0, 5, 10], [200, 100, 0])]);
+        halves(&root.join(format!("masks/{number}.png")), values);
+    }
+}
+
+#[test]
+fn masks_lie_beside_their_pictures() {
+    let root = tempfile::tempdir().unwrap();
+    ten(root.path(), [2, 255]);
+    halves(&root.path().join("masks/alone.png"), [0, 1]);
+    let found = made::<Masks>(root.path(), json!({ "size": 10, "classes": ["wall", "door"] }))
+        .err()
+        .map(|error| error.to_string());
+    assert!(found.unwrap().contains("1 of 2 classes have no image to train on (wall)"));
+    (0..10).for_each(|number| halves(&root.path().join(format!("masks/{number}.png")), [2, 1]));
+    let found = made::<Masks>(root.path(), json!({ "size": 10, "classes": ["wall", "door"] })).unwrap();
+    let data = &found.data;
+    assert_eq!(
+        (&data.manifest.classes[..], data.manifest.labels),
+        (&["wall".to_owned(), "door".to_owned()][..], Labels::Places)
+    );
+    assert_eq!(Split::ALL.map(|split| data.len(split)), [7, 1, 2, 0]);
+    assert!(data.regions(0).is_none() && data.class(0) == -1);
+    assert!(
+        data.mask(0).unwrap().iter().enumerate().all(|(place, &shown)| shown == if place % 10 < 5 { 2 } else { 1 })
+    );
+    assert!(found.note.contains("masks without a picture: 1"), "{}", found.note);
+    let unnamed = made::<Masks>(root.path(), json!({ "size": 10 })).unwrap().data;
+    assert_eq!(unnamed.manifest.classes, ["1", "2"]);
+}
+
+/// Grey values, colours of the palette, and light on dark; splits by folders above or below.
+#[test]
+fn masks_are_read_by_value_by_colour_and_by_light() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    for (folder, split) in [("train", "train"), ("val", "val"), ("test", "test")] {
+        let at = |of: &str| root.join(format!("{folder}/{of}/{split}.png"));
+        paint(&at("images"), [10, 10], &[]);
+        paint(
+            &at("masks"),
+            [10, 10],
+            &[([0, 0, 10, 10], colour(2)), ([0, 0, 5, 10], colour(1)), ([9, 0, 10, 10], colour(255))],
+        );
+    }
+    let data = made::<Masks>(root, json!({ "size": 10 })).unwrap().data;
+    assert_eq!(Split::LABELLED.map(|split| data.len(split)), [1, 1, 1]);
+    assert_eq!(data.mask(2).unwrap()[..10], [1, 1, 1, 1, 1, 2, 2, 2, 2, 255]);
+
+    let root = tempfile::tempdir().unwrap();
+    for split in ["train", "val"] {
+        paint(&root.path().join(format!("images/{split}/a.png")), [10, 10], &[]);
+        halves(&root.path().join(format!("masks/{split}/a.png")), [255, 127]);
+    }
+    let data =
+        made::<Masks>(root.path(), json!({ "size": 10, "reading": "binary", "classes": ["vessel"], "test": 0.0 }))
+            .unwrap()
+            .data;
+    assert_eq!(Split::LABELLED.map(|split| data.len(split)), [1, 1, 0]);
+    assert_eq!(data.mask(0).unwrap()[..10], [1, 1, 1, 1, 1, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn what_cannot_be_is_named_or_left_out() {
+    type Change = fn(&Path);
+    let changes: [(Change, &str); 5] = [
+        (
+            |root| halves(&root.join("masks/3.png"), [7, 0]),
+            "images/3.jpg: its mask holds 7: expected 0 for the background, 1 to 1 for the classes, 255 where nobody knows",
+        ),
+        (
+            |root| GrayImage::new(11, 10).save(root.join("masks/3.png")).unwrap(),
+            "/masks/3.png has 11 x 10 pixels, and the picture 10 x 10",
+        ),
+        (
+            |root| std::fs::remove_file(root.join("masks/3.png")).unwrap(),
+            "images/3.jpg: there is no mask: expected masks/3.png",
+        ),
+        (|root| write(&root.join("masks/3.png"), "torn"), "/masks/3.png: it begins as no picture does"),
+        (
+            |root| paint(&root.join("masks/3.png"), [10, 10], &[([0, 0, 1, 1], [1, 2, 3])]),
+            "/masks/3.png: it has the colour 1, 2, 3, which is no class's in PASCAL VOC's palette",
+        ),
+    ];
+    for (change, expected) in changes {
+        let root = tempfile::tempdir().unwrap();
+        ten(root.path(), [1, 0]);
+        change(root.path());
+        let params = |skips: bool| json!({ "classes": ["wall"], "skip_damaged": skips });
+        let error = refused::<Masks>(root.path(), params(false));
+        assert!(error.starts_with("1 of 10 pictures beneath ") && error.contains(expected), "{error}");
+        let data = made::<Masks>(root.path(), params(true)).unwrap().data;
+        assert_eq!(Split::LABELLED.map(|split| data.len(split)), [6, 1, 2]);
+    }
+}
+
+#[test]
+fn a_folder_without_masks_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    ten(root, [0, 0]);
+    assert!(
+        refused::<Masks>(root, json!({}))
+            .ends_with("no objects at all are told, and there is nothing to learn from it")
+    );
+    let error = refused::<Masks>(root, json!({ "reading": "binary", "classes": ["a", "b"] }));
+    assert_eq!(error, "classes has 2 names, and a binary mask tells one class: write one");
+    std::fs::rename(root.join("images"), root.join("pictures")).unwrap();
+    assert!(refused::<Masks>(root, json!({})).contains("there is no picture in a folder `images`"));
+}

@@ -1,0 +1,207 @@
+//! Segmentation: an encoder and a head behind its maps are trained with masks, and the whole is judged pixel by pixel.
+
+mod masks;
+mod objective;
+mod picture;
+
+use super::features::{SEEN, measure_seen};
+use super::tuning::{Opened, Tuning, labelled, views_of_places};
+use crate::artifact::EncoderArtifact;
+use crate::context::Context;
+use crate::data::{Dataset, Split, npy};
+use crate::metrics::{Overlap, confusion_picture};
+use crate::nn::encoder::Encoder;
+use crate::nn::{Init, Segmenter, SegmenterConfig, SegmenterKind};
+use crate::stage::{About, DATA, Deviations, MeasureAbout, OutputAbout, PortAbout, Stage, VIEWS};
+use crate::train::Objective;
+use anyhow::{Result, ensure};
+use objective::Segmentation;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub struct Segment;
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Params {
+    /// what stands behind the encoder's maps: `fcn` scores the last three and adds up, `unet` goes from the coarsest map to the finest,
+    /// `linear` is a linear classifier of what all maps say of a place
+    head: SegmenterKind,
+    /// hidden channels of fcn and unet
+    #[schemars(range(min = 1, max = 4096), extend("x-unit" = "channels"))]
+    width: u32,
+    /// training images whose masks are used, drawn by the seed, the same ones for every encoder; 0: all
+    #[schemars(range(min = 0), extend("x-unit" = "images"))]
+    images: u32,
+    #[serde(flatten)]
+    tuning: Tuning,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self { head: SegmenterKind::Fcn, width: 64, images: 0, tuning: Tuning { batch: 16, ..Tuning::default() } }
+    }
+}
+
+const JUDGED: &[&str] = &["validation", "test", SHIFT];
+/// A port, and what its test split is called among those that are judged.
+const SHIFT: &str = "shift";
+/// Images of the test split in the picture.
+const SHOWN: usize = 8;
+
+const MEAN_IOU: MeasureAbout = MeasureAbout {
+    name: "mean_iou",
+    splits: JUDGED,
+    unit: "fraction",
+    setting: false,
+    doc: "of each class the pixels that are of it and told as it, as a share of those that are either, over all images together, and the \
+          mean over the classes that there are, the background among them; NaN where no `shift` is connected",
+};
+const PIXEL_ACCURACY: MeasureAbout = MeasureAbout {
+    name: "pixel_accuracy",
+    splits: JUDGED,
+    unit: "fraction",
+    setting: false,
+    doc: "share of pixels whose class is told; NaN where no `shift` is connected",
+};
+
+impl Stage for Segment {
+    type Params = Params;
+    const ABOUT: About = About {
+        name: "eval/segment",
+        summary: "Segmentation: FCN, U-Net or a linear head on the encoder's maps, trained with all masks or few",
+        docs: "Minimises the cross entropy of each pixel of which something is known, and looks at validation and test once, after the \
+               last step. Without views: random resized crops of half the area at least, and flips. With `pretrain/random` it is training \
+               from scratch; with `layers: 0` the encoder stays as it is, as for the linear head on frozen features. Scores are made as \
+               large as the image bilinearly. Beside the result: IoU and pixels of each class (iou-SPLIT.csv), the confusion of pixels \
+               (CSV and SVG), masks.png with eight images of test, their masks and what was predicted beside each other, and legend.svg, \
+               which names the colours.",
+        deviations: &[Deviations {
+            of: "from the papers of the heads",
+            list: &[
+                "cross entropy goes down a cosine schedule, where FCN and U-Net have a fixed rate and their followers poly .9",
+                "fcn has a hidden 3x3 convolution with batch norm at each level, as torchvision's, and no dropout; it enlarges \
+                 bilinearly, where the paper's are learned",
+                "unet is a decoder only, since the encoder is what is judged: one padded convolution with batch norm a level, of as many \
+                 channels at each, and bilinear enlargement",
+                "linear adds up the scores of all maps, which is the same as joining the maps, each enlarged to the finest",
+            ],
+        }],
+        needs: &[
+            DATA,
+            PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "what is trained further" },
+            VIEWS,
+            PortAbout {
+                name: SHIFT,
+                type_: "dataset",
+                required: false,
+                used: true,
+                doc: "another data set of the same classes, whose test split is judged as well",
+            },
+        ],
+        gives: &[
+            OutputAbout { name: "encoder", type_: "encoder", doc: "the encoder and its segmenter after the last step" },
+            OutputAbout {
+                name: "predictions",
+                type_: "masks",
+                doc: "of each split that is judged SPLIT.npy, u8 `[n, height, width]`: 0 background, then the classes; and SPLIT.ids.npy, \
+                      u32 `[n]`: the images' rows in their data set",
+            },
+        ],
+        measures: &[
+            MEAN_IOU,
+            PIXEL_ACCURACY,
+            SEEN,
+            MeasureAbout {
+                name: "labels",
+                splits: &[],
+                unit: "",
+                setting: false,
+                doc: "training images whose masks were used",
+            },
+        ],
+        ..About::NONE
+    };
+
+    fn run(params: Params, context: &Context) -> Result<()> {
+        let Params { head, width, images, tuning } = &params;
+        let opened = tuning.open(context, views_of_places())?;
+        let Opened { data, encoder, .. } = &opened;
+        let shift = context.optional_input(SHIFT).map(|folder| opened_beside(data, folder)).transpose()?;
+        Split::LABELLED.into_iter().try_for_each(|split| masks::check(data, split))?;
+        let classes = masks::classes(&data.manifest);
+        let images = labelled(data, *images as usize, tuning.seed)?;
+        ensure!(images.len() > 1, "batch norm needs two images with labels: raise `images`");
+        masks::check_to_train_on(data, &images)?;
+        context.measure("labels", "", images.len() as f64);
+
+        let channels = encoder.channels_of_maps(data.manifest.input(), &context.device)?;
+        let config = SegmenterConfig { head: *head, channels, width: *width as usize, classes: classes.len() };
+        let init = &mut Init::new(tuning.seed, &context.device.clone().autodiff());
+        let mut objective = Segmentation::new(init, config, opened.mode());
+        let seen = tuning.train(&opened, &images, &mut objective, context)?;
+
+        let Opened { data, artifact, encoder, .. } = opened;
+        let artifact = artifact.trained_on(&data, &seen).with_heads(objective.heads_to_keep(), &data.manifest);
+        let judge = Judge { segmenter: &objective.segmenter, artifact: &artifact, encoder: &encoder, classes, context };
+        for split in [Split::Validation, Split::Test] {
+            let predicted = judge.look_at(&data, split, split.name())?;
+            measure_seen(&artifact, &data, split, context);
+            if split == Split::Test {
+                let rows: Vec<usize> = data.rows(split).take(SHOWN).collect();
+                picture::draw(&data, &rows, &predicted, &context.side().join("masks.png"))?;
+            }
+        }
+        match shift {
+            Some(shift) => drop(judge.look_at(&shift, Split::Test, SHIFT)?),
+            None => {
+                [MEAN_IOU, PIXEL_ACCURACY].iter().for_each(|measure| context.measure(measure.name, SHIFT, f64::NAN))
+            }
+        }
+        std::fs::write(context.side().join("legend.svg"), picture::legend(&judge.classes))?;
+        artifact.save(Some(&encoder), &objective.heads(), &context.output("encoder")?)
+    }
+}
+
+/// A data set that is only judged.
+fn opened_beside(data: &Dataset, folder: &std::path::Path) -> Result<Dataset> {
+    let shift = Dataset::open(folder)?;
+    masks::check_alike(&data.manifest, &shift.manifest)?;
+    ensure!(shift.len(Split::Test) > 0, "`{SHIFT}` has no test images to judge by");
+    masks::check(&shift, Split::Test)?;
+    Ok(shift)
+}
+
+/// What is judged, and what masks tell apart.
+struct Judge<'a> {
+    segmenter: &'a Segmenter,
+    artifact: &'a EncoderArtifact,
+    encoder: &'a Encoder,
+    classes: Vec<String>,
+    context: &'a Context<'a>,
+}
+
+impl Judge<'_> {
+    /// Measures and writes what is predicted of a split under a name, and gives it.
+    fn look_at(&self, data: &Dataset, split: Split, name: &str) -> Result<Vec<u8>> {
+        let Self { segmenter, artifact, encoder, classes, context } = self;
+        let predicted = masks::predicted(segmenter, data, split, artifact, encoder, context)?;
+        let mut overlap = Overlap::new(classes.len());
+        let pixels = data.manifest.height * data.manifest.width;
+        for (row, predicted) in data.rows(split).zip(predicted.chunks_exact(pixels)) {
+            overlap.add(data.mask(row).expect("masks were looked for"), predicted);
+        }
+        context.measure(MEAN_IOU.name, name, overlap.mean_iou());
+        context.measure(PIXEL_ACCURACY.name, name, overlap.pixels().accuracy());
+        let side = |file: String| context.side().join(file);
+        std::fs::write(side(format!("iou-{name}.csv")), overlap.to_csv(classes))?;
+        std::fs::write(side(format!("confusion-{name}.csv")), overlap.pixels().to_csv(classes))?;
+        std::fs::write(side(format!("confusion-{name}.svg")), confusion_picture::svg(overlap.pixels(), classes))?;
+        let ids: Vec<u32> = data.rows(split).map(|row| row as u32).collect();
+        let folder = context.output("predictions")?;
+        let shape = [ids.len(), data.manifest.height, data.manifest.width];
+        npy::write(folder.join(format!("{name}.npy")), &shape, &predicted)?;
+        npy::write(folder.join(format!("{name}.ids.npy")), &[ids.len()], &ids)?;
+        Ok(predicted)
+    }
+}
