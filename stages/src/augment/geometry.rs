@@ -2,9 +2,10 @@
 
 use super::ops::{Crop, Size};
 use crate::data::Region;
+use crate::metrics::UNKNOWN;
 
 /// What a mask says of a place that is not in the picture: nothing is known of it, and no loss counts it.
-pub const OUTSIDE: u8 = 255;
+pub const OUTSIDE: u8 = UNKNOWN;
 
 /// A box that is smaller than this on a side is none, in pixels (torchvision's `SanitizeBoundingBoxes`).
 const LEAST_SIDE: f32 = 1.0;
@@ -56,11 +57,6 @@ impl Geometry {
     pub fn crop(&mut self, crop: Crop, to: Size) {
         let [x, y] = [to.width as f64 / crop.width as f64, to.height as f64 / crop.height as f64];
         self.steps.push((Affine([[x, 0.0, -x * crop.left as f64], [0.0, y, -y * crop.top as f64]]), to));
-    }
-
-    /// It came to lie within a larger view, with nothing around it.
-    pub fn pad(&mut self, [top, left]: [usize; 2], to: Size) {
-        self.steps.push((Affine([[1.0, 0.0, left as f64], [0.0, 1.0, top as f64]]), to));
     }
 
     pub fn flip(&mut self) {

@@ -4,8 +4,8 @@ use super::annotated::mask::{self, Reading};
 use super::annotated::{Annotated, Common, Item};
 use super::folder::split_of;
 use super::pictures::{self, Listing};
-use crate::augment::OUTSIDE;
 use crate::context::Context;
+use crate::metrics::UNKNOWN;
 use crate::stage::{About, DATASET, Stage};
 use anyhow::{Result, ensure};
 use rayon::prelude::*;
@@ -117,7 +117,7 @@ fn classes<'a>(params: &Params, masks: impl Iterator<Item = &'a PathBuf>) -> Res
     // What cannot be read is named with its picture, later.
     let highest = |file: &&PathBuf| {
         let values = mask::values(&params.common.path.join(file)).unwrap_or_default();
-        values.into_iter().filter(|&value| value != OUTSIDE).max().unwrap_or(0)
+        values.into_iter().filter(|&value| value != UNKNOWN).max().unwrap_or(0)
     };
     let highest = files.par_iter().map(highest).max().unwrap_or(0);
     Ok((1..=highest).map(|value| value.to_string()).collect())

@@ -7,4 +7,4 @@ pub mod confusion_picture;
 mod segmentation;
 pub use classification::Confusion;
 pub use clustering::Contingency;
-pub use segmentation::Overlap;
+pub use segmentation::{Overlap, UNKNOWN};

@@ -2,7 +2,9 @@
 
 use super::Confusion;
 use super::classification::mean;
-use crate::augment::OUTSIDE;
+
+/// What a mask holds where nobody knows what a pixel shows.
+pub const UNKNOWN: u8 = 255;
 
 /// Of each class: which pixels are of it, and which are predicted as it. Pixels of which nobody knows what they show count nowhere.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +26,7 @@ impl Overlap {
     pub fn add(&mut self, truth: &[u8], predicted: &[u8]) {
         assert_eq!(truth.len(), predicted.len(), "both masks have a value for every pixel");
         for (&truth, &predicted) in truth.iter().zip(predicted) {
-            if truth != OUTSIDE {
+            if truth != UNKNOWN {
                 self.pixels.count(truth.into(), predicted.into());
             }
         }
@@ -69,7 +71,7 @@ mod tests {
     fn absent_classes_and_unknown_pixels_do_not_count() {
         let mut overlap = Overlap::new(4);
         overlap.add(&[0, 0, 0, 1], &[0, 0, 2, 1]);
-        overlap.add(&[1, OUTSIDE], &[0, 3]);
+        overlap.add(&[1, UNKNOWN], &[0, 3]);
         assert_eq!([0, 1, 2, 3].map(|class| overlap.iou(class)), [Some(2.0 / 4.0), Some(1.0 / 2.0), Some(0.0), None]);
         assert_eq!(overlap.mean_iou(), 1.0 / 3.0);
         assert_eq!(overlap.pixels().accuracy(), 3.0 / 5.0);

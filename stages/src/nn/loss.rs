@@ -1,7 +1,7 @@
 //! Losses that more than one method uses.
 
 use super::ops;
-use crate::augment::OUTSIDE;
+use crate::metrics::UNKNOWN;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 
@@ -21,8 +21,8 @@ pub fn weighted_cross_entropy(logits: Tensor<2>, classes: Tensor<1, Int>, weight
 /// is known; 0 where nothing is.
 pub fn cross_entropy_of_pixels(logits: Tensor<4>, masks: &[u8]) -> Tensor<1> {
     let (device, [batch, classes, height, width]) = (logits.device().inner(), logits.dims());
-    let known = masks.iter().filter(|&&shown| shown != OUTSIDE).count().max(1);
-    let of_pixels = |&shown: &u8| if shown == OUTSIDE { (0, 0.0) } else { (i32::from(shown), 1.0 / known as f32) };
+    let known = masks.iter().filter(|&&shown| shown != UNKNOWN).count().max(1);
+    let of_pixels = |&shown: &u8| if shown == UNKNOWN { (0, 0.0) } else { (i32::from(shown), 1.0 / known as f32) };
     let (shown, shares): (Vec<i32>, Vec<f32>) = masks.iter().map(of_pixels).unzip();
     let shown = ops::integers(&shown, &device);
     let rows = logits.permute([0, 2, 3, 1]).reshape([batch * height * width, classes]);

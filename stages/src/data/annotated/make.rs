@@ -3,8 +3,7 @@
 use super::super::dataset::Region;
 use super::super::pictures::{self, Placement};
 use super::{Common, Item};
-use crate::augment::ops::{Crop, Size};
-use crate::augment::{Geometry, OUTSIDE};
+use crate::metrics::UNKNOWN;
 use anyhow::{Result, ensure};
 
 pub struct Made {
@@ -36,13 +35,14 @@ pub fn make(item: &Item, classes: &[String], common: &Common) -> Result<Made> {
     let regions: Option<Vec<Region>> = regions.transpose()?;
     let mask = item.mask.as_ref().map(|draw| draw(size)).transpose()?;
     mask.iter().try_for_each(|mask| check_mask(mask, classes.len()))?;
-    let geometry = geometry(common.fit.placement(size, [common.size; 2]), size, common.size);
-    let moved = regions.as_ref().map(|regions| geometry.boxes(regions));
+    let placement = common.fit.placement(size, [common.size; 2]);
+    let moved: Option<Vec<Region>> =
+        regions.as_ref().map(|all| all.iter().filter_map(|region| moved(region, placement)).collect());
     Ok(Made {
         image: common.fit.apply(picture, [common.size; 2])?.into_raw(),
         lost: regions.map_or(0, |regions| regions.len()) - moved.as_ref().map_or(0, Vec::len),
         regions: moved,
-        mask: mask.map(|mask| geometry.mask(&mask)),
+        mask: mask.map(|mask| moved_mask(&mask, size[1], placement, common.size)),
     })
 }
 
@@ -64,7 +64,7 @@ fn inside(region: &Region, [height, width]: [u32; 2], classes: &[String]) -> Res
 }
 
 fn check_mask(mask: &[u8], classes: usize) -> Result<()> {
-    let wrong = mask.iter().find(|&&shown| shown != OUTSIDE && usize::from(shown) > classes);
+    let wrong = mask.iter().find(|&&shown| shown != UNKNOWN && usize::from(shown) > classes);
     ensure!(
         wrong.is_none(),
         "its mask holds {}: expected 0 for the background, 1 to {classes} for the classes, 255 where nobody knows",
@@ -73,13 +73,38 @@ fn check_mask(mask: &[u8], classes: usize) -> Result<()> {
     Ok(())
 }
 
-fn geometry(placement: Placement, picture: [u32; 2], side: u32) -> Geometry {
-    let size = |[height, width]: [u32; 2]| Size { height: height as usize, width: width as usize };
-    let [top, left, height, width] = placement.part.map(|edge| edge as usize);
-    let mut geometry = Geometry::none(size(picture));
-    geometry.crop(Crop { top, left, height, width }, size(placement.inside));
-    if placement.inside != [side; 2] {
-        geometry.pad(placement.at.map(|edge| edge as usize), size([side; 2]));
-    }
-    geometry
+/// A box that is smaller than this on a side is none, in pixels; views hold it so too.
+const LEAST_SIDE: f32 = 1.0;
+
+/// As far as it lies in what is used of the picture.
+fn moved(region: &Region, Placement { part, inside, at }: Placement) -> Option<Region> {
+    let [top, left, height, width] = part.map(f64::from);
+    let along = |edge: f32, start: f64, length: f64, axis: usize| {
+        let most = f64::from(inside[axis]);
+        (f64::from(at[axis]) + ((f64::from(edge) - start) * most / length).clamp(0.0, most)) as f32
+    };
+    let edges = [(0, left, width, 1), (1, top, height, 0), (2, left, width, 1), (3, top, height, 0)]
+        .map(|(edge, start, length, axis)| along(region.edges[edge], start, length, axis));
+    let is_seen = edges[2] - edges[0] >= LEAST_SIDE && edges[3] - edges[1] >= LEAST_SIDE;
+    is_seen.then_some(Region { class: region.class, edges })
+}
+
+/// Each place as what is nearest to it in the picture.
+fn moved_mask(mask: &[u8], width: u32, Placement { part, inside, at }: Placement, side: u32) -> Vec<u8> {
+    // Of each row or column the picture's.
+    let from = |axis: usize| -> Vec<Option<usize>> {
+        let [start, length] = [part[axis], part[axis + 2]];
+        let back = |place: u32| {
+            let within = place.checked_sub(at[axis]).filter(|&within| within < inside[axis])?;
+            let middle = (f64::from(within) + 0.5) * f64::from(length) / f64::from(inside[axis]);
+            Some((f64::from(start) + middle) as usize)
+        };
+        (0..side).map(back).collect()
+    };
+    let (rows, columns) = (from(0), from(1));
+    let at = |(row, column): (Option<usize>, Option<usize>)| match (row, column) {
+        (Some(row), Some(column)) => mask[row * width as usize + column],
+        _ => UNKNOWN,
+    };
+    rows.iter().flat_map(|&row| columns.iter().map(move |&column| at((row, column)))).collect()
 }

@@ -6,7 +6,7 @@ use super::super::folder::split_of;
 use super::super::pictures::{self, Listing};
 use super::format::{Annotation, File, Image};
 use super::shapes::Shape;
-use crate::augment::OUTSIDE;
+use crate::metrics::UNKNOWN;
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -192,7 +192,7 @@ fn told(annotations: &[&Annotation], numbers: &BTreeMap<i64, i32>, masks: bool) 
     let (mut regions, mut shapes) = (vec![], vec![]);
     for annotation in annotations {
         let value = if annotation.iscrowd > 0 {
-            OUTSIDE
+            UNKNOWN
         } else {
             let class = *numbers.get(&annotation.category_id).with_context(|| {
                 format!(
@@ -217,7 +217,7 @@ fn drawn(shapes: Vec<(u8, Shape)>) -> Draw {
         for (value, shape) in &shapes {
             let covered = shape.covers(size)?;
             for (pixel, _) in mask.iter_mut().zip(covered).filter(|(_, is_in)| *is_in) {
-                *pixel = if *pixel == 0 || *pixel == *value { *value } else { OUTSIDE };
+                *pixel = if *pixel == 0 || *pixel == *value { *value } else { UNKNOWN };
             }
         }
         Ok(mask)

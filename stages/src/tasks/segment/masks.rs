@@ -2,9 +2,9 @@
 
 use super::super::features::{batch, normalised};
 use crate::artifact::EncoderArtifact;
-use crate::augment::OUTSIDE;
 use crate::context::Context;
 use crate::data::{Dataset, Manifest, Split};
+use crate::metrics::UNKNOWN;
 use crate::nn::Segmenter;
 use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
@@ -27,7 +27,7 @@ pub fn check(data: &Dataset, split: Split) -> Result<()> {
             "the data set has no masks, which segmentation learns from: use data/scenes, data/masks, or data/coco and data/voc with \
              `masks: true`",
         )?;
-        let wrong = mask.iter().find(|&&shown| shown != OUTSIDE && usize::from(shown) >= known);
+        let wrong = mask.iter().find(|&&shown| shown != UNKNOWN && usize::from(shown) >= known);
         ensure!(
             wrong.is_none(),
             "the mask of row {row} ({}) holds {}: expected 0 for the background, 1 to {} for the classes, 255 where nobody knows",
@@ -42,7 +42,7 @@ pub fn check(data: &Dataset, split: Split) -> Result<()> {
 /// An error where there is nothing to learn.
 pub fn check_to_train_on(data: &Dataset, images: &[usize]) -> Result<()> {
     let has_object =
-        |&row: &usize| data.mask(row).is_some_and(|mask| mask.iter().any(|&shown| shown != OUTSIDE && shown > 0));
+        |&row: &usize| data.mask(row).is_some_and(|mask| mask.iter().any(|&shown| shown != UNKNOWN && shown > 0));
     ensure!(
         images.iter().any(has_object),
         "the masks of all {} images with labels show the background only: use more of them (`images`), or a data set with objects",

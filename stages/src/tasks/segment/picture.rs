@@ -1,8 +1,8 @@
 //! Masks as people look at them: colours by class, and images with truth and prediction beside each other.
 
-use crate::augment::OUTSIDE;
 use crate::data::palette::colour;
 use crate::data::{Dataset, coloured};
+use crate::metrics::UNKNOWN;
 use anyhow::{Context, Result};
 use image::imageops::{FilterType, replace, resize};
 use image::{Rgb, RgbImage};
@@ -45,7 +45,7 @@ pub fn legend(classes: &[String]) -> String {
     const LINE: usize = 24;
     const LETTER: usize = 9;
     let unknown = "unknown".to_owned();
-    let lines: Vec<(u8, &String)> = (0..).zip(classes).chain([(OUTSIDE, &unknown)]).collect();
+    let lines: Vec<(u8, &String)> = (0..).zip(classes).chain([(UNKNOWN, &unknown)]).collect();
     let longest = lines.iter().map(|(_, name)| name.chars().count()).max().unwrap_or(0);
     let (width, height) = (3 * LINE + LETTER * longest, LINE * lines.len());
     let mut text = format!(
