@@ -195,6 +195,15 @@ fn one_kind_of_source_is_asked_for() {
     assert_eq!(place.import(both).unwrap_err(), "there are `weights` and a `file`: leave one");
 }
 
+/// It would count in the key and check nothing.
+#[test]
+fn a_check_of_weights_that_have_their_own_is_refused() {
+    let error = Place::new().import(json!({ "weights": "mobilenet_v2" })).unwrap_err();
+    assert!(error.starts_with("there are `weights` and a `check`, which is of a `file`: leave it out, "), "{error}");
+    let check = &(catalog::find("pretrain/imported").unwrap().kind)().params["properties"]["check"];
+    assert_eq!(check["x-contradicts"], json!([{ "weights": "given" }]), "a recipe is refused before anything starts");
+}
+
 /// Out under timm's names and in again: the same file.
 #[test]
 fn what_is_exported_is_what_was_imported() {

@@ -4,6 +4,7 @@
 
 mod tiny;
 
+use pretext_protocol::CHECKPOINT;
 use pretext_stages::catalog::Entry;
 use pretext_stages::context::{Context, Stopped};
 use pretext_stages::random::{Purpose, Rng};
@@ -47,6 +48,10 @@ impl Attempt {
         Self { folder: root.join(name) }
     }
 
+    fn has_checkpoint(&self) -> bool {
+        self.folder.join("scratch").join(CHECKPOINT).is_dir()
+    }
+
     /// Runs until it is done, or stops when it has looked `stop_after` times whether it should. Says whether it stopped.
     fn run(&self, case: &Case, resume: Option<&Attempt>, stop_after: usize) -> bool {
         let Case { entry, params: over, inputs } = case;
@@ -80,8 +85,10 @@ fn compare(case: &Case, place: &Path) {
     assert!(!undisturbed.run(case, None, NEVER));
     let mut attempts = vec![Attempt::new(place, "0")];
     let mut rng = Rng::new(1, Purpose::Noise, &[]);
-    // Each attempt but the last ends after 1 to 9 of the 40 steps, and goes on from the one before.
-    while attempts.last().unwrap().run(case, attempts.iter().rev().nth(1), 1 + rng.below(9)) {
+    // Each attempt but the last ends after 1 to 9 of the 40 steps, and goes on from the newest before it that came to train.
+    while let [earlier @ .., last] = &attempts[..]
+        && last.run(case, earlier.iter().rev().find(|attempt| attempt.has_checkpoint()), 1 + rng.below(9))
+    {
         attempts.push(Attempt::new(place, &attempts.len().to_string()));
     }
     let stops = attempts.len() - 1;

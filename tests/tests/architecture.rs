@@ -96,7 +96,7 @@ fn only_tables_use_polars() {
 
 /// The parts of the worker, each of which may use those before it.
 const PARTS: [&str; 17] = [
-    "json", "random", "memory", "doctor", "metrics", "nn", "context", "stage", "data", "artifact", "foreign",
+    "json", "random", "memory", "metrics", "nn", "context", "stage", "data", "doctor", "artifact", "foreign",
     "augment", "train", "tasks", "methods", "catalog", "worker",
 ];
 
@@ -111,15 +111,9 @@ fn the_parts_of_the_worker_use_each_other_one_way() {
         if inside.iter().any(|part| matches!(part.to_str(), Some("tests" | "tests.rs" | "checks.rs"))) {
             continue;
         }
-        // What stands in comments and tests uses nothing.
-        let code = text.split("#[cfg(test)]").next().unwrap();
-        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
-            for used in line.split("crate::").skip(1) {
-                let name: String =
-                    used.chars().take_while(|letter| letter.is_ascii_lowercase() || *letter == '_').collect();
-                if PARTS.iter().position(|part| *part == name).is_some_and(|used| used > rank) {
-                    backwards.push(format!("{}: {}", inside.display(), line.trim()));
-                }
+        for name in used_parts(&text) {
+            if PARTS.iter().position(|part| *part == name).is_some_and(|used| used > rank) {
+                backwards.push(format!("{} uses {name}", inside.display()));
             }
         }
     }
@@ -128,6 +122,50 @@ fn the_parts_of_the_worker_use_each_other_one_way() {
         Some(first).filter(|first| !PARTS.contains(&first.as_str()) && !["lib", "main"].contains(&first.as_str()))
     });
     assert_eq!((backwards, unranked.collect::<BTreeSet<_>>()), (vec![], BTreeSet::new()));
+}
+
+/// The parts of the own crate that a file names, alone (`crate::data::Split`) or in a group (`crate::{data, nn::Init}`). What stands in
+/// comments and tests uses nothing.
+fn used_parts(text: &str) -> BTreeSet<String> {
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let code: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let code = code.join("\n");
+    let name = |path: &str| -> String {
+        path.trim_start().chars().take_while(|letter| letter.is_ascii_lowercase() || *letter == '_').collect()
+    };
+    let names = |path: &str| match path.strip_prefix('{') {
+        Some(group) => outermost(group).into_iter().map(name).collect(),
+        None => vec![name(path)],
+    };
+    code.split("crate::").skip(1).flat_map(names).filter(|name| !name.is_empty()).collect()
+}
+
+/// The items of a group, up to the brace that closes it.
+fn outermost(group: &str) -> Vec<&str> {
+    let (mut items, mut start, mut depth) = (vec![], 0, 0);
+    for (place, letter) in group.char_indices() {
+        match letter {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            ',' if depth > 0 => {}
+            ',' | '}' => {
+                items.push(&group[start..place]);
+                start = place + 1;
+                if letter == '}' {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    items
+}
+
+#[test]
+fn what_a_file_uses_is_seen_in_groups_and_behind_a_file_of_tests() {
+    let text = "mod config;\n#[cfg(test)]\nmod tests;\nuse crate::nn::ops;\n// crate::worker\nuse crate::{\n    data, train::{Rates, fit}, \
+                tasks,\n};\nfn f() -> crate::json::Value {}\n#[cfg(test)]\nmod tests {\n    use crate::catalog;\n}\n";
+    assert_eq!(used_parts(text).into_iter().collect::<Vec<_>>(), ["data", "json", "nn", "tasks", "train"]);
 }
 
 #[test]

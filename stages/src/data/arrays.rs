@@ -8,7 +8,7 @@ use super::summary::Summary;
 use super::writer::{DatasetWriter, Format, Sample};
 use crate::context::Context;
 use crate::stage::{About, DATASET, Stage};
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use read::Part;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,7 @@ impl Stage for Arrays {
         let parts = read::parts(&params.path)?;
         let classes = classes(&parts)?;
         let splits = splits(&parts, classes.len(), &params)?;
+        check_groups(&parts, &splits)?;
         let groups = numbered_groups(&parts);
         let [height, width, channels] = parts[0].shape;
         let title = format!("arrays: {} classes, {width} x {height} pixels", classes.len());
@@ -86,17 +87,43 @@ impl Stage for Arrays {
     }
 }
 
-/// The names of all numbers up to the highest label.
+/// The names of all numbers up to the highest label, of each of which there is an image.
 fn classes(parts: &[Part]) -> Result<Vec<String>> {
     const MOST: i64 = 100_000;
-    let labels = parts.iter().flat_map(|part| &part.labels).copied();
-    let (least, most) = (labels.clone().min().unwrap_or(0), labels.max().unwrap_or(0));
+    let labels: BTreeSet<i64> = parts.iter().flat_map(|part| &part.labels).copied().collect();
+    let (Some(&least), Some(&most)) = (labels.first(), labels.last()) else { bail!("there are no images") };
     ensure!(
         least >= 0 && most < MOST,
         "labels are from {least} to {most}, expected from 0 to {} at most: np.unique(labels, return_inverse=True)[1]",
         MOST - 1
     );
+    let skipped = (0..most).find(|label| !labels.contains(label));
+    ensure!(
+        skipped.is_none(),
+        "labels are from {least} to {most}, and no image has {}, expected all from 0 on: np.unique(labels, return_inverse=True)[1] of \
+         all splits together",
+        skipped.unwrap_or_default()
+    );
     Ok((0..=most).map(|class| class.to_string()).collect())
+}
+
+/// That no group is in two splits: drawn ones divide none, and those of arrays are told of by the user's own numbers.
+fn check_groups(parts: &[Part], splits: &BTreeMap<Split, Vec<Place>>) -> Result<()> {
+    let mut split_of: BTreeMap<i64, Split> = BTreeMap::new();
+    for (&split, places) in splits {
+        for &(part, number) in places {
+            let Some(groups) = &parts[part].groups else { continue };
+            let first = *split_of.entry(groups[number]).or_insert(split);
+            ensure!(
+                first == split,
+                "group {} has images in {} and in {}: put all of a group into one split, or leave `groups` out",
+                groups[number],
+                first.name(),
+                split.name()
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Which number the artifact has for a group.

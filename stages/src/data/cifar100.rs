@@ -5,6 +5,7 @@ use crate::stage::{About, DATASET, Stage};
 use anyhow::{Context as _, Result, ensure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::io::Write;
 use std::path::Path;
 
 /// CIFAR-100 (Krizhevsky 2009): 60,000 photographs of 32x32 pixels, 100 classes in 20 groups.
@@ -90,7 +91,8 @@ impl Stage for Cifar100 {
         name: "data/cifar100",
         summary: "CIFAR-100: 60,000 photographs of 32x32 pixels in 100 classes (Krizhevsky 2009)",
         docs: "Fetched once from its official address and kept in the store's cache. What was fetched is checked by each image's \
-               group, and what is kept by its length and labels: no digest of it is known here. Validation is drawn from the official training split.",
+               group, and what is kept by its length and labels: no digest of it is known here, and `summary.txt` shows the one that was \
+               found, so that two machines can compare. Validation is drawn from the official training split.",
         gives: &[DATASET],
         ..About::NONE
     };
@@ -109,7 +111,7 @@ impl Stage for Cifar100 {
 }
 
 /// Records of the group, the class and 32x32 red, then green, then blue values.
-fn decode(folder: &Path) -> Result<Vec<u8>> {
+fn decode(folder: &Path, to: &mut dyn Write) -> Result<()> {
     let (mut labels, mut images, fine) = (vec![], vec![], fine());
     for name in ["train.bin", "test.bin"] {
         let file = folder.join("cifar-100-binary").join(name);
@@ -127,8 +129,8 @@ fn decode(folder: &Path) -> Result<Vec<u8>> {
             add_planes(&record[2..], &mut images);
         }
     }
-    labels.append(&mut images);
-    Ok(labels)
+    to.write_all(&labels)?;
+    Ok(to.write_all(&images)?)
 }
 
 #[cfg(test)]
@@ -151,12 +153,13 @@ mod tests {
         // An apple is a fruit, group 4; a worm is of group 13.
         std::fs::write(folder.join("train.bin"), [record(4, 0, 7), record(13, 99, 8)].concat()).unwrap();
         std::fs::write(folder.join("test.bin"), record(1, 1, 9)).unwrap();
-        let decoded = decode(place.path()).unwrap();
+        let mut decoded = vec![];
+        decode(place.path(), &mut decoded).unwrap();
         assert_eq!(decoded.len(), 3 + 3 * 3 * PLANE);
         assert_eq!(decoded[..9], [0, 99, 1, 7, 2, 3, 7, 2, 3]);
         assert_eq!(decoded[3 + 2 * 3 * PLANE..][..3], [9, 2, 3]);
         std::fs::write(folder.join("test.bin"), record(2, 1, 9)).unwrap();
-        let error = decode(place.path()).unwrap_err().to_string();
+        let error = decode(place.path(), &mut vec![]).unwrap_err().to_string();
         assert_eq!(error, "image 0 of test.bin is of class 1 and group 2, which do not belong together");
     }
 }

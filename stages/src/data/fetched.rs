@@ -12,6 +12,8 @@ use memmap2::Mmap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Which images are used how. `ALL`: images of the official training split; `VALIDATION`: how many of them are held out by default.
@@ -68,7 +70,7 @@ pub struct Fetched {
     pub digest: Option<&'static str>,
     /// From a folder in which a source was unpacked to what is kept: the labels, a byte each, and then the images (rows, columns,
     /// channels); training first, then test, then those without classes, whose label is 255.
-    pub decode: fn(&Path) -> Result<Vec<u8>>,
+    pub decode: fn(&Path, &mut dyn Write) -> Result<()>,
     /// What to fetch by hand.
     pub by_hand: &'static str,
 }
@@ -84,7 +86,13 @@ pub struct Kept {
     bytes: Mmap,
     pub labels: Vec<u8>,
     image_bytes: usize,
+    /// Of its bytes, where no digest is known that they were checked by.
+    unchecked: Option<String>,
 }
+
+/// Where it is set, as in tests, another content may stand in for a data set in the cache: beside it lies a file with the digest of that,
+/// and the stage says so. What lies in the cache counts in no key, so that a result made of it would pass for one of the true images.
+const STAND_INS: &str = "PRETEXT_STAND_INS";
 
 impl Kept {
     pub fn image(&self, number: usize) -> &[u8] {
@@ -106,8 +114,8 @@ impl Fetched {
     pub fn open(&self, context: &Context) -> Result<Kept> {
         let file = self.fetch_once(context)?;
         // Safety: the cache's file is written once, under another name, and then renamed.
-        let bytes = unsafe { Mmap::map(&std::fs::File::open(&file)?) }?;
-        self.check_kept(&bytes, &file, context)?;
+        let bytes = unsafe { Mmap::map(&File::open(&file)?) }?;
+        let unchecked = self.check_kept(&bytes, &file, context)?;
         let labels = bytes[..self.count()].to_vec();
         let labelled = self.images[0] + self.images[1];
         let wrong = labels[..labelled].iter().position(|&label| usize::from(label) >= self.labels);
@@ -119,7 +127,7 @@ impl Fetched {
                 self.labels
             );
         }
-        Ok(Kept { labels, bytes, image_bytes: self.image_bytes() })
+        Ok(Kept { labels, bytes, image_bytes: self.image_bytes(), unchecked })
     }
 
     /// The decoded data set in the cache.
@@ -137,10 +145,8 @@ impl Fetched {
         };
         // Two processes may fetch at once: each works in a folder of its own, and the renames are idempotent.
         let work = folder.join(format!("fetch-{}", std::process::id()));
-        let bytes = first_that_works(self.sources, &work, &mut watch, |unpacked| {
-            let bytes = (self.decode)(unpacked)?;
-            self.check(&bytes, self.digest).map(|()| bytes)
-        })
+        let partial = folder.join(format!("partial-{}", std::process::id()));
+        first_that_works(self.sources, &work, &mut watch, |unpacked| self.write_decoded(unpacked, &partial))
         .with_context(|| {
             format!(
                 "to put {} there by hand: fetch {}, and write the labels (a byte each, counted from 0; 255: none) and then the images (row by row{}) of its {} \
@@ -152,30 +158,45 @@ impl Fetched {
                 file.display()
             )
         })?;
-        let partial = folder.join(format!("partial-{}", std::process::id()));
-        std::fs::write(&partial, bytes)?;
         std::fs::rename(&partial, &file)?;
         Ok(file)
     }
 
-    /// What lies in the cache may have been put there by hand. Beside what stands in for a data set, as in tests, lies a file with the
-    /// digest of that, and the stage says so.
-    fn check_kept(&self, bytes: &[u8], file: &Path, context: &Context) -> Result<()> {
-        match std::fs::read_to_string(file.with_extension("stand-in")) {
-            Ok(digest) => {
-                self.check(bytes, Some(digest.trim()))?;
-                context.note(&format!("its images are not {}'s: others stand in for them in the cache", self.name));
-                Ok(())
-            }
-            Err(_) => self
-                .check(bytes, self.digest)
-                .with_context(|| format!("{}: remove it, and it is fetched again", file.display())),
+    /// Decodes what a source gave into a file, which is there afterwards if it is what was looked for.
+    fn write_decoded(&self, unpacked: &Path, file: &Path) -> Result<()> {
+        let write = || -> Result<()> {
+            let mut to = BufWriter::with_capacity(1 << 20, File::create(file)?);
+            (self.decode)(unpacked, &mut to)?;
+            to.flush()?;
+            // Safety: the file was made here, and nobody else knows it.
+            self.check(&unsafe { Mmap::map(&File::open(file)?) }?, self.digest)
+        };
+        write().inspect_err(|_| drop(std::fs::remove_file(file)))
+    }
+
+    /// What lies in the cache may have been put there by hand. Returns its digest where nobody knows what that should be.
+    fn check_kept(&self, bytes: &[u8], file: &Path, context: &Context) -> Result<Option<String>> {
+        let again = || format!("{}: remove it, and it is fetched again", file.display());
+        let mark = file.with_extension("stand-in");
+        if !mark.exists() {
+            self.check(bytes, self.digest).with_context(again)?;
+            return Ok(self.digest.is_none().then(|| digest(bytes)));
         }
+        ensure!(
+            std::env::var_os(STAND_INS).is_some(),
+            "other images stand in for {}'s, as {} says: remove both files, and it is fetched ({STAND_INS}=1 lets them stand in, for \
+             tests only)",
+            self.name,
+            mark.display()
+        );
+        self.check(bytes, Some(std::fs::read_to_string(&mark)?.trim())).with_context(again)?;
+        context.note(&format!("its images are not {}'s: others stand in for them in the cache", self.name));
+        Ok(None)
     }
 
     fn check(&self, bytes: &[u8], expected: Option<&str>) -> Result<()> {
         if let Some(expected) = expected {
-            let digest = blake3::Hasher::new().update_rayon(bytes).finalize().to_hex().to_string();
+            let digest = digest(bytes);
             ensure!(digest == expected, "its content is not {}'s: digest {digest}, expected {expected}", self.name);
         }
         let length = self.count() * (1 + self.image_bytes());
@@ -214,7 +235,8 @@ impl Fetched {
         let mut summary = Summary {
             title: format!("{}: {} classes, {height} x {width} pixels", self.name, classes.len()),
             remarks: vec!["validation is drawn from the official training split, test is the official one".into()],
-            details: vec![],
+            // Two machines can compare it.
+            details: kept.unchecked.iter().map(|digest| format!("blake3 of the decoded data set: {digest}")).collect(),
         };
         if !rows[3].1.is_empty() {
             summary.remarks.push("unlabelled images are trained on by methods that need no classes".into());
@@ -231,6 +253,10 @@ impl Fetched {
         }
         summary.publish(&writer.finish()?, &folder, context)
     }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    blake3::Hasher::new().update_rayon(bytes).finalize().to_hex().to_string()
 }
 
 impl<const ALL: u32, const VALIDATION: u32> Splits<ALL, VALIDATION> {
@@ -267,22 +293,4 @@ pub fn write_stand_in(set: &Fetched, cache: &Path, image: impl Fn(usize) -> (u8,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_left_may_be_used_without_its_classes() {
-        let splits = |unlabelled| Splits::<100, 10> { unlabelled, ..Splits::default() };
-        let used: [Vec<usize>; 2] = [(0..60).collect(), (60..70).collect()];
-        let rest = |unlabelled| splits(unlabelled).rest(100, [&used[0], &used[1]]);
-        assert!(rest(Some(0)).unwrap().is_empty());
-        assert_eq!(rest(None).unwrap(), (70..100).collect::<Vec<_>>());
-        let some = rest(Some(12)).unwrap();
-        assert!(some.len() == 12 && some.is_sorted() && some.iter().all(|image| (70..100).contains(image)));
-        let error = rest(Some(31)).unwrap_err().to_string();
-        assert!(error.starts_with("unlabelled is 31, and train and validation leave 30 images: "), "{error}");
-        let written: Splits<100, 10> = serde_json::from_str(r#"{ "unlabelled": null }"#).unwrap();
-        assert_eq!((written.train, written.validation, written.unlabelled), (90, 10, None));
-        assert_eq!(serde_json::from_str::<Splits<100, 10>>("{}").unwrap().unlabelled, Some(0));
-    }
-}
+mod tests;

@@ -20,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub(super) use spelling::split_of;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tree::Tree;
 
 /// A folder of pictures, of one sub-folder for each class or without labels.
@@ -154,13 +154,17 @@ impl Stage for Folder {
         for (&split, numbers) in &images {
             for &number in numbers {
                 context.check_stop()?;
-                let file = if pictures.encoded { std::fs::read(tree.place(number))? } else { vec![] };
+                let file = if pictures.encoded { read(&tree.place(number))? } else { vec![] };
                 let pixels = found.pixels(number, &file);
                 writer.add(Sample { pixels, ..Sample::new(split, &[], tree.files[number].label) })?;
             }
         }
         summary.publish(&writer.finish()?, &folder, context)
     }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 /// The files of each split by their numbers.

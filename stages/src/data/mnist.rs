@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::stage::{About, DATASET, Stage};
 use anyhow::{Context as _, Result, ensure};
 use flate2::read::GzDecoder;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 /// MNIST (LeCun et al. 1998): 70,000 handwritten digits.
@@ -100,13 +100,13 @@ impl Stage for FashionMnist {
 }
 
 /// The four files, packed or not, wherever beneath a folder they lie.
-fn decode(folder: &Path) -> Result<Vec<u8>> {
+fn decode(folder: &Path, to: &mut dyn Write) -> Result<()> {
     let [train_images, train_labels, test_images, test_labels] = FILES.map(|name| read(folder, name));
     let (mut labels, mut images) = (idx(&train_labels?, 1)?, idx(&train_images?, 3)?);
     labels.extend(idx(&test_labels?, 1)?);
     images.extend(idx(&test_images?, 3)?);
-    labels.append(&mut images);
-    Ok(labels)
+    to.write_all(&labels)?;
+    Ok(to.write_all(&images)?)
 }
 
 fn read(folder: &Path, name: &str) -> Result<Vec<u8>> {
@@ -149,7 +149,6 @@ fn idx(file: &[u8], dimensions: usize) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
 
     /// An IDX file that says where its bytes come from.
     fn file(lengths: &[u32], first: u8) -> Vec<u8> {
@@ -173,9 +172,11 @@ mod tests {
             std::fs::write(deep.join(name), packed.finish().unwrap()).unwrap();
         }
         let expected: Vec<u8> = [50, 51, 60].into_iter().chain(0..12).chain(100..106).collect();
-        assert_eq!(decode(folder.path()).unwrap(), expected);
+        let mut decoded = vec![];
+        decode(folder.path(), &mut decoded).unwrap();
+        assert_eq!(decoded, expected);
         std::fs::remove_file(deep.join(FILES[1])).unwrap();
-        let error = decode(folder.path()).unwrap_err().to_string();
+        let error = decode(folder.path(), &mut vec![]).unwrap_err().to_string();
         assert_eq!(error, "the source has no file train-labels-idx1-ubyte, nor train-labels-idx1-ubyte.gz");
     }
 

@@ -3,6 +3,8 @@ use super::sources::Source;
 use crate::context::Context;
 use crate::stage::{About, DATASET, OutputAbout, Stage};
 use anyhow::{Context as _, Result, ensure};
+use std::fs::File;
+use std::io::{BufReader, Read, Write};
 use std::path::Path;
 
 /// STL-10 (Coates et al. 2011): photographs of 96x96 pixels, 13,000 of 10 classes and 100,000 of which nobody says what they show.
@@ -11,6 +13,7 @@ pub struct Stl10;
 const CLASSES: [&str; 10] = ["airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"];
 const SIZE: usize = 96;
 const PLANE: usize = SIZE * SIZE;
+const IMAGE: usize = 3 * PLANE;
 /// The label of an image without a class.
 const UNLABELLED: u8 = 255;
 
@@ -34,7 +37,7 @@ impl Stage for Stl10 {
         name: "data/stl10",
         summary: "STL-10: photographs of 96x96 pixels, 13,000 in 10 classes and 100,000 without (Coates et al. 2011)",
         docs: "Fetched once from its official address (2.6 GB) and kept in the store's cache; its content is checked by its length and its \
-               labels, and not by a digest. Validation is drawn from the 5,000 training images; methods that need no classes train on what \
+               labels, and not by a digest, which `summary.txt` shows, so that two machines can compare. Validation is drawn from the 5,000 training images; methods that need no classes train on what \
                is left of them and on the 100,000 unlabelled images. The ten folds of the paper are not used.",
         gives: &[OutputAbout { doc: "train, validation, test and unlabelled split", ..DATASET }],
         ..About::NONE
@@ -45,36 +48,50 @@ impl Stage for Stl10 {
     }
 }
 
-fn decode(folder: &Path) -> Result<Vec<u8>> {
-    let (mut labels, mut images) = (vec![], vec![]);
+/// In a stream, since all images are three gigabytes: their number is that of their files, which are read twice.
+fn decode(folder: &Path, to: &mut dyn Write) -> Result<()> {
     let folder = folder.join("stl10_binary");
-    let read = |name: String| std::fs::read(folder.join(&name)).with_context(|| format!("cannot read {name}"));
-    for split in ["train", "test", "unlabelled"] {
-        let before = images.len();
-        let name = if split == "unlabelled" { "unlabeled" } else { split };
-        add_images(&read(format!("{name}_X.bin"))?, &mut images)?;
-        let count = (images.len() - before) / (3 * PLANE);
-        if split == "unlabelled" {
-            labels.extend(vec![UNLABELLED; count]);
-            continue;
-        }
-        let classes = read(format!("{name}_y.bin"))?;
-        ensure!(classes.len() == count, "{name} has {count} images and {} labels", classes.len());
-        for class in classes {
-            ensure!((1..=10).contains(&class), "{name} has a label {class}: 1 to 10 were expected");
-            labels.push(class - 1);
-        }
+    let files = ["train", "test", "unlabeled"].map(|name| (name, folder.join(format!("{name}_X.bin"))));
+    for (name, images) in &files {
+        let bytes = images.metadata().with_context(|| format!("cannot read {name}_X.bin"))?.len() as usize;
+        ensure!(bytes.is_multiple_of(IMAGE), "{name}_X.bin has {bytes} bytes, which are no whole number of images");
+        let labels = match *name {
+            "unlabeled" => vec![UNLABELLED; bytes / IMAGE],
+            name => labels(&folder, name, bytes / IMAGE)?,
+        };
+        to.write_all(&labels)?;
     }
-    labels.append(&mut images);
-    Ok(labels)
+    for (name, images) in &files {
+        write_images(images, to).with_context(|| format!("cannot read {name}_X.bin"))?;
+    }
+    Ok(())
+}
+
+/// The classes of so many images, counted from 0.
+fn labels(folder: &Path, name: &str, count: usize) -> Result<Vec<u8>> {
+    let file = format!("{name}_y.bin");
+    let classes = std::fs::read(folder.join(&file)).with_context(|| format!("cannot read {file}"))?;
+    ensure!(classes.len() == count, "{name} has {count} images and {} labels", classes.len());
+    let wrong = classes.iter().find(|class| !(1..=10).contains(*class));
+    ensure!(wrong.is_none(), "{name} has a label {}: 1 to 10 were expected", wrong.copied().unwrap_or_default());
+    Ok(classes.into_iter().map(|class| class - 1).collect())
 }
 
 /// Images lie as three planes, red, green and blue, and each plane column by column.
-fn add_images(file: &[u8], to: &mut Vec<u8>) -> Result<()> {
-    ensure!(file.len().is_multiple_of(3 * PLANE), "{} bytes are no whole number of images", file.len());
-    for image in file.chunks_exact(3 * PLANE) {
-        let at = |channel: usize, y: usize, x: usize| image[channel * PLANE + x * SIZE + y];
-        to.extend((0..SIZE).flat_map(|y| (0..SIZE).flat_map(move |x| [0, 1, 2].map(|channel| at(channel, y, x)))));
+fn write_images(file: &Path, to: &mut dyn Write) -> Result<()> {
+    let file = File::open(file)?;
+    let count = file.metadata()?.len() as usize / IMAGE;
+    let (mut file, mut planes, mut image) = (BufReader::with_capacity(1 << 20, file), [0; IMAGE], [0; IMAGE]);
+    for _ in 0..count {
+        file.read_exact(&mut planes)?;
+        for (place, pixel) in image.chunks_exact_mut(3).enumerate() {
+            let column_by_column = place % SIZE * SIZE + place / SIZE;
+            pixel
+                .iter_mut()
+                .enumerate()
+                .for_each(|(channel, value)| *value = planes[channel * PLANE + column_by_column]);
+        }
+        to.write_all(&image)?;
     }
     Ok(())
 }
@@ -89,7 +106,7 @@ mod tests {
         let folder = place.path().join("stl10_binary");
         std::fs::create_dir_all(&folder).unwrap();
         // Its red says the column, its green the row.
-        let image: Vec<u8> = (0..3 * PLANE)
+        let image: Vec<u8> = (0..IMAGE)
             .map(|i| match i / PLANE {
                 0 => (i % PLANE / SIZE) as u8,
                 1 => (i % SIZE) as u8,
@@ -101,12 +118,17 @@ mod tests {
         }
         std::fs::write(folder.join("train_y.bin"), [1]).unwrap();
         std::fs::write(folder.join("test_y.bin"), [10]).unwrap();
-        let decoded = decode(place.path()).unwrap();
+        let mut decoded = vec![];
+        decode(place.path(), &mut decoded).unwrap();
+        assert_eq!(decoded.len(), 3 + 3 * IMAGE);
         assert_eq!(decoded[..3], [0, 9, UNLABELLED]);
-        let second = &decoded[3 + 3 * PLANE..];
+        let second = &decoded[3 + IMAGE..];
         assert_eq!(second[..6], [0, 0, 200, 1, 0, 200], "along the first row");
         assert_eq!(second[3 * SIZE..][..3], [0, 1, 200]);
         std::fs::write(folder.join("test_y.bin"), [11]).unwrap();
-        assert_eq!(decode(place.path()).unwrap_err().to_string(), "test has a label 11: 1 to 10 were expected");
+        let refused = || decode(place.path(), &mut vec![]).unwrap_err().to_string();
+        assert_eq!(refused(), "test has a label 11: 1 to 10 were expected");
+        std::fs::write(folder.join("test_X.bin"), &image[1..]).unwrap();
+        assert_eq!(refused(), "test_X.bin has 27647 bytes, which are no whole number of images");
     }
 }

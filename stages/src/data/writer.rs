@@ -136,7 +136,7 @@ impl Counts {
         let missing = self.missing(Split::Train);
         ensure!(
             missing.is_empty(),
-            "{} of {} classes have no image to train on ({}{}): raise `train`, or leave the classes out",
+            "{} of {} classes have no image to train on ({}{}): add some to the train split, or leave the classes out",
             missing.len(),
             self.classes.len(),
             missing[..missing.len().min(NAMED)].join(", "),

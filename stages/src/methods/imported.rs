@@ -28,7 +28,7 @@ pub struct Params {
     file: Option<String>,
     /// of `file`: safetensors with `images` ([n, channels, h, w], u8 or from 0 to 1, before they are normalised) and the `features` that
     /// the library makes of them ([n, features], in eval mode). Names and shapes fit too where channels are exchanged
-    #[schemars(extend("x-path" = true))]
+    #[schemars(extend("x-path" = true, "x-contradicts" = [{ "weights": "given" }]))]
     check: Option<String>,
     /// side of the square images that the network is built for, where it is built for one size (mlp, `positions: learned`) and the data's
     /// are scaled to it (`size` of `features`); null: the data's own
@@ -62,6 +62,10 @@ impl Stage for Imported {
         let data = Dataset::open(context.input("data")?)?;
         let set = params.weights.map(WeightSet::set);
         let (file, reference) = match (&set, &params.file) {
+            (Some(_), None) if params.check.is_some() => bail!(
+                "there are `weights` and a `check`, which is of a `file`: leave it out, these weights have features of their own that they \
+                 are checked by"
+            ),
             (Some(set), None) => (set.weights(context)?, Some(set.reference()?)),
             (None, Some(file)) => {
                 let check = params.check.as_deref().map(|check| foreign::read(Path::new(check))).transpose()?;

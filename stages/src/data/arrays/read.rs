@@ -2,9 +2,11 @@
 
 use super::super::dataset::Split;
 use anyhow::{Context as _, Result, bail, ensure};
-use npyz::{DType, NpyFile, Order, TypeChar};
+use memmap2::Mmap;
+use npyz::{DType, NpyFile, NpyHeader, Order, TypeChar};
 use std::fs::File;
-use std::io::Read;
+use std::io::{Cursor, Read};
+use std::ops::Deref;
 use std::path::Path;
 use zip::ZipArchive;
 
@@ -15,16 +17,35 @@ pub struct Part {
     pub split: Option<Split>,
     /// Height, width, channels.
     pub shape: [usize; 3],
-    /// One behind the other.
-    pub pixels: Vec<u8>,
+    /// The array's file, in which images lie one behind the other from `start` on.
+    file: Bytes,
+    start: usize,
     pub labels: Vec<i64>,
     pub groups: Option<Vec<i64>>,
+}
+
+/// An array's file: where it lies, or unpacked.
+#[derive(Debug)]
+enum Bytes {
+    Mapped(Mmap),
+    Unpacked(Vec<u8>),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Unpacked(bytes) => bytes,
+        }
+    }
 }
 
 impl Part {
     pub fn image(&self, number: usize) -> &[u8] {
         let size = self.shape.iter().product::<usize>();
-        &self.pixels[number * size..(number + 1) * size]
+        &self.file[self.start..][number * size..(number + 1) * size]
     }
 }
 
@@ -57,8 +78,8 @@ fn check(parts: &[Part]) -> Result<()> {
 }
 
 fn part(arrays: &mut Arrays, prefix: &str, split: Option<Split>) -> Result<Option<Part>> {
-    let Some(bytes) = arrays.bytes(&format!("{prefix}images"))? else { return Ok(None) };
-    let (count, shape, pixels) = images(&bytes).with_context(|| format!("array `{prefix}images`"))?;
+    let Some(file) = arrays.bytes(&format!("{prefix}images"))? else { return Ok(None) };
+    let (count, shape, start) = images(&file).with_context(|| format!("array `{prefix}images`"))?;
     let numbers = |arrays: &mut Arrays, what: &str| {
         let Some(bytes) = arrays.bytes(&format!("{prefix}{what}"))? else { return Ok(None) };
         integers(&bytes, count).map(Some).with_context(|| format!("array `{prefix}{what}`"))
@@ -67,7 +88,7 @@ fn part(arrays: &mut Arrays, prefix: &str, split: Option<Split>) -> Result<Optio
         format!("there is no `{prefix}labels` beside `{prefix}images`: where nothing is known, np.zeros({count}, int)")
     })?;
     let groups = numbers(arrays, "groups")?;
-    Ok(Some(Part { split, shape, pixels, labels, groups }))
+    Ok(Some(Part { split, shape, file, start, labels, groups }))
 }
 
 enum Arrays {
@@ -85,14 +106,12 @@ impl Arrays {
     }
 
     /// The file of an array, if there is one.
-    fn bytes(&mut self, name: &str) -> Result<Option<Vec<u8>>> {
+    fn bytes(&mut self, name: &str) -> Result<Option<Bytes>> {
         let file = format!("{name}.npy");
         match self {
             Self::Folder(folder) => {
                 let path = folder.join(file);
-                path.exists()
-                    .then(|| std::fs::read(&path).with_context(|| format!("cannot read {}", path.display())))
-                    .transpose()
+                path.exists().then(|| map(&path).with_context(|| format!("cannot read {}", path.display()))).transpose()
             }
             Self::Zip(archive) => {
                 if archive.index_for_name(&file).is_none() {
@@ -100,17 +119,24 @@ impl Arrays {
                 }
                 let mut bytes = vec![];
                 archive.by_name(&file)?.read_to_end(&mut bytes).with_context(|| format!("cannot unpack `{name}`"))?;
-                Ok(Some(bytes))
+                Ok(Some(Bytes::Unpacked(bytes)))
             }
         }
     }
 }
 
-/// How many there are, their shape, and all values.
-fn images(bytes: &[u8]) -> Result<(usize, [usize; 3], Vec<u8>)> {
-    let array = array(bytes)?;
-    let shape: Vec<usize> = array.shape().iter().map(|&n| n as usize).collect();
-    let kind = array.dtype().descr();
+fn map(path: &Path) -> Result<Bytes> {
+    // Safety: whoever makes the file shorter while the stage reads it ends the worker, and nothing of it is kept.
+    Ok(Bytes::Mapped(unsafe { Mmap::map(&File::open(path)?) }?))
+}
+
+/// How many there are, their shape, and where they begin in the file.
+fn images(file: &[u8]) -> Result<(usize, [usize; 3], usize)> {
+    let mut bytes = Cursor::new(file);
+    let header = NpyHeader::from_reader(&mut bytes).context(DAMAGED)?;
+    in_rows(header.order())?;
+    let shape: Vec<usize> = header.shape().iter().map(|&n| n as usize).collect();
+    let kind = header.dtype().descr();
     let (count, shape) = match shape[..] {
         [count, height, width] => (count, [height, width, 1]),
         [count, height, width, channels @ (1 | 3)] => (count, [height, width, channels]),
@@ -120,7 +146,14 @@ fn images(bytes: &[u8]) -> Result<(usize, [usize; 3], Vec<u8>)> {
         kind.contains("u1"),
         "it is {kind}, expected u8 from 0 to 255: for values from 0 to 1, (255 * images).round().astype(np.uint8)"
     );
-    Ok((count, shape, array.into_vec()?))
+    ensure!(!shape.contains(&0), "its images have {} x {} pixels, expected one at least", shape[1], shape[0]);
+    let (start, bytes) = (bytes.position() as usize, count * shape.iter().product::<usize>());
+    ensure!(
+        file.len() >= start + bytes,
+        "{DAMAGED}: it ends after {} of {bytes} bytes",
+        file.len().saturating_sub(start)
+    );
+    Ok((count, shape, start))
 }
 
 /// A number for each of as many images.
@@ -149,7 +182,14 @@ fn widened<T: Into<i64>>(values: Vec<T>) -> Vec<i64> {
 }
 
 fn array(bytes: &[u8]) -> Result<NpyFile<&[u8]>> {
-    let array = NpyFile::new(bytes).context("it is damaged")?;
-    ensure!(array.order() == Order::C, "it lies column by column: save np.ascontiguousarray of it");
+    let array = NpyFile::new(bytes).context(DAMAGED)?;
+    in_rows(array.order())?;
     Ok(array)
+}
+
+const DAMAGED: &str = "it is damaged";
+
+fn in_rows(order: Order) -> Result<()> {
+    ensure!(order == Order::C, "it lies column by column: save np.ascontiguousarray of it");
+    Ok(())
 }

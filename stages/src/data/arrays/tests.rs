@@ -133,3 +133,56 @@ fn what_cannot_be_a_data_set_is_refused() {
     let error = refused(&labels);
     assert!(error.contains("it is neither a folder of .npy files nor an .npz file"), "{error}");
 }
+
+/// What the messages say is in the user's own numbers, and what they ask for can be typed.
+#[test]
+fn what_is_wrong_with_labels_groups_and_sides_is_said_in_ones_own_numbers() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |part: &str, labels: &[i64], groups: &[i64]| {
+        let count = labels.len();
+        let file = |name: &str| root.path().join(format!("{part}_{name}.npy"));
+        npy::write(file("images"), &[count, 2, 3], &grey(&vec![7; count])).unwrap();
+        npy::write(file("labels"), &[count], labels).unwrap();
+        npy::write(file("groups"), &[count], groups).unwrap();
+    };
+    let unique = "expected all from 0 on: np.unique(labels, return_inverse=True)[1] of all splits together";
+    write("train", &[1, 2, 4, 4], &[10, 20, 30, 30]);
+    write("test", &[1, 2], &[40, 50]);
+    assert_eq!(refused(root.path()), format!("labels are from 1 to 4, and no image has 0, {unique}"));
+    write("train", &[0, 1, 3, 3], &[10, 20, 30, 30]);
+    write("test", &[0, 1], &[40, 50]);
+    assert_eq!(refused(root.path()), format!("labels are from 0 to 3, and no image has 2, {unique}"));
+
+    write("train", &[0, 1, 0, 1], &[10, 5000, 30, 30]);
+    write("test", &[0, 1], &[40, 5000]);
+    let error = refused(root.path());
+    assert!(error.starts_with("group 5000 has images in ") && error.contains(" and in test: put all of a"), "{error}");
+    write("test", &[0, 2], &[40, 50]);
+    let error = refused(root.path());
+    assert!(error.starts_with("1 of 3 classes have no image to train on (2): add some to the train split"), "{error}");
+
+    npy::write(root.path().join("train_images.npy"), &[4, 0, 3], &[0u8; 0]).unwrap();
+    let error = refused(root.path());
+    assert!(error.ends_with("array `train_images`: its images have 3 x 0 pixels, expected one at least"), "{error}");
+}
+
+#[test]
+fn arrays_stay_where_they_lie_and_one_that_ends_early_is_damaged() {
+    let root = tempfile::tempdir().unwrap();
+    let images = root.path().join("images.npy");
+    npy::write(images.clone(), &[3, 2, 3], &grey(&[1, 2, 3])).unwrap();
+    npy::write(root.path().join("labels.npy"), &[3], &[0i64; 3]).unwrap();
+    let parts = read::parts(root.path()).unwrap();
+    assert_eq!(*parts[0].image(2), [3; 6]);
+    let place = parts[0].image(0).as_ptr() as usize;
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let map = maps.lines().find(|line| line.ends_with(images.to_str().unwrap())).expect("it is mapped into memory");
+    let (start, end) = map.split(' ').next().unwrap().split_once('-').unwrap();
+    let number = |text: &str| usize::from_str_radix(text, 16).unwrap();
+    assert!((number(start)..number(end)).contains(&place), "{map}");
+    drop(parts);
+    let whole = std::fs::read(&images).unwrap();
+    std::fs::write(&images, &whole[..whole.len() - 5]).unwrap();
+    let error = refused(root.path());
+    assert!(error.ends_with("array `images`: it is damaged: it ends after 13 of 18 bytes"), "{error}");
+}

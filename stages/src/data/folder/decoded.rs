@@ -10,8 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// So many files are decoded between two looks at the clock.
+/// So many files are decoded between two looks at the clock, and no more than have room in so many bytes, unless there are more threads.
 const BLOCK: usize = 256;
+const BLOCK_BYTES: usize = 64 << 20;
+
+/// How many squares of so many bytes are made at once.
+fn block(bytes: usize, threads: usize) -> usize {
+    (BLOCK_BYTES / bytes).clamp(threads, BLOCK.max(threads))
+}
 
 /// What decoding has found of each file, by its number.
 pub struct Decoded {
@@ -69,10 +75,11 @@ impl Decoded {
     pub fn add(&mut self, files: &[(usize, PathBuf)], turns: bool, context: &Context) -> Result<Vec<(usize, String)>> {
         let (bytes, first) = (self.bytes(), self.squares.as_ref().map_or(0, |squares| squares.room));
         let mut pixels = self.squares.as_mut().map(|squares| squares.grow(files.len(), bytes)).transpose()?;
-        let mut scratch = vec![0; if pixels.is_some() { 0 } else { BLOCK * bytes }];
+        let block = block(bytes, rayon::current_num_threads()).min(files.len().max(1));
+        let mut scratch = vec![0; if pixels.is_some() { 0 } else { block * bytes }];
         let mut meter = context.meter("decode", files.len() as u64, "images");
         let (mut faults, mut done) = (vec![], 0);
-        for files in files.chunks(BLOCK) {
+        for files in files.chunks(block) {
             context.check_stop()?;
             let to = match &mut pixels {
                 Some(pixels) => &mut pixels[(first + done) * bytes..(first + done + files.len()) * bytes],
@@ -144,5 +151,19 @@ impl Pictures {
             (None, Found::File(size, summed)) => Pixels::File(file, size, summed),
             _ => unreachable!("a picture is found as a square where squares are kept"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_squares_are_made_few_at_once() {
+        let square = |size: usize| size * size * 3;
+        assert_eq!(block(square(64), 2), BLOCK);
+        let few = block(square(1024), 2);
+        assert!(few == 21 && few * square(1024) <= BLOCK_BYTES);
+        assert_eq!([block(square(1024), 64), block(square(8), 512)], [64, 512], "each thread has one to make");
     }
 }

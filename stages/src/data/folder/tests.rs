@@ -48,6 +48,11 @@ impl crate::context::Outbox for Notes {
 
 /// Runs the stage on `root`, beside which it writes.
 fn folder(root: &Path, change: impl Fn(&mut Params)) -> Result<Made> {
+    watched(root, change, &|| false)
+}
+
+/// The same; `stops` is asked whether it should stop.
+fn watched(root: &Path, change: impl Fn(&mut Params), stops: &(dyn Fn() -> bool + Sync)) -> Result<Made> {
     let mut params = Params { path: root.to_owned(), size: 16, ..Params::default() };
     change(&mut params);
     let place = tempfile::tempdir().unwrap();
@@ -65,7 +70,7 @@ fn folder(root: &Path, change: impl Fn(&mut Params)) -> Result<Made> {
         resources: Resources { threads: 1, device: "cpu".into() },
     };
     let notes = Notes(Mutex::new(vec![]));
-    Folder::run(params, &Context::new(&run, &notes, &|| false)?)?;
+    Folder::run(params, &Context::new(&run, &notes, stops)?)?;
     assert!(!part("out/dataset/decoded").exists());
     let summary = std::fs::read_to_string(part("out/dataset/summary.txt"))?;
     assert!(!summary.contains(root.to_str().unwrap()), "{summary}");

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::os::unix::fs::symlink;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[test]
 fn damaged_files_are_named_or_left_out() {
@@ -104,4 +105,23 @@ fn links_are_followed_and_one_to_nowhere_is_named() {
         error.contains("no file of class `lost` can be read (1 without an ending; lost: a link to what is "),
         "{error}"
     );
+}
+
+/// A picture that stays encoded is read a second time, when it is written.
+#[test]
+fn a_file_that_vanishes_on_the_way_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path();
+    unbalanced(root);
+    let looked = AtomicUsize::new(0);
+    // It looks once while it decodes so few, and then before each picture that it writes.
+    let removes = || {
+        if looked.fetch_add(1, Ordering::Relaxed) == 1 {
+            std::fs::remove_dir_all(root.join("dark")).unwrap();
+        }
+        false
+    };
+    let error = watched(root, |params| params.encoded = Keep::Yes, &removes).err().expect("a file is not there");
+    let error = format!("{error:#}");
+    assert!(error.starts_with(&format!("cannot read {}", root.join("dark").display())), "{error}");
 }
