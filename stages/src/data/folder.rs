@@ -13,7 +13,7 @@ use super::pictures::Fit;
 use super::writer::{DatasetWriter, Format, Sample};
 use crate::context::Context;
 use crate::stage::{About, DATASET, Stage};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use decoded::Decoded;
 use layout::Splits;
 use schemars::JsonSchema;

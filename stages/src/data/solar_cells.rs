@@ -11,6 +11,7 @@ use image::GrayImage;
 use image::imageops::{FilterType, resize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::io::Write;
 use std::path::Path;
 
 /// Solar cells that are sound or defective (Buerhop-Lutz et al. 2018; Deitsch et al. 2019 and 2021).
@@ -148,7 +149,7 @@ impl Cells {
 }
 
 /// The pictures that `labels.csv` lists: their paths, probabilities and silicon, with spaces between.
-fn decode(folder: &Path) -> Result<Vec<u8>> {
+fn decode(folder: &Path, to: &mut dyn Write) -> Result<()> {
     let folder = folder.join("elpv_dataset/data");
     let list = std::fs::read_to_string(folder.join("labels.csv")).context("cannot read labels.csv")?;
     let (mut labels, mut images) = (vec![], vec![]);
@@ -162,8 +163,8 @@ fn decode(folder: &Path) -> Result<Vec<u8>> {
         ensure!(picture.dimensions() == (SIZE as u32, SIZE as u32), "{name} is not of {SIZE} x {SIZE} pixels");
         images.extend(picture.into_raw());
     }
-    labels.append(&mut images);
-    Ok(labels)
+    to.write_all(&labels)?;
+    Ok(to.write_all(&images)?)
 }
 
 #[cfg(test)]
@@ -174,6 +175,12 @@ mod tests {
     use pretext_protocol::Run;
     use std::collections::BTreeSet;
     use std::sync::Mutex;
+
+    fn all_of(folder: &Path) -> Result<Vec<u8>> {
+        let mut bytes = vec![];
+        decode(folder, &mut bytes)?;
+        Ok(bytes)
+    }
 
     #[test]
     fn the_list_says_what_a_picture_shows() {
@@ -187,7 +194,7 @@ mod tests {
             GrayImage::from_pixel(side, side, image::Luma([value])).save(file).unwrap();
         }
         write("images/a.png  0.6666666666666666   poly\nimages/b.png  0.0   mono\n");
-        let decoded = decode(folder.path()).unwrap();
+        let decoded = all_of(folder.path()).unwrap();
         let pixels = SIZE * SIZE;
         assert_eq!(decoded.len(), 2 * (1 + pixels));
         assert_eq!([decoded[0], decoded[1]], [5, 0]);
@@ -196,7 +203,7 @@ mod tests {
         );
         assert!((probability(5) - 2.0 / 3.0).abs() < 1e-12 && Cells::Poly.hold(5) && !Cells::Mono.hold(5));
         write("images/a.png 1.0\n");
-        let error = decode(folder.path()).unwrap_err().to_string();
+        let error = all_of(folder.path()).unwrap_err().to_string();
         assert_eq!(
             error,
             "labels.csv has the line `images/a.png 1.0`, expected a path, a probability and mono or poly"

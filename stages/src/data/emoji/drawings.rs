@@ -11,6 +11,7 @@ use image::RgbaImage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 
 /// Who drew them.
@@ -138,7 +139,7 @@ fn what_is_drawn(labels: &[u8]) -> Vec<Drawing> {
 }
 
 /// The pictures that the package's `emoji.json` lists, by category, those of an emoji beside each other.
-fn decode(folder: &Path) -> Result<Vec<u8>> {
+fn decode(folder: &Path, to: &mut dyn Write) -> Result<()> {
     let package = folder.join("package");
     let list: Vec<Entry> = json::read(&package.join("emoji.json"))?;
     let mut by_emoji: BTreeMap<(usize, String), Vec<&Entry>> = BTreeMap::new();
@@ -160,14 +161,20 @@ fn decode(folder: &Path) -> Result<Vec<u8>> {
             images.extend(picture.into_raw());
         }
     }
-    labels.append(&mut images);
-    Ok(labels)
+    to.write_all(&labels)?;
+    Ok(to.write_all(&images)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use image::Rgba;
+
+    fn all_of(folder: &Path) -> Result<Vec<u8>> {
+        let mut bytes = vec![];
+        decode(folder, &mut bytes)?;
+        Ok(bytes)
+    }
 
     /// A package with pictures of one colour, its list's lines being code, name, category and subcategory.
     fn package(folder: &Path, lines: &[[&str; 4]]) {
@@ -201,7 +208,7 @@ mod tests {
                 ["26BD", "soccer", "Activities", "sport"],
             ],
         );
-        let decoded = decode(folder.path()).unwrap();
+        let decoded = all_of(folder.path()).unwrap();
         let picture = SIDE * SIDE * 4;
         let count = decoded.len() / (1 + picture);
         let reds: Vec<u8> = decoded[count..].chunks(picture).map(|picture| picture[0]).collect();
@@ -219,13 +226,13 @@ mod tests {
     fn what_the_list_does_not_keep_to_is_named() {
         let folder = tempfile::tempdir().unwrap();
         package(folder.path(), &[["1F600", "grinning", "Fluids", "face-smiling"]]);
-        let said = decode(folder.path()).unwrap_err().to_string();
+        let said = all_of(folder.path()).unwrap_err().to_string();
         assert!(
             said.starts_with("grinning is of the category `Fluids`, expected one of Smileys & Emotion, "),
             "{said}"
         );
         package(folder.path(), &[["1F600", "grinning", "Smileys & Emotion", "face-smiling"]]);
         std::fs::write(folder.path().join("package/img/google/64/grinning.png"), "no picture").unwrap();
-        assert_eq!(decode(folder.path()).unwrap_err().to_string(), "cannot decode grinning.png");
+        assert_eq!(all_of(folder.path()).unwrap_err().to_string(), "cannot decode grinning.png");
     }
 }
