@@ -59,7 +59,7 @@ fn nothing_stands_in_for_a_data_set_unless_a_test_asks_for_it() {
     let digest = blake3::hash(&content).to_hex();
     let kept = [("small.bin", content.as_slice()), ("small.stand-in", digest.as_bytes())];
     for set in [SMALL, Fetched { digest: Some("another"), ..SMALL }] {
-        let error = format!("{:#}", made(&set, &kept).err().expect("it is not what it is called"));
+        let error = format!("{:#}", made(&set, &kept).expect_err("it is not what it is called"));
         assert!(error.starts_with("other images stand in for Small's, as "), "{error}");
         assert!(error.contains("small.stand-in says: remove both files, and it is fetched"), "{error}");
     }
