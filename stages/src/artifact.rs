@@ -32,7 +32,7 @@ pub struct EncoderArtifact {
     /// Networks behind the encoder that were trained with it, by name.
     #[serde(default)]
     pub heads: BTreeMap<String, HeadConfig>,
-    /// What a head `classifier` or `segmenter` tells apart.
+    /// What a head `classifier`, `segmenter` or `detector` tells apart.
     #[serde(default)]
     pub classes: Vec<String>,
     /// Digests of the images that it was trained on, ascending; `None` where nobody knows.
@@ -44,6 +44,9 @@ pub struct EncoderArtifact {
 pub const CLASSIFIER: &str = "classifier";
 /// The head that tells them apart at each pixel, the background before them.
 pub const SEGMENTER: &str = "segmenter";
+/// The pyramid on the encoder's maps, and the head that finds objects on it.
+pub const FPN: &str = "fpn";
+pub const DETECTOR: &str = "detector";
 
 impl EncoderArtifact {
     /// Of an encoder that has seen nothing of the data set but its channels' mean and deviation.
@@ -81,7 +84,7 @@ impl EncoderArtifact {
     pub fn with_heads(self, heads: Vec<(&'static str, HeadConfig)>, data: &Manifest) -> Self {
         let heads: BTreeMap<String, HeadConfig> =
             heads.into_iter().map(|(name, head)| (name.to_owned(), head)).collect();
-        let tells = [CLASSIFIER, SEGMENTER].iter().any(|&name| heads.contains_key(name));
+        let tells = [CLASSIFIER, SEGMENTER, DETECTOR].iter().any(|&name| heads.contains_key(name));
         let classes = if tells { data.classes.clone() } else { vec![] };
         Self { heads, classes, ..self }
     }

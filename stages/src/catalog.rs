@@ -43,6 +43,7 @@ pub fn entries() -> Vec<Entry> {
         entry::<tasks::Knn>(),
         entry::<tasks::KMeans>(),
         entry::<tasks::Finetune>(),
+        entry::<tasks::Detect>(),
         entry::<tasks::Segment>(),
         entry::<tasks::Export>(),
     ]

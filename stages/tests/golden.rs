@@ -9,6 +9,8 @@ mod images;
 mod metrics;
 #[path = "golden/networks.rs"]
 mod networks;
+#[path = "golden/objects.rs"]
+mod objects;
 #[path = "golden/training.rs"]
 mod training;
 
@@ -24,6 +26,9 @@ fn check_for(name: &str) -> Option<Check> {
         _ if name.starts_with("loss_ntxent") => training::nt_xent,
         "loss_moco" => training::info_nce,
         "loss_byol" => training::byol,
+        "loss_focal" => objects::focal,
+        "loss_giou" => objects::giou,
+        "nms" => objects::nms,
         _ if name.starts_with("conv_") => networks::conv2d,
         _ if name.starts_with("arch_resnet") => networks::resnet,
         "bn_train" => networks::batch_norm,
@@ -35,6 +40,7 @@ fn check_for(name: &str) -> Option<Check> {
         "knn" => training::knn,
         "image_ops" => images::image_ops,
         "metrics_class" => metrics::classes,
+        "metrics_det" => objects::figures,
         "metrics_seg" => metrics::masks,
         _ => return None,
     })

@@ -53,7 +53,7 @@ fn heads_that_are_kept_open_with_their_weights() {
         let (part, outputs): (&dyn Part, usize) = match &head {
             Head::Mlp(head) => (head, head.forward(features, Mode::Eval).dims()[1]),
             Head::Decoder(head) => (&**head, head.forward(features, Mode::Eval).dims()[1..].iter().product()),
-            Head::Segmenter(_) => panic!("{kind} tells nothing of pixels"),
+            other => panic!("{kind} keeps no {other:?}"),
         };
         assert_eq!(outputs, of_features, "{kind}");
         let kept = state::load(&folder.join(format!("{name}.safetensors"))).unwrap();

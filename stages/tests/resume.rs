@@ -27,6 +27,8 @@ struct Case<'a> {
 /// What is trained on, and further.
 struct Inputs {
     data: PathBuf,
+    /// What boxes and masks are learned from.
+    places: PathBuf,
     encoder: PathBuf,
 }
 
@@ -34,8 +36,10 @@ impl Inputs {
     fn write(root: &Path) -> Self {
         tch::set_num_threads(tiny::THREADS as i32);
         let data = root.join("data");
+        let places = root.join("places");
         tiny::write_dataset(&data);
-        Self { encoder: tiny::write_encoder("pretrain/random", &data, &root.join("encoder")), data }
+        tiny::write_places(&places);
+        Self { encoder: tiny::write_encoder("pretrain/random", &data, &root.join("encoder")), data, places }
     }
 }
 
@@ -62,7 +66,8 @@ impl Attempt {
                 None => params[name] = value.clone(),
             }
         }
-        let inputs = [("data", inputs.data.as_path()), ("encoder", &inputs.encoder)];
+        let data = if tiny::OF_PLACES.contains(&entry.name) { &inputs.places } else { &inputs.data };
+        let inputs = [("data", data.as_path()), ("encoder", &inputs.encoder)];
         let mut run = tiny::request(entry, params, &self.folder, &inputs);
         run.resume = resume.map(|attempt| attempt.folder.join("scratch"));
         let looked = AtomicUsize::new(0);

@@ -55,7 +55,7 @@ fn square([x, y]: [usize; 2], cell: usize, share: f64, count: f64) -> String {
     text
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 

@@ -1,7 +1,7 @@
 //! Networks behind an encoder that outlive its training.
 
 use super::state::Part;
-use super::{Decoder, Init, Mlp, Norms, Segmenter, SegmenterConfig};
+use super::{Decoder, Detector, Fpn, Init, Mlp, Norms, Segmenter, SegmenterConfig};
 use serde::{Deserialize, Serialize};
 
 /// How a head is built, so that it can be again.
@@ -14,6 +14,10 @@ pub enum HeadConfig {
     Decoder { features: usize, channels: usize, size: usize, width: usize },
     /// From maps to a class for each pixel.
     Segmenter(SegmenterConfig),
+    /// From maps of `channels`, the finest first, to as many of `width`.
+    Fpn { channels: Vec<usize>, width: usize },
+    /// From those to what is where.
+    Detector { width: usize, levels: usize, classes: usize },
 }
 
 #[derive(Debug)]
@@ -21,6 +25,8 @@ pub enum Head {
     Mlp(Mlp),
     Decoder(Box<Decoder>),
     Segmenter(Box<Segmenter>),
+    Fpn(Box<Fpn>),
+    Detector(Box<Detector>),
 }
 
 impl HeadConfig {
@@ -32,6 +38,10 @@ impl HeadConfig {
                 Head::Decoder(Box::new(Decoder::new(init, features, [channels, size], width)))
             }
             Self::Segmenter(config) => Head::Segmenter(Box::new(config.build(init))),
+            Self::Fpn { channels, width } => Head::Fpn(Box::new(Fpn::new(init, channels, *width))),
+            &Self::Detector { width, levels, classes } => {
+                Head::Detector(Box::new(Detector::new(init, width, levels, classes)))
+            }
         }
     }
 }
@@ -42,6 +52,8 @@ impl Head {
             Self::Mlp(head) => head,
             Self::Decoder(head) => &**head,
             Self::Segmenter(head) => &**head,
+            Self::Fpn(head) => &**head,
+            Self::Detector(head) => &**head,
         }
     }
 }

@@ -52,6 +52,13 @@ impl Conv2d {
         Self { groups: channels_in / shape[1], ..Self::of(weight, Some(bias), stride, padding) }
     }
 
+    /// With weights `[out, in, kernel, kernel]` as they are given, and a bias that is the same for all channels; padded so that the
+    /// image keeps its size.
+    pub fn with_bias(init: &Init, weight: Tensor<4>, bias: f32) -> Self {
+        let [channels, _, kernel, _] = weight.dims();
+        Self::of(weight, Some(Tensor::zeros([channels], &init.device) + bias), 1, kernel / 2)
+    }
+
     fn of(weight: Tensor<4>, bias: Option<Tensor<1>>, stride: usize, padding: usize) -> Self {
         let weight = Param::from_tensor(ops::channels_last(weight));
         Self { weight, bias: bias.map(Param::from_tensor), stride, padding, groups: 1, same: false }
@@ -249,6 +256,27 @@ impl LayerNorm {
     /// `[..., features]` to the same.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         ops::layer_norm(x, self.weight.val(), self.bias.val(), LAYER_NORM_EPS)
+    }
+}
+
+/// Group normalisation, eps 1e-5 (as PyTorch's).
+#[derive(Module, Debug)]
+pub struct GroupNorm {
+    weight: Param<Tensor<1>>,
+    bias: Param<Tensor<1>>,
+    groups: usize,
+}
+
+impl GroupNorm {
+    /// `groups` divides the channels.
+    pub fn new(init: &Init, channels: usize, groups: usize) -> Self {
+        let (ones, zeros) = (Tensor::ones([channels], &init.device), Tensor::zeros([channels], &init.device));
+        Self { weight: Param::from_tensor(ones), bias: Param::from_tensor(zeros), groups }
+    }
+
+    /// `[batch, channels, h, w]` to the same.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        ops::group_norm(x, self.weight.val(), self.bias.val(), self.groups, NORM_EPS)
     }
 }
 

@@ -1,9 +1,12 @@
 //! Layers, encoders, decoders, losses, and our own libtorch operations.
 
+pub mod box_loss;
 pub mod convnet;
 pub mod convnext;
 mod decoder;
+mod detector;
 pub mod encoder;
+mod fpn;
 mod head;
 mod init;
 pub mod layers;
@@ -18,6 +21,8 @@ pub mod state;
 pub mod vit;
 
 pub use decoder::Decoder;
+pub use detector::{Detector, Said};
+pub use fpn::Fpn;
 pub use head::{Head, HeadConfig};
 pub use init::{ConvInit, Init};
 pub use mlp::{Mlp, Norms};

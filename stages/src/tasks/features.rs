@@ -149,12 +149,28 @@ pub(super) fn encode_all(
     mut seen: impl FnMut(usize),
 ) -> Result<Vec<f32>> {
     let mut values = vec![];
+    encode_each(data, rows, normal, batch, context, network, |rows, more| {
+        values.extend(more);
+        seen(rows.len());
+    })?;
+    Ok(values)
+}
+
+/// The same, of which `take` gets the rows of each batch and what is theirs.
+pub(super) fn encode_each(
+    data: &Dataset,
+    rows: &[usize],
+    normal: [&[f32]; 2],
+    batch: usize,
+    context: &Context,
+    network: impl Fn(Tensor<4>) -> Tensor<2>,
+    mut take: impl FnMut(&[usize], Vec<f32>),
+) -> Result<()> {
     for rows in rows.chunks(batch) {
         context.check_stop()?;
-        values.extend(encode(data, rows, normal, &context.device, &network));
-        seen(rows.len());
+        take(rows, encode(data, rows, normal, &context.device, &network));
     }
-    Ok(values)
+    Ok(())
 }
 
 /// `[image, feature]` of some rows, in their order. `network` takes images `[batch, channels, h, w]` that are normalised with

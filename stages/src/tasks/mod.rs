@@ -1,6 +1,7 @@
 //! What encoders are evaluated by, one file each.
 
 mod accuracies;
+mod detect;
 mod embed;
 mod export;
 mod feature_set;
@@ -19,6 +20,7 @@ mod spectrum;
 mod standardiser;
 mod tuning;
 
+pub use detect::{Detect, nms};
 pub use embed::Embed;
 pub use export::Export;
 pub use feature_set::{FeatureSet, SplitFeatures};

@@ -160,6 +160,9 @@ pub fn change_manifest(data: &Path, change: impl FnOnce(&mut Manifest)) {
     std::fs::write(path, serde_json::to_vec(&manifest).unwrap()).unwrap();
 }
 
+/// Kinds that learn from boxes or masks.
+pub const OF_PLACES: [&str; 2] = ["eval/detect", "eval/segment"];
+
 /// Every kind that trains, in whatever family: what has an optimiser.
 pub fn trained_kinds() -> Vec<Entry> {
     let trains = |entry: &Entry| {

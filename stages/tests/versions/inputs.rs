@@ -16,9 +16,6 @@ pub struct Inputs {
     root: PathBuf,
 }
 
-/// Kinds that learn from boxes or masks.
-const PLACES: [&str; 1] = ["eval/segment"];
-
 impl Inputs {
     pub fn write(root: &Path) -> Self {
         tiny::write_dataset(&root.join("dataset"));
@@ -47,7 +44,7 @@ impl Inputs {
         let ports = kind.needs.iter().filter(|port| port.required && port.used);
         ports
             .map(|port| {
-                let of_places = PLACES.contains(&kind.name.as_str()) && port.type_ == "dataset";
+                let of_places = tiny::OF_PLACES.contains(&kind.name.as_str()) && port.type_ == "dataset";
                 let artifact = self.root.join(if of_places { "places" } else { &port.type_ });
                 assert!(artifact.is_dir(), "{} needs a tiny {}: make one in {}", kind.name, port.type_, file!());
                 (port.name.clone(), artifact)

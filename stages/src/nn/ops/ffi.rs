@@ -40,6 +40,15 @@ unsafe extern "C" {
         bias: Raw,
         out: *mut Raw,
     ) -> c_int;
+    pub fn pretext_group_norm_backward(
+        grad: Raw,
+        x: Raw,
+        mean: Raw,
+        inverse_sd: Raw,
+        weight: Raw,
+        groups: i64,
+        out: *mut Raw,
+    ) -> c_int;
     pub fn pretext_recorded_backward(y: Raw, grad: Raw, leaf: Raw, out: *mut Raw) -> c_int;
     pub fn pretext_batch_norm_backward(
         grad: Raw,

@@ -61,6 +61,6 @@ impl Operation<3> for LayerNorm {
 }
 
 /// A parameter as libtorch takes it beside `x`: only the processor's kernel mixes bfloat16 and float32.
-fn beside(x: &Tch, parameter: &Tch) -> Tch {
+pub(super) fn beside(x: &Tch, parameter: &Tch) -> Tch {
     if x.device() == tch::Device::Cpu { parameter.shallow_clone() } else { parameter.to_kind(x.kind()) }
 }

@@ -8,6 +8,7 @@
 //! | [`linear`], [`product`] | libtorch multiplies float32 by MKL, which does 112 GFLOP/s a core here where oneDNN does 240: ViT-tiny trains 1.6 times as fast, the linear probe's products are 1.2 to 3.2 times as fast; gradients lie in memory as weights do |
 //! | [`self_attention`] | of many tokens it never holds the matrix of all pairs: with 1,040 blocks of ViT-tiny take a quarter of the memory and four fifths of the time, by a kernel of libtorch's choice. Up to 128 on a processor, products are faster |
 //! | [`layer_norm`] | one operation each way in place of Burn's eight: blocks of ViT-tiny take 5 to 8 % less time and a sixth less memory |
+//! | [`group_norm`] | one operation each way, in channels-last memory on a processor, in place of Burn's dozen on a copy |
 //! | [`channels_last`] | the memory format that oneDNN convolves fastest; ATen keeps it once weights and input have it |
 //! | [`bfloat16`], [`float32`] | an operation computes in the precision of its input, parameters stay float32 |
 //! | [`fused_sgd`], [`fused_adamw`] | one pass over all parameters, in place |
@@ -28,6 +29,7 @@ mod attention;
 mod conv;
 mod ffi;
 mod foreach;
+mod group_norm;
 mod layer_norm;
 mod linalg;
 mod linear;
@@ -47,6 +49,7 @@ mod weighted;
 pub use attention::self_attention;
 pub use conv::{ConvSpec, conv2d};
 pub use foreach::{add, clip_norm, lerp, scale};
+pub use group_norm::group_norm;
 pub use layer_norm::layer_norm;
 pub use linalg::{orthonormal, symmetric_eigen};
 pub use linear::{linear, product};

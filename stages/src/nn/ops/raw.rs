@@ -39,11 +39,15 @@ pub fn copy<const D: usize>(x: &Tensor<D>) -> Tensor<D> {
 /// The same values in channels-last memory (`[batch, channels, height, width]` stays the logical order).
 pub fn channels_last(x: Tensor<4>) -> Tensor<4> {
     let autodiff = x.is_autodiff();
+    let y = from_raw(in_channels_last(&raw(&x)));
+    if autodiff { Tensor::from_inner(y) } else { y }
+}
+
+pub(super) fn in_channels_last(x: &tch::Tensor) -> tch::Tensor {
     let mut out = null_mut();
     // Safety: both pointers are valid for the call, and the result is owned here.
-    ffi::check(unsafe { ffi::pretext_channels_last(ffi::borrow(&raw(&x)), &mut out) });
-    let y = from_raw(ffi::own(out));
-    if autodiff { Tensor::from_inner(y) } else { y }
+    ffi::check(unsafe { ffi::pretext_channels_last(ffi::borrow(x), &mut out) });
+    ffi::own(out)
 }
 
 /// The values in the number format and memory layout of `like`, which has their shape; themselves where they lie so already.

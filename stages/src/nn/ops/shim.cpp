@@ -134,6 +134,16 @@ int pretext_layer_norm_backward(Tensor grad, Tensor x, Tensor mean, Tensor inver
   });
 }
 
+int pretext_group_norm_backward(Tensor grad, Tensor x, Tensor mean, Tensor inverse_sd, Tensor weight, int64_t groups,
+                                Tensor* out) {
+  return guarded([&] {
+    auto [gx, gw, gb] =
+        at::native_group_norm_backward(*grad, *x, *mean, *inverse_sd, *weight, x->size(0), x->size(1),
+                                       x->size(2) * x->size(3), groups, {true, true, true});
+    give_all({gx, gw, gb}, out);
+  });
+}
+
 // The gradient of `leaf`, from which libtorch's own graph led to `y`. It needs autograd, unlike all else here.
 int pretext_recorded_backward(Tensor y, Tensor grad, Tensor leaf, Tensor* out) {
   try {

@@ -193,6 +193,20 @@ fn layer_norms() {
 }
 
 #[test]
+fn group_norms() {
+    compare(
+        "group_norm",
+        vec![numbers(&[3, 8, 5, 4], 0.0), numbers(&[8], 1.0), numbers(&[8], 2.0)],
+        |x| x[0].group_norm(4, Some(&x[1]), Some(&x[2]), 1e-5, false),
+        |x| {
+            let (input, weight, bias) = (channels_last(leaf(&x[0])).detach().require_grad(), leaf(&x[1]), leaf(&x[2]));
+            let y = group_norm(input.clone(), weight.clone(), bias.clone(), 4, 1e-5);
+            ours(y, |grads| vec![grad(&input, grads), grad(&weight, grads), grad(&bias, grads)])
+        },
+    );
+}
+
+#[test]
 fn attention_is_softmax_of_the_products_of_queries_and_keys() {
     const HEADS: i64 = 2;
     // Few tokens, and so many that libtorch's kernel is taken on a processor too.
