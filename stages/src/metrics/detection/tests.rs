@@ -173,8 +173,8 @@ fn edges() -> impl Strategy<Value = [f64; 4]> {
 /// Objects, and what is said of them: moved a little or much, sometimes of another class, with scores of which many are equal.
 fn scene() -> impl Strategy<Value = Scene> {
     let truth = (0..CLASSES, edges()).prop_map(|(class, edges)| Truth { class, edges });
-    let near = (any::<prop::sample::Index>(), prop::array::uniform4(-6..7), 0..20, 0..8);
-    let far = (0..CLASSES, edges(), 0..8);
+    let near = (any::<prop::sample::Index>(), prop::array::uniform4(-6..7i32), 0..20usize, 0..8i32);
+    let far = (0..CLASSES, edges(), 0..8i32);
     let all =
         (prop::collection::vec(truth, 0..6), prop::collection::vec(near, 0..16), prop::collection::vec(far, 0..4));
     all.prop_map(|(truths, near, far)| {

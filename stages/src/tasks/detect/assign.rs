@@ -131,7 +131,7 @@ mod tests {
 
     fn region() -> impl Strategy<Value = Region> {
         // Halves of pixels, so that places on edges and equal areas are drawn too.
-        (0..4, 0..160, 0..160, 2..90, 2..90).prop_map(|(class, x, y, width, height)| {
+        (0..4, 0..160i32, 0..160i32, 2..90i32, 2..90i32).prop_map(|(class, x, y, width, height)| {
             let edges = [x, y, (x + width).min(192), (y + height).min(192)].map(|edge| edge as f32 / 2.0);
             Region { class, edges }
         })
