@@ -94,7 +94,8 @@ fn what_needs_no_classes_is_trained_on_unlabelled_images_too() {
         let folder = encoder_of(kind, &data, root.path());
         EncoderArtifact::open(&folder, &device("cpu").unwrap()).unwrap().artifact.seen.unwrap().len()
     };
-    assert_eq!(images("pretrain/supervised"), 120);
+    // Of 120 images with classes three batches of 32.
+    assert_eq!(images("pretrain/supervised"), 96);
     assert_eq!(images("pretrain/simclr"), 160);
 }
 
@@ -126,7 +127,8 @@ fn fine_tuning_says_how_many_images_it_has_seen_itself() {
     let encoder = encoder_of("pretrain/random", &data, root.path());
     let inputs = [("data", shared.as_path()), ("encoder", encoder.as_path())];
     let measured = run("eval/finetune", &root.path().join("finetune"), &inputs).unwrap();
-    assert_eq!(measured.iter().find(|m| m.name == "seen" && m.split == "test").unwrap().value, 7.0);
+    // One of the seven is among those that fill no batch in its steps.
+    assert_eq!(measured.iter().find(|m| m.name == "seen" && m.split == "test").unwrap().value, 6.0);
 }
 
 #[test]

@@ -141,11 +141,11 @@ fn balanced(labels: &[i32], classes: usize) -> Vec<f32> {
 /// Mean and scale of each feature of a fixed encoder, over the first views that its classifier will learn from: a border that those have
 /// and images have not may lie far from all that images show.
 fn standard(source: &Source, steps: usize, encoder: &Encoder, context: &Context) -> Result<[Vec<f32>; 2]> {
-    const IMAGES: usize = 5000;
+    // Not so many that a wish to stop would have to be looked for.
+    const IMAGES: usize = 2000;
     let steps = IMAGES.div_ceil(source.size()).min(steps);
     let (encoder, mut values) = (encoder.valid(), vec![]);
     source.for_each(0..steps, &context.device, |_, batch| {
-        context.check_stop()?;
         let [images] = batch.into_views();
         values.extend(encoder.pooled(images, Mode::Eval).into_data().try_to_vec::<f32>()?);
         Ok(())
