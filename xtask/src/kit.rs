@@ -6,7 +6,7 @@ use crate::shell::{cargo, command, output, run};
 use crate::{binary, build, root};
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -109,8 +109,19 @@ pub fn assemble(folder: &Path, programs: &Programs, libtorch: &str) -> Result<()
     write_pictures(&folder.join("pictures"), &cifar10()?).map_err(failed)?;
     // Whatever the libtorch, the data sets are found there.
     let recipe = folder.join("kit.yaml");
-    let mut pretext = command(&binary("pretext").to_string_lossy(), &["run", "--only", "photos", "--only", "few"]);
-    run(pretext.arg(recipe).arg("--store").arg(folder.join("store")).arg("--out").arg(folder.join("out")))
+    let store = folder.join("store");
+    let compute = |stages: &[&str]| {
+        let mut pretext = command(&binary("pretext").to_string_lossy(), &["run"]);
+        pretext.args(stages.iter().flat_map(|stage| ["--only", stage])).arg(&recipe);
+        run(pretext.arg("--store").arg(&store).arg("--out").arg(folder.join("out")))
+    };
+    compute(&["photos", "few"])?;
+    // Scenes are made of what is fetched here, and not taken along.
+    let cache = store.join("cache");
+    symlink(root().join(".pretext/cache"), &cache).map_err(failed)?;
+    let made = compute(&["scenes"]);
+    fs::remove_file(cache).map_err(failed)?;
+    made
 }
 
 fn copy(from: &Path, to: &Path, names: &[impl AsRef<OsStr>]) -> std::io::Result<()> {

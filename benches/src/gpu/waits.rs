@@ -1,4 +1,4 @@
-//! That no training step waits for the GPU: every method, optimiser, kind of network and of fine-tuning takes some, while libtorch ends a call that
+//! That no training step waits for the GPU: every method, optimiser, kind of network and of what is tuned takes some, while libtorch ends a call that
 //! waits with an error. The loader's thread copies meanwhile, and must not wait either.
 
 use crate::kit::{self, STORE};
@@ -9,7 +9,7 @@ use pretext_stages::nn::{self, ops};
 use serde_json::json;
 use std::panic::catch_unwind;
 
-const STAGES: [&str; 4] = ["methods", "optimisers", "networks", "tuned"];
+const STAGES: [&str; 6] = ["methods", "optimisers", "networks", "tuned", "found", "segmented"];
 
 pub fn section() -> Result<()> {
     let notices = !kit::on_gpu() || notices_a_wait()?;
