@@ -1,3 +1,5 @@
+mod given_away;
+
 use super::*;
 use crate::data::Dataset;
 use crate::data::emoji::SIDE;

@@ -32,18 +32,22 @@ fn real() -> tempfile::TempDir {
     cache
 }
 
-/// Of each pixel: edges and saturation, each beside its mean in the image.
+/// Of each pixel: edges and saturation, each beside its mean in the image, and weighted as finds most.
 fn salience(image: &[u8]) -> Vec<f64> {
     let at = |x: usize, y: usize| &image[(y * SCENE + x) * 3..][..3];
-    let grey = |x: usize, y: usize| at(x.min(SCENE - 1), y.min(SCENE - 1)).iter().map(|&value| f64::from(value)).sum::<f64>();
+    let grey =
+        |x: usize, y: usize| at(x.min(SCENE - 1), y.min(SCENE - 1)).iter().map(|&value| f64::from(value)).sum::<f64>();
     let places = || (0..SCENE * SCENE).map(|place| (place % SCENE, place / SCENE));
     let edges: Vec<f64> = places()
-        .map(|(x, y)| (grey(x + 1, y) - grey(x.saturating_sub(1), y)).hypot(grey(x, y + 1) - grey(x, y.saturating_sub(1))))
+        .map(|(x, y)| {
+            (grey(x + 1, y) - grey(x.saturating_sub(1), y)).hypot(grey(x, y + 1) - grey(x, y.saturating_sub(1)))
+        })
         .collect();
     let saturation: Vec<f64> =
         places().map(|(x, y)| f64::from(at(x, y).iter().max().unwrap() - at(x, y).iter().min().unwrap())).collect();
-    let [by_edges, by_saturation] = [&edges, &saturation].map(|values| (SCENE * SCENE) as f64 / values.iter().sum::<f64>());
-    edges.iter().zip(&saturation).map(|(edge, colour)| edge * by_edges + colour * by_saturation).collect()
+    let [by_edges, by_saturation] =
+        [&edges, &saturation].map(|values| (SCENE * SCENE) as f64 / values.iter().sum::<f64>());
+    edges.iter().zip(&saturation).map(|(edge, colour)| 0.3 * edge * by_edges + 0.7 * colour * by_saturation).collect()
 }
 
 /// Squares that stand out from what is around them, and do not overlap much; each is said to be of every class.
@@ -77,7 +81,9 @@ fn found(image: &[u8], classes: usize) -> Vec<Found> {
             kept.push(window);
         }
     }
-    let of_class = |class| move |(edges, score): &([usize; 4], f64)| Found { class, edges: edges.map(|edge| edge as f64), score: *score };
+    let of_class = |class| {
+        move |(edges, score): &([usize; 4], f64)| Found { class, edges: edges.map(|edge| edge as f64), score: *score }
+    };
     (0..classes).flat_map(|class| kept.iter().map(of_class(class)).collect::<Vec<_>>()).collect()
 }
 
@@ -98,7 +104,12 @@ fn ap_50(cache: &Path, change: impl Fn(&mut Params)) -> f64 {
     .unwrap();
     let classes = data.manifest.classes.len();
     let scene = |row: usize| detection::Scene {
-        truths: data.regions(row).unwrap().iter().map(|region| Truth { class: region.class as usize, edges: region.edges.map(f64::from) }).collect(),
+        truths: data
+            .regions(row)
+            .unwrap()
+            .iter()
+            .map(|region| Truth { class: region.class as usize, edges: region.edges.map(f64::from) })
+            .collect(),
         found: found(&data.image(row), classes),
     };
     let scenes: Vec<detection::Scene> = data.rows(Split::Train).map(scene).collect();
@@ -112,5 +123,5 @@ fn neither_edges_nor_colours_give_objects_away() {
     let plain = ap_50(cache.path(), |params| {
         (params.distractors, params.saturation, params.blur) = ([0, 0], [1.0; 2], [1.0; 2]);
     });
-    assert!(guarded < 0.05 && plain > 2.0 * guarded, "{guarded} with what the defaults do against it, {plain} without");
+    assert!(guarded < 0.05 && plain > 0.05, "{guarded} with what the defaults do against it, {plain} without");
 }
