@@ -162,14 +162,14 @@ fn figures_are_those_of_pycocotools() {
 #[test]
 fn a_fixed_encoder_stays_as_it_is_and_few_scenes_are_the_same_for_all() {
     let place = Place::new();
-    let params = json!({ "steps": 3, "layers": 0, "images": 20, "precision": "bfloat16" });
+    let params = json!({ "steps": 2, "batch": 10, "layers": 0, "images": 20, "precision": "bfloat16" });
     let measured = place.measured("fixed", params, None);
     let weights = |folder: &str| state::load(&place.at(folder).join("out/encoder/weights.safetensors")).unwrap();
     assert!(weights("fixed") == weights("encoder"));
     assert_eq!(figure(&measured, "labels", ""), 20.0);
     assert!(figure(&measured, "ap", "shift").is_nan() && !figure(&measured, "ap", "test").is_nan());
     let seen: Vec<u64> = npy::read(&place.at("fixed/out/encoder/seen.npy")).unwrap().1;
-    let again = place.measured("again", json!({ "steps": 2, "images": 20, "layers": 2 }), None);
+    let again = place.measured("again", json!({ "steps": 2, "batch": 10, "images": 20, "layers": 2 }), None);
     assert_eq!(seen, npy::read::<u64>(&place.at("again/out/encoder/seen.npy")).unwrap().1);
     assert_eq!(figure(&again, "objects", ""), figure(&measured, "objects", ""));
 }
