@@ -77,7 +77,7 @@ impl WorkerProcess {
                     self.send(&Request::Stop);
                     is_asked = true;
                 }
-                Some(Reply::Progress(_) | Reply::Heartbeat { .. } | Reply::Note { .. }) => {}
+                Some(Reply::Progress(_) | Reply::Heartbeat { .. } | Reply::Note { .. } | Reply::Measure { .. }) => {}
                 Some(Reply::Stopped { .. }) => return,
                 other => panic!("{} was to stop on the way: {other:?}", run.kind),
             }
