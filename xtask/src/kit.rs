@@ -118,6 +118,9 @@ pub fn assemble(folder: &Path, programs: &Programs, libtorch: &str) -> Result<()
     compute(&["photos", "few"])?;
     // Scenes are made of what is fetched here, and not taken along.
     let cache = store.join("cache");
+    if cache.exists() {
+        fs::remove_dir(&cache).map_err(failed)?;
+    }
     symlink(root().join(".pretext/cache"), &cache).map_err(failed)?;
     let made = compute(&["scenes"]);
     fs::remove_file(cache).map_err(failed)?;
