@@ -70,12 +70,15 @@ fn figure(measured: &[Measurement], name: &str, split: &str) -> f64 {
 #[test]
 fn every_head_learns_where_things_are() {
     let place = Place::new(json!({}));
-    for (head, layers, least) in [("fcn", None, 0.8), ("unet", None, 0.8), ("linear", Some(0), 0.6)] {
+    for (head, layers, least, least_right) in
+        [("fcn", None, 0.8, 0.9), ("unet", None, 0.8, 0.9), ("linear", Some(0), 0.6, 0.85)]
+    {
         let params = json!({ "head": head, "layers": layers, "width": 16, "steps": 80 });
         let measured = place.measured(head, params, None).unwrap();
         let found = figure(&measured, "mean_iou", "test");
         assert!(found > least, "{head}: {found}");
-        assert!(figure(&measured, "pixel_accuracy", "test") > 0.9);
+        let right = figure(&measured, "pixel_accuracy", "test");
+        assert!(right > least_right, "{head}: {right}");
         assert!(figure(&measured, "mean_iou", "shift").is_nan());
         let lines = std::fs::read_to_string(place.at(head).join("side/iou-test.csv")).unwrap();
         let ious: Vec<f64> =

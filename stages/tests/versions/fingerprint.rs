@@ -27,7 +27,8 @@ pub enum Fact {
     /// Bytes that do not depend on rounding: their number and blake3 digest.
     Bytes(String),
     Json(Value),
-    Measured(f64),
+    /// `None`: not a number, of what is not there.
+    Measured(Option<f64>),
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,7 +49,10 @@ pub fn of(out: &Path, measurements: &[Measurement]) -> Fingerprint {
     let mut facts = Fingerprint::new();
     add_folder(&mut facts, out, "");
     for Measurement { name, split, value } in measurements {
-        facts.insert(format!("{name} {split}").trim_end().to_owned(), Fact::Measured(short(*value)));
+        facts.insert(
+            format!("{name} {split}").trim_end().to_owned(),
+            Fact::Measured((!value.is_nan()).then(|| short(*value))),
+        );
     }
     facts
 }
@@ -71,6 +75,8 @@ fn add_folder(facts: &mut Fingerprint, folder: &Path, prefix: &str) {
         let path = entry.unwrap().path();
         let name = format!("{prefix}{}", path.file_name().unwrap().to_str().unwrap());
         match path.extension().and_then(|extension| extension.to_str()) {
+            // Which box wins is chosen by rounding where two are as sure; the weights that find them are looked at.
+            _ if path.is_dir() && name == "predictions" => {}
             _ if path.is_dir() => add_folder(facts, &path, &format!("{name}/")),
             Some("safetensors") => facts.extend(state::load(&path).unwrap().into_iter().map(|(tensor, content)| {
                 let shape = content.size().iter().map(|&n| n as usize).collect();
@@ -98,7 +104,9 @@ impl Fact {
     fn difference(&self, old: &Fact) -> Option<String> {
         match (self, old) {
             (Self::Tensor(new), Self::Tensor(old)) => new.difference(old),
-            (Self::Measured(new), Self::Measured(old)) => (!close(*new, *old, old.abs())).then(|| change(new, old)),
+            (Self::Measured(Some(new)), Self::Measured(Some(old))) => {
+                (!close(*new, *old, old.abs())).then(|| change(new, old))
+            }
             (Self::Json(new), Self::Json(old)) => (!alike(new, old)).then(|| change(new, old)),
             _ => (self != old).then(|| format!("{self:?} in place of {old:?}")),
         }
