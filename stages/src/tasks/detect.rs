@@ -11,6 +11,7 @@ mod picture;
 pub use nms::nms;
 
 use super::features::{SEEN, batch, encode_each, measure_seen};
+use super::shift::{self, SHIFT, SPLITS};
 use super::tuning::{Opened, Tuning, labelled, views_of_places};
 use crate::artifact::EncoderArtifact;
 use crate::context::Context;
@@ -23,7 +24,7 @@ use crate::nn::layers::Mode;
 use crate::nn::ops::channels_last;
 use crate::stage::{About, DATA, Deviations, MeasureAbout, OutputAbout, PortAbout, Stage, VIEWS};
 use crate::train::Objective;
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use assign::{Place, places};
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -69,10 +70,6 @@ impl Default for Params {
         }
     }
 }
-
-/// Another data set's test split is judged under this name.
-const SHIFT: &str = "shift";
-const SPLITS: &[&str] = &["validation", "test", SHIFT];
 
 const fn figure(name: &'static str, doc: &'static str) -> MeasureAbout {
     MeasureAbout { name, splits: SPLITS, unit: "fraction", setting: false, doc }
@@ -132,13 +129,7 @@ impl Stage for Detect {
             DATA,
             PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "on which it stands" },
             VIEWS,
-            PortAbout {
-                name: SHIFT,
-                type_: "dataset",
-                required: false,
-                used: true,
-                doc: "another data set of the same classes and size, whose test split is judged as well",
-            },
+            shift::PORT,
         ],
         gives: &[
             OutputAbout {
@@ -157,7 +148,7 @@ impl Stage for Detect {
         let opened = tuning.open(context, views_of_places())?;
         let Opened { data, encoder, .. } = &opened;
         check_boxes(data)?;
-        let shift = opened_shift(data, context)?;
+        let shift = shift::opened(data, context, check_boxes)?;
         let images = with_boxes(data, &params, context)?;
 
         let one =
@@ -201,31 +192,6 @@ fn check_boxes(data: &Dataset) -> Result<()> {
         data.manifest.name
     );
     Ok(())
-}
-
-fn opened_shift(data: &Dataset, context: &Context) -> Result<Option<Dataset>> {
-    let Some(folder) = context.optional_input(SHIFT) else { return Ok(None) };
-    let shift = Dataset::open(folder)?;
-    check_boxes(&shift).context("port `shift`")?;
-    ensure!(shift.len(Split::Test) > 0, "port `shift`: the data set has no test images to judge by");
-    let (own, other) = (&data.manifest, &shift.manifest);
-    ensure!(
-        own.classes == other.classes,
-        "port `shift`: its classes are {}, and those of the data are {}: they have to be the same, in the same order",
-        other.classes.join(", "),
-        own.classes.join(", ")
-    );
-    ensure!(
-        own.input() == other.input(),
-        "port `shift`: its images have {} channels and {} x {} pixels, and those of the data {} channels and {} x {}: they have to be alike",
-        other.channels,
-        other.height,
-        other.width,
-        own.channels,
-        own.height,
-        own.width
-    );
-    Ok(Some(shift))
 }
 
 /// The training images whose boxes are used.

@@ -16,6 +16,7 @@ mod nearest;
 mod newton;
 mod online_knn;
 mod segment;
+mod shift;
 mod spectrum;
 mod standardiser;
 mod tuning;

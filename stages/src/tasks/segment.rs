@@ -5,6 +5,7 @@ mod objective;
 mod picture;
 
 use super::features::{SEEN, measure_seen};
+use super::shift::{self, SHIFT, SPLITS};
 use super::tuning::{Opened, Tuning, labelled, views_of_places};
 use crate::artifact::EncoderArtifact;
 use crate::context::Context;
@@ -43,15 +44,12 @@ impl Default for Params {
     }
 }
 
-const JUDGED: &[&str] = &["validation", "test", SHIFT];
-/// A port, and what its test split is called among those that are judged.
-const SHIFT: &str = "shift";
 /// Images of the test split in the picture.
 const SHOWN: usize = 8;
 
 const MEAN_IOU: MeasureAbout = MeasureAbout {
     name: "mean_iou",
-    splits: JUDGED,
+    splits: SPLITS,
     unit: "fraction",
     setting: false,
     doc: "of each class the pixels that are of it and told as it, as a share of those that are either, over all images together, and the \
@@ -59,7 +57,7 @@ const MEAN_IOU: MeasureAbout = MeasureAbout {
 };
 const PIXEL_ACCURACY: MeasureAbout = MeasureAbout {
     name: "pixel_accuracy",
-    splits: JUDGED,
+    splits: SPLITS,
     unit: "fraction",
     setting: false,
     doc: "share of pixels whose class is told; NaN where no `shift` is connected",
@@ -91,13 +89,7 @@ impl Stage for Segment {
             DATA,
             PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "what is trained further" },
             VIEWS,
-            PortAbout {
-                name: SHIFT,
-                type_: "dataset",
-                required: false,
-                used: true,
-                doc: "another data set of the same classes, whose test split is judged as well",
-            },
+            shift::PORT,
         ],
         gives: &[
             OutputAbout { name: "encoder", type_: "encoder", doc: "the encoder and its segmenter after the last step" },
@@ -127,7 +119,7 @@ impl Stage for Segment {
         let Params { head, width, images, tuning } = &params;
         let opened = tuning.open(context, views_of_places())?;
         let Opened { data, encoder, .. } = &opened;
-        let shift = context.optional_input(SHIFT).map(|folder| opened_beside(data, folder)).transpose()?;
+        let shift = shift::opened(data, context, |shift| masks::check(shift, Split::Test))?;
         Split::LABELLED.into_iter().try_for_each(|split| masks::check(data, split))?;
         let classes = masks::classes(&data.manifest);
         let images = labelled(data, *images as usize, tuning.seed)?;
@@ -161,15 +153,6 @@ impl Stage for Segment {
         std::fs::write(context.side().join("legend.svg"), picture::legend(&judge.classes))?;
         artifact.save(Some(&encoder), &objective.heads(), &context.output("encoder")?)
     }
-}
-
-/// A data set that is only judged.
-fn opened_beside(data: &Dataset, folder: &std::path::Path) -> Result<Dataset> {
-    let shift = Dataset::open(folder)?;
-    masks::check_alike(&data.manifest, &shift.manifest)?;
-    ensure!(shift.len(Split::Test) > 0, "`{SHIFT}` has no test images to judge by");
-    masks::check(&shift, Split::Test)?;
-    Ok(shift)
 }
 
 /// What is judged, and what masks tell apart.

@@ -51,23 +51,6 @@ pub fn check_to_train_on(data: &Dataset, images: &[usize]) -> Result<()> {
     Ok(())
 }
 
-/// An error where another data set asks for something else of the same network.
-pub fn check_alike(data: &Manifest, other: &Manifest) -> Result<()> {
-    ensure!(
-        data.classes == other.classes,
-        "`shift` has the classes {}, and `data` {}: connect a data set with the same ones",
-        other.classes.join(", "),
-        data.classes.join(", ")
-    );
-    ensure!(
-        data.input() == other.input(),
-        "the images of `shift` have {:?} channels, rows and columns, and those of `data` {:?}: make both alike",
-        other.input(),
-        data.input()
-    );
-    Ok(())
-}
-
 /// The class of every pixel of a split, `[n, height, width]`. Of classes with equal scores the first.
 pub fn predicted(
     segmenter: &Segmenter,
