@@ -191,5 +191,8 @@ fn what_cannot_be_segmented_is_refused() {
     tiny::write_places(&shift.at("other"));
     tiny::change_manifest(&shift.at("other"), |manifest| manifest.classes[1] = "green".into());
     let error = shift.measured("refused", json!({}), Some(shift.at("other"))).unwrap_err().to_string();
-    assert!(error.starts_with("port `shift`: its classes are red, green, and those of the data are red, blue"), "{error}");
+    assert!(
+        error.starts_with("port `shift`: its classes are red, green, and those of the data are red, blue"),
+        "{error}"
+    );
 }

@@ -77,7 +77,7 @@ impl Stage for Segment {
         deviations: &[Deviations {
             of: "from the papers of the heads",
             list: &[
-                "cross entropy goes down a cosine schedule, where FCN and U-Net have a fixed rate and their followers poly .9",
+                "cross entropy goes down a cosine schedule unless `optimiser.schedule` says otherwise, where FCN and U-Net have a fixed rate and their followers poly .9",
                 "fcn has a hidden 3x3 convolution with batch norm at each level, as torchvision's, and no dropout; it enlarges \
                  bilinearly, where the paper's are learned",
                 "unet is a decoder only, since the encoder is what is judged: one padded convolution with batch norm a level, of as many \

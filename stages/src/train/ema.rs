@@ -1,7 +1,7 @@
 //! A network whose weights follow those of another, slowly: the momentum encoder of MoCo (He et al. 2020,
 //! arXiv:1911.05722, eq. 2), the target network of BYOL (Grill et al. 2020, arXiv:2006.07733, eq. 1).
 
-use super::schedule::cosine;
+use super::schedule::Schedule;
 use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
 use crate::nn::state::{self, Part, Parts};
@@ -73,10 +73,10 @@ impl MomentumEncoder {
     }
 }
 
-/// BYOL's momentum: from `start` at the first of `steps` to 1 at the last, by half a cosine. As [`cosine`], it is asked for one step
+/// BYOL's momentum: from `start` at the first of `steps` to 1 at the last, by half a cosine. As [`Schedule::at`], it is asked for one step
 /// more than there are (section 3.2: k of K, where k counts from 0).
 pub fn momentum(step: usize, steps: usize, start: f64) -> f64 {
-    cosine(step, steps, start, 1.0)
+    Schedule::Cosine.at(step, steps, start, 1.0)
 }
 
 /// The same values in memory of their own, without gradients. `valid` gives running statistics a place of their own,

@@ -1,6 +1,5 @@
 use super::checkpoint::{self, Position};
 use super::optimiser::{Optimiser, OptimiserConfig};
-use super::schedule::warmup_cosine;
 use super::{At, Objective, Term, Training, networks};
 use crate::augment::Batch;
 use crate::nn::encoder::Encoder;
@@ -110,7 +109,7 @@ impl<'a> Learner<'a> {
     fn learning_rate(&self, step: usize) -> f64 {
         let accumulate = self.config.accumulate as usize;
         let [all, warmup] = [self.total_steps, self.warmup_steps].map(|batches| batches.div_ceil(accumulate));
-        warmup_cosine(step / accumulate, all + 1, warmup, self.config.lr(), 0.0)
+        self.config.schedule.after_warmup(step / accumulate, all + 1, warmup, self.config.lr(), 0.0)
     }
 
     /// All that a checkpoint holds.

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use libtest_mimic::Failed;
 use pretext_stages::methods;
 use pretext_stages::tasks::{nearest, scores};
-use pretext_stages::train::schedule::warmup_cosine;
+use pretext_stages::train::schedule::Schedule;
 use pretext_stages::train::{Exclude, Optimiser, OptimiserConfig, OptimiserKind, ema};
 
 const LOSS: f64 = 1e-5;
@@ -113,8 +113,9 @@ pub fn lars(case: &Case) -> Result<(), Failed> {
 
 pub fn schedule(case: &Case) -> Result<(), Failed> {
     let (total, warmup) = (case.param("total") as usize, case.param("warmup") as usize);
-    let lr: Vec<f64> =
-        (0..total).map(|s| warmup_cosine(s, total, warmup, case.param("base"), case.param("end"))).collect();
+    let lr: Vec<f64> = (0..total)
+        .map(|s| Schedule::Cosine.after_warmup(s, total, warmup, case.param("base"), case.param("end")))
+        .collect();
     assert_eq!(case.param("ema_end"), 1.0, "BYOL's momentum ends at 1");
     let ema: Vec<f64> = (0..total).map(|s| ema::momentum(s, total, case.param("ema_start"))).collect();
     case.expect("out.lr", &lr, STATES)?;

@@ -1,3 +1,4 @@
+use crate::train::schedule::Schedule;
 use anyhow::{Result, ensure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -61,7 +62,7 @@ pub struct OptimiserConfig {
     /// which is sgd with a rate of its own for each weight tensor (section 4). As in solo-learn and lightly, and unlike
     /// the paper, the learning rate stands outside of the momentum
     pub kind: OptimiserKind,
-    /// learning rate after warm-up; falls by half a cosine, to 0 where a further step would follow
+    /// learning rate after warm-up
     #[schemars(range(min = 0), extend("x-default-by" = by_kind(OptimiserKind::lr)))]
     pub lr: Option<f64>,
     /// of sgd and lars
@@ -99,6 +100,11 @@ pub struct OptimiserConfig {
     /// epochs, or a part of one, in which the learning rate rises linearly; no more than the training has
     #[schemars(range(min = 0), extend("x-unit" = "epochs"))]
     pub warmup_epochs: f64,
+    /// how the learning rate goes after warm-up, to 0 where a further step would follow: by half a cosine, linear, poly (what is left of the
+    /// training to the power of .9, arXiv:1606.00915), or constant
+    #[serde(skip_serializing_if = "Schedule::is_default")]
+    #[schemars(extend("default" = Schedule::default()))]
+    pub schedule: Schedule,
 }
 
 impl Default for OptimiserConfig {
@@ -117,6 +123,7 @@ impl Default for OptimiserConfig {
             clip_norm: 0.0,
             accumulate: 1,
             warmup_epochs: 0.0,
+            schedule: Schedule::default(),
         }
     }
 }
