@@ -6,8 +6,8 @@ use crate::json;
 use crate::nn::encoder::{Encoder, EncoderConfig};
 use crate::nn::layers::Mode;
 use crate::nn::state::{self, Part};
-use crate::nn::{Head, HeadConfig, Init};
-use anyhow::{Context as _, Result, ensure};
+use crate::nn::{Bottleneck, CODE, DECODER, Head, HeadConfig, Init, Mlp};
+use anyhow::{Context as _, Result, bail, ensure};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -155,7 +155,22 @@ impl EncoderArtifact {
                 Some(encoder)
             }
         };
-        Ok(Frozen { artifact, encoder })
+        let code = artifact.open_code(folder, device)?;
+        Ok(Frozen { artifact, encoder, code })
+    }
+
+    fn open_code(&self, folder: &Path, device: &Device) -> Result<Option<Mlp>> {
+        match self.open_head(CODE, folder, device)? {
+            None => Ok(None),
+            Some(Head::Mlp(code)) => Ok(Some(code)),
+            Some(other) => bail!("{} has a {CODE} that is no linear layer: {other:?}", folder.display()),
+        }
+    }
+
+    /// What draws images from what the encoder makes of them, where it was trained to do so.
+    pub fn open_bottleneck(&self, folder: &Path, device: &Device) -> Result<Option<Bottleneck>> {
+        let Some(decoder) = self.open_head(DECODER, folder, device)? else { return Ok(None) };
+        Ok(Bottleneck::of_heads(self.open_code(folder, device)?, decoder, self.input()))
     }
 
     /// A head that was kept, to be used; to be trained where `device` tracks gradients. `None` where it is not among them.
@@ -172,6 +187,8 @@ impl EncoderArtifact {
 pub struct Frozen {
     pub artifact: EncoderArtifact,
     encoder: Option<Encoder>,
+    /// What its features are, where it is an autoencoder with a code of its own.
+    code: Option<Mlp>,
 }
 
 impl Frozen {
@@ -180,11 +197,12 @@ impl Frozen {
         self.encoder.as_ref()
     }
 
-    /// `[batch, channels, h, w]`, normalised, to `[batch, features]`; raw pixels for the identity.
+    /// `[batch, channels, h, w]`, normalised, to `[batch, features]`: an autoencoder's code, an encoder's pooled features, or raw pixels.
     pub fn features(&self, x: Tensor<4>) -> Tensor<2> {
-        match &self.encoder {
-            Some(encoder) => encoder.pooled(x, Mode::Eval),
-            None => x.flatten(1, 3),
+        match (&self.encoder, &self.code) {
+            (Some(encoder), Some(code)) => code.forward(encoder.flat(x, Mode::Eval), Mode::Eval),
+            (Some(encoder), None) => encoder.pooled(x, Mode::Eval),
+            (None, _) => x.flatten(1, 3),
         }
     }
 }

@@ -35,6 +35,12 @@ impl Policy {
         Self::Operations(vec![])
     }
 
+    /// The views that several policies make, so many of each, one policy's after the other's.
+    pub fn side_by_side(policies: &[(Self, usize)]) -> Self {
+        let of = |(policy, views): &(Self, usize)| (0..*views).map(|view| policy.operations(view).to_vec()).collect();
+        Self::Views(policies.iter().flat_map(of as fn(&(Self, usize)) -> Vec<Vec<Operation>>).collect())
+    }
+
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join("policy.json");
         let policy: Self = json::read(&path)?;
@@ -113,6 +119,14 @@ mod tests {
             assert_eq!((made.height, made.width, made.data.len()), (side, side, side * side * 3), "view {number}");
         }
         assert_ne!(view(&policy, 0, 0, 0), view(&policy, 0, 0, 8));
+    }
+
+    #[test]
+    fn policies_side_by_side_make_their_own_views() {
+        let (two, plain) = (SimClrViews::default_policy(), Policy::identity());
+        let both = Policy::side_by_side(&[(plain.clone(), 1), (two.clone(), 2)]);
+        assert_eq!(both.operations(0), plain.operations(0));
+        assert_eq!([both.operations(1), both.operations(2)], [two.operations(0), two.operations(1)]);
     }
 
     #[test]

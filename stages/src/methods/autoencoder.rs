@@ -1,6 +1,7 @@
-//! Autoencoder (Hinton & Salakhutdinov 2006): the encoder's feature vector must suffice to draw the image again. The loss
+//! Autoencoder (Hinton & Salakhutdinov 2006): a code of the image must suffice to draw it again. The loss
 //! is the mean squared error of all values of the normalised image.
 
+use super::drawing::Drawing;
 use super::pretrain::{Common, ENCODERS, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, Policy, Wants};
 use crate::context::Context;
@@ -8,29 +9,22 @@ use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
 use crate::nn::ops::float32;
 use crate::nn::state::Part;
-use crate::nn::{Decoder, HeadConfig};
+use crate::nn::{Bottleneck, HeadConfig};
 use crate::stage::{About, Deviations, Stage};
 use crate::train::{At, Objective, Term};
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub struct Autoencoder;
 
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Params {
     #[serde(flatten)]
     common: Common,
-    /// channels of the decoder's last map; the earlier ones have 2, 4 and 8 times as many
-    #[schemars(range(min = 1, max = 512), extend("x-unit" = "channels"))]
-    decoder_width: u32,
-}
-
-impl Default for Params {
-    fn default() -> Self {
-        Self { common: Common::default(), decoder_width: 16 }
-    }
+    #[serde(flatten)]
+    drawing: Drawing<0>,
 }
 
 impl Stage for Autoencoder {
@@ -42,14 +36,15 @@ impl Stage for Autoencoder {
         // 5: batch norm in bfloat16 is libtorch's.
         // 6: the artifact says what the encoder has seen. 7: and no more than that.
         version: 7,
-        summary: "Autoencoder: draw the image again from its feature vector (Hinton & Salakhutdinov 2006)",
-        docs: "Mean squared error of the normalised image; the bottleneck is the pooled feature vector. Trains on the \
-               images as they are.",
+        summary: "Autoencoder: draw the image again from its code (Hinton & Salakhutdinov 2006)",
+        docs: "Mean squared error of the normalised image; the bottleneck is the pooled feature vector, or a layer of `code` \
+               numbers. Trains on the images as they are.",
         deviations: &[
             Deviations::from_paper(&[
                 "networks are convolutional, where the paper's are fully connected; the decoder is a linear layer and three times \
                  nearest upsampling and a 3x3 convolution, with batch norm",
-                "the bottleneck is the pooled feature vector, the one that is judged afterwards, and no narrow layer of its own",
+                "the bottleneck is, unless `code` says otherwise, the pooled feature vector, the one that is judged afterwards, and no \
+                 narrow layer of its own",
                 "all layers are trained together from random weights by sgd, where the paper begins with Boltzmann machines one \
                  after the other and goes on by conjugate gradients",
                 "squared error of normalised values, where the paper has the cross entropy of values from 0 to 1",
@@ -63,20 +58,15 @@ impl Stage for Autoencoder {
 
     fn run(params: Params, context: &Context) -> Result<()> {
         let inputs = Inputs::open(context, Policy::identity())?;
-        let (height, width) = (inputs.data.manifest.height, inputs.data.manifest.width);
-        ensure!(
-            height == width && width.is_multiple_of(8),
-            "the decoder draws squares of a multiple of 8 pixels; these images have {height}x{width}"
-        );
+        params.drawing.check(&params.common, &inputs.data.manifest)?;
         pretrain(&params.common, &inputs, context, |init, encoder, data| {
-            let image = [data.channels, data.width];
-            Reconstruction { decoder: Decoder::new(init, encoder.features(), image, params.decoder_width as usize) }
+            Ok(Box::new(Reconstruction { bottleneck: params.drawing.build(init, encoder, data) }))
         })
     }
 }
 
 struct Reconstruction {
-    decoder: Decoder,
+    bottleneck: Bottleneck,
 }
 
 impl Objective for Reconstruction {
@@ -85,17 +75,17 @@ impl Objective for Reconstruction {
     }
 
     fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
-        vec![("decoder", &self.decoder)]
+        self.bottleneck.heads()
     }
 
     fn heads_to_keep(&self) -> Vec<(&'static str, HeadConfig)> {
-        vec![("decoder", self.decoder.config())]
+        self.bottleneck.configs()
     }
 
     fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
         let [images] = batch.into_views();
-        let features = encoder.pooled(images.clone(), Mode::Train); // [batch, features]
-        let drawn = self.decoder.forward(features, Mode::Train); // [batch, channels, height, width]
+        let code = self.bottleneck.code(encoder, images.clone(), Mode::Train); // [batch, code]
+        let drawn = self.bottleneck.draw(code, Mode::Train); // [batch, channels, height, width]
         Term::alone((drawn - float32(images)).square().mean())
     }
 }

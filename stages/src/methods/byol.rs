@@ -71,7 +71,9 @@ impl Stage for Byol {
 
     fn run(params: Params, context: &Context) -> Result<()> {
         let inputs = Inputs::open(context, SimClrViews::default_policy())?;
-        pretrain(&params.common, &inputs, context, |init, encoder, _| Bootstrap::new(init, encoder, &params))
+        pretrain(&params.common, &inputs, context, |init, encoder, _| {
+            Ok(Box::new(Bootstrap::new(init, encoder, &params)))
+        })
     }
 }
 

@@ -30,9 +30,9 @@ const CHANGE: f64 = 1e-6;
 pub struct Checked<'a> {
     encoder: &'a Encoder,
     objective: &'a mut dyn Objective,
+    ids: Vec<u32>,
     views: Vec<Tensor<4>>,
     targets: Targets,
-    images: usize,
     buffers: Vec<tch::Tensor>,
 }
 
@@ -48,7 +48,7 @@ impl<'a> Checked<'a> {
         }
         let buffers = objective.buffers().into_iter().map(|(_, tensor)| tensor.copy()).collect();
         let views = batch.views.into_iter().map(|view| view.cast(FloatDType::F64)).collect();
-        Self { encoder, objective, views, targets: batch.targets, images: batch.ids.len(), buffers }
+        Self { encoder, objective, ids: batch.ids, views, targets: batch.targets, buffers }
     }
 
     /// All that is checked.
@@ -59,7 +59,8 @@ impl<'a> Checked<'a> {
         self.buffers_count()
     }
 
-    /// The loss of a batch with its images in another order, view by view, from the state that the objective had at first.
+    /// The loss of a batch with its images in another order, view by view, from the state that the objective had at first. Ids and targets
+    /// go with the first view.
     fn loss(&mut self, order: impl Fn(usize) -> Vec<usize>) -> Tensor<1> {
         for ((_, mut tensor), first) in self.objective.buffers().into_iter().zip(&self.buffers) {
             tch::no_grad(|| tensor.copy_(first));
@@ -69,7 +70,8 @@ impl<'a> Checked<'a> {
             Targets::Classes(classes) => Targets::Classes(order(0).into_iter().map(|image| classes[image]).collect()),
             other => other.clone(),
         };
-        Term::sum(&self.objective.losses(self.encoder, Batch { ids: vec![], views, targets }, &START))
+        let ids = order(0).into_iter().map(|image| self.ids[image]).collect();
+        Term::sum(&self.objective.losses(self.encoder, Batch { ids, views, targets }, &START))
     }
 
     fn value(&mut self, order: impl Fn(usize) -> Vec<usize>) -> f64 {
@@ -77,7 +79,7 @@ impl<'a> Checked<'a> {
     }
 
     fn as_they_are(&self) -> impl Fn(usize) -> Vec<usize> + use<> {
-        let images = self.images;
+        let images = self.ids.len();
         move |_| (0..images).collect()
     }
 
@@ -144,7 +146,7 @@ impl<'a> Checked<'a> {
 
     /// The order of images in a batch does not matter; that of one view alone does, where images are told by two.
     fn images_stand_for_themselves(&mut self) -> Result<()> {
-        let images = self.images;
+        let images = self.ids.len();
         let mut order: Vec<usize> = (0..images).collect();
         Rng::new(1, Purpose::Noise, &[]).shuffle(&mut order);
         let as_they_are = self.value(self.as_they_are());

@@ -80,7 +80,9 @@ impl Stage for MoCo {
                  lower `queue`"
             ));
         }
-        pretrain(&params.common, &inputs, context, |init, encoder, _| MomentumContrast::new(init, encoder, &params))
+        pretrain(&params.common, &inputs, context, |init, encoder, _| {
+            Ok(Box::new(MomentumContrast::new(init, encoder, &params)))
+        })
     }
 }
 

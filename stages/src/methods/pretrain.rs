@@ -128,20 +128,49 @@ pub struct Inputs {
     pub policy: Policy,
 }
 
+/// A method whose objective may stand beside others over one encoder: its own parameters, without those of the family.
+pub trait Partner {
+    /// Of each image.
+    fn views(&self) -> usize {
+        1
+    }
+    /// How they are made when none are connected.
+    fn policy(&self) -> Policy;
+    /// An error where it cannot be trained.
+    fn check(&self, _: &Common, _: &Manifest) -> Result<()> {
+        Ok(())
+    }
+    fn objective(&self, init: &mut Init, encoder: &Encoder, data: &Manifest) -> Result<Box<dyn Objective>>;
+}
+
 impl Inputs {
     /// `fallback`: the policy when no views are connected.
     pub fn open(context: &Context, fallback: Policy) -> Result<Self> {
         let data = Dataset::open(context.input("data")?)?;
         Ok(Self { data, policy: Policy::connected(context, fallback)? })
     }
+
+    /// Height and width of an image's first view.
+    pub fn size_of_view(&self) -> [usize; 2] {
+        let Manifest { height, width, .. } = self.data.manifest;
+        let Size { height, width } = self.policy.size(0, Size { height, width });
+        [height, width]
+    }
+}
+
+/// Trains an encoder for one partner alone.
+pub fn pretrain_alone(common: &Common, own: &dyn Partner, context: &Context) -> Result<()> {
+    let inputs = Inputs::open(context, own.policy())?;
+    own.check(common, &inputs.data.manifest)?;
+    pretrain(common, &inputs, context, |init, encoder, data| own.objective(init, encoder, data))
 }
 
 /// Trains an encoder for the objective that `build` makes, and publishes it.
-pub fn pretrain<O: Objective>(
+pub fn pretrain(
     common: &Common,
     inputs: &Inputs,
     context: &Context,
-    build: impl FnOnce(&mut Init, &Encoder, &Manifest) -> O,
+    build: impl FnOnce(&mut Init, &Encoder, &Manifest) -> Result<Box<dyn Objective>>,
 ) -> Result<()> {
     let Inputs { data, policy } = inputs;
     let size = Size { height: data.manifest.height, width: data.manifest.width };
@@ -154,7 +183,7 @@ pub fn pretrain<O: Objective>(
     let encoder = common.encoder.build(&mut init, data.manifest.input());
     // The images themselves are what it is evaluated with later.
     encoder.takes([size.height, size.width])?;
-    let mut objective = build(&mut init, &encoder, &data.manifest);
+    let mut objective = build(&mut init, &encoder, &data.manifest)?;
     let (wants, seen) = (objective.wants(), objective.seen());
     let views = wants.views;
     policy.check_on(views, size)?;
@@ -177,10 +206,10 @@ pub fn pretrain<O: Objective>(
     let training = Training { source, steps, optimiser: &common.optimiser, rates, evaluation };
     training.check()?;
     #[cfg(test)]
-    if super::tests::checks(&encoder, &mut objective, &training)? {
+    if super::tests::checks(&encoder, &mut *objective, &training)? {
         return Ok(());
     }
-    fit(&encoder, &mut objective, &training, context)?;
+    fit(&encoder, &mut *objective, &training, context)?;
     context.measure(IMAGES_SEEN.name, "", (steps * batch * seen) as f64);
     let artifact = EncoderArtifact::new(Some(&common.encoder), &data.manifest).trained_on(data, &training.rows());
     artifact.with_heads(objective.heads_to_keep(), &data.manifest).save(

@@ -1,24 +1,41 @@
 //! RotNet: tell by how many quarter turns an image was rotated (Gidaris et al. 2018, arXiv:1803.07728, eq. 1-3). All four
 //! rotations of every image are in the batch; the loss is the cross entropy over four classes, mean over all of them.
 
-use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain};
-use crate::augment::{Batch, StandardViews, Wants};
+use super::pretrain::{Common, ENCODERS, Partner, TRAINED, TRAINING, pretrain_alone};
+use crate::augment::{Batch, Policy, StandardViews, Wants};
 use crate::context::Context;
+use crate::data::Manifest;
 use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
 use crate::nn::loss::cross_entropy;
 use crate::nn::ops;
 use crate::nn::state::Part;
-use crate::nn::{Mlp, Norms};
+use crate::nn::{Init, Mlp, Norms};
 use crate::stage::{About, Deviations, Stage};
 use crate::train::{At, Objective, Term};
 use anyhow::Result;
 use burn::tensor::{Int, Tensor};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 pub struct Rotation;
 
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Params {
+    #[serde(flatten)]
+    common: Common,
+    #[serde(flatten)]
+    own: Own,
+}
+
+/// It has no parameters of its own.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Own {}
+
 impl Stage for Rotation {
-    type Params = Common;
+    type Params = Params;
     const ABOUT: About = About {
         name: "pretrain/rotation",
         // 2: linear layers' gradients are read in their own order. 3: their products are oneDNN's, rounded otherwise. 4: the
@@ -41,11 +58,18 @@ impl Stage for Rotation {
         ..TRAINED
     };
 
-    fn run(common: Common, context: &Context) -> Result<()> {
-        let inputs = Inputs::open(context, StandardViews::default_policy())?;
-        pretrain(&common, &inputs, context, |init, encoder, _| RotationPrediction {
-            classifier: Mlp::new(init, &[encoder.features(), TURNS], Norms::None),
-        })
+    fn run(params: Params, context: &Context) -> Result<()> {
+        pretrain_alone(&params.common, &params.own, context)
+    }
+}
+
+impl Partner for Own {
+    fn policy(&self) -> Policy {
+        StandardViews::default_policy()
+    }
+
+    fn objective(&self, init: &mut Init, encoder: &Encoder, _: &Manifest) -> Result<Box<dyn Objective>> {
+        Ok(Box::new(RotationPrediction { classifier: Mlp::new(init, &[encoder.features(), TURNS], Norms::None) }))
     }
 }
 

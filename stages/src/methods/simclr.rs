@@ -1,15 +1,16 @@
 //! SimCLR: bring two views of an image together and push all others of the batch apart (Chen et al. 2020,
 //! arXiv:2002.05709). The loss is NT-Xent, equation 1, mean over both views of every image.
 
-use super::pretrain::{Common, ENCODERS, Inputs, LARS, TRAINED, TRAINING, pretrain};
+use super::pretrain::{Common, ENCODERS, LARS, Partner, TRAINED, TRAINING, pretrain_alone};
 use super::projector::Projector;
-use crate::augment::{Batch, SimClrViews, Wants};
+use crate::augment::{Batch, Policy, SimClrViews, Wants};
 use crate::context::Context;
+use crate::data::Manifest;
 use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
 use crate::nn::loss::{cross_entropy, l2_normalise};
 use crate::nn::state::Part;
-use crate::nn::{Mlp, Norms};
+use crate::nn::{Init, Mlp, Norms};
 use crate::stage::{About, Deviations, Stage};
 use crate::train::{At, Objective, Term};
 use anyhow::Result;
@@ -19,11 +20,18 @@ use serde::{Deserialize, Serialize};
 
 pub struct SimClr;
 
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Params {
     #[serde(flatten)]
     common: Common,
+    #[serde(flatten)]
+    own: Own,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Own {
     /// of the NT-Xent loss (eq. 1)
     #[schemars(range(min = 0.001))]
     temperature: f64,
@@ -31,9 +39,9 @@ pub struct Params {
     projector: Projector<512, 128>,
 }
 
-impl Default for Params {
+impl Default for Own {
     fn default() -> Self {
-        Self { common: Common::default(), temperature: 0.5, projector: Projector::default() }
+        Self { temperature: 0.5, projector: Projector::default() }
     }
 }
 
@@ -64,11 +72,22 @@ impl Stage for SimClr {
     };
 
     fn run(params: Params, context: &Context) -> Result<()> {
-        let inputs = Inputs::open(context, SimClrViews::default_policy())?;
-        pretrain(&params.common, &inputs, context, |init, encoder, _| {
-            let projector = params.projector.build(init, encoder.features(), Norms::All);
-            Contrast { projector, temperature: params.temperature }
-        })
+        pretrain_alone(&params.common, &params.own, context)
+    }
+}
+
+impl Partner for Own {
+    fn views(&self) -> usize {
+        2
+    }
+
+    fn policy(&self) -> Policy {
+        SimClrViews::default_policy()
+    }
+
+    fn objective(&self, init: &mut Init, encoder: &Encoder, _: &Manifest) -> Result<Box<dyn Objective>> {
+        let projector = self.projector.build(init, encoder.features(), Norms::All);
+        Ok(Box::new(Contrast { projector, temperature: self.temperature }))
     }
 }
 

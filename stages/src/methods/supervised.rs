@@ -41,7 +41,7 @@ impl Stage for Supervised {
              folder for each class, or a method that needs no labels"
         );
         pretrain(&common, &inputs, context, |init, encoder, data| {
-            Classification::new(init, encoder.features(), data.classes.len())
+            Ok(Box::new(Classification::new(init, encoder.features(), data.classes.len())))
         })
     }
 }

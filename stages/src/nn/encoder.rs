@@ -129,6 +129,25 @@ impl Encoder {
         self.network().pooled(x, mode)
     }
 
+    /// `[batch, numbers]` in float32: the last map with all its places, or the features where there are no maps.
+    pub fn flat(&self, x: Tensor<4>, mode: Mode) -> Tensor<2> {
+        match self.network().maps(x.clone(), mode) {
+            Some(maps) => ops::float32(maps.into_iter().last().expect("a network has layers").x.flatten(1, 3)),
+            None => self.pooled(x, mode),
+        }
+    }
+
+    /// How many numbers that are, of images `[channels, height, width]`.
+    pub fn flat_length(&self, [channels, height, width]: [usize; 3], device: &Device) -> usize {
+        let image = ops::channels_last(Tensor::zeros([1, channels, height, width], device));
+        self.valid().flat(image, Mode::Eval).dims()[1]
+    }
+
+    /// Of an encoder that is linear layers on the pixels, the widths of its input and of each layer's output.
+    pub fn linear_layers(&self) -> Option<Vec<usize>> {
+        self.network().linear_layers()
+    }
+
     /// Feature maps, the finest first, in the precision of `x`.
     pub fn maps(&self, x: Tensor<4>, mode: Mode) -> Result<Vec<Map>> {
         let name = self.network().name();

@@ -42,10 +42,15 @@ impl Mlp {
         Self { layers: widths.windows(2).enumerate().map(layer).collect() }
     }
 
+    /// Of the input, of each layer's output.
+    pub fn widths(&self) -> Vec<usize> {
+        let outputs = self.layers.iter().map(|layer| layer.linear.dims()[0]);
+        [self.layers[0].linear.dims()[1]].into_iter().chain(outputs).collect()
+    }
+
     /// How it is built.
     pub fn config(&self) -> HeadConfig {
-        let widths = self.layers.iter().map(|layer| layer.linear.dims());
-        let widths = [self.layers[0].linear.dims()[1]].into_iter().chain(widths.map(|[out, _]| out)).collect();
+        let widths = self.widths();
         let has_norm = |layer: Option<&Layer>| layer.is_some_and(|layer| layer.norm.is_some());
         let norms = match (has_norm(self.layers.first()), has_norm(self.layers.last())) {
             (_, true) => Norms::All,

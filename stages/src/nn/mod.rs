@@ -1,5 +1,6 @@
 //! Layers, encoders, decoders, losses, and our own libtorch operations.
 
+mod bottleneck;
 pub mod box_loss;
 pub mod convnet;
 pub mod convnext;
@@ -20,6 +21,7 @@ mod segmenter;
 pub mod state;
 pub mod vit;
 
+pub use bottleneck::{Bottleneck, CODE, DECODER};
 pub use decoder::Decoder;
 pub use detector::{Detector, Said};
 pub use fpn::Fpn;

@@ -50,6 +50,10 @@ impl Architecture for PixelMlp {
         name[2].parse().expect("layers are numbered")
     }
 
+    fn linear_layers(&self) -> Option<Vec<usize>> {
+        Some(self.mlp.widths())
+    }
+
     fn pooled(&self, x: Tensor<4>, mode: Mode) -> Tensor<2> {
         ops::float32(self.mlp.forward(x.flatten(1, 3), mode))
     }

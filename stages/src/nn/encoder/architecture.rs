@@ -61,6 +61,11 @@ pub trait Architecture {
     /// `[batch, channels, h, w]` (channels-last) to `[batch, features]` in float32. It computes in the precision of `x`.
     fn pooled(&self, x: Tensor<4>, mode: Mode) -> Tensor<2>;
 
+    /// Where it is linear layers on the pixels: the widths of the input and of each layer's output.
+    fn linear_layers(&self) -> Option<Vec<usize>> {
+        None
+    }
+
     /// Feature maps, the finest first, where it has any.
     fn maps(&self, _: Tensor<4>, _: Mode) -> Option<Vec<Map>> {
         None

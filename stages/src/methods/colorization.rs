@@ -1,0 +1,245 @@
+//! Colourisation (Zhang, Isola & Efros 2016, arXiv:1603.08511): tell the colours of a grey image. Colours are the planes a and b of CIE
+//! Lab, in squares of 10 by 10; each place of the encoder's last map says how probable each square is. The loss is the cross entropy with a
+//! soft encoding of the true colour (eq. 2), in which rare colours weigh more (eq. 3 and 4), mean over all places.
+
+use super::pixel_values::PixelValues;
+use super::pretrain::{Common, ENCODERS, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, TRAINING, pretrain};
+use crate::augment::{Batch, Policy, Wants};
+use crate::context::Context;
+use crate::data::{Dataset, Manifest};
+use crate::nn::encoder::Encoder;
+use crate::nn::layers::{Conv2d, Mode};
+use crate::nn::ops::{self, Staging};
+use crate::nn::state::Part;
+use crate::stage::{About, Deviations, Stage};
+use crate::train::{At, Objective, Term};
+use anyhow::{Context as _, Result, ensure};
+use burn::tensor::activation::{log_softmax, softmax};
+use burn::tensor::module::adaptive_avg_pool2d;
+use burn::tensor::{Device, Tensor, TensorData};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+pub struct Colorization;
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Params {
+    #[serde(flatten)]
+    common: Common,
+    /// how far rare colours weigh more (lambda in eq. 4). 1: all colours alike; 0: by the inverse of how often they are
+    #[schemars(range(min = 0.0, max = 1.0))]
+    rebalancing: f64,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self { common: Common::default(), rebalancing: 0.5 }
+    }
+}
+
+impl Stage for Colorization {
+    type Params = Params;
+    const ABOUT: About = About {
+        name: "pretrain/colorization",
+        summary: "Colourisation: tell the colours of a grey image (Zhang et al. 2016, arXiv:1603.08511)",
+        docs: "The encoder is given a grey image, the same in all three channels, and is evaluated with coloured ones. How often colours are \
+               is counted in at most 2,000 training images. Trains on the images as they are.",
+        deviations: &[
+            Deviations::from_paper(&[
+                "colours are told at the encoder's last map, of whatever stride, where the paper's network keeps a quarter of the side",
+                "grey is the luma of ITU-R 601 in three channels, where the paper's network has one of Lab's lightness",
+                "the soft encoding is over all squares and not over the five nearest, of which those farther away have weights below .001",
+                "squares are those that some colour of sRGB lies in",
+            ]),
+            TRAINING,
+            ENCODERS,
+        ],
+        needs: NEEDS_WITHOUT_VIEWS,
+        ..TRAINED
+    };
+
+    fn run(params: Params, context: &Context) -> Result<()> {
+        let inputs = Inputs::open(context, Policy::identity())?;
+        ensure!(inputs.data.manifest.channels == 3, "these images are grey: there are no colours to tell");
+        pretrain(&params.common, &inputs, context, |init, encoder, data| {
+            let colours = Colours::new(&init.device);
+            let map =
+                *encoder.channels_of_maps(data.input(), &init.device.clone().inner())?.last().context("no map")?;
+            Ok(Box::new(ColourPrediction {
+                classifier: Conv2d::new(init, map, colours.count(), 1, 1),
+                weights: colours.weights(&inputs.data, params.rebalancing),
+                colours,
+                values: PixelValues::of(data, &init.device),
+            }))
+        })
+    }
+}
+
+struct ColourPrediction {
+    classifier: Conv2d,
+    colours: Colours,
+    /// `[squares]`
+    weights: Tensor<1>,
+    values: PixelValues,
+}
+
+impl Objective for ColourPrediction {
+    fn wants(&self) -> Wants {
+        Wants::views(1)
+    }
+
+    fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
+        vec![("classifier", &self.classifier)]
+    }
+
+    fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
+        let [images] = batch.into_views();
+        let colours = self.values.of_normalised(ops::float32(images.clone()));
+        let grey = ops::channels_last(self.values.grey(images));
+        let maps = encoder.maps(grey, Mode::Train).expect("it was built for an encoder with maps");
+        let map = maps.into_iter().last().expect("a network has layers").x;
+        let logits = rows(ops::float32(self.classifier.forward(map.clone()))); // [places, squares]
+        let [_, _, height, width] = map.dims();
+        let truth = self.colours.soft(rows(adaptive_avg_pool2d(ab(colours), [height, width]))); // [places, squares]
+        let weights = self.weights.clone().cast(truth.dtype()).select(0, truth.clone().argmax(1).squeeze_dim(1));
+        let entropies = (truth * log_softmax(logits, 1)).sum_dim(1).squeeze_dim::<1>(1).neg();
+        Term::alone((entropies * weights).mean())
+    }
+}
+
+/// `[batch, channels, height, width]` to `[batch height width, channels]`.
+fn rows(map: Tensor<4>) -> Tensor<2> {
+    let [batch, channels, height, width] = map.dims();
+    map.permute([0, 2, 3, 1]).reshape([batch * height * width, channels])
+}
+
+/// The planes a and b of CIE Lab (white D65) of sRGB from 0 to 1: `[batch, 3, height, width]` to `[batch, 2, height, width]`.
+fn ab(colours: Tensor<4>) -> Tensor<4> {
+    let curved = colours.clone().add_scalar(0.055).div_scalar(1.055).powf_scalar(2.4);
+    let linear = curved.mask_where(colours.clone().lower_equal_scalar(0.04045), colours.div_scalar(12.92));
+    let mixed = |shares: [f64; 3], white: f64| {
+        let of = |channel: usize| linear.clone().narrow(1, channel, 1).mul_scalar(shares[channel] / white);
+        let mixed = of(0) + of(1) + of(2);
+        let low = mixed.clone().mul_scalar(841.0 / 108.0).add_scalar(4.0 / 29.0);
+        let is_low = mixed.clone().lower_equal_scalar(216.0 / 24389.0);
+        mixed.clamp_min(1e-12).powf_scalar(1.0 / 3.0).mask_where(is_low, low)
+    };
+    let x = mixed([0.4124564, 0.3575761, 0.1804375], 0.95047);
+    let y = mixed([0.2126729, 0.7151522, 0.0721750], 1.0);
+    let z = mixed([0.0193339, 0.1191920, 0.9503041], 1.08883);
+    Tensor::cat(vec![(x - y.clone()).mul_scalar(500.0), (y - z).mul_scalar(200.0)], 1)
+}
+
+/// The side of a square of colours, in units of a and b.
+const SIDE: f64 = 10.0;
+/// Of the soft encoding.
+const SD: f64 = 5.0;
+/// Training images in which colours are counted.
+const COUNTED: usize = 2_000;
+/// And how many of them at once.
+const AT_ONCE: usize = 100;
+
+/// The middles of the squares.
+struct Colours {
+    /// `[2, squares]`
+    middles: Tensor<2>,
+}
+
+impl Colours {
+    fn new(device: &Device) -> Self {
+        let squares: Vec<(i32, i32)> = squares(device).into_iter().collect();
+        let middle = |along: fn(&(i32, i32)) -> i32| squares.iter().map(move |s| (f64::from(along(s)) * SIDE) as f32);
+        let values: Vec<f32> = middle(|square| square.0).chain(middle(|square| square.1)).collect();
+        Self { middles: Tensor::from_data(TensorData::new(values, [2, squares.len()]), device) }
+    }
+
+    fn count(&self) -> usize {
+        self.middles.dims()[1]
+    }
+
+    /// Colours `[places, 2]` as probabilities of the squares, `[places, squares]`: by their distance, as a Gaussian.
+    fn soft(&self, colours: Tensor<2>) -> Tensor<2> {
+        let middles = self.middles.clone().cast(colours.dtype());
+        let along = |axis: usize| (colours.clone().narrow(1, axis, 1) - middles.clone().narrow(0, axis, 1)).square();
+        softmax((along(0) + along(1)).mul_scalar(-0.5 / (SD * SD)), 1)
+    }
+
+    /// Eq. 4: of each square by how often it is, so that their mean over all pixels is 1.
+    fn weights(&self, data: &Dataset, rebalancing: f64) -> Tensor<1> {
+        let rows = data.rows_to_train_on(false);
+        let step = rows.len().div_ceil(COUNTED);
+        let rows: Vec<usize> = rows.into_iter().step_by(step).collect();
+        let sums = rows.chunks(AT_ONCE).map(|rows| {
+            let images = values_of(data, rows, &self.middles.device());
+            let side = |length: usize| length.div_ceil(4);
+            let Manifest { height, width, .. } = data.manifest;
+            let colours = self::rows(adaptive_avg_pool2d(ab(images), [side(height), side(width)]));
+            self.soft(colours).mean_dim(0).squeeze_dim::<1>(0).mul_scalar(rows.len() as f64)
+        });
+        let sum = sums.reduce(|sum, more| sum + more).expect("there are images to train on");
+        let shares = sum.clone() / sum.sum();
+        let mixed = shares.clone().mul_scalar(1.0 - rebalancing).add_scalar(rebalancing / self.count() as f64);
+        // A square that no image has is as rare as may be.
+        let weights = mixed.clamp_min(1e-6).recip();
+        weights.clone() / (weights * shares).sum()
+    }
+}
+
+/// Images `[rows, 3, height, width]` from 0 to 1.
+fn values_of(data: &Dataset, rows: &[usize], device: &Device) -> Tensor<4> {
+    let Manifest { height, width, .. } = data.manifest;
+    let mut staging = Staging::<f32>::new([rows.len(), height, width, 3], device);
+    for (to, &row) in staging.values().chunks_mut(height * width * 3).zip(rows) {
+        to.iter_mut().zip(data.image(row).iter()).for_each(|(to, &byte)| *to = f32::from(byte) / 255.0);
+    }
+    staging.into_tensor()
+}
+
+/// Those that some colour of sRGB lies in, by their numbers along a and b; looked at in steps of 5 of 255.
+fn squares(device: &Device) -> BTreeSet<(i32, i32)> {
+    const STEPS: usize = 52;
+    let level = |step: usize| step as f32 * 5.0 / 255.0;
+    let all = (0..STEPS * STEPS * STEPS).map(|n| [n / (STEPS * STEPS), n / STEPS % STEPS, n % STEPS].map(level));
+    let values: Vec<f32> = all.flatten().collect();
+    let colours = ops::floats(&values, &device.clone().inner()).reshape([values.len() / 3, 3, 1, 1]);
+    let found: Vec<f32> = rows(ab(colours)).into_data().iter::<f32>().collect();
+    let number = |value: f32| (f64::from(value) / SIDE).round() as i32;
+    found.chunks_exact(2).map(|colour| (number(colour[0]), number(colour[1]))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device() -> Device {
+        crate::nn::device("cpu").unwrap()
+    }
+
+    /// `skimage.color.rgb2lab` 0.26, to the digits of its own matrix, of sRGB (1, 0, 0), (0, .5, 0), (.1, .2, .9), (.01, .02, .03), white.
+    #[test]
+    fn colours_are_those_of_scikit_image() {
+        let colours = [[1.0, 0.0, 0.0], [0.0, 0.5, 0.0], [0.1, 0.2, 0.9], [0.01, 0.02, 0.03], [1.0, 1.0, 1.0f32]];
+        let x = ops::floats(&colours.concat(), &device()).reshape([5, 3, 1, 1]);
+        let found: Vec<f32> = rows(ab(x)).into_data().iter::<f32>().collect();
+        let expected = [80.0923, 67.2028, -51.553, 49.7565, 57.1625, -89.7019, -0.3124, -1.1998, 0.0, 0.0];
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 0.02, "{found} {expected}");
+        }
+    }
+
+    #[test]
+    fn a_colour_is_its_square_and_a_little_of_the_neighbours() {
+        let colours = Colours::new(&device());
+        let one = colours.soft(ops::floats(&[20.0, -10.0], &device()).reshape([1, 2]));
+        let shares: Vec<f64> = one.into_data().iter::<f64>().collect();
+        assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-5);
+        let mut sorted = shares.clone();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        // A neighbour at distance 10 has exp(-2) of the square's own, the diagonal ones exp(-4), and at 20 exp(-8).
+        let ratio = |place: usize| sorted[place] / sorted[0];
+        assert!((ratio(1) - (-2.0f64).exp()).abs() < 1e-4 && (ratio(4) - (-2.0f64).exp()).abs() < 1e-4);
+        assert!((ratio(5) - (-4.0f64).exp()).abs() < 1e-4 && ratio(9) < 1e-3);
+    }
+}

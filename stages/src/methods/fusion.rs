@@ -1,0 +1,123 @@
+//! Several objectives on one encoder: the loss is the sum of theirs, each with a weight. Each has views of its own of the same images, made
+//! as its method makes them.
+
+use super::pretrain::{Common, Inputs, NEEDS_WITHOUT_VIEWS, Partner, TRAINED, TRAINING, pretrain};
+use super::{rotation, simclr, vae};
+use crate::augment::{Batch, Policy, Wants};
+use crate::context::Context;
+use crate::nn::encoder::Encoder;
+use crate::nn::state::Part;
+use crate::stage::{About, Deviations, Stage};
+use crate::train::{At, Objective, Term};
+use anyhow::{Result, ensure};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub struct Fusion;
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Params {
+    #[serde(flatten)]
+    common: Common,
+    /// as pretrain/simclr
+    simclr: Weighted<simclr::Own>,
+    /// as pretrain/rotation
+    rotation: Weighted<rotation::Own>,
+    /// as pretrain/vae
+    vae: Weighted<vae::Own>,
+}
+
+/// A partner's own parameters, and how much it counts.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+struct Weighted<O> {
+    /// of its loss; 0: it takes no part
+    #[serde(default)]
+    #[schemars(range(min = 0.0))]
+    weight: f64,
+    #[serde(flatten)]
+    own: O,
+}
+
+impl Stage for Fusion {
+    type Params = Params;
+    const ABOUT: About = About {
+        name: "pretrain/fusion",
+        summary: "Several objectives on one encoder, their losses added with weights",
+        docs: "Each partner that has a weight gets views of its own of every image, made as its method makes them when no views are \
+               connected, and counts the images that pass through the network for it: at equal `images` a pair has as many as each alone. \
+               curve.csv has their terms before they are weighted.",
+        deviations: &[
+            Deviations {
+                of: "from the paper",
+                list: &["of the partners: see their own kinds; of their sum there is no paper"],
+            },
+            TRAINING,
+        ],
+        needs: NEEDS_WITHOUT_VIEWS,
+        ..TRAINED
+    };
+
+    fn run(params: Params, context: &Context) -> Result<()> {
+        let all: [(&'static str, f64, &dyn Partner); 3] = [
+            ("simclr", params.simclr.weight, &params.simclr.own),
+            ("rotation", params.rotation.weight, &params.rotation.own),
+            ("vae", params.vae.weight, &params.vae.own),
+        ];
+        let partners: Vec<_> = all.into_iter().filter(|&(_, weight, _)| weight > 0.0).collect();
+        let given: Vec<&str> = partners.iter().map(|&(name, ..)| name).collect();
+        ensure!(
+            partners.len() >= 2,
+            "a fusion has two partners or more, and {} a weight here: write `simclr: {{ weight: 1 }}, vae: {{ weight: 1 }}`",
+            given.first().map_or("none has".to_owned(), |name| format!("{name} alone has"))
+        );
+        let policies: Vec<(Policy, usize)> = partners.iter().map(|(.., own)| (own.policy(), own.views())).collect();
+        let inputs = Inputs { policy: Policy::side_by_side(&policies), ..Inputs::open(context, Policy::identity())? };
+        partners.iter().try_for_each(|(.., own)| own.check(&params.common, &inputs.data.manifest))?;
+        pretrain(&params.common, &inputs, context, |init, encoder, data| {
+            let member = |&(name, weight, own): &(&'static str, f64, &dyn Partner)| {
+                Ok(Member { name, weight, objective: own.objective(init, encoder, data)? })
+            };
+            Ok(Box::new(Fused { members: partners.iter().map(member).collect::<Result<_>>()? }))
+        })
+    }
+}
+
+struct Fused {
+    members: Vec<Member>,
+}
+
+struct Member {
+    name: &'static str,
+    weight: f64,
+    objective: Box<dyn Objective>,
+}
+
+impl Objective for Fused {
+    fn wants(&self) -> Wants {
+        Wants::views(self.members.iter().map(|member| member.objective.wants().views).sum())
+    }
+
+    fn seen(&self) -> usize {
+        self.members.iter().map(|member| member.objective.seen()).sum()
+    }
+
+    fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
+        self.members.iter().flat_map(|member| member.objective.heads()).collect()
+    }
+
+    fn losses(&mut self, encoder: &Encoder, mut batch: Batch, at: &At) -> Vec<Term> {
+        let mut terms = vec![];
+        for Member { name, weight, objective } in &mut self.members {
+            let rest = batch.views.split_off(objective.wants().views);
+            let own = Batch { views: std::mem::replace(&mut batch.views, rest), ..batch.clone() };
+            let named = |term: Term| match term.name {
+                // The loss of a partner that has one term is called by the partner.
+                "loss" => Term { name, weight: *weight * term.weight, ..term },
+                _ => Term { weight: *weight * term.weight, ..term },
+            };
+            terms.extend(objective.losses(encoder, own, at).into_iter().map(named));
+        }
+        terms
+    }
+}

@@ -1,0 +1,175 @@
+//! Jigsaw puzzles (Noroozi & Favaro 2016, arXiv:1603.09246): tell by which permutation an image's nine tiles were shuffled. The loss is the
+//! cross entropy over a set of permutations that differ as much as they can, mean over the images.
+
+use super::draws;
+use super::pixel_values::PixelValues;
+use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain};
+use super::tiles::{GRID, Tiles};
+use crate::augment::{Batch, StandardViews, Wants};
+use crate::context::Context;
+use crate::nn::encoder::Encoder;
+use crate::nn::layers::Mode;
+use crate::nn::loss::cross_entropy;
+use crate::nn::ops;
+use crate::nn::state::Part;
+use crate::nn::{Mlp, Norms};
+use crate::random::Purpose;
+use crate::stage::{About, Deviations, Stage};
+use crate::train::{At, Objective, Term};
+use anyhow::Result;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub struct Jigsaw;
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Params {
+    #[serde(flatten)]
+    common: Common,
+    /// how many of the 362,880 orders of nine tiles are told apart
+    #[schemars(range(min = 2, max = 2000))]
+    permutations: u32,
+    #[serde(flatten)]
+    tiles: Tiles<30, 0, true>,
+    /// length of the classifier's hidden layer
+    #[schemars(range(min = 1, max = 8192))]
+    hidden: u32,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self { common: Common::default(), permutations: 100, tiles: Tiles::default(), hidden: 512 }
+    }
+}
+
+impl Stage for Jigsaw {
+    type Params = Params;
+    const ABOUT: About = About {
+        name: "pretrain/jigsaw",
+        summary: "Jigsaw: how were the nine tiles shuffled? (Noroozi & Favaro 2016, arXiv:1603.09246)",
+        docs: "Each tile passes through the encoder by itself; the features of all nine, in their shuffled order, go to a classifier of the \
+               permutations. The nine tiles count as one image that passed through the network. Without views: padded crop and flip, as \
+               augment/standard.",
+        deviations: &[
+            Deviations::from_paper(&[
+                "permutations are chosen so that the least Hamming distance to the earlier ones is the largest (of several the first), \
+                 beginning with the order as it is, where the paper's algorithm 1 begins with a random one and takes averages",
+                "100 permutations, where the paper has 1,000",
+                "the classifier has one hidden layer with batch norm, where the paper's has a layer for each tile and another",
+                "colours are moved by one pixel, where the paper's images of 255 pixels have two",
+            ]),
+            TRAINING,
+            ENCODERS,
+        ],
+        ..TRAINED
+    };
+
+    fn run(params: Params, context: &Context) -> Result<()> {
+        let inputs = Inputs::open(context, StandardViews::default_policy())?;
+        pretrain(&params.common, &inputs, context, |init, encoder, data| {
+            let size = inputs.size_of_view();
+            params.tiles.check(size)?;
+            encoder.takes(params.tiles.size(size))?;
+            let (pieces, permutations) = (GRID * GRID, params.permutations as usize);
+            let widths = [pieces * encoder.features(), params.hidden as usize, permutations];
+            Ok(Box::new(Puzzle {
+                classifier: Mlp::new(init, &widths, Norms::Hidden),
+                permutations: far_apart(pieces, permutations),
+                tiles: params.tiles,
+                values: PixelValues::of(data, &init.device),
+            }))
+        })
+    }
+}
+
+struct Puzzle {
+    classifier: Mlp,
+    permutations: Vec<Vec<usize>>,
+    tiles: Tiles<30, 0, true>,
+    values: PixelValues,
+}
+
+impl Objective for Puzzle {
+    fn wants(&self) -> Wants {
+        Wants::views(1)
+    }
+
+    fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
+        vec![("classifier", &self.classifier)]
+    }
+
+    fn losses(&mut self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Term> {
+        let ids = batch.ids.clone();
+        let [images] = batch.into_views();
+        let draw = |&id: &u32| draws::of_image(at, Purpose::Mask, id).below(self.permutations.len());
+        let drawn: Vec<usize> = ids.iter().map(draw).collect();
+        let orders: Vec<Vec<usize>> = drawn.iter().map(|&drawn| self.permutations[drawn].clone()).collect();
+        let device = images.device().inner();
+        let tiles = self.tiles.cut(images, &ids, at, &orders, &self.values); // [9 batch, channels, h, w]
+        let features = encoder.pooled(tiles, Mode::Train); // [9 batch, features]
+        let joined = features.reshape([ids.len(), GRID * GRID * encoder.features()]);
+        let logits = self.classifier.forward(joined, Mode::Train); // [batch, permutations]
+        let truth: Vec<i32> = drawn.iter().map(|&drawn| drawn as i32).collect();
+        Term::alone(cross_entropy(logits, ops::integers(&truth, &device)))
+    }
+}
+
+/// `count` permutations of `pieces`, or all where there are fewer, the first of which changes nothing: each is that of the largest least
+/// Hamming distance to those before it, of several the first in the order of the alphabet.
+fn far_apart(pieces: usize, count: usize) -> Vec<Vec<usize>> {
+    let all = permutations(pieces);
+    let distance = |a: &[u8], b: &[u8]| a.iter().zip(b).filter(|(a, b)| a != b).count() as u8;
+    let mut least = vec![u8::MAX; all.len()];
+    let (mut chosen, mut next) = (vec![], 0);
+    while chosen.len() < count.min(all.len()) {
+        chosen.push(next);
+        for (least, permutation) in least.iter_mut().zip(&all) {
+            *least = (*least).min(distance(permutation, &all[next]));
+        }
+        let farthest = least.iter().copied().max().unwrap_or_default();
+        next = least.iter().position(|&least| least == farthest).unwrap_or_default();
+    }
+    chosen.into_iter().map(|place| all[place].iter().map(|&piece| usize::from(piece)).collect()).collect()
+}
+
+/// All of so many pieces, in the order of the alphabet.
+fn permutations(pieces: usize) -> Vec<Vec<u8>> {
+    let mut permutation: Vec<u8> = (0..pieces as u8).collect();
+    let mut all = vec![permutation.clone()];
+    // Knuth, The Art of Computer Programming 4A, section 7.2.1.2, algorithm L.
+    while let Some(turn) = (1..pieces).rev().find(|&place| permutation[place - 1] < permutation[place]) {
+        let larger = (turn..pieces).rev().find(|&place| permutation[place] > permutation[turn - 1]);
+        permutation.swap(turn - 1, larger.expect("the next piece is larger"));
+        permutation[turn..].reverse();
+        all.push(permutation.clone());
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn there_are_all_permutations_once_each() {
+        assert_eq!(permutations(3), [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]);
+        let all: BTreeSet<Vec<u8>> = permutations(6).into_iter().collect();
+        assert_eq!(all.len(), 720);
+    }
+
+    #[test]
+    fn permutations_are_as_far_apart_as_they_can_be() {
+        // Of four pieces, the four of a Latin square differ everywhere.
+        let four = far_apart(4, 4);
+        assert_eq!(four, [[0, 1, 2, 3], [1, 0, 3, 2], [2, 3, 0, 1], [3, 2, 1, 0]]);
+        assert_eq!(far_apart(3, 100).len(), 6);
+        let hundred = far_apart(9, 30);
+        let apart = |a: &[usize], b: &[usize]| a.iter().zip(b).filter(|(a, b)| a != b).count();
+        let pairs = (0..30).flat_map(|a| (0..a).map(move |b| (a, b)));
+        let least = pairs.map(|(a, b)| apart(&hundred[a], &hundred[b])).min();
+        // The first nine differ everywhere, all others at seven places at least.
+        assert!(least >= Some(7), "{least:?}");
+    }
+}

@@ -1,0 +1,128 @@
+//! Relative position (Doersch, Gupta & Efros 2015, arXiv:1505.05192): on which of eight sides of the middle tile does another lie? The loss
+//! is the cross entropy over the eight, mean over the images.
+
+use super::draws;
+use super::pixel_values::PixelValues;
+use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain};
+use super::tiles::{GRID, Tiles};
+use crate::augment::{Batch, StandardViews, Wants};
+use crate::context::Context;
+use crate::nn::encoder::Encoder;
+use crate::nn::layers::Mode;
+use crate::nn::loss::cross_entropy;
+use crate::nn::ops;
+use crate::nn::state::Part;
+use crate::nn::{Mlp, Norms};
+use crate::random::Purpose;
+use crate::stage::{About, Deviations, Stage};
+use crate::train::{At, Objective, Term};
+use anyhow::Result;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub struct RelativePatch;
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Params {
+    #[serde(flatten)]
+    common: Common,
+    #[serde(flatten)]
+    tiles: Tiles<0, 100, false>,
+    /// length of the classifier's hidden layer
+    #[schemars(range(min = 1, max = 8192))]
+    hidden: u32,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self { common: Common::default(), tiles: Tiles::default(), hidden: 512 }
+    }
+}
+
+impl Stage for RelativePatch {
+    type Params = Params;
+    const ABOUT: About = About {
+        name: "pretrain/relative_patch",
+        summary: "Relative position: where does this tile lie beside that? (Doersch et al. 2015, arXiv:1505.05192)",
+        docs: "The middle tile of nine and a random one of the others pass through the encoder, and the features of both go to a classifier \
+               of the eight sides. The two tiles count as one image that passed through the network. Without views: padded crop and \
+               flip, as augment/standard.",
+        deviations: &[
+            Deviations::from_paper(&[
+                "tiles are of a grid of nine, where the paper cuts pairs anywhere; their gap is a fifth of a cell, where the paper's is \
+                 half a tile",
+                "the classifier has one hidden layer with batch norm, where the paper's has two",
+                "tiles are not scaled down and up again",
+            ]),
+            TRAINING,
+            ENCODERS,
+        ],
+        ..TRAINED
+    };
+
+    fn run(params: Params, context: &Context) -> Result<()> {
+        let inputs = Inputs::open(context, StandardViews::default_policy())?;
+        pretrain(&params.common, &inputs, context, |init, encoder, data| {
+            let size = inputs.size_of_view();
+            params.tiles.check(size)?;
+            encoder.takes(params.tiles.size(size))?;
+            let widths = [2 * encoder.features(), params.hidden as usize, SIDES];
+            Ok(Box::new(Position {
+                classifier: Mlp::new(init, &widths, Norms::Hidden),
+                tiles: params.tiles,
+                values: PixelValues::of(data, &init.device),
+            }))
+        })
+    }
+}
+
+const SIDES: usize = GRID * GRID - 1;
+const MIDDLE: usize = GRID * GRID / 2;
+
+struct Position {
+    classifier: Mlp,
+    tiles: Tiles<0, 100, false>,
+    values: PixelValues,
+}
+
+impl Objective for Position {
+    fn wants(&self) -> Wants {
+        Wants::views(1)
+    }
+
+    fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
+        vec![("classifier", &self.classifier)]
+    }
+
+    fn losses(&mut self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Term> {
+        let ids = batch.ids.clone();
+        let [images] = batch.into_views();
+        let side = |&id: &u32| draws::of_image(at, Purpose::Mask, id).below(SIDES);
+        let sides: Vec<usize> = ids.iter().map(side).collect();
+        let pairs: Vec<Vec<usize>> = sides.iter().map(|&side| vec![MIDDLE, tile_of(side)]).collect();
+        let device = images.device().inner();
+        let tiles = self.tiles.cut(images, &ids, at, &pairs, &self.values); // [2 batch, channels, h, w]
+        let features = encoder.pooled(tiles, Mode::Train); // [2 batch, features]
+        let joined = features.reshape([ids.len(), 2 * encoder.features()]);
+        let logits = self.classifier.forward(joined, Mode::Train); // [batch, 8]
+        let truth: Vec<i32> = sides.iter().map(|&side| side as i32).collect();
+        Term::alone(cross_entropy(logits, ops::integers(&truth, &device)))
+    }
+}
+
+/// Of a grid's tiles that on a side of the middle one, row by row.
+fn tile_of(side: usize) -> usize {
+    if side < MIDDLE { side } else { side + 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sides_are_all_tiles_but_the_middle_one() {
+        let tiles: Vec<usize> = (0..SIDES).map(tile_of).collect();
+        assert_eq!(tiles, [0, 1, 2, 3, 5, 6, 7, 8]);
+    }
+}

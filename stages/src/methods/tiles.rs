@@ -1,0 +1,276 @@
+//! Tiles of an image, for puzzles, and what keeps their neighbours' edges, or a lens, from giving the answer away.
+
+use super::draws;
+use super::pixel_values::PixelValues;
+use crate::nn::ops;
+use crate::random::{Purpose, Rng};
+use crate::train::At;
+use anyhow::{Result, ensure};
+use burn::tensor::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Tiles along a side of an image.
+pub const GRID: usize = 3;
+
+/// How they are cut and coloured. `GREY`, `DROPPED`, in percent, and `NORMALISED`: a method's defaults.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+pub struct Tiles<const GREY: u32, const DROPPED: u32, const NORMALISED: bool> {
+    /// share of a cell's side (a third of the image's) that its tile leaves free: the tile lies at a random place of its cell, so that
+    /// neighbours are this far apart on average, and twice as far at most
+    #[serde(default = "fifth")]
+    #[schemars(range(min = 0.0, max = 0.8))]
+    gap: f64,
+    /// how far a tile's colours are moved against each other, each by up to so many pixels either way: a lens bends colours differently, and
+    /// more so farther from the middle
+    #[serde(default = "constant::<1>")]
+    #[schemars(range(min = 0, max = 16), extend("x-unit" = "pixels"))]
+    colour_shift: u32,
+    /// share of the images whose tiles are grey
+    #[serde(default = "percent::<GREY>")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    grey: f64,
+    /// share of the images of whose tiles only one colour is left, drawn for each; the others become noise
+    #[serde(default = "percent::<DROPPED>")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    dropped_colours: f64,
+    /// whether each tile has its own mean taken away and is divided by its own standard deviation
+    #[serde(default = "truth::<NORMALISED>")]
+    normalised_tiles: bool,
+}
+
+fn fifth() -> f64 {
+    0.2
+}
+
+fn constant<const N: u32>() -> u32 {
+    N
+}
+
+fn percent<const N: u32>() -> f64 {
+    f64::from(N) / 100.0
+}
+
+fn truth<const IS: bool>() -> bool {
+    IS
+}
+
+impl<const GREY: u32, const DROPPED: u32, const NORMALISED: bool> Default for Tiles<GREY, DROPPED, NORMALISED> {
+    fn default() -> Self {
+        Self {
+            gap: fifth(),
+            colour_shift: 1,
+            grey: percent::<GREY>(),
+            dropped_colours: percent::<DROPPED>(),
+            normalised_tiles: NORMALISED,
+        }
+    }
+}
+
+impl<const GREY: u32, const DROPPED: u32, const NORMALISED: bool> Tiles<GREY, DROPPED, NORMALISED> {
+    /// Height and width of a tile of an image.
+    pub fn size(&self, image: [usize; 2]) -> [usize; 2] {
+        image.map(|side| side / GRID - self.free(side / GRID))
+    }
+
+    fn free(&self, cell: usize) -> usize {
+        (cell as f64 * self.gap).round() as usize
+    }
+
+    /// An error where images are too small.
+    pub fn check(&self, image: [usize; 2]) -> Result<()> {
+        let [height, width] = image;
+        let [tall, wide] = self.size(image);
+        ensure!(
+            tall.min(wide) >= 2,
+            "tiles of these images, {height} x {width} pixels, have {tall} x {wide}: lower `gap`, or use larger images"
+        );
+        Ok(())
+    }
+
+    /// Those of each image that `chosen` names by their numbers, row by row: images `[batch, channels, height, width]` to
+    /// `[batch tiles, channels, h, w]`, an image's one after the other in the order of `chosen`.
+    pub fn cut(
+        &self,
+        images: Tensor<4>,
+        ids: &[u32],
+        at: &At,
+        chosen: &[Vec<usize>],
+        values: &PixelValues,
+    ) -> Tensor<4> {
+        let [batch, channels, height, width] = images.dims();
+        let size = self.size([height, width]);
+        let [tall, wide] = size;
+        let (count, device) = (chosen[0].len(), images.device());
+        let mut streams: Vec<Rng> = ids.iter().map(|&id| draws::of_image(at, Purpose::View, id)).collect();
+        let mut places = Vec::with_capacity(batch * channels * count * tall * wide);
+        for (rng, chosen) in streams.iter_mut().zip(chosen) {
+            self.places([channels, height, width], chosen, rng, &mut places);
+        }
+        let places = ops::integers(&places, &device.clone().inner());
+        let pixels = images.reshape([batch, channels, height * width]);
+        let tiles = pixels.gather(2, places.reshape([batch, channels, count * tall * wide]));
+        let tiles = tiles.reshape([batch, channels, count, tall, wide]).permute([0, 2, 1, 3, 4]);
+        let tiles = tiles.reshape([batch * count, channels, tall, wide]);
+        let tiles = self.coloured(tiles, ids, at, &mut streams, values);
+        ops::channels_last(if self.normalised_tiles { normalised(tiles) } else { tiles })
+    }
+
+    /// Where the pixels of an image's tiles come from, `[channels, tiles, h, w]`.
+    fn places(&self, [channels, height, width]: [usize; 3], chosen: &[usize], rng: &mut Rng, to: &mut Vec<i32>) {
+        let [tall, wide] = self.size([height, width]);
+        let corners: Vec<[usize; 2]> = chosen
+            .iter()
+            .map(|tile| {
+                let along = |side: usize, number: usize, rng: &mut Rng| {
+                    let cell = side / GRID;
+                    number * cell + rng.below(self.free(cell) + 1)
+                };
+                [along(height, tile / GRID, rng), along(width, tile % GRID, rng)]
+            })
+            .collect();
+        for _ in 0..channels {
+            for &[top, left] in &corners {
+                let top = self.shifted(top, height - tall, rng);
+                let left = self.shifted(left, width - wide, rng);
+                let rows = (top..top + tall).flat_map(|y| (left..left + wide).map(move |x| (y * width + x) as i32));
+                to.extend(rows);
+            }
+        }
+    }
+
+    fn shifted(&self, place: usize, most: usize, rng: &mut Rng) -> usize {
+        let by = self.colour_shift as usize;
+        (place + rng.below(2 * by + 1)).saturating_sub(by).min(most)
+    }
+
+    /// Without the colours that are taken away. `tiles`: `[batch tiles, channels, h, w]`
+    fn coloured(&self, tiles: Tensor<4>, ids: &[u32], at: &At, streams: &mut [Rng], values: &PixelValues) -> Tensor<4> {
+        let [all, channels, tall, wide] = tiles.dims();
+        let (batch, count) = (ids.len(), all / ids.len());
+        if channels != 3 || self.grey == 0.0 && self.dropped_colours == 0.0 {
+            return tiles;
+        }
+        let (mut grey, mut lost) = (vec![0.0; all], vec![0.0; all * channels]);
+        for (image, rng) in streams.iter_mut().enumerate() {
+            let (is_grey, drops) = (rng.chance(self.grey as f32), rng.chance(self.dropped_colours as f32));
+            for tile in image * count..(image + 1) * count {
+                let left = rng.below(channels);
+                if is_grey {
+                    grey[tile] = 1.0;
+                } else if drops {
+                    (0..channels).filter(|&c| c != left).for_each(|c| lost[tile * channels + c] = 1.0);
+                }
+            }
+        }
+        let device = tiles.device().inner();
+        let mask = |values: &[f32], shape: [usize; 4]| {
+            ops::floats(values, &device).reshape(shape).equal_scalar(1.0).expand([all, channels, tall, wide])
+        };
+        let tiles = match self.grey > 0.0 {
+            true => {
+                let without = values.grey(tiles.clone());
+                tiles.mask_where(mask(&grey, [all, 1, 1, 1]), without)
+            }
+            false => tiles,
+        };
+        if self.dropped_colours == 0.0 {
+            return tiles;
+        }
+        let fill = |rng: &mut Rng, part: &mut [f32]| part.fill_with(|| 0.01 * rng.normal());
+        let shape = [count * channels, tall, wide];
+        let noise = draws::of_each(at, Purpose::Noise, ids, shape, &tiles.device(), fill).cast(tiles.dtype());
+        tiles.mask_where(mask(&lost, [all, channels, 1, 1]), noise.reshape([batch * count, channels, tall, wide]))
+    }
+}
+
+/// Each tile with mean 0 and standard deviation 1 over all its values; one without differences stays at 0.
+fn normalised(tiles: Tensor<4>) -> Tensor<4> {
+    let (kind, [all, channels, tall, wide]) = (tiles.dtype(), tiles.dims());
+    let flat = ops::float32(tiles).reshape([all, channels * tall * wide]);
+    let centred = flat.clone() - flat.mean_dim(1);
+    let sd = centred.clone().square().mean_dim(1).sqrt();
+    (centred / sd.clamp_min(1e-3)).reshape([all, channels, tall, wide]).cast(kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::TensorData;
+
+    const AT: At = At { seed: 1, step: 0, steps: 1, epoch: 0, epochs: 1, turn: 0 };
+    const SIDE: usize = 30;
+
+    /// Two images whose values say where they are: `channel * 10,000 + row * 100 + column`, the second's 100,000 more.
+    fn cut(tiles: Tiles<0, 0, false>, chosen: &[Vec<usize>]) -> Vec<Vec<f32>> {
+        let device = crate::nn::device("cpu").unwrap();
+        let value = |n: usize| {
+            let (image, channel, row, column) = (n / 2700, n / 900 % 3, n / 30 % 30, n % 30);
+            (image * 100_000 + channel * 10_000 + row * 100 + column) as f32
+        };
+        let values: Vec<f32> = (0..2 * 3 * SIDE * SIDE).map(value).collect();
+        let images = Tensor::<4>::from_data(TensorData::new(values, [2, 3, SIDE, SIDE]), &device);
+        let pixels = PixelValues::new(&[0.0; 3], &[1.0; 3], &device);
+        let made = tiles.cut(ops::channels_last(images), &[7, 8], &AT, chosen, &pixels);
+        let [count, channels, tall, wide] = made.dims();
+        assert_eq!([count, channels], [2 * chosen[0].len(), 3]);
+        made.into_data().iter::<f32>().collect::<Vec<_>>().chunks(3 * tall * wide).map(<[f32]>::to_vec).collect()
+    }
+
+    #[test]
+    fn a_tile_lies_in_its_cell_at_a_place_of_its_own() {
+        let plain = Tiles { gap: 0.2, colour_shift: 0, ..Tiles::default() };
+        let chosen = [vec![8, 0], vec![4, 4]];
+        let tiles = cut(plain, &chosen);
+        let mut offsets = vec![];
+        for (number, tile) in tiles.iter().enumerate() {
+            let (image, cell) = (number / 2, chosen[number / 2][number % 2]);
+            assert_eq!(tile.len(), 3 * 8 * 8);
+            let corner = tile[0] as usize - image * 100_000;
+            let (top, left) = (corner / 100 - cell / 3 * 10, corner % 100 - cell % 3 * 10);
+            assert!(top <= 2 && left <= 2, "{top} {left}");
+            offsets.push((top, left));
+            for (place, &value) in tile.iter().enumerate() {
+                let (channel, row, column) = (place / 64, place / 8 % 8, place % 8);
+                assert_eq!(value as usize, tile[0] as usize + channel * 10_000 + row * 100 + column);
+            }
+        }
+        assert!(offsets.iter().any(|offset| *offset != offsets[0]));
+    }
+
+    #[test]
+    fn colours_are_shifted_against_each_other() {
+        let tiles = cut(Tiles { gap: 0.2, colour_shift: 2, ..Tiles::default() }, &[vec![4], vec![4]]);
+        let corners: Vec<usize> = tiles[0].chunks(64).map(|channel| channel[0] as usize % 10_000).collect();
+        let apart = |a: usize, b: usize| (a / 100).abs_diff(b / 100).max((a % 100).abs_diff(b % 100));
+        assert!(corners.iter().any(|&corner| corner != corners[0]));
+        assert!(corners.iter().all(|&corner| apart(corner, corners[0]) <= 4), "{corners:?}");
+    }
+
+    #[test]
+    fn tiles_have_their_own_mean_and_deviation() {
+        let device = crate::nn::device("cpu").unwrap();
+        let values: Vec<f32> = (0..48).map(|n| if n < 24 { (n as f32).sin() * 3.0 + 7.0 } else { 5.0 }).collect();
+        let made = normalised(Tensor::from_data(TensorData::new(values, [2, 3, 2, 4]), &device));
+        let made: Vec<f64> = made.into_data().iter::<f64>().collect();
+        let mean = made[..24].iter().sum::<f64>() / 24.0;
+        let variance = made[..24].iter().map(|v| v * v).sum::<f64>() / 24.0;
+        assert!(mean.abs() < 1e-5 && (variance - 1.0).abs() < 1e-4, "{mean} {variance}");
+        assert!(made[24..].iter().all(|&v| v == 0.0));
+    }
+
+    #[test]
+    fn one_colour_is_left_of_tiles_without_colours() {
+        let device = crate::nn::device("cpu").unwrap();
+        let images = Tensor::<4>::full([2, 3, SIDE, SIDE], 2.0, &device);
+        let pixels = PixelValues::new(&[0.0; 3], &[1.0; 3], &device);
+        let tiles = Tiles::<0, 100, false>::default();
+        let made = tiles.cut(images, &[7, 8], &AT, &[vec![0, 1], vec![2, 3]], &pixels);
+        let made: Vec<f32> = made.into_data().iter::<f32>().collect();
+        for tile in made.chunks(3 * 64) {
+            let left = tile.chunks(64).filter(|channel| channel.iter().all(|&v| v == 2.0)).count();
+            let noise = tile.chunks(64).filter(|channel| channel.iter().all(|v| v.abs() < 0.06)).count();
+            assert_eq!([left, noise], [1, 2]);
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Variational autoencoder (Kingma & Welling 2013, arXiv:1312.6114): an image has a code's distribution, N(mean, variance), from a draw of
+//! which it must be drawn again, and which is to be near N(0, 1). The loss is the negative of the evidence's lower bound (eq. 7 and 10, one
+//! draw an image), with `beta` before its second term (Higgins et al. 2017, eq. 4).
+
+use super::drawing::Drawing;
+use super::draws;
+use super::pixel_values::PixelValues;
+use super::pretrain::{Common, ENCODERS, NEEDS_WITHOUT_VIEWS, Partner, TRAINED, TRAINING, pretrain_alone};
+use crate::augment::{Batch, Policy, Wants};
+use crate::context::Context;
+use crate::data::Manifest;
+use crate::nn::encoder::Encoder;
+use crate::nn::layers::Mode;
+use crate::nn::ops::float32;
+use crate::nn::state::Part;
+use crate::nn::{Bottleneck, HeadConfig, Init, Mlp, Norms};
+use crate::stage::{About, Deviations, Stage};
+use crate::train::{At, Objective, Term};
+use anyhow::{Result, ensure};
+use burn::tensor::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub struct Vae;
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Params {
+    #[serde(flatten)]
+    common: Common,
+    #[serde(flatten)]
+    own: Own,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Own {
+    #[serde(flatten)]
+    drawing: Drawing<64>,
+    /// what the decoder says of a value. gaussian: its mean, at variance 1 of normalised values, so that the term is half the squared
+    /// error; bernoulli: the probability of white, for values from 0 to 1
+    likelihood: Likelihood,
+    /// weight of the distance from N(0, 1)
+    #[schemars(range(min = 0.0))]
+    beta: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Likelihood {
+    Gaussian,
+    Bernoulli,
+}
+
+impl Default for Own {
+    fn default() -> Self {
+        Self { drawing: Drawing::default(), likelihood: Likelihood::Gaussian, beta: 1.0 }
+    }
+}
+
+impl Stage for Vae {
+    type Params = Params;
+    const ABOUT: About = About {
+        name: "pretrain/vae",
+        summary: "Variational autoencoder (Kingma & Welling 2013, arXiv:1312.6114; beta: Higgins et al. 2017)",
+        docs: "The terms `reconstruction` and `kl` in curve.csv are nats an image. What is evaluated is the mean of the code. Trains on \
+               the images as they are.",
+        deviations: &[
+            Deviations::from_paper(&[
+                "networks are convolutional (of an mlp: linear layers with ReLU), where the paper's have one hidden layer of tanh",
+                "the step goes down by the loss over the number of an image's values, so that learning rates are those of other methods; \
+                 the paper's is a sum over them",
+                "a gaussian likelihood has variance 1 for every value, where the paper's decoder says it",
+                "bernoulli takes grey values as they are, without drawing black or white from them: its bound is no likelihood of those",
+            ]),
+            TRAINING,
+            ENCODERS,
+        ],
+        needs: NEEDS_WITHOUT_VIEWS,
+        ..TRAINED
+    };
+
+    fn run(params: Params, context: &Context) -> Result<()> {
+        pretrain_alone(&params.common, &params.own, context)
+    }
+}
+
+impl Partner for Own {
+    fn policy(&self) -> Policy {
+        Policy::identity()
+    }
+
+    fn check(&self, common: &Common, data: &Manifest) -> Result<()> {
+        ensure!(
+            self.drawing.code > 0,
+            "code is 0, and a variational autoencoder has a code of its own: give its length, `code: 64`"
+        );
+        self.drawing.check(common, data)
+    }
+
+    fn objective(&self, init: &mut Init, encoder: &Encoder, data: &Manifest) -> Result<Box<dyn Objective>> {
+        let bottleneck = self.drawing.build(init, encoder, data);
+        let read = encoder.flat_length(data.input(), &init.device.clone().inner());
+        Ok(Box::new(Variational {
+            bottleneck,
+            log_variance: Mlp::new(init, &[read, self.drawing.code as usize], Norms::None),
+            values: PixelValues::of(data, &init.device),
+            likelihood: self.likelihood,
+            beta: self.beta,
+        }))
+    }
+}
+
+struct Variational {
+    /// Its code is the mean.
+    bottleneck: Bottleneck,
+    log_variance: Mlp,
+    values: PixelValues,
+    likelihood: Likelihood,
+    beta: f64,
+}
+
+impl Objective for Variational {
+    fn wants(&self) -> Wants {
+        Wants::views(1)
+    }
+
+    fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
+        let log_variance: &dyn Part = &self.log_variance;
+        self.bottleneck.heads().into_iter().chain([("log_variance", log_variance)]).collect()
+    }
+
+    fn heads_to_keep(&self) -> Vec<(&'static str, HeadConfig)> {
+        self.bottleneck.configs().into_iter().chain([("log_variance", self.log_variance.config())]).collect()
+    }
+
+    fn losses(&mut self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Term> {
+        let ids = batch.ids.clone();
+        let [images] = batch.into_views();
+        let read = self.bottleneck.read(encoder, images.clone(), Mode::Train); // [batch, numbers]
+        let mean = self.bottleneck.code_of(read.clone(), Mode::Train); // [batch, code]
+        let log_variance = self.log_variance.forward(read, Mode::Train); // [batch, code]
+        let noise = draws::normal(at, &ids, mean.dims()[1], &mean.device()).cast(mean.dtype());
+        let code = mean.clone() + log_variance.clone().mul_scalar(0.5).exp() * noise;
+        let drawn = self.bottleneck.draw(code, Mode::Train); // [batch, channels, height, width]
+        let images = float32(images);
+        let values = images.dims()[1..].iter().product::<usize>() as f64;
+        let reconstruction = match self.likelihood {
+            Likelihood::Gaussian => gaussian(drawn, images),
+            Likelihood::Bernoulli => bernoulli(drawn, self.values.of_normalised(images)),
+        };
+        vec![
+            Term { name: "reconstruction", weight: 1.0 / values, value: reconstruction },
+            Term { name: "kl", weight: self.beta / values, value: kl_divergence(mean, log_variance) },
+        ]
+    }
+}
+
+/// Half the squared error, summed over an image's values, mean over the batch: the negative logarithm of a density of variance 1, but for
+/// a constant.
+fn gaussian(drawn: Tensor<4>, images: Tensor<4>) -> Tensor<1> {
+    let batch = images.dims()[0] as f64;
+    (drawn - images).square().sum().mul_scalar(0.5 / batch)
+}
+
+/// The cross entropy of values from 0 to 1 with the probabilities that are the sigmoid of `logits`, summed over an image's values, mean over
+/// the batch. Both are `[batch, channels, height, width]`.
+pub fn bernoulli(logits: Tensor<4>, values: Tensor<4>) -> Tensor<1> {
+    let batch = logits.dims()[0] as f64;
+    // -v log(p) - (1 - v) log(1 - p), without a logarithm of 0.
+    let softplus = logits.clone().clamp_min(0.0) + logits.clone().abs().neg().exp().log1p();
+    (softplus - logits * values).sum().div_scalar(batch)
+}
+
+/// KL(N(mean, exp(log_variance)) || N(0, 1)) (appendix B), summed over a code's numbers, mean over the batch. Both are `[batch, code]`.
+pub fn kl_divergence(mean: Tensor<2>, log_variance: Tensor<2>) -> Tensor<1> {
+    let batch = mean.dims()[0] as f64;
+    let each = log_variance.clone().exp() + mean.square() - log_variance - 1.0;
+    each.sum().mul_scalar(0.5 / batch)
+}
