@@ -197,6 +197,11 @@ impl Frozen {
         self.encoder.as_ref()
     }
 
+    /// The same, whose features are the encoder's pooled ones.
+    pub fn without_code(self) -> Self {
+        Self { code: None, ..self }
+    }
+
     /// `[batch, channels, h, w]`, normalised, to `[batch, features]`: an autoencoder's code, an encoder's pooled features, or raw pixels.
     pub fn features(&self, x: Tensor<4>) -> Tensor<2> {
         match (&self.encoder, &self.code) {

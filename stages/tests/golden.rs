@@ -26,6 +26,7 @@ fn check_for(name: &str) -> Option<Check> {
         _ if name.starts_with("loss_ntxent") => training::nt_xent,
         "loss_moco" => training::info_nce,
         "loss_byol" => training::byol,
+        "loss_vae" => training::vae,
         "loss_focal" => objects::focal,
         "loss_giou" => objects::giou,
         "nms" => objects::nms,

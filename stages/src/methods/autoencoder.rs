@@ -13,6 +13,7 @@ use crate::nn::{Bottleneck, HeadConfig};
 use crate::stage::{About, Deviations, Stage};
 use crate::train::{At, Objective, Term};
 use anyhow::Result;
+use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -84,8 +85,13 @@ impl Objective for Reconstruction {
 
     fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
         let [images] = batch.into_views();
-        let code = self.bottleneck.code(encoder, images.clone(), Mode::Train); // [batch, code]
-        let drawn = self.bottleneck.draw(code, Mode::Train); // [batch, channels, height, width]
+        let drawn = self.bottleneck.redraw(encoder, images.clone(), Mode::Train);
         Term::alone((drawn - float32(images)).square().mean())
+    }
+
+    fn shown(&self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Tensor<4>> {
+        let [images] = batch.into_views();
+        let drawn = self.bottleneck.redraw(encoder, images.clone(), Mode::Eval);
+        vec![images, drawn]
     }
 }

@@ -2,6 +2,7 @@
 //! Lab, in squares of 10 by 10; each place of the encoder's last map says how probable each square is. The loss is the cross entropy with a
 //! soft encoding of the true colour (eq. 2), in which rare colours weigh more (eq. 3 and 4), mean over all places.
 
+use super::lab;
 use super::pixel_values::PixelValues;
 use super::pretrain::{Common, ENCODERS, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, Policy, Wants};
@@ -15,7 +16,8 @@ use crate::stage::{About, Deviations, Stage};
 use crate::train::{At, Objective, Term};
 use anyhow::{Context as _, Result, ensure};
 use burn::tensor::activation::{log_softmax, softmax};
-use burn::tensor::module::adaptive_avg_pool2d;
+use burn::tensor::module::{adaptive_avg_pool2d, interpolate};
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Tensor, TensorData};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -102,34 +104,37 @@ impl Objective for ColourPrediction {
         let map = maps.into_iter().last().expect("a network has layers").x;
         let logits = rows(ops::float32(self.classifier.forward(map.clone()))); // [places, squares]
         let [_, _, height, width] = map.dims();
-        let truth = self.colours.soft(rows(adaptive_avg_pool2d(ab(colours), [height, width]))); // [places, squares]
+        let truth = self.colours.soft(rows(adaptive_avg_pool2d(planes(colours), [height, width]))); // [places, squares]
         let weights = self.weights.clone().cast(truth.dtype()).select(0, truth.clone().argmax(1).squeeze_dim(1));
         let entropies = (truth * log_softmax(logits, 1)).sum_dim(1).squeeze_dim::<1>(1).neg();
         Term::alone((entropies * weights).mean())
     }
+
+    fn shown(&self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Tensor<4>> {
+        let [images] = batch.into_views();
+        let [count, _, height, width] = images.dims();
+        let grey = ops::channels_last(self.values.grey(images.clone()));
+        let maps = encoder.maps(grey.clone(), Mode::Eval).expect("it was built for an encoder with maps");
+        let map = maps.into_iter().last().expect("a network has layers").x;
+        let [_, _, rows_of_map, columns] = map.dims();
+        let told = self.colours.mean(rows(self.classifier.forward(map))); // [places, 2]
+        let told = told.reshape([count, rows_of_map, columns, 2]).permute([0, 3, 1, 2]);
+        let enlarge = InterpolateOptions::new(InterpolateMode::Bilinear).with_output_size([height, width]);
+        let lightness = lab::of_rgb(self.values.of_normalised(images.clone())).narrow(1, 0, 1);
+        let coloured = lab::to_rgb(Tensor::cat(vec![lightness, interpolate(told, enlarge)], 1));
+        vec![images, grey, self.values.of_values(coloured)]
+    }
+}
+
+/// The planes a and b of images from 0 to 1.
+fn planes(colours: Tensor<4>) -> Tensor<4> {
+    lab::of_rgb(colours).narrow(1, 1, 2)
 }
 
 /// `[batch, channels, height, width]` to `[batch height width, channels]`.
 fn rows(map: Tensor<4>) -> Tensor<2> {
     let [batch, channels, height, width] = map.dims();
     map.permute([0, 2, 3, 1]).reshape([batch * height * width, channels])
-}
-
-/// The planes a and b of CIE Lab (white D65) of sRGB from 0 to 1: `[batch, 3, height, width]` to `[batch, 2, height, width]`.
-fn ab(colours: Tensor<4>) -> Tensor<4> {
-    let curved = colours.clone().add_scalar(0.055).div_scalar(1.055).powf_scalar(2.4);
-    let linear = curved.mask_where(colours.clone().lower_equal_scalar(0.04045), colours.div_scalar(12.92));
-    let mixed = |shares: [f64; 3], white: f64| {
-        let of = |channel: usize| linear.clone().narrow(1, channel, 1).mul_scalar(shares[channel] / white);
-        let mixed = of(0) + of(1) + of(2);
-        let low = mixed.clone().mul_scalar(841.0 / 108.0).add_scalar(4.0 / 29.0);
-        let is_low = mixed.clone().lower_equal_scalar(216.0 / 24389.0);
-        mixed.clamp_min(1e-12).powf_scalar(1.0 / 3.0).mask_where(is_low, low)
-    };
-    let x = mixed([0.4124564, 0.3575761, 0.1804375], 0.95047);
-    let y = mixed([0.2126729, 0.7151522, 0.0721750], 1.0);
-    let z = mixed([0.0193339, 0.1191920, 0.9503041], 1.08883);
-    Tensor::cat(vec![(x - y.clone()).mul_scalar(500.0), (y - z).mul_scalar(200.0)], 1)
 }
 
 /// The side of a square of colours, in units of a and b.
@@ -166,6 +171,12 @@ impl Colours {
         softmax((along(0) + along(1)).mul_scalar(-0.5 / (SD * SD)), 1)
     }
 
+    /// The colour that logits `[places, squares]` tell, `[places, 2]`: the mean of sharpened probabilities (eq. 5).
+    fn mean(&self, logits: Tensor<2>) -> Tensor<2> {
+        const TEMPERATURE: f64 = 0.38;
+        softmax(logits.div_scalar(TEMPERATURE), 1).matmul(self.middles.clone().transpose())
+    }
+
     /// Eq. 4: of each square by how often it is, so that their mean over all pixels is 1.
     fn weights(&self, data: &Dataset, rebalancing: f64) -> Tensor<1> {
         let rows = data.rows_to_train_on(false);
@@ -175,7 +186,7 @@ impl Colours {
             let images = values_of(data, rows, &self.middles.device());
             let side = |length: usize| length.div_ceil(4);
             let Manifest { height, width, .. } = data.manifest;
-            let colours = self::rows(adaptive_avg_pool2d(ab(images), [side(height), side(width)]));
+            let colours = self::rows(adaptive_avg_pool2d(planes(images), [side(height), side(width)]));
             self.soft(colours).mean_dim(0).squeeze_dim::<1>(0).mul_scalar(rows.len() as f64)
         });
         let sum = sums.reduce(|sum, more| sum + more).expect("there are images to train on");
@@ -204,7 +215,7 @@ fn squares(device: &Device) -> BTreeSet<(i32, i32)> {
     let all = (0..STEPS * STEPS * STEPS).map(|n| [n / (STEPS * STEPS), n / STEPS % STEPS, n % STEPS].map(level));
     let values: Vec<f32> = all.flatten().collect();
     let colours = ops::floats(&values, &device.clone().inner()).reshape([values.len() / 3, 3, 1, 1]);
-    let found: Vec<f32> = rows(ab(colours)).into_data().iter::<f32>().collect();
+    let found: Vec<f32> = rows(planes(colours)).into_data().iter::<f32>().collect();
     let number = |value: f32| (f64::from(value) / SIDE).round() as i32;
     found.chunks_exact(2).map(|colour| (number(colour[0]), number(colour[1]))).collect()
 }
@@ -215,18 +226,6 @@ mod tests {
 
     fn device() -> Device {
         crate::nn::device("cpu").unwrap()
-    }
-
-    /// `skimage.color.rgb2lab` 0.26, to the digits of its own matrix, of sRGB (1, 0, 0), (0, .5, 0), (.1, .2, .9), (.01, .02, .03), white.
-    #[test]
-    fn colours_are_those_of_scikit_image() {
-        let colours = [[1.0, 0.0, 0.0], [0.0, 0.5, 0.0], [0.1, 0.2, 0.9], [0.01, 0.02, 0.03], [1.0, 1.0, 1.0f32]];
-        let x = ops::floats(&colours.concat(), &device()).reshape([5, 3, 1, 1]);
-        let found: Vec<f32> = rows(ab(x)).into_data().iter::<f32>().collect();
-        let expected = [80.0923, 67.2028, -51.553, 49.7565, 57.1625, -89.7019, -0.3124, -1.1998, 0.0, 0.0];
-        for (found, expected) in found.iter().zip(expected) {
-            assert!((found - expected).abs() < 0.02, "{found} {expected}");
-        }
     }
 
     #[test]

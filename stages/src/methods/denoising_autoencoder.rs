@@ -119,9 +119,16 @@ impl Objective for Denoising {
         let ids = batch.ids.clone();
         let [clean] = batch.into_views();
         let spoilt = self.noise.spoilt(clean.clone(), &ids, at, &self.values);
-        let code = self.bottleneck.code(encoder, spoilt, Mode::Train); // [batch, code]
-        let drawn = self.bottleneck.draw(code, Mode::Train); // [batch, channels, height, width]
+        let drawn = self.bottleneck.redraw(encoder, spoilt, Mode::Train);
         Term::alone((drawn - float32(clean)).square().mean())
+    }
+
+    fn shown(&self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Tensor<4>> {
+        let ids = batch.ids.clone();
+        let [clean] = batch.into_views();
+        let spoilt = self.noise.spoilt(clean.clone(), &ids, at, &self.values);
+        let drawn = self.bottleneck.redraw(encoder, spoilt.clone(), Mode::Eval);
+        vec![clean, spoilt, drawn]
     }
 }
 

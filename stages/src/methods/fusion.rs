@@ -5,6 +5,7 @@ use super::pretrain::{Common, Inputs, NEEDS_WITHOUT_VIEWS, Partner, TRAINED, TRA
 use super::{rotation, simclr, vae};
 use crate::augment::{Batch, Policy, Wants};
 use crate::context::Context;
+use crate::nn::HeadConfig;
 use crate::nn::encoder::Encoder;
 use crate::nn::state::Part;
 use crate::stage::{About, Deviations, Stage};
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub struct Fusion;
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Params {
     #[serde(flatten)]
@@ -26,6 +27,17 @@ pub struct Params {
     rotation: Weighted<rotation::Own>,
     /// as pretrain/vae
     vae: Weighted<vae::Own>,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            common: Common::default(),
+            simclr: Weighted { weight: 1.0, ..Weighted::default() },
+            rotation: Weighted::default(),
+            vae: Weighted { weight: 1.0, ..Weighted::default() },
+        }
+    }
 }
 
 /// A partner's own parameters, and how much it counts.
@@ -68,7 +80,7 @@ impl Stage for Fusion {
         let given: Vec<&str> = partners.iter().map(|&(name, ..)| name).collect();
         ensure!(
             partners.len() >= 2,
-            "a fusion has two partners or more, and {} a weight here: write `simclr: {{ weight: 1 }}, vae: {{ weight: 1 }}`",
+            "a fusion has two partners or more, and {} a weight here: write `rotation: {{ weight: 1 }}`, or leave the others at 1",
             given.first().map_or("none has".to_owned(), |name| format!("{name} alone has"))
         );
         let policies: Vec<(Policy, usize)> = partners.iter().map(|(.., own)| (own.policy(), own.views())).collect();
@@ -104,6 +116,10 @@ impl Objective for Fused {
 
     fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
         self.members.iter().flat_map(|member| member.objective.heads()).collect()
+    }
+
+    fn heads_to_keep(&self) -> Vec<(&'static str, HeadConfig)> {
+        self.members.iter().flat_map(|member| member.objective.heads_to_keep()).collect()
     }
 
     fn losses(&mut self, encoder: &Encoder, mut batch: Batch, at: &At) -> Vec<Term> {

@@ -110,11 +110,20 @@ impl Objective for Restoration {
         let [_, channels, height, width] = images.dims();
         let missing = self.holes.missing(at, &ids, [height, width], &images.device()); // [batch, 1, height, width]
         let known = missing.clone().neg().add_scalar(1.0).cast(images.dtype());
-        let code = self.bottleneck.code(encoder, images.clone() * known, Mode::Train); // [batch, code]
-        let drawn = self.bottleneck.draw(code, Mode::Train); // [batch, channels, height, width]
+        let drawn = self.bottleneck.redraw(encoder, images.clone() * known, Mode::Train);
         let missing = missing.cast(drawn.dtype());
         let values = missing.clone().sum().mul_scalar(channels as f64);
         Term::alone(((drawn - float32(images)).square() * missing).sum() / values)
+    }
+
+    fn shown(&self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Tensor<4>> {
+        let ids = batch.ids.clone();
+        let [images] = batch.into_views();
+        let [_, _, height, width] = images.dims();
+        let missing = self.holes.missing(at, &ids, [height, width], &images.device());
+        let holed = images.clone() * missing.clone().neg().add_scalar(1.0);
+        let drawn = self.bottleneck.redraw(encoder, holed.clone(), Mode::Eval);
+        vec![images, holed.clone(), holed + drawn * missing]
     }
 }
 

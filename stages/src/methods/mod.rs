@@ -12,6 +12,7 @@ mod fusion;
 mod imported;
 mod inpainting;
 mod jigsaw;
+mod lab;
 mod moco;
 mod pixel_values;
 mod pixels;
@@ -20,6 +21,7 @@ mod projector;
 mod random;
 mod relative_patch;
 mod rotation;
+mod shown;
 mod simclr;
 mod supervised;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What all `pretrain/*` kinds share: ports, parameters, and the way from a data set to a published encoder.
 
+use super::shown;
 use crate::artifact::EncoderArtifact;
 use crate::augment::ops::Size;
 use crate::augment::{Policy, Precision, Source, Target};
@@ -210,6 +211,7 @@ pub fn pretrain(
         return Ok(());
     }
     fit(&encoder, &mut *objective, &training, context)?;
+    shown::draw(&*objective, &encoder, &training, data, context)?;
     context.measure(IMAGES_SEEN.name, "", (steps * batch * seen) as f64);
     let artifact = EncoderArtifact::new(Some(&common.encoder), &data.manifest).trained_on(data, &training.rows());
     artifact.with_heads(objective.heads_to_keep(), &data.manifest).save(

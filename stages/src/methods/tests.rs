@@ -79,8 +79,7 @@ fn write_dataset(folder: &Path) {
 /// What a kind says of itself with such an encoder.
 fn checked(entry: &Entry, encoder: &Value, root: &Path) -> Result<()> {
     let given = json!({ "encoder": encoder, "batch": BATCH, "projector_hidden": 8, "predictor_hidden": 8, "projector_out": 6,
-        "decoder_width": 2, "queue": 10, "hidden": 8, "permutations": 5, "online_knn": 0, "simclr": { "weight": 1.0 },
-        "vae": { "weight": 1.0 } });
+        "decoder_width": 2, "queue": 10, "hidden": 8, "permutations": 5, "online_knn": 0 });
     let kind = (entry.kind)();
     let Value::Object(given) = given else { panic!("parameters are a map") };
     let params: Map<String, Value> =

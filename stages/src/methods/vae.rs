@@ -18,6 +18,7 @@ use crate::stage::{About, Deviations, Stage};
 use crate::train::{At, Objective, Term};
 use anyhow::{Result, ensure};
 use burn::tensor::Tensor;
+use burn::tensor::activation::sigmoid;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -153,6 +154,16 @@ impl Objective for Variational {
             Term { name: "reconstruction", weight: 1.0 / values, value: reconstruction },
             Term { name: "kl", weight: self.beta / values, value: kl_divergence(mean, log_variance) },
         ]
+    }
+
+    fn shown(&self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Tensor<4>> {
+        let [images] = batch.into_views();
+        let drawn = self.bottleneck.redraw(encoder, images.clone(), Mode::Eval);
+        let drawn = match self.likelihood {
+            Likelihood::Gaussian => drawn,
+            Likelihood::Bernoulli => self.values.of_values(sigmoid(drawn)),
+        };
+        vec![images, drawn]
     }
 }
 

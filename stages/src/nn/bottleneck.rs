@@ -66,6 +66,11 @@ impl Bottleneck {
         }
     }
 
+    /// Images to what is drawn of their codes.
+    pub fn redraw(&self, encoder: &Encoder, images: Tensor<4>, mode: Mode) -> Tensor<4> {
+        self.draw(self.code(encoder, images, mode), mode)
+    }
+
     /// Codes to images, in float32.
     pub fn draw(&self, code: Tensor<2>, mode: Mode) -> Tensor<4> {
         match &self.drawing {

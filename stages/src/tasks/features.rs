@@ -27,13 +27,21 @@ pub const SEEN: MeasureAbout = MeasureAbout {
     doc: "images of the split that the encoder was trained on, told by their pixels; NaN where nobody knows",
 };
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Params {
     /// what the shorter side of an image is scaled up to, bicubically, before the network sees it; null: images stay as they are.
     /// Networks that were trained on ImageNet make little of small images
     #[schemars(range(min = 1, max = 1024), extend("x-unit" = "pixels"))]
     size: Option<u32>,
+    /// whether the features of an autoencoder that has a code of its own are that code, and not the encoder's pooled features
+    code: bool,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self { size: None, code: true }
+    }
 }
 
 impl Params {
@@ -75,7 +83,8 @@ impl Stage for Features {
         // 2: GPUs convolve in float32 as such. 3: arrays of numpy's.
         version: 3,
         summary: "The encoder's feature vector of every image, without augmentation",
-        docs: "Batch norm uses its running statistics. Raw pixels where the encoder is the identity.",
+        docs: "Batch norm uses its running statistics. Raw pixels where the encoder is the identity; of an autoencoder with a code of its own \
+               that code, unless `code` says otherwise.",
         needs: &[
             DATA,
             PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "the frozen encoder" },
@@ -90,6 +99,7 @@ impl Stage for Features {
         data.manifest.check_image_classes("what learns from features")?;
         ensure!(data.len(Split::Train) > 0, "the data set has no training images, of which all evaluations learn");
         let encoder = EncoderArtifact::open(context.input("encoder")?, &context.device)?;
+        let encoder = if params.code { encoder } else { encoder.without_code() };
         encoder.artifact.check_channels(&data.manifest)?;
         let size = params.seen([data.manifest.height, data.manifest.width])?;
         if let Some(network) = encoder.encoder() {

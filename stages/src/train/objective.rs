@@ -37,6 +37,11 @@ pub trait Objective {
     }
     /// The terms of the loss of a batch, in the turn where it is.
     fn losses(&mut self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Term>;
+    /// Columns of normalised images `[batch, channels, height, width]` that show a person what it makes of a batch, such as a spoilt image
+    /// and what is drawn of it; the images themselves are the first.
+    fn shown(&self, _: &Encoder, _batch: Batch, _: &At) -> Vec<Tensor<4>> {
+        vec![]
+    }
     /// What follows the optimiser's step number `step`, from 0, of `steps`.
     fn after_step(&mut self, _step: usize, _steps: usize) {}
 }

@@ -41,6 +41,20 @@ pub fn byol(case: &Case) -> Result<(), Failed> {
     case.expect("grad.p", &entries(prediction.grad(&loss.backward()).expect("a gradient of p")), GRADIENTS)
 }
 
+/// The sum of both terms.
+pub fn vae(case: &Case) -> Result<(), Failed> {
+    let device = device().autodiff();
+    let (logits, target) = (case.tensor::<4>("in.logits", &device).require_grad(), case.tensor("in.target", &device));
+    let [mean, log_variance] = ["in.mu", "in.logvar"].map(|name| case.tensor::<2>(name, &device).require_grad());
+    let reconstruction = methods::bernoulli(logits.clone(), target);
+    let loss = reconstruction + methods::kl_divergence(mean.clone(), log_variance.clone());
+    case.expect("out.loss", &entries(loss.clone().inner()), LOSS)?;
+    let grads = loss.backward();
+    case.expect("grad.logits", &entries(logits.grad(&grads).expect("a gradient of the logits")), GRADIENTS)?;
+    case.expect("grad.mu", &entries(mean.grad(&grads).expect("a gradient of the mean")), GRADIENTS)?;
+    case.expect("grad.logvar", &entries(log_variance.grad(&grads).expect("a gradient of the variance")), GRADIENTS)
+}
+
 #[derive(Module, Debug)]
 struct Weights {
     w: Param<Tensor<2>>,
