@@ -49,6 +49,8 @@ pub fn entries() -> Vec<Entry> {
         entry::<tasks::LinearProbe>(),
         entry::<tasks::Knn>(),
         entry::<tasks::KMeans>(),
+        entry::<tasks::Retrieve>(),
+        entry::<tasks::Project>(),
         entry::<tasks::Finetune>(),
         entry::<tasks::Detect>(),
         entry::<tasks::Segment>(),

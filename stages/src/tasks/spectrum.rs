@@ -41,6 +41,19 @@ impl Spectrum {
         Self { rest: variances[0], variances, directions: ops::product(&basis, &turned) }
     }
 
+    /// The places of the rows of `v`, `[row, feature]`, along the two directions of the largest variances, that of the largest first:
+    /// `[row, 2]`. The largest part of each direction is positive, since its sign is nobody's choice.
+    pub fn first_two(&self, v: &Tensor<2>) -> Tensor<2> {
+        let last = self.variances.len();
+        let two = |number: usize| {
+            let direction = self.directions.clone().narrow(1, last - 1 - number, 1);
+            let largest = direction.clone().abs().argmax(0);
+            let sign = direction.clone().gather(0, largest).sign();
+            direction * sign
+        };
+        ops::product(v, &Tensor::cat(vec![two(0), two(1)], 1))
+    }
+
     /// The part of each row of `v`, `[row, feature]`, along each direction, divided by `by` of its variance.
     pub fn divide(&self, v: Tensor<2>, by: impl Fn(f64) -> f64) -> Tensor<2> {
         let factor = |variance: f32| 1.0 / by(f64::from(variance));
