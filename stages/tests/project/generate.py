@@ -17,7 +17,7 @@ folder = Path(__file__).parent
 digits = load_digits().data[:400].astype(np.uint8)
 np.save(folder / "digits.npy", digits)
 # Without waves many distances would be equal, and their order nobody's choice.
-x = (digits + 1e-3 * np.sin(np.arange(digits.size)).reshape(digits.shape)).astype(np.float32)
+x = (digits + 1e-3 * np.sin(np.arange(digits.size)).reshape(digits.shape)).astype(np.float32).astype(np.float64)
 plane = x[:, [20, 43]]
 tsne = TSNE(perplexity=30, init="pca", learning_rate="auto", method="exact", random_state=0).fit_transform(x)
 measured = lambda made: {
