@@ -6,7 +6,7 @@ use crate::json;
 use crate::nn::encoder::{Encoder, EncoderConfig};
 use crate::nn::layers::Mode;
 use crate::nn::state::{self, Part};
-use crate::nn::{Bottleneck, CODE, DECODER, Head, HeadConfig, Init, Mlp};
+use crate::nn::{Bottleneck, CODE, DECODER, Head, HeadConfig, Init, LOGITS, Mlp};
 use anyhow::{Context as _, Result, bail, ensure};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -169,8 +169,13 @@ impl EncoderArtifact {
 
     /// What draws images from what the encoder makes of them, where it was trained to do so.
     pub fn open_bottleneck(&self, folder: &Path, device: &Device) -> Result<Option<Bottleneck>> {
-        let Some(decoder) = self.open_head(DECODER, folder, device)? else { return Ok(None) };
-        Ok(Bottleneck::of_heads(self.open_code(folder, device)?, decoder, self.input()))
+        for name in [DECODER, LOGITS] {
+            if let Some(decoder) = self.open_head(name, folder, device)? {
+                let made = Bottleneck::of_heads(self.open_code(folder, device)?, decoder, self.input());
+                return Ok(made.map(|made| if name == LOGITS { made.of_logits() } else { made }));
+            }
+        }
+        Ok(None)
     }
 
     /// A head that was kept, to be used; to be trained where `device` tracks gradients. `None` where it is not among them.

@@ -51,6 +51,7 @@ pub fn entries() -> Vec<Entry> {
         entry::<tasks::KMeans>(),
         entry::<tasks::Retrieve>(),
         entry::<tasks::Project>(),
+        entry::<tasks::Generate>(),
         entry::<tasks::Finetune>(),
         entry::<tasks::Detect>(),
         entry::<tasks::Segment>(),

@@ -3,11 +3,11 @@
 //! soft encoding of the true colour (eq. 2), in which rare colours weigh more (eq. 3 and 4), mean over all places.
 
 use super::lab;
-use super::pixel_values::PixelValues;
 use super::pretrain::{Common, ENCODERS, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, Policy, Wants};
 use crate::context::Context;
 use crate::data::{Dataset, Manifest};
+use crate::nn::PixelValues;
 use crate::nn::encoder::Encoder;
 use crate::nn::layers::{Conv2d, Mode};
 use crate::nn::ops::{self, Staging};
@@ -73,7 +73,7 @@ impl Stage for Colorization {
                 classifier: Conv2d::new(init, map, colours.count(), 1, 1),
                 weights: colours.weights(&inputs.data, params.rebalancing),
                 colours,
-                values: PixelValues::of(data, &init.device),
+                values: PixelValues::new(&data.mean, &data.sd, &init.device),
             }))
         })
     }

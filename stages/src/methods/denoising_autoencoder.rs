@@ -4,7 +4,6 @@
 
 use super::drawing::Drawing;
 use super::draws;
-use super::pixel_values::PixelValues;
 use super::pretrain::{Common, ENCODERS, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, Policy, Wants};
 use crate::context::Context;
@@ -12,7 +11,7 @@ use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
 use crate::nn::ops::float32;
 use crate::nn::state::Part;
-use crate::nn::{Bottleneck, HeadConfig};
+use crate::nn::{Bottleneck, HeadConfig, PixelValues};
 use crate::random::{Purpose, Rng};
 use crate::stage::{About, Deviations, Stage};
 use crate::train::{At, Objective, Term};
@@ -90,7 +89,7 @@ impl Stage for DenoisingAutoencoder {
             Ok(Box::new(Denoising {
                 bottleneck: params.drawing.build(init, encoder, data),
                 noise: params.noise,
-                values: PixelValues::of(data, &init.device),
+                values: PixelValues::new(&data.mean, &data.sd, &init.device),
             }))
         })
     }

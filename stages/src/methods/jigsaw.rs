@@ -2,7 +2,6 @@
 //! cross entropy over a set of permutations that differ as much as they can, mean over the images.
 
 use super::draws;
-use super::pixel_values::PixelValues;
 use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain};
 use super::tiles::{GRID, Tiles};
 use crate::augment::{Batch, StandardViews, Wants};
@@ -12,7 +11,7 @@ use crate::nn::layers::Mode;
 use crate::nn::loss::cross_entropy;
 use crate::nn::ops;
 use crate::nn::state::Part;
-use crate::nn::{Mlp, Norms};
+use crate::nn::{Mlp, Norms, PixelValues};
 use crate::random::Purpose;
 use crate::stage::{About, Deviations, Stage};
 use crate::train::{At, Objective, Term};
@@ -77,7 +76,7 @@ impl Stage for Jigsaw {
                 classifier: Mlp::new(init, &widths, Norms::Hidden),
                 permutations: far_apart(pieces, permutations),
                 tiles: params.tiles,
-                values: PixelValues::of(data, &init.device),
+                values: PixelValues::new(&data.mean, &data.sd, &init.device),
             }))
         })
     }

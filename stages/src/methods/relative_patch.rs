@@ -2,7 +2,6 @@
 //! is the cross entropy over the eight, mean over the images.
 
 use super::draws;
-use super::pixel_values::PixelValues;
 use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain};
 use super::tiles::{GRID, Tiles};
 use crate::augment::{Batch, StandardViews, Wants};
@@ -12,7 +11,7 @@ use crate::nn::layers::Mode;
 use crate::nn::loss::cross_entropy;
 use crate::nn::ops;
 use crate::nn::state::Part;
-use crate::nn::{Mlp, Norms};
+use crate::nn::{Mlp, Norms, PixelValues};
 use crate::random::Purpose;
 use crate::stage::{About, Deviations, Stage};
 use crate::train::{At, Objective, Term};
@@ -71,7 +70,7 @@ impl Stage for RelativePatch {
             Ok(Box::new(Position {
                 classifier: Mlp::new(init, &widths, Norms::Hidden),
                 tiles: params.tiles,
-                values: PixelValues::of(data, &init.device),
+                values: PixelValues::new(&data.mean, &data.sd, &init.device),
             }))
         })
     }

@@ -2,12 +2,11 @@
 
 use crate::augment::{Precision, Source};
 use crate::context::Context;
-use crate::data::{Dataset, Manifest, Split, draw_grid};
+use crate::data::{Dataset, Split, draw_grid};
+use crate::nn::PixelValues;
 use crate::nn::encoder::Encoder;
-use crate::nn::ops;
 use crate::train::{Objective, Training};
 use anyhow::Result;
-use burn::tensor::Tensor;
 use image::RgbImage;
 
 const IMAGES: usize = 10;
@@ -34,24 +33,9 @@ pub fn draw(
     if columns.is_empty() {
         return Ok(());
     }
-    let columns: Vec<Vec<RgbImage>> = columns.into_iter().map(|column| pictures(column, &data.manifest)).collect();
+    let values = PixelValues::new(normal[0], normal[1], &context.device.clone().autodiff());
+    let columns: Vec<Vec<RgbImage>> = columns.into_iter().map(|column| values.pictures(column)).collect();
     let rows: Vec<Vec<RgbImage>> =
         (0..columns[0].len()).map(|row| columns.iter().map(|column| column[row].clone()).collect()).collect();
     draw_grid(&rows, &context.side().join("drawn.png"))
-}
-
-/// Normalised images `[batch, channels, height, width]` with three colours.
-fn pictures(images: Tensor<4>, data: &Manifest) -> Vec<RgbImage> {
-    let [_, channels, height, width] = images.dims();
-    let values = images.permute([0, 2, 3, 1]);
-    let byte = |channel: usize, value: f32| ((value * data.sd[channel] + data.mean[channel]) * 255.0).round() as u8;
-    ops::read(&ops::float32(values), |values| {
-        let image = |values: &[f32]| {
-            RgbImage::from_fn(width as u32, height as u32, |x, y| {
-                let pixel = &values[(y as usize * width + x as usize) * channels..][..channels];
-                image::Rgb(std::array::from_fn(|colour| byte(colour % channels, pixel[colour % channels])))
-            })
-        };
-        values.chunks_exact(channels * height * width).map(image).collect()
-    })
 }

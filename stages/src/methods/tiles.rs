@@ -1,8 +1,7 @@
 //! Tiles of an image, for puzzles, and what keeps their neighbours' edges, or a lens, from giving the answer away.
 
 use super::draws;
-use super::pixel_values::PixelValues;
-use crate::nn::ops;
+use crate::nn::{PixelValues, ops};
 use crate::random::{Purpose, Rng};
 use crate::train::At;
 use anyhow::{Result, ensure};

@@ -4,21 +4,20 @@
 
 use super::drawing::Drawing;
 use super::draws;
-use super::pixel_values::PixelValues;
 use super::pretrain::{Common, ENCODERS, NEEDS_WITHOUT_VIEWS, Partner, TRAINED, TRAINING, pretrain_alone};
 use crate::augment::{Batch, Policy, Wants};
 use crate::context::Context;
 use crate::data::Manifest;
 use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
+use crate::nn::loss::{bernoulli, kl_divergence};
 use crate::nn::ops::float32;
 use crate::nn::state::Part;
-use crate::nn::{Bottleneck, HeadConfig, Init, Mlp, Norms};
+use crate::nn::{Bottleneck, HeadConfig, Init, Mlp, Norms, PixelValues};
 use crate::stage::{About, Deviations, Stage};
 use crate::train::{At, Objective, Term};
 use anyhow::{Result, ensure};
 use burn::tensor::Tensor;
-use burn::tensor::activation::sigmoid;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -101,12 +100,12 @@ impl Partner for Own {
 
     fn objective(&self, init: &mut Init, encoder: &Encoder, data: &Manifest) -> Result<Box<dyn Objective>> {
         let bottleneck = self.drawing.build(init, encoder, data);
+        let is_bernoulli = self.likelihood == Likelihood::Bernoulli;
         let read = encoder.flat_length(data.input(), &init.device.clone().inner());
         Ok(Box::new(Variational {
-            bottleneck,
+            bottleneck: if is_bernoulli { bottleneck.of_logits() } else { bottleneck },
             log_variance: Mlp::new(init, &[read, self.drawing.code as usize], Norms::None),
-            values: PixelValues::of(data, &init.device),
-            likelihood: self.likelihood,
+            values: PixelValues::new(&data.mean, &data.sd, &init.device),
             beta: self.beta,
         }))
     }
@@ -117,7 +116,6 @@ struct Variational {
     bottleneck: Bottleneck,
     log_variance: Mlp,
     values: PixelValues,
-    likelihood: Likelihood,
     beta: f64,
 }
 
@@ -146,9 +144,9 @@ impl Objective for Variational {
         let drawn = self.bottleneck.draw(code, Mode::Train); // [batch, channels, height, width]
         let images = float32(images);
         let values = images.dims()[1..].iter().product::<usize>() as f64;
-        let reconstruction = match self.likelihood {
-            Likelihood::Gaussian => gaussian(drawn, images),
-            Likelihood::Bernoulli => bernoulli(drawn, self.values.of_normalised(images)),
+        let reconstruction = match self.bottleneck.draws_logits() {
+            true => bernoulli(drawn, self.values.of_normalised(images)),
+            false => gaussian(drawn, images),
         };
         vec![
             Term { name: "reconstruction", weight: 1.0 / values, value: reconstruction },
@@ -158,12 +156,8 @@ impl Objective for Variational {
 
     fn shown(&self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Tensor<4>> {
         let [images] = batch.into_views();
-        let drawn = self.bottleneck.redraw(encoder, images.clone(), Mode::Eval);
-        let drawn = match self.likelihood {
-            Likelihood::Gaussian => drawn,
-            Likelihood::Bernoulli => self.values.of_values(sigmoid(drawn)),
-        };
-        vec![images, drawn]
+        let code = self.bottleneck.code(encoder, images.clone(), Mode::Eval);
+        vec![images, self.bottleneck.images(code, Mode::Eval, &self.values)]
     }
 }
 
@@ -172,20 +166,4 @@ impl Objective for Variational {
 fn gaussian(drawn: Tensor<4>, images: Tensor<4>) -> Tensor<1> {
     let batch = images.dims()[0] as f64;
     (drawn - images).square().sum().mul_scalar(0.5 / batch)
-}
-
-/// The cross entropy of values from 0 to 1 with the probabilities that are the sigmoid of `logits`, summed over an image's values, mean over
-/// the batch. Both are `[batch, channels, height, width]`.
-pub fn bernoulli(logits: Tensor<4>, values: Tensor<4>) -> Tensor<1> {
-    let batch = logits.dims()[0] as f64;
-    // -v log(p) - (1 - v) log(1 - p), without a logarithm of 0.
-    let softplus = logits.clone().clamp_min(0.0) + logits.clone().abs().neg().exp().log1p();
-    (softplus - logits * values).sum().div_scalar(batch)
-}
-
-/// KL(N(mean, exp(log_variance)) || N(0, 1)) (appendix B), summed over a code's numbers, mean over the batch. Both are `[batch, code]`.
-pub fn kl_divergence(mean: Tensor<2>, log_variance: Tensor<2>) -> Tensor<1> {
-    let batch = mean.dims()[0] as f64;
-    let each = log_variance.clone().exp() + mean.square() - log_variance - 1.0;
-    each.sum().mul_scalar(0.5 / batch)
 }

@@ -1,8 +1,9 @@
 use super::encoder::Encoder;
 use super::layers::Mode;
 use super::state::Part;
-use super::{Decoder, Head, HeadConfig, Init, Mlp, Norms};
+use super::{Decoder, Head, HeadConfig, Init, Mlp, Norms, PixelValues};
 use burn::tensor::Tensor;
+use burn::tensor::activation::sigmoid;
 
 /// From an encoder's features to a code, and from the code to an image: what stands behind the encoder of an autoencoder.
 #[derive(Debug)]
@@ -10,6 +11,8 @@ pub struct Bottleneck {
     /// A linear layer on the encoder's last map; `None` where the pooled features are the code.
     code: Option<Mlp>,
     drawing: Drawing,
+    /// Whether what is drawn are logits of values from 0 to 1, and not normalised values.
+    logits: bool,
 }
 
 #[derive(Debug)]
@@ -22,6 +25,8 @@ enum Drawing {
 /// The heads' names in an artifact.
 pub const CODE: &str = "code";
 pub const DECODER: &str = "decoder";
+/// Of a decoder that gives logits.
+pub const LOGITS: &str = "decoder_of_logits";
 
 impl Bottleneck {
     /// For images of `image`: channels, height and width, that the encoder is built for. `code`: how many numbers; 0: the pooled features.
@@ -36,7 +41,16 @@ impl Bottleneck {
             Some(widths) => Drawing::Layers(Mlp::new(init, &mirrored(&widths, length), Norms::None), image),
             None => Drawing::Convolutions(Box::new(Decoder::new(init, length, [image[0], image[2]], width))),
         };
-        Self { code, drawing }
+        Self { code, drawing, logits: false }
+    }
+
+    /// The same, which draws logits of values from 0 to 1.
+    pub fn of_logits(self) -> Self {
+        Self { logits: true, ..self }
+    }
+
+    pub fn draws_logits(&self) -> bool {
+        self.logits
     }
 
     /// As heads that were kept make it; `None` where `decoder` draws no images.
@@ -46,7 +60,15 @@ impl Bottleneck {
             Head::Mlp(decoder) => Drawing::Layers(decoder, image),
             _ => return None,
         };
-        Some(Self { code, drawing })
+        Some(Self { code, drawing, logits: false })
+    }
+
+    /// How many numbers a code has.
+    pub fn length(&self) -> usize {
+        match &self.drawing {
+            Drawing::Convolutions(decoder) => decoder.features(),
+            Drawing::Layers(layers, _) => layers.widths()[0],
+        }
     }
 
     /// Images `[batch, channels, height, width]` to codes `[batch, length]`, in float32.
@@ -64,6 +86,12 @@ impl Bottleneck {
             Some(code) => code.forward(read, mode),
             None => read,
         }
+    }
+
+    /// Codes to images as an encoder sees them, normalised.
+    pub fn images(&self, code: Tensor<2>, mode: Mode, values: &PixelValues) -> Tensor<4> {
+        let drawn = self.draw(code, mode);
+        if self.logits { values.of_values(sigmoid(drawn)) } else { drawn }
     }
 
     /// Images to what is drawn of their codes.
@@ -89,7 +117,11 @@ impl Bottleneck {
             Drawing::Convolutions(decoder) => &**decoder,
             Drawing::Layers(layers, _) => layers,
         };
-        code.chain([(DECODER, decoder)]).collect()
+        code.chain([(self.decoder_name(), decoder)]).collect()
+    }
+
+    fn decoder_name(&self) -> &'static str {
+        if self.logits { LOGITS } else { DECODER }
     }
 
     pub fn configs(&self) -> Vec<(&'static str, HeadConfig)> {
@@ -98,7 +130,7 @@ impl Bottleneck {
             Drawing::Convolutions(decoder) => decoder.config(),
             Drawing::Layers(layers, _) => layers.config(),
         };
-        code.chain([(DECODER, decoder)]).collect()
+        code.chain([(self.decoder_name(), decoder)]).collect()
     }
 }
 

@@ -37,9 +37,14 @@ impl Decoder {
         }
     }
 
+    /// Length of what it draws from.
+    pub fn features(&self) -> usize {
+        self.project.dims()[1]
+    }
+
     /// How it is built.
     pub fn config(&self) -> HeadConfig {
-        let [features, width] = [self.project.dims()[1], self.channels >> UPSAMPLINGS];
+        let [features, width] = [self.features(), self.channels >> UPSAMPLINGS];
         HeadConfig::Decoder { features, channels: self.colours, size: self.size << UPSAMPLINGS, width }
     }
 

@@ -37,6 +37,22 @@ pub fn l2_normalise(x: Tensor<2>) -> Tensor<2> {
     x / length
 }
 
+/// The cross entropy of values from 0 to 1 with the probabilities that are the sigmoid of `logits`, summed over an image's values, mean over
+/// the batch. Both are `[batch, channels, height, width]`.
+pub fn bernoulli(logits: Tensor<4>, values: Tensor<4>) -> Tensor<1> {
+    let batch = logits.dims()[0] as f64;
+    // -v log(p) - (1 - v) log(1 - p), without a logarithm of 0.
+    let softplus = logits.clone().clamp_min(0.0) + logits.clone().abs().neg().exp().log1p();
+    (softplus - logits * values).sum().div_scalar(batch)
+}
+
+/// KL(N(mean, exp(log_variance)) || N(0, 1)) (Kingma & Welling 2013, arXiv:1312.6114, appendix B), summed over a code's numbers, mean over the batch. Both are `[batch, code]`.
+pub fn kl_divergence(mean: Tensor<2>, log_variance: Tensor<2>) -> Tensor<1> {
+    let batch = mean.dims()[0] as f64;
+    let each = log_variance.clone().exp() + mean.square() - log_variance - 1.0;
+    each.sum().mul_scalar(0.5 / batch)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,18 +16,20 @@ mod mlp;
 pub mod mobilenet;
 pub mod ops;
 pub mod pixel_mlp;
+mod pixel_values;
 pub mod resnet;
 mod segmenter;
 pub mod state;
 pub mod vit;
 
-pub use bottleneck::{Bottleneck, CODE, DECODER};
+pub use bottleneck::{Bottleneck, CODE, DECODER, LOGITS};
 pub use decoder::Decoder;
 pub use detector::{Detector, Said};
 pub use fpn::Fpn;
 pub use head::{Head, HeadConfig};
 pub use init::{ConvInit, Init};
 pub use mlp::{Mlp, Norms};
+pub use pixel_values::PixelValues;
 pub use segmenter::{Segmenter, SegmenterConfig, SegmenterKind};
 
 use anyhow::{Result, bail};

@@ -3,6 +3,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use libtest_mimic::Failed;
 use pretext_stages::methods;
+use pretext_stages::nn::loss;
 use pretext_stages::tasks::{nearest, scores};
 use pretext_stages::train::schedule::Schedule;
 use pretext_stages::train::{Exclude, Optimiser, OptimiserConfig, OptimiserKind, ema};
@@ -46,8 +47,8 @@ pub fn vae(case: &Case) -> Result<(), Failed> {
     let device = device().autodiff();
     let (logits, target) = (case.tensor::<4>("in.logits", &device).require_grad(), case.tensor("in.target", &device));
     let [mean, log_variance] = ["in.mu", "in.logvar"].map(|name| case.tensor::<2>(name, &device).require_grad());
-    let reconstruction = methods::bernoulli(logits.clone(), target);
-    let loss = reconstruction + methods::kl_divergence(mean.clone(), log_variance.clone());
+    let reconstruction = loss::bernoulli(logits.clone(), target);
+    let loss = reconstruction + loss::kl_divergence(mean.clone(), log_variance.clone());
     case.expect("out.loss", &entries(loss.clone().inner()), LOSS)?;
     let grads = loss.backward();
     case.expect("grad.logits", &entries(logits.grad(&grads).expect("a gradient of the logits")), GRADIENTS)?;

@@ -51,7 +51,7 @@ pub use conv::{ConvSpec, conv2d};
 pub use foreach::{add, clip_norm, lerp, scale};
 pub use group_norm::group_norm;
 pub use layer_norm::layer_norm;
-pub use linalg::{orthonormal, symmetric_eigen};
+pub use linalg::{orthonormal, symmetric_eigen, trace_of_root_of_product};
 pub use linear::{linear, product};
 pub use norm::{NormSpec, NormTensors, batch_norm};
 pub use optim::{AdamW, Lars, Sgd, fused_adamw, fused_sgd, lars_gradients};

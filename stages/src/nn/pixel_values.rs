@@ -1,9 +1,8 @@
-//! Normalised images as values from 0 (black) to 1 (white), and back.
-
-use crate::data::Manifest;
+use super::ops;
 use burn::tensor::{Device, Tensor, TensorData};
+use image::{Rgb, RgbImage};
 
-/// What a data set's images are normalised with.
+/// Normalised images as values from 0 (black) to 1 (white), and back: what a data set's images are normalised with.
 #[derive(Debug, Clone)]
 pub struct PixelValues {
     /// `[1, channels, 1, 1]`
@@ -12,10 +11,6 @@ pub struct PixelValues {
 }
 
 impl PixelValues {
-    pub fn of(data: &Manifest, device: &Device) -> Self {
-        Self::new(&data.mean, &data.sd, device)
-    }
-
     /// Mean and standard deviation of each channel.
     pub fn new(mean: &[f32], sd: &[f32], device: &Device) -> Self {
         let of_channels =
@@ -54,6 +49,20 @@ impl PixelValues {
     pub fn normalised(&self, value: f64, images: &Tensor<4>) -> Tensor<4> {
         let [mean, _] = self.like(images);
         mean.neg().add_scalar(value) * self.step(1.0, images)
+    }
+
+    /// Normalised images for people, with three colours.
+    pub fn pictures(&self, images: Tensor<4>) -> Vec<RgbImage> {
+        let [_, channels, height, width] = images.dims();
+        let values = self.of_normalised(ops::float32(images)).permute([0, 2, 3, 1]);
+        let bytes: Vec<u8> = values.into_data().iter::<f32>().map(|value| (value * 255.0).round() as u8).collect();
+        let image = |bytes: &[u8]| {
+            RgbImage::from_fn(width as u32, height as u32, |x, y| {
+                let pixel = &bytes[(y as usize * width + x as usize) * channels..][..channels];
+                Rgb(std::array::from_fn(|colour| pixel[colour % channels]))
+            })
+        };
+        bytes.chunks_exact(channels * height * width).map(image).collect()
     }
 
     /// In the number format of some images.
