@@ -1,4 +1,4 @@
-use super::pretrain::{Common, FAMILY, NEEDS_WITHOUT_VIEWS};
+use super::pretrain::{Common, IMAGES_SEEN, NEEDS_WITHOUT_VIEWS, TRAINED};
 use crate::artifact::EncoderArtifact;
 use crate::context::Context;
 use crate::data::Dataset;
@@ -13,16 +13,18 @@ impl Stage for Pixels {
     const ABOUT: About = About {
         name: "pretrain/pixels",
         // 2: the artifact says what the encoder has seen.
-        version: 2,
+        // 3: says that it has seen none.
+        version: 3,
         summary: "Raw pixels in place of an encoder: a control",
         docs: "Every pixel is normalised by the mean and standard deviation of its channel, nothing else.",
         needs: NEEDS_WITHOUT_VIEWS,
         unused: &["encoder", "epochs", "steps", "images", "batch", "optimiser", "precision", "online_knn", "seed"],
-        ..FAMILY
+        ..TRAINED
     };
 
     fn run(_: Common, context: &Context) -> Result<()> {
         let data = Dataset::open(context.input("data")?)?;
+        context.measure(IMAGES_SEEN.name, "", 0.0);
         EncoderArtifact::new(None, &data.manifest).save(None, &[], &context.output("encoder")?)
     }
 }

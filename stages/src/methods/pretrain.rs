@@ -115,12 +115,13 @@ pub const FAMILY: About = About {
 };
 /// Of those that train.
 pub const TRAINED: About = About { measures: &[IMAGES_SEEN], ..FAMILY };
-const IMAGES_SEEN: MeasureAbout = MeasureAbout {
+pub const IMAGES_SEEN: MeasureAbout = MeasureAbout {
     name: "images_seen",
     splits: &[],
     unit: "",
     setting: false,
-    doc: "images that passed through the network in training, every view of an image and each of its four rotations counted",
+    doc: "images that passed through the network in training, every view of an image and each of its four rotations counted, \
+          the tiles of an image together as one",
 };
 
 /// The opened inputs of a pretraining stage.

@@ -1,4 +1,4 @@
-use super::pretrain::{Common, FAMILY, NEEDS_WITHOUT_VIEWS};
+use super::pretrain::{Common, IMAGES_SEEN, NEEDS_WITHOUT_VIEWS, TRAINED};
 use crate::artifact::EncoderArtifact;
 use crate::context::Context;
 use crate::data::Dataset;
@@ -14,13 +14,14 @@ impl Stage for Random {
     const ABOUT: About = About {
         name: "pretrain/random",
         // 2: the artifact says what the encoder has seen.
-        version: 2,
+        // 3: says that it has seen none.
+        version: 3,
         summary: "An encoder that was never trained: the lower control",
         docs: "The same first weights that the other methods start from at the same seed. Batch norm keeps its initial \
                statistics: mean 0, variance 1.",
         needs: NEEDS_WITHOUT_VIEWS,
         unused: &["epochs", "steps", "images", "batch", "optimiser", "precision", "online_knn"],
-        ..FAMILY
+        ..TRAINED
     };
 
     fn run(common: Common, context: &Context) -> Result<()> {
@@ -28,6 +29,7 @@ impl Stage for Random {
         common.encoder.check()?;
         let encoder = common.encoder.build(&mut Init::new(common.seed, &context.device), data.manifest.input());
         encoder.takes([data.manifest.height, data.manifest.width])?;
+        context.measure(IMAGES_SEEN.name, "", 0.0);
         EncoderArtifact::new(Some(&common.encoder), &data.manifest).save(
             Some(&encoder),
             &[],

@@ -28,7 +28,7 @@ pub struct Params {
     /// images of the test split that are shown, drawn by `seed`; all where there are fewer. The time of tsne grows with the square
     #[schemars(range(min = 50, max = 10_000), extend("x-unit" = "images"))]
     images: u32,
-    /// of tsne: how many neighbours an image has, in a sense
+    /// of tsne: how many neighbours an image has, in a sense; of few images a third of their number
     #[schemars(range(min = 2.0, max = 500.0))]
     perplexity: f64,
     /// neighbours that are looked at by trustworthiness and continuity
@@ -89,11 +89,11 @@ impl Stage for Project {
         shown.sort_unstable();
         let (count, neighbours) = (shown.len(), params.neighbours as usize);
         ensure!(
-            2 * neighbours < count && 3.0 * params.perplexity < count as f64,
-            "{count} images are shown, of which each has {neighbours} neighbours and a perplexity of {}: there must be more than twice \
-             as many as the first and three times as many as the second; lower them, or use a larger test split",
-            params.perplexity
+            2 * neighbours < count,
+            "{count} images are shown, and {neighbours} neighbours of each are looked at, of which there must be fewer than half: lower \
+             `neighbours`, or use a larger test split"
         );
+        let perplexity = params.perplexity.min(count as f64 / 3.0);
         let rows: Vec<&[f32]> =
             shown.iter().map(|&image| &test.values[image * set.features..][..set.features]).collect();
         let distances = Distances::of(&rows);
@@ -104,7 +104,7 @@ impl Stage for Project {
                 meter.at(done as u64, &[]);
                 !context.stopping()
             };
-            let Some(arranged) = tsne::arrange(&distances, plane, params.perplexity, go_on) else { bail!(Stopped) };
+            let Some(arranged) = tsne::arrange(&distances, plane, perplexity, go_on) else { bail!(Stopped) };
             plane = arranged;
         }
         let flat: Vec<[f32; 2]> = plane.iter().map(|place| place.map(|along| along as f32)).collect();

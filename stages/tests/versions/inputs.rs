@@ -6,7 +6,7 @@ use pretext_stages::artifact::EncoderArtifact;
 use pretext_stages::data::{Dataset, Split, npy};
 use pretext_stages::nn::encoder::EncoderConfig;
 use pretext_stages::nn::state::{self, Part};
-use pretext_stages::nn::{self, Init};
+use pretext_stages::nn::{self, Bottleneck, Init};
 use pretext_stages::tasks::{FeatureSet, SplitFeatures};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -72,7 +72,7 @@ impl Inputs {
     }
 }
 
-/// A network whose every weight is a function of its name and place.
+/// A network whose every weight is a function of its name and place, with a decoder.
 fn write_encoder(data: &Dataset, folder: &Path) {
     let config = EncoderConfig { width: 8, ..EncoderConfig::default() };
     let encoder = config.build(&mut Init::new(0, &nn::device("cpu").unwrap()), data.manifest.input());
@@ -86,7 +86,11 @@ fn write_encoder(data: &Dataset, folder: &Path) {
     };
     state::restore(&encoder, &encoder.entries().into_iter().map(wave).collect()).unwrap();
     std::fs::create_dir_all(folder).unwrap();
-    EncoderArtifact::new(Some(&config), &data.manifest).save(Some(&encoder), &[], folder).unwrap();
+    let input = data.manifest.input();
+    let bottleneck = Bottleneck::new(&mut Init::new(1, &nn::device("cpu").unwrap()), &encoder, input, 0, 2);
+    let artifact = EncoderArtifact::new(Some(&config), &data.manifest);
+    let artifact = artifact.with_heads(bottleneck.configs(), &data.manifest);
+    artifact.save(Some(&encoder), &bottleneck.heads(), folder).unwrap();
 }
 
 /// The mean colour of each quarter of an image.
