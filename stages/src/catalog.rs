@@ -38,6 +38,7 @@ pub fn entries() -> Vec<Entry> {
         entry::<methods::Vae>(),
         entry::<methods::Inpainting>(),
         entry::<methods::Colorization>(),
+        entry::<methods::Mae>(),
         entry::<methods::Rotation>(),
         entry::<methods::Jigsaw>(),
         entry::<methods::RelativePatch>(),

@@ -15,10 +15,12 @@ pub mod loss;
 mod mlp;
 pub mod mobilenet;
 pub mod ops;
+mod patch_decoder;
 pub mod pixel_mlp;
 pub mod resnet;
 mod segmenter;
 pub mod state;
+mod transformer;
 pub mod vit;
 
 pub use bottleneck::{Bottleneck, CODE, DECODER};
@@ -28,6 +30,7 @@ pub use fpn::Fpn;
 pub use head::{Head, HeadConfig};
 pub use init::{ConvInit, Init};
 pub use mlp::{Mlp, Norms};
+pub use patch_decoder::PatchDecoder;
 pub use segmenter::{Segmenter, SegmenterConfig, SegmenterKind};
 
 use anyhow::{Result, bail};
