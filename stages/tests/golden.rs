@@ -44,6 +44,7 @@ fn check_for(name: &str) -> Option<Check> {
         "metrics_class" => metrics::classes,
         "metrics_det" => objects::figures,
         "metrics_seg" => metrics::masks,
+        "metrics_image" => metrics::images,
         _ => return None,
     })
 }
