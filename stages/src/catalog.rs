@@ -55,6 +55,7 @@ pub fn entries() -> Vec<Entry> {
         entry::<tasks::Finetune>(),
         entry::<tasks::Detect>(),
         entry::<tasks::Segment>(),
+        entry::<tasks::Denoise>(),
         entry::<tasks::Export>(),
     ]
 }
