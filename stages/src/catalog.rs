@@ -38,6 +38,7 @@ pub fn entries() -> Vec<Entry> {
         entry::<methods::Vae>(),
         entry::<methods::Inpainting>(),
         entry::<methods::Colorization>(),
+        entry::<methods::Mae>(),
         entry::<methods::Rotation>(),
         entry::<methods::Jigsaw>(),
         entry::<methods::RelativePatch>(),
@@ -55,6 +56,7 @@ pub fn entries() -> Vec<Entry> {
         entry::<tasks::Finetune>(),
         entry::<tasks::Detect>(),
         entry::<tasks::Segment>(),
+        entry::<tasks::Denoise>(),
         entry::<tasks::Export>(),
     ]
 }

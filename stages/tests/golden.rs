@@ -27,6 +27,7 @@ fn check_for(name: &str) -> Option<Check> {
         "loss_moco" => training::info_nce,
         "loss_byol" => training::byol,
         "loss_vae" => training::vae,
+        "loss_mae" => training::mae,
         "loss_focal" => objects::focal,
         "loss_giou" => objects::giou,
         "nms" => objects::nms,
@@ -43,6 +44,7 @@ fn check_for(name: &str) -> Option<Check> {
         "metrics_class" => metrics::classes,
         "metrics_det" => objects::figures,
         "metrics_seg" => metrics::masks,
+        "metrics_image" => metrics::images,
         _ => return None,
     })
 }

@@ -130,7 +130,8 @@ pub fn training(kind: &StageKind, inputs: &Inputs, folder: &Path, epochs: u32) -
     let data = if OF_PLACES.contains(&kind.name.as_str()) { &inputs.places } else { &inputs.data };
     let mut run = request(kind, folder, &[("data", data), ("encoder", &inputs.encoder)]);
     if let Some(encoder) = run.params.get_mut("encoder") {
-        encoder["width"] = WIDTH.into();
+        // A transformer's is a multiple of 12.
+        encoder["width"] = if encoder["kind"] == "vit_tiny" { 12 } else { WIDTH }.into();
     }
     let (length, number) = match run.params.contains_key("epochs") {
         true => ("epochs", epochs as usize),

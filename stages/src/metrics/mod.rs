@@ -5,6 +5,7 @@ mod classification;
 mod clustering;
 pub mod confusion_picture;
 pub mod detection;
+pub mod image;
 pub mod recall_picture;
 mod segmentation;
 

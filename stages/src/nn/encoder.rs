@@ -165,10 +165,17 @@ impl Encoder {
     /// What it says of patches: of all, or of those that `keep` names (`[batch, kept]`, by their numbers row by row), in the order in
     /// which it does, as if the others were not there.
     pub fn tokens(&self, x: Tensor<4>, keep: Option<Tensor<2, Int>>, mode: Mode) -> Result<Tokens> {
+        self.network().tokens(x, keep, mode).with_context(|| self.has_no_patches())
+    }
+
+    /// Pixels of a patch's side.
+    pub fn patch(&self) -> Result<usize> {
+        self.network().patch().with_context(|| self.has_no_patches())
+    }
+
+    fn has_no_patches(&self) -> String {
         let name = self.network().name();
-        self.network().tokens(x, keep, mode).with_context(|| {
-            format!("{name} does not work on patches: write `encoder: {{ kind: vit_tiny }}`, which does")
-        })
+        format!("{name} does not work on patches: write `encoder: {{ kind: vit_tiny }}`, which does")
     }
 }
 
@@ -282,6 +289,8 @@ mod tests {
         }
         let none = built(small(EncoderKind::Conv4), 3, 8).tokens(image(3, 8), None, Mode::Eval).unwrap_err();
         assert!(none.to_string().starts_with("conv4 does not work on patches"), "{none}");
+        assert_eq!(built(small(EncoderKind::Conv4), 3, 8).patch().unwrap_err().to_string(), none.to_string());
+        assert_eq!(built(small(EncoderKind::VitTiny), 3, 8).patch().unwrap(), 4);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Networks behind an encoder that outlive its training.
 
 use super::state::Part;
-use super::{Decoder, Detector, Fpn, Init, Mlp, Norms, Segmenter, SegmenterConfig};
+use super::{Decoder, Detector, Fpn, Init, Mlp, Norms, PatchDecoder, Segmenter, SegmenterConfig};
 use serde::{Deserialize, Serialize};
 
 /// How a head is built, so that it can be again.
@@ -12,6 +12,8 @@ pub enum HeadConfig {
     Mlp { widths: Vec<usize>, norms: Norms },
     /// From features to images.
     Decoder { features: usize, channels: usize, size: usize, width: usize },
+    /// From a transformer's tokens to the `values` of each patch.
+    PatchDecoder { features: usize, values: usize, width: usize, depth: usize },
     /// From maps to a class for each pixel.
     Segmenter(SegmenterConfig),
     /// From maps of `channels`, the finest first, to as many of `width`.
@@ -24,6 +26,7 @@ pub enum HeadConfig {
 pub enum Head {
     Mlp(Mlp),
     Decoder(Box<Decoder>),
+    PatchDecoder(Box<PatchDecoder>),
     Segmenter(Box<Segmenter>),
     Fpn(Box<Fpn>),
     Detector(Box<Detector>),
@@ -36,6 +39,9 @@ impl HeadConfig {
             Self::Mlp { widths, norms } => Head::Mlp(Mlp::new(init, widths, *norms)),
             &Self::Decoder { features, channels, size, width } => {
                 Head::Decoder(Box::new(Decoder::new(init, features, [channels, size], width)))
+            }
+            &Self::PatchDecoder { features, values, width, depth } => {
+                Head::PatchDecoder(Box::new(PatchDecoder::new(init, features, values, width, depth)))
             }
             Self::Segmenter(config) => Head::Segmenter(Box::new(config.build(init))),
             Self::Fpn { channels, width } => Head::Fpn(Box::new(Fpn::new(init, channels, *width))),
@@ -51,6 +57,7 @@ impl Head {
         match self {
             Self::Mlp(head) => head,
             Self::Decoder(head) => &**head,
+            Self::PatchDecoder(head) => &**head,
             Self::Segmenter(head) => &**head,
             Self::Fpn(head) => &**head,
             Self::Detector(head) => &**head,

@@ -15,11 +15,13 @@ pub mod loss;
 mod mlp;
 pub mod mobilenet;
 pub mod ops;
+mod patch_decoder;
 pub mod pixel_mlp;
 mod pixel_values;
 pub mod resnet;
 mod segmenter;
 pub mod state;
+mod transformer;
 pub mod vit;
 
 pub use bottleneck::{Bottleneck, CODE, DECODER, LOGITS};
@@ -29,6 +31,7 @@ pub use fpn::Fpn;
 pub use head::{Head, HeadConfig};
 pub use init::{ConvInit, Init};
 pub use mlp::{Mlp, Norms};
+pub use patch_decoder::PatchDecoder;
 pub use pixel_values::PixelValues;
 pub use segmenter::{Segmenter, SegmenterConfig, SegmenterKind};
 

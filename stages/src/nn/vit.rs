@@ -4,12 +4,12 @@
 
 use super::Init;
 use super::encoder::{Architecture, EncoderConfig, Library, Map, Positions, Tokens};
-use super::layers::{Conv2d, LayerNorm, Linear, Mode};
+use super::layers::{Conv2d, LayerNorm, Mode};
 use super::ops;
+use super::transformer::{Block, HEADS, UNIT, positions};
 use anyhow::{Result, ensure};
 use burn::module::{Module, Param};
-use burn::tensor::activation::gelu;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Int, Tensor};
 
 /// What tells one from another.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,46 +23,7 @@ pub struct ViTSpec {
     pub grid: Option<[usize; 2]>,
 }
 
-const HEADS: usize = 3;
 const DEPTH: usize = 12;
-/// Positions by sines and cosines of rows and columns, and heads, divide a token's numbers.
-const UNIT: usize = 4 * HEADS;
-
-/// The hidden layer of a block's MLP is this many times as wide as the block.
-const MLP_RATIO: usize = 4;
-
-#[derive(Module, Debug)]
-struct Block {
-    norm1: LayerNorm,
-    qkv: Linear,
-    proj: Linear,
-    norm2: LayerNorm,
-    fc1: Linear,
-    fc2: Linear,
-    heads: usize,
-}
-
-impl Block {
-    fn new(init: &mut Init, ViTSpec { width, heads, .. }: ViTSpec) -> Self {
-        Self {
-            norm1: LayerNorm::new(init, width),
-            qkv: Linear::glorot(init, width, 3 * width, 3),
-            proj: Linear::glorot(init, width, width, 1),
-            norm2: LayerNorm::new(init, width),
-            fc1: Linear::glorot(init, width, MLP_RATIO * width, 1),
-            fc2: Linear::glorot(init, MLP_RATIO * width, width, 1),
-            heads,
-        }
-    }
-
-    /// `[batch, tokens, width]` to the same.
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let attended = ops::self_attention(self.qkv.forward(self.norm1.forward(x.clone())), self.heads);
-        let x = x + self.proj.forward(attended);
-        let hidden = gelu(self.fc1.forward(self.norm2.forward(x.clone())));
-        x + self.fc2.forward(hidden)
-    }
-}
 
 #[derive(Module, Debug)]
 pub struct ViT {
@@ -88,7 +49,7 @@ impl ViT {
             patches: Conv2d::patches(init, channels, spec.width, spec.patch),
             class_token: Param::from_tensor(init.normal([spec.width]) * 0.02),
             positions: spec.grid.map(|_| Param::from_tensor(small(init, 1 + rows * columns))),
-            blocks: (0..spec.depth).map(|_| Block::new(init, spec)).collect(),
+            blocks: (0..spec.depth).map(|_| Block::new(init, spec.width, spec.heads)).collect(),
             norm: LayerNorm::new(init, spec.width),
             width: spec.width,
             patch: spec.patch,
@@ -171,6 +132,10 @@ impl Architecture for ViT {
         self.width
     }
 
+    fn patch(&self) -> Option<usize> {
+        Some(self.patch)
+    }
+
     /// Its patches and its blocks, the last with the norm behind it.
     fn layer_of(&self, name: &[&str]) -> usize {
         match name {
@@ -225,26 +190,12 @@ impl Architecture for ViT {
     }
 }
 
-/// `[1, rows columns, width]`: half of the numbers of a place say its row, half its column, each by sines and cosines of
-/// wavelengths from 2 pi to 20,000 pi (Vaswani et al. 2017, section 3.5).
-fn positions(rows: usize, columns: usize, width: usize, device: &Device) -> Tensor<3> {
-    let waves = width / 4;
-    let steps = |n: usize| Tensor::<1, Int>::arange(0..n as i64, device).float();
-    let frequencies = (steps(waves) * (-(10_000f64.ln()) / waves as f64)).exp().unsqueeze_dim::<2>(0); // [1, waves]
-    let code = |n: usize| {
-        let angles = steps(n).unsqueeze_dim::<2>(1) * frequencies.clone(); // [n, waves]
-        Tensor::cat(vec![angles.clone().sin(), angles.cos()], 1) // [n, width / 2]
-    };
-    let by_row = code(rows).unsqueeze_dim::<3>(1).expand([rows, columns, width / 2]);
-    let by_column = code(columns).unsqueeze_dim::<3>(0).expand([rows, columns, width / 2]);
-    Tensor::cat(vec![by_row, by_column], 2).reshape([1, rows * columns, width])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::nn::state;
     use crate::train::{Optimiser, OptimiserConfig};
+    use burn::tensor::Device;
 
     /// Made by `generate.py` beside it, with PyTorch's own Transformer.
     const EXPECTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vit/expected.safetensors");

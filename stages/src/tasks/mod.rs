@@ -1,6 +1,7 @@
 //! What encoders are evaluated by, one file each.
 
 mod accuracies;
+mod denoise;
 mod detect;
 mod embed;
 mod export;
@@ -24,6 +25,7 @@ mod spectrum;
 mod standardiser;
 mod tuning;
 
+pub use denoise::Denoise;
 pub use detect::{Detect, nms};
 pub use embed::Embed;
 pub use export::Export;

@@ -1,6 +1,6 @@
 use crate::case::Case;
 use libtest_mimic::Failed;
-use pretext_stages::metrics::{Confusion, Contingency, Overlap};
+use pretext_stages::metrics::{Confusion, Contingency, Overlap, image};
 
 const METRICS: f64 = 1e-6;
 
@@ -34,4 +34,11 @@ pub fn masks(case: &Case) -> Result<(), Failed> {
     case.expect("out.iou", &ious, METRICS)?;
     case.expect("out.miou", &[overlap.mean_iou()], METRICS)?;
     case.expect("out.pixel_accuracy", &[overlap.pixels().accuracy()], METRICS)
+}
+
+pub fn images(case: &Case) -> Result<(), Failed> {
+    let [truth, found] = ["in.a", "in.b"].map(|name| case.floats(name));
+    let [height, width, channels] = *case.shape("in.a") else { panic!("an image has three dimensions") };
+    case.expect("out.psnr", &[image::psnr(&truth, &found)], METRICS)?;
+    case.expect("out.ssim", &[image::ssim(&truth, &found, [height, width, channels])], METRICS)
 }

@@ -56,6 +56,15 @@ pub fn vae(case: &Case) -> Result<(), Failed> {
     case.expect("grad.logvar", &entries(log_variance.grad(&grads).expect("a gradient of the variance")), GRADIENTS)
 }
 
+pub fn mae(case: &Case) -> Result<(), Failed> {
+    let device = device().autodiff();
+    let (images, masked) = (case.tensor::<4>("in.img", &device), case.tensor::<2>("in.mask", &device));
+    let restored = case.tensor::<3>("in.pred", &device).require_grad();
+    let loss = methods::masked_patch_error(restored.clone(), images, masked, case.param("patch") as usize);
+    case.expect("out.loss", &entries(loss.clone().inner()), LOSS)?;
+    case.expect("grad.pred", &entries(restored.grad(&loss.backward()).expect("a gradient of pred")), GRADIENTS)
+}
+
 #[derive(Module, Debug)]
 struct Weights {
     w: Param<Tensor<2>>,

@@ -72,10 +72,21 @@ impl Inputs {
     }
 }
 
-/// A network whose every weight is a function of its name and place, with a decoder.
+/// Networks whose every weight is a function of its name and place: an encoder, and what draws images of its features.
 fn write_encoder(data: &Dataset, folder: &Path) {
     let config = EncoderConfig { width: 8, ..EncoderConfig::default() };
-    let encoder = config.build(&mut Init::new(0, &nn::device("cpu").unwrap()), data.manifest.input());
+    let init = &mut Init::new(0, &nn::device("cpu").unwrap());
+    let encoder = config.build(init, data.manifest.input());
+    let bottleneck = Bottleneck::new(init, &encoder, data.manifest.input(), 0, 2);
+    fill_with_waves(&encoder);
+    bottleneck.heads().into_iter().for_each(|(_, head)| fill_with_waves(head));
+    std::fs::create_dir_all(folder).unwrap();
+    let artifact = EncoderArtifact::new(Some(&config), &data.manifest);
+    let artifact = artifact.with_heads(bottleneck.configs(), &data.manifest);
+    artifact.save(Some(&encoder), &bottleneck.heads(), folder).unwrap();
+}
+
+fn fill_with_waves(part: &dyn Part) {
     let wave = |entry: state::Entry| {
         let phase = entry.name.bytes().map(f64::from).sum::<f64>();
         let waves: Vec<f32> = (0..entry.tensor.numel()).map(|i| (phase + 1.7 * i as f64).sin() as f32).collect();
@@ -84,13 +95,7 @@ fn write_encoder(data: &Dataset, folder: &Path) {
         let values = if entry.tensor.dim() > 1 { values * 0.3 } else { values * 0.5 + 1.0 };
         (entry.name, values)
     };
-    state::restore(&encoder, &encoder.entries().into_iter().map(wave).collect()).unwrap();
-    std::fs::create_dir_all(folder).unwrap();
-    let input = data.manifest.input();
-    let bottleneck = Bottleneck::new(&mut Init::new(1, &nn::device("cpu").unwrap()), &encoder, input, 0, 2);
-    let artifact = EncoderArtifact::new(Some(&config), &data.manifest);
-    let artifact = artifact.with_heads(bottleneck.configs(), &data.manifest);
-    artifact.save(Some(&encoder), &bottleneck.heads(), folder).unwrap();
+    state::restore(part, &part.entries().into_iter().map(wave).collect()).unwrap();
 }
 
 /// The mean colour of each quarter of an image.

@@ -71,6 +71,11 @@ pub trait Architecture {
         None
     }
 
+    /// Where it works on patches: pixels of a patch's side.
+    fn patch(&self) -> Option<usize> {
+        None
+    }
+
     /// Where it works on patches: those that `keep` names (`[batch, kept]`, by their numbers row by row), or all.
     fn tokens(&self, _: Tensor<4>, _keep: Option<Tensor<2, Int>>, _: Mode) -> Option<Tokens> {
         None

@@ -25,43 +25,54 @@ impl Rates {
 mod tests {
     use super::*;
     use crate::nn::Init;
-    use crate::nn::encoder::EncoderConfig;
+    use crate::nn::encoder::{EncoderConfig, EncoderKind};
     use crate::nn::layers::Mode;
     use crate::nn::ops;
     use crate::nn::state::Parts;
     use crate::train::{Optimiser, OptimiserConfig};
     use burn::tensor::{Tensor, TensorData};
+    use std::collections::BTreeSet;
 
-    /// A step of plain SGD goes down by rate times gradient: in each layer by half of what it is in the next.
+    /// How far each trained tensor goes in a step of plain SGD, which is rate times gradient, and the layer that it belongs to.
+    fn ways(config: &EncoderConfig, decay: f64) -> Vec<(usize, f64)> {
+        let device = crate::nn::device("cpu").unwrap().autodiff();
+        let encoder = config.build(&mut Init::new(0, &device), [3, 16, 16]);
+        let (parts, rates) = (Parts(vec![("encoder", &encoder)]), Rates::by_layer(decay, &encoder));
+        let config = OptimiserConfig { weight_decay: Some(0.0), momentum: 0.5, ..OptimiserConfig::default() };
+        let before: Vec<tch::Tensor> = encoder.entries().iter().map(|entry| entry.tensor.copy()).collect();
+        let mut optimiser = Optimiser::with_rates(&parts, &config, &rates);
+        // Like drawn ones, which a generator that other tests use too would not give twice.
+        let noise = |place: usize| (12.9898 * place as f64).sin() * 43758.5453;
+        let values = (0..4 * 3 * 256).map(|place| (1.0 + noise(place).rem_euclid(1.0)) as f32).collect();
+        let values = TensorData::new::<f32, _>(values, [4, 3, 16, 16]);
+        let images = ops::channels_last(Tensor::from_data(values, &device));
+        let features = encoder.pooled(images, Mode::Eval);
+        // Squares alone would be as many behind a layer norm, whatever stands before it.
+        let loss = (features.clone().square() * features).mean();
+        // So far that the rounding of weights does not show.
+        optimiser.step(&parts, loss.backward(), 100.0);
+        let moved = encoder.entries().into_iter().zip(before).filter(|(entry, _)| entry.trained);
+        moved
+            .map(|(entry, before)| {
+                let way = (entry.tensor.detach() - before).square().sum(tch::Kind::Double).sqrt().double_value(&[]);
+                (encoder.layer_of(&entry.name), way)
+            })
+            .collect()
+    }
+
+    /// In each layer by half of what it is in the next: convolutions of one, and of the other its patches and then block after block.
     #[test]
     fn every_layer_has_a_rate_of_its_own() {
-        let device = crate::nn::device("cpu").unwrap().autodiff();
-        let step = |decay: f64| -> Vec<(usize, f64)> {
-            let encoder =
-                EncoderConfig { width: 4, ..EncoderConfig::default() }.build(&mut Init::new(0, &device), [3, 16, 16]);
-            let (parts, rates) = (Parts(vec![("encoder", &encoder)]), Rates::by_layer(decay, &encoder));
-            let config = OptimiserConfig { weight_decay: Some(0.0), momentum: 0.5, ..OptimiserConfig::default() };
-            let before: Vec<tch::Tensor> = encoder.entries().iter().map(|entry| entry.tensor.copy()).collect();
-            let mut optimiser = Optimiser::with_rates(&parts, &config, &rates);
-            // Like drawn ones, which a generator that other tests use too would not give twice.
-            let noise = |place: usize| (12.9898 * place as f64).sin() * 43758.5453;
-            let values = (0..4 * 3 * 256).map(|place| (1.0 + noise(place).rem_euclid(1.0)) as f32).collect();
-            let values = TensorData::new::<f32, _>(values, [4, 3, 16, 16]);
-            let images = ops::channels_last(Tensor::from_data(values, &device));
-            let loss = encoder.pooled(images, Mode::Eval).square().mean();
-            // So far that the rounding of weights does not show.
-            optimiser.step(&parts, loss.backward(), 100.0);
-            let moved = encoder.entries().into_iter().zip(before).filter(|(entry, _)| entry.trained);
-            moved
-                .map(|(entry, before)| {
-                    let way = (entry.tensor.detach() - before).square().sum(tch::Kind::Double).sqrt().double_value(&[]);
-                    (encoder.layer_of(&entry.name), way)
-                })
-                .collect()
-        };
-        for ((layer, whole), (_, part)) in step(1.0).into_iter().zip(step(0.5)) {
-            let expected = 0.5f64.powi(4 - layer as i32) * whole;
-            assert!((part - expected).abs() <= 1e-4 * whole, "layer {layer}: {part} in place of {expected}");
+        let conv4 = EncoderConfig { width: 4, ..EncoderConfig::default() };
+        let vit = EncoderConfig { width: 12, depth: 3, ..EncoderConfig::of(EncoderKind::VitTiny) };
+        for config in [conv4, vit] {
+            let mut layers = BTreeSet::new();
+            for ((layer, whole), (_, part)) in ways(&config, 1.0).into_iter().zip(ways(&config, 0.5)) {
+                let expected = 0.5f64.powi(4 - layer as i32) * whole;
+                assert!((part - expected).abs() <= 1e-4 * whole, "layer {layer}: {part} in place of {expected}");
+                layers.insert(layer);
+            }
+            assert!(layers.into_iter().eq(0..4), "{:?}", config.kind);
         }
     }
 }

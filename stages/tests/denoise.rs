@@ -1,0 +1,93 @@
+//! Denoising at tiny size: what is measured is of the images and the noise that were asked for, and what cannot draw is refused.
+
+mod tiny;
+
+use pretext_protocol::Measurement;
+use pretext_stages::catalog;
+use pretext_stages::context::Context;
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+
+struct Place {
+    root: tempfile::TempDir,
+}
+
+impl Place {
+    /// A data set, and an encoder of it.
+    fn new(kind: &str, change: Value) -> Self {
+        tch::set_num_threads(tiny::THREADS as i32);
+        let place = Self { root: tempfile::tempdir().unwrap() };
+        tiny::write_dataset(&place.at("data"));
+        place.run(kind, "encoder", change, &[]).unwrap();
+        place
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    fn run(&self, kind: &str, name: &str, change: Value, inputs: &[(&str, &Path)]) -> anyhow::Result<Vec<Measurement>> {
+        let entry = catalog::find(kind).unwrap();
+        let mut params: Map<String, Value> = tiny::small_params(&entry, 30, 32);
+        params.extend(change.as_object().unwrap().clone());
+        let data = self.at("data");
+        let inputs: Vec<(&str, &Path)> = [("data", data.as_path())].into_iter().chain(inputs.iter().copied()).collect();
+        let run = tiny::request(&entry, params, &self.at(name), &inputs);
+        let measured = tiny::Measured::default();
+        (entry.run)(&run.params, &Context::new(&run, &measured, &|| false)?)?;
+        Ok(measured.0.into_inner().unwrap())
+    }
+
+    fn denoise(&self, name: &str, change: Value) -> anyhow::Result<Vec<Measurement>> {
+        self.run("eval/denoise", name, change, &[("encoder", &self.at("encoder/out/encoder"))])
+    }
+}
+
+fn figure(measured: &[Measurement], name: &str) -> f64 {
+    let all: Vec<f64> = measured.iter().filter(|m| m.name == name && m.split == "test").map(|m| m.value).collect();
+    let [value] = all[..] else { panic!("{name} is measured {} times", all.len()) };
+    value
+}
+
+/// Noise of deviation s is -20 log10 s decibels, but for what is cut off at black and white.
+#[test]
+fn every_deviation_and_every_method_is_measured() {
+    let place = Place::new("pretrain/denoising_autoencoder", json!({}));
+    let params = json!({ "gaussian": [0.05, 0.3], "images": 20 });
+    let measured = place.denoise("both", params.clone()).unwrap();
+    assert_eq!(place.denoise("again", params).unwrap(), measured);
+    let csv = std::fs::read_to_string(place.at("both/side/denoise.csv")).unwrap();
+    let lines: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(lines[0], ["gaussian", "method", "psnr", "ssim"]);
+    let named: Vec<String> = lines[1..].iter().map(|line| format!("{} {}", line[0], line[1])).collect();
+    let methods = ["noisy", "median", "nl_means", "encoder"];
+    let expected = ["0.05", "0.3"].iter().flat_map(|noise| methods.map(|method| format!("{noise} {method}")));
+    assert!(named.iter().cloned().eq(expected), "{named:?}");
+    let number = |line: usize, column: usize| lines[line][column].parse::<f64>().unwrap();
+    assert!((0.0..1.0).contains(&(number(1, 2) + 20.0 * 0.05f64.log10())), "{csv}");
+    // Of values between black and white half of a noise that large is cut off at most.
+    assert!((0.0..3.0).contains(&(number(5, 2) + 20.0 * 0.3f64.log10())), "{csv}");
+    for (name, method) in [("psnr_noisy", 1), ("psnr_median", 2), ("psnr_nl_means", 3), ("psnr", 4)] {
+        let [both, mean] = [figure(&measured, name), (number(method, 2) + number(method + 4, 2)) / 2.0];
+        assert!((both - mean).abs() < 1e-9, "{name}: {both} and {mean}");
+    }
+    // Of little noise filters leave more than an encoder draws through its bottleneck; all of them help where there is much.
+    assert!(number(3, 2) > number(4, 2), "{csv}");
+    assert!((6..=8).all(|line| number(line, 2) > number(5, 2) && number(line, 3) > number(5, 3)), "{csv}");
+    let picture = image::open(place.at("both/side/denoised.png")).unwrap();
+    // Images of 16 pixels, four times as large, with gaps of 2.
+    assert_eq!((picture.width(), picture.height()), (9 * 66 + 2, 8 * 66 + 2));
+}
+
+#[test]
+fn what_does_not_draw_is_refused() {
+    let refusal =
+        |kind: &str, change: Value| Place::new(kind, change).denoise("refused", json!({})).unwrap_err().to_string();
+    let begin =
+        "the encoder has no decoder that draws images of its features: use one of `pretrain/denoising_autoencoder`";
+    let masked = json!({ "epochs": 1 });
+    for (kind, change) in [("pretrain/random", json!({})), ("pretrain/pixels", json!({})), ("pretrain/mae", masked)] {
+        let said = refusal(kind, change);
+        assert!(said.starts_with(begin), "{kind}: {said}");
+    }
+}
