@@ -1,13 +1,14 @@
-//! Data sets and features are what numpy and torch open, each column in one line. Needs a `python3` with both: `PYTHON` names it, or the
-//! repository's own `.python` has it (`cargo xtask bench engine` makes that); without one the test says so and is ignored.
+//! Data sets and features are what numpy and torch open, each column in one line. Without a Python
+//! that has both (`python/mod.rs`) the test says so and is ignored.
 
+mod python;
 mod tiny;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use pretext_stages::catalog;
 use pretext_stages::context::Context;
 use pretext_stages::data::{Dataset, Split};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// Prints shapes and sums of what it opens.
@@ -23,13 +24,6 @@ for folder, names in [(sys.argv[1], ["image", "class", "split", "digest"]), (sys
         assert tensor.shape[1:] == column.shape[1:]
         print(name, column.dtype, list(column.shape), np.sum(column[:7], dtype=np.float64))
 "#;
-
-fn python() -> Option<PathBuf> {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.python/bin/python");
-    let named = std::env::var_os("PYTHON").map(PathBuf::from).or_else(|| own.exists().then_some(own))?;
-    let has_both = Command::new(&named).args(["-c", "import numpy, torch"]).output().ok()?;
-    has_both.status.success().then_some(named)
-}
 
 fn opened(python: &Path) -> Result<(), Failed> {
     tch::set_num_threads(tiny::THREADS as i32);
@@ -70,7 +64,7 @@ fn opened(python: &Path) -> Result<(), Failed> {
 }
 
 fn main() {
-    let python = python();
+    let python = python::with("numpy, torch");
     let is_missing = python.is_none();
     let test = Trial::test("numpy_and_torch_open_what_stages_write", move || opened(&python.ok_or("no python")?));
     libtest_mimic::run(&Arguments::from_args(), vec![test.with_ignored_flag(is_missing)]).exit();

@@ -39,7 +39,6 @@ pub use inpainting::Inpainting;
 pub use jigsaw::Jigsaw;
 pub use mae::{Mae, masked_patch_error};
 pub use moco::{MoCo, info_nce};
-pub(crate) use pixel_values::PixelValues;
 pub use pixels::Pixels;
 pub use random::Random;
 pub use relative_patch::RelativePatch;

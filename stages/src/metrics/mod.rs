@@ -6,9 +6,11 @@ mod clustering;
 pub mod confusion_picture;
 pub mod detection;
 pub mod image;
+mod ranking;
 pub mod recall_picture;
 mod segmentation;
 
 pub use classification::Confusion;
 pub use clustering::Contingency;
+pub use ranking::{auroc, average_precision, macro_auroc, top_k_accuracy};
 pub use segmentation::{Overlap, UNKNOWN};

@@ -1,26 +1,22 @@
 """Loads exported weights into a library's own network and prints what it makes of an image: `load.py LIBRARY MODEL SIZE FILE`.
 
-The image is [1, 3, SIZE, SIZE] of sin(0.0173 j). Prints `skip` where the libraries are not there."""
+The image is [1, 3, SIZE, SIZE] of sin(0.0173 j)."""
 
 import sys
 
-try:
-    import torch
-    from safetensors.torch import load_file
+import torch
+from safetensors.torch import load_file
 
-    library, name, size, file = sys.argv[1:]
-    if library == "timm":
-        import timm
+library, name, size, file = sys.argv[1:]
+if library == "timm":
+    import timm
 
-        like = {"img_size": int(size)} if "vit" in name else {}
-        model = timm.create_model(name, num_classes=0, **like)
-    else:
-        import torchvision
+    like = {"img_size": int(size)} if "vit" in name else {}
+    model = timm.create_model(name, num_classes=0, **like)
+else:
+    import torchvision
 
-        model = getattr(torchvision.models, name)()
-except ImportError as error:
-    print("skip", error)
-    sys.exit()
+    model = getattr(torchvision.models, name)()
 
 found = model.load_state_dict(load_file(file), strict=False)
 

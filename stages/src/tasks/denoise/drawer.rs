@@ -1,11 +1,10 @@
 use crate::artifact::EncoderArtifact;
 use crate::context::Context;
 use crate::data::Dataset;
-use crate::methods::PixelValues;
 use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
 use crate::nn::ops::{self, Staging};
-use crate::nn::{Bottleneck, DECODER};
+use crate::nn::{Bottleneck, DECODER, PixelValues};
 use anyhow::{Context as _, Result, ensure};
 use burn::tensor::Device;
 
@@ -49,7 +48,8 @@ impl Drawer {
         let mut staging = Staging::<f32>::new([images.len(), height, width, channels], &self.device);
         staging.values().copy_from_slice(&images.concat());
         let seen = self.values.of_values(staging.into_tensor());
-        let drawn = self.values.of_normalised(self.bottleneck.redraw(&self.encoder, seen, Mode::Eval));
+        let code = self.bottleneck.code(&self.encoder, seen, Mode::Eval);
+        let drawn = self.values.of_normalised(self.bottleneck.images(code, Mode::Eval, &self.values));
         ops::read(&drawn.permute([0, 2, 3, 1]), |values| {
             ensure!(values.iter().all(|value| value.is_finite()), "what the encoder's decoder draws is not finite");
             Ok(values.chunks_exact(height * width * channels).map(<[f32]>::to_vec).collect())
