@@ -156,10 +156,10 @@ pub fn describe<S: Stage>() -> StageKind {
     }
 }
 
-/// What takes the yield of another stage does; what does not makes images or policies, for which it does not matter which
-/// libtorch there is, and a GPU would be idle.
+/// What takes the yield of another stage does; what does not, or makes a data set of it, makes images or policies, for which it does not
+/// matter which libtorch there is, and a GPU would be idle.
 fn computes_on_tensors(about: &About) -> bool {
-    about.needs.iter().any(|port| port.used)
+    about.needs.iter().any(|port| port.used) && !about.gives.iter().any(|out| out.type_ == DATASET.type_)
 }
 
 fn gpu(about: &About) -> Gpu {

@@ -78,6 +78,8 @@ pub struct Item {
     /// In its pixels; of all items, or of none.
     pub regions: Option<Vec<Region>>,
     pub mask: Option<Draw>,
+    /// Its place among the classes, where those are of images; else -1.
+    pub class: i32,
     /// Why it cannot be used, as far as that is known.
     pub fault: Option<String>,
 }
@@ -87,6 +89,8 @@ pub struct Annotated {
     /// Of the data set.
     pub name: &'static str,
     pub classes: Vec<String>,
+    /// What they are of.
+    pub labels: Labels,
     pub items: Vec<Item>,
     /// What a person should know of what was left out.
     pub remarks: Vec<String>,
@@ -177,7 +181,8 @@ impl Annotated {
                 match made {
                     Ok(Made { image, regions, mask, lost: of_it }) if faults.is_empty() => {
                         let (mask, regions) = (mask.as_deref(), regions.as_deref());
-                        writer.add(Sample { mask, regions, ..Sample::new(split, &image, -1) })?;
+                        let class = self.items[number].class;
+                        writer.add(Sample { mask, regions, ..Sample::new(split, &image, class) })?;
                         lost += of_it;
                     }
                     Ok(_) => {}
@@ -198,7 +203,7 @@ impl Annotated {
             width: side,
             channels: 3,
             classes: self.classes.clone(),
-            labels: Labels::Places,
+            labels: self.labels,
             pictures: Some(Preparation { fit: common.fit, turns: false, encoded: false }),
         }
     }
@@ -210,7 +215,8 @@ impl Annotated {
         let told = match (self.items[0].regions.is_some(), self.items[0].mask.is_some()) {
             (true, true) => "boxes and masks",
             (true, false) => "boxes",
-            _ => "masks",
+            (false, true) => "masks",
+            (false, false) => "neither boxes nor masks",
         };
         let title = format!("images of {size} x {size} pixels with {told} of {} classes", self.classes.len());
         self.remarks

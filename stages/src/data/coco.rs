@@ -5,6 +5,7 @@ mod read;
 mod shapes;
 
 use super::annotated::{Annotated, Common};
+use super::dataset::Labels;
 use crate::context::Context;
 use crate::stage::{About, DATASET, Stage};
 use anyhow::Result;
@@ -43,7 +44,7 @@ impl Stage for Coco {
     fn run(params: Params, context: &Context) -> Result<()> {
         let read::Found { classes, items, crowds } = read::all(&params.common.path, params.masks)?;
         let remarks = (crowds > 0).then(|| format!("regions of crowds left out: {crowds}")).into_iter().collect();
-        Annotated { name: "coco", classes, items, remarks }.publish(&params.common, context)
+        Annotated { name: "coco", classes, labels: Labels::Places, items, remarks }.publish(&params.common, context)
     }
 }
 

@@ -16,7 +16,7 @@
 use super::npy::{self, Mapped};
 use super::pictures::{self, Fit, Picture};
 use crate::json;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -78,6 +78,9 @@ pub enum Labels {
     Images,
     /// Boxes, and masks, whose values are a class and 1, and 0 where there is none. An image has no class of its own.
     Places,
+    /// Images, of which the first class is normal, and there are no others to train on; every other class is a way of being anomalous, and
+    /// masks, where there are some, are 0 where an image is normal.
+    Anomalies,
 }
 
 impl Labels {
@@ -114,10 +117,25 @@ impl Manifest {
 
     /// An error where images have no classes of their own, by which `what` could be done.
     pub fn check_image_classes(&self, what: &str) -> Result<()> {
+        let name = &self.name;
+        match self.labels {
+            Labels::Images => Ok(()),
+            Labels::Places => bail!(
+                "the classes of {name} are those of boxes and masks, and {what} is by the class of an image: use eval/detect or \
+                 eval/segment, or a data set whose images have classes"
+            ),
+            Labels::Anomalies => bail!(
+                "{name} has normal images only to train on, and {what} needs images of every class: use eval/anomaly, or a data set with \
+                 training images of all classes"
+            ),
+        }
+    }
+
+    /// An error where it is not told which images are normal.
+    pub fn check_anomalies(&self) -> Result<()> {
         ensure!(
-            self.labels == Labels::Images,
-            "the classes of {} are those of boxes and masks, and {what} is by the class of an image: use eval/detect or eval/segment, \
-             or a data set whose images have classes",
+            self.labels == Labels::Anomalies,
+            "{} does not say which images are normal: put `use: data/one_class` between, with `normal: CLASS`, or use data/mvtec",
             self.name
         );
         Ok(())

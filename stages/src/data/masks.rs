@@ -2,6 +2,7 @@
 
 use super::annotated::mask::{self, Reading};
 use super::annotated::{Annotated, Common, Item};
+use super::dataset::Labels;
 use super::folder::split_of;
 use super::pictures::{self, Listing};
 use crate::context::Context;
@@ -70,7 +71,7 @@ impl Stage for Masks {
         let alone = masks.keys().filter(|stem| !wanted.contains(*stem)).count();
         let items = images.into_iter().map(|path| item(path, &masks, &params)).collect();
         let remarks = (alone > 0).then(|| format!("masks without a picture: {alone}")).into_iter().collect();
-        Annotated { name: "masks", classes, items, remarks }.publish(&params.common, context)
+        Annotated { name: "masks", classes, labels: Labels::Places, items, remarks }.publish(&params.common, context)
     }
 }
 
@@ -96,6 +97,7 @@ fn item(path: PathBuf, masks: &BTreeMap<PathBuf, PathBuf>, params: &Params) -> I
         regions: None,
         fault: file.is_none().then(|| format!("there is no mask: expected {}.png", stem.display())),
         mask: file.map(|file| Box::new(move |size| mask::read(&file, size, reading)) as _),
+        class: -1,
         path,
     }
 }

@@ -7,8 +7,8 @@ use image::{GrayImage, ImageBuffer, RgbImage};
 use std::path::Path;
 
 /// Classes, and images of each.
-const ROWS: usize = 10;
-const COLUMNS: usize = 12;
+pub const ROWS: usize = 10;
+pub const COLUMNS: usize = 12;
 /// Side of an image at most, and the gap between two.
 const SIDE: u32 = 96;
 const GAP: u32 = 2;
@@ -18,31 +18,48 @@ const COLOURS: [[u8; 3]; 6] = [[255, 0, 0], [0, 255, 0], [0, 80, 255], [255, 255
 /// Draws the first training images of the first classes, or of all where images have none, with the boxes on them; of unlabelled images
 /// as many as there is room for.
 pub fn draw(data: &Dataset, file: &Path) -> Result<()> {
-    let rows = rows(data);
+    draw_rows(data, &rows(data), file)
+}
+
+/// Draws images by their rows in the data set, `rows` of them below each other, with the boxes on them.
+pub fn draw_rows(data: &Dataset, rows: &[Vec<usize>], file: &Path) -> Result<()> {
     let [height, width] = tile(&data.manifest);
+    let scale = width as f32 / data.manifest.width as f32;
+    let drawn = |&row: &usize| -> Result<RgbImage> {
+        let mut image = resize(&coloured(data, row)?, width, height, FilterType::Triangle);
+        data.regions(row).into_iter().flatten().for_each(|region| outline(&mut image, region, scale));
+        Ok(image)
+    };
+    let tiles: Result<Vec<Vec<RgbImage>>> = rows.iter().map(|images| images.iter().map(drawn).collect()).collect();
+    sheet(&tiles?, [height, width]).save(file).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Pictures of one height and width, `rows` of them below each other, on white.
+pub fn sheet(rows: &[Vec<RgbImage>], [height, width]: [u32; 2]) -> RgbImage {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0) as u32;
     let mut picture = RgbImage::from_pixel(
         columns * (width + GAP) + GAP,
         rows.len() as u32 * (height + GAP) + GAP,
         image::Rgb([255; 3]),
     );
-    for (y, images) in (0..).zip(&rows) {
-        for (x, &row) in (0..).zip(images) {
+    for (y, images) in (0..).zip(rows) {
+        for (x, image) in (0..).zip(images) {
             let [left, top] = [x * (width + GAP) + GAP, y * (height + GAP) + GAP];
-            let mut image = resize(&coloured(data, row)?, width, height, FilterType::Triangle);
-            let scale = width as f32 / data.manifest.width as f32;
-            data.regions(row).into_iter().flatten().for_each(|region| outline(&mut image, region, scale));
-            replace(&mut picture, &image, left.into(), top.into());
+            replace(&mut picture, image, left.into(), top.into());
         }
     }
-    picture.save(file).with_context(|| format!("cannot write {}", file.display()))
+    picture
 }
 
 /// The data set's rows that stand in each row of the picture.
 fn rows(data: &Dataset) -> Vec<Vec<usize>> {
-    let of_class = |class: usize| data.rows(Split::Train).filter(move |&row| data.class(row) == class as i32);
+    let of_class = |class: usize| {
+        // Anomalies are in no other split.
+        let shown = if class > 0 && data.manifest.labels == Labels::Anomalies { Split::Test } else { Split::Train };
+        data.rows(shown).filter(move |&row| data.class(row) == class as i32)
+    };
     let labelled: Vec<Vec<usize>> = match data.manifest.labels {
-        Labels::Images => {
+        Labels::Images | Labels::Anomalies => {
             (0..data.manifest.classes.len().min(ROWS)).map(|class| of_class(class).take(COLUMNS).collect()).collect()
         }
         Labels::Places => {
@@ -56,7 +73,7 @@ fn rows(data: &Dataset) -> Vec<Vec<usize>> {
 }
 
 /// Height and width of an image in the picture.
-fn tile(manifest: &Manifest) -> [u32; 2] {
+pub fn tile(manifest: &Manifest) -> [u32; 2] {
     let longest = manifest.height.max(manifest.width) as u32;
     [manifest.height, manifest.width]
         .map(|side| if longest > SIDE { (side as u32 * SIDE / longest).max(1) } else { side as u32 })

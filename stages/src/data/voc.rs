@@ -4,6 +4,7 @@ mod read;
 mod xml;
 
 use super::annotated::{Annotated, Common};
+use super::dataset::Labels;
 use crate::context::Context;
 use crate::stage::{About, DATASET, Stage};
 use anyhow::Result;
@@ -51,7 +52,7 @@ impl Stage for Voc {
 
     fn run(params: Params, context: &Context) -> Result<()> {
         let read::Found { classes, items, remarks } = read::all(&params)?;
-        Annotated { name: "voc", classes, items, remarks }.publish(&params.common, context)
+        Annotated { name: "voc", classes, labels: Labels::Places, items, remarks }.publish(&params.common, context)
     }
 }
 

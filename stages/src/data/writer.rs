@@ -123,8 +123,8 @@ impl Counts {
         self.classes.iter().zip(counts).filter(|&(_, &count)| count == 0).map(|(class, _)| class.as_str()).collect()
     }
 
-    /// That every class can be learned, and that there is nothing else to be judged by.
-    fn check(&self) -> Result<()> {
+    /// That every class can be learned, and that there is nothing else to be judged by; of anomalies, that nothing but what is normal is.
+    fn check(&self, labels: Labels) -> Result<()> {
         const NAMED: usize = 5;
         ensure!(self.total(Split::Train) > 0, "there is no train split");
         if let Some((split, images)) = self.unknown.iter().find(|(split, _)| **split != Split::Unlabelled) {
@@ -134,6 +134,9 @@ impl Counts {
             );
         }
         let missing = self.missing(Split::Train);
+        if labels == Labels::Anomalies {
+            return self.check_normal(&missing);
+        }
         ensure!(
             missing.is_empty(),
             "{} of {} classes have no image to train on ({}{}): add some to the train split, or leave the classes out",
@@ -141,6 +144,18 @@ impl Counts {
             self.classes.len(),
             missing[..missing.len().min(NAMED)].join(", "),
             if missing.len() > NAMED { ", ..." } else { "" }
+        );
+        Ok(())
+    }
+
+    /// `missing`: the classes of which there is no image to train on.
+    fn check_normal(&self, missing: &[&str]) -> Result<()> {
+        let (normal, others) = self.classes.split_first().context("there is no class")?;
+        let trained = others.iter().find(|class| !missing.contains(&class.as_str()));
+        ensure!(
+            trained.is_none(),
+            "there are training images of the class {}, and only {normal} ones are trained on where anomalies are looked for",
+            trained.map_or("", String::as_str)
         );
         Ok(())
     }
@@ -217,7 +232,7 @@ impl DatasetWriter {
     /// splits.
     pub fn finish(self) -> Result<Counts> {
         let counts = self.counts();
-        counts.check()?;
+        counts.check(self.format.labels)?;
         let images = self.splits.iter().fold(BTreeMap::new(), |mut images, &split| {
             *images.entry(Split::ALL[usize::from(split)]).or_default() += 1;
             images
@@ -263,11 +278,11 @@ impl DatasetWriter {
             let split = Split::ALL[usize::from(split)];
             let of_split: &mut Vec<usize> = images.entry(split).or_insert_with(|| vec![0; classes.len()]);
             match (self.format.labels, usize::try_from(class)) {
-                (Labels::Images, Ok(class)) => of_split[class] += 1,
-                (Labels::Images, Err(_)) => *unknown.entry(split).or_default() += 1,
                 (Labels::Places, _) => {
                     self.regions_of(row).iter().for_each(|region| of_split[region.class as usize] += 1);
                 }
+                (_, Ok(class)) => of_split[class] += 1,
+                (_, Err(_)) => *unknown.entry(split).or_default() += 1,
             }
         }
         // Boxes say more than that an image shows some.
@@ -493,6 +508,26 @@ mod tests {
         };
         assert_eq!(written(true), [[1, 2], [0, 1]]);
         assert_eq!(written(false), [[1, 1], [0, 1]]);
+    }
+
+    #[test]
+    fn of_anomalies_none_is_trained_on() {
+        let written = |train: &[i32]| {
+            let folder = tempfile::tempdir().unwrap();
+            let format = Format { labels: Labels::Anomalies, ..grey(3) };
+            let mut writer = DatasetWriter::create(folder.path(), format, train.len() + 2).unwrap();
+            train.iter().for_each(|&class| writer.add(Sample::new(Split::Train, &[0; 192], class)).unwrap());
+            [0, 2].iter().for_each(|&class| writer.add(Sample::new(Split::Test, &[0; 192], class)).unwrap());
+            let counts = writer.finish().map_err(|error| error.to_string())?;
+            let manifest = Dataset::open(folder.path()).unwrap().manifest;
+            manifest.check_anomalies().unwrap();
+            let error = manifest.check_image_classes("a linear probe").unwrap_err().to_string();
+            assert!(error.contains("a linear probe needs images of every class: use eval/anomaly"), "{error}");
+            Ok(counts.images.into_values().collect::<Vec<_>>())
+        };
+        assert_eq!(written(&[0, 0]), Ok(vec![vec![2, 0, 0], vec![1, 0, 1]]));
+        let refused: Result<_, String> = written(&[0, 1]);
+        assert!(refused.unwrap_err().starts_with("there are training images of the class 1, and only 0 ones"));
     }
 
     #[test]

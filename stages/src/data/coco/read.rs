@@ -150,6 +150,7 @@ impl Annotations {
                 said: Some([image.height, image.width]),
                 regions: Some(regions),
                 mask: masks.then(|| drawn(shapes)),
+                class: -1,
                 fault,
             }
         });

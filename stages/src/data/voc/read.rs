@@ -53,7 +53,7 @@ pub fn all(params: &Params) -> Result<Found> {
             Ok((path, regions, size)) => (path, regions, size, None),
             Err(error) => (file, vec![], None, Some(format!("{error:#}"))),
         };
-        Item { path, split, said, regions: Some(regions), mask, fault }
+        Item { path, split, said, regions: Some(regions), mask, class: -1, fault }
     });
     let items = items.collect();
     let remarks = [

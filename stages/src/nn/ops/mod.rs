@@ -17,7 +17,7 @@
 //! | [`Staging`], [`integers`] | images are made where the tensor has its memory; a GPU copies them, and labels, from pinned memory while nobody waits |
 //! | [`without_waiting`] | shows on a GPU that a training step does not wait for it |
 //! | [`read`], [`first_not_finite`] | a look at values without a copy; one transfer for all tensors |
-//! | [`symmetric_eigen`], [`orthonormal`] | Burn has none that calls LAPACK |
+//! | [`symmetric_eigen`], [`orthonormal`], [`Gaussians`] | Burn has none that calls LAPACK |
 //! | [`share_out`] | many small products beside work of our own: a thread each, in place of all threads for each product |
 //!
 //! The mechanism is in `operation.rs`; the calls that tch does not expose are in `shim.cpp`. All calculation by libtorch's own operations
@@ -29,6 +29,7 @@ mod attention;
 mod conv;
 mod ffi;
 mod foreach;
+mod gaussians;
 mod group_norm;
 mod layer_norm;
 mod linalg;
@@ -49,6 +50,7 @@ mod weighted;
 pub use attention::self_attention;
 pub use conv::{ConvSpec, conv2d};
 pub use foreach::{add, clip_norm, lerp, scale};
+pub use gaussians::{GaussianSums, Gaussians};
 pub use group_norm::group_norm;
 pub use layer_norm::layer_norm;
 pub use linalg::{orthonormal, symmetric_eigen, trace_of_root_of_product};

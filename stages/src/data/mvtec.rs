@@ -1,0 +1,111 @@
+//! Folders as MVTec AD has them as a data set of what is normal and what is not.
+
+use super::annotated::mask::{self, Reading};
+use super::annotated::{Annotated, Common, Item};
+use super::dataset::{Labels, Split};
+use super::pictures::{self, Listing};
+use crate::context::Context;
+use crate::stage::{About, DATASET, Stage};
+use anyhow::{Result, bail, ensure};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+pub struct Mvtec;
+
+/// The folder of what is normal, in each split, and the one of the masks.
+const GOOD: &str = "good";
+const TRUTH: &str = "ground_truth";
+/// What a mask's name has more than its picture's.
+const ENDING: &str = "_mask";
+
+impl Stage for Mvtec {
+    type Params = Common;
+    const ABOUT: About = About {
+        name: "data/mvtec",
+        summary: "Pictures of a product as MVTec AD has them: train/good, test/good and test/DEFECT, masks in ground_truth/DEFECT",
+        docs: "A folder of one category (Bergmann et al. 2021, The MVTec Anomaly Detection Dataset). Of test/DEFECT/000.png the mask is \
+               ground_truth/DEFECT/000_mask.png, light where something is wrong; what is in a folder `good` is normal everywhere. Where \
+               there is no folder ground_truth there are no masks, and pixels are not judged. validation/good is the validation split, \
+               or else it is drawn of train/good. Classes are good and the defects; anomalous is what is not good. The rest is as in \
+               data/folder; pictures are taken as they lie in their files, in colours.",
+        unused: &["test"],
+        gives: &[DATASET],
+        ..About::NONE
+    };
+
+    fn run(params: Common, context: &Context) -> Result<()> {
+        let root = &params.path;
+        let Listing { pictures, .. } = pictures::list(root)?;
+        let (truth, pictures): (Vec<PathBuf>, Vec<PathBuf>) =
+            pictures.into_iter().partition(|path| path.starts_with(TRUTH));
+        let masks: BTreeMap<PathBuf, PathBuf> =
+            truth.into_iter().filter_map(|path| Some((pictured(&path)?, path))).collect();
+        let placed: Result<Vec<(Split, String, PathBuf)>> =
+            pictures.into_iter().map(|path| place(&path).map(|(split, class)| (split, class, path))).collect();
+        let placed = placed?;
+        let has = |wanted: Split| placed.iter().any(|(split, ..)| *split == wanted);
+        ensure!(has(Split::Train), "{}: there is no picture in train/{GOOD} to train on", root.display());
+        ensure!(
+            has(Split::Test),
+            "{}: there is no picture in test, in folders test/{GOOD} and test/DEFECT",
+            root.display()
+        );
+        let defects: BTreeSet<&str> =
+            placed.iter().map(|(_, class, _)| class.as_str()).filter(|class| *class != GOOD).collect();
+        ensure!(!defects.is_empty(), "{}: there is no folder test/DEFECT, so that all is {GOOD}", root.display());
+        let classes: Vec<String> = [GOOD].into_iter().chain(defects).map(str::to_owned).collect();
+        let alone =
+            masks.keys().filter(|stem| !placed.iter().any(|(.., path)| path.with_extension("") == **stem)).count();
+        let remarks = (alone > 0).then(|| format!("masks without a picture: {alone}")).into_iter().collect();
+        let items = placed.into_iter().map(|(split, class, path)| {
+            let number = classes.iter().position(|other| *other == class).expect("it is among them");
+            item(root, split, number, path, &masks)
+        });
+        let items = items.collect();
+        Annotated { name: "mvtec", classes, labels: Labels::Anomalies, items, remarks }.publish(&params, context)
+    }
+}
+
+/// The picture of a mask, without its ending: of ground_truth/cut/000_mask.png test/cut/000.
+fn pictured(mask: &Path) -> Option<PathBuf> {
+    let stem = mask.file_stem()?.to_str()?;
+    let inside = mask.parent()?.strip_prefix(TRUTH).ok()?;
+    Some(Path::new("test").join(inside).join(stem.strip_suffix(ENDING).unwrap_or(stem)))
+}
+
+/// The split and the class that a picture's folders say.
+fn place(path: &Path) -> Result<(Split, String)> {
+    let folders: Vec<&str> = path.parent().into_iter().flat_map(Path::iter).filter_map(|name| name.to_str()).collect();
+    match folders[..] {
+        ["train", GOOD] => Ok((Split::Train, GOOD.to_owned())),
+        ["validation", GOOD] => Ok((Split::Validation, GOOD.to_owned())),
+        ["test", class] => Ok((Split::Test, class.to_owned())),
+        _ => bail!(
+            "{}: expected pictures in train/{GOOD}, validation/{GOOD}, test/{GOOD} and test/DEFECT, and their masks in {TRUTH}/DEFECT: name \
+             the folder of one category, and take other pictures out of it",
+            path.display()
+        ),
+    }
+}
+
+fn item(root: &Path, split: Split, class: usize, path: PathBuf, masks: &BTreeMap<PathBuf, PathBuf>) -> Item {
+    let stem = path.with_extension("");
+    let file = masks.get(&stem).filter(|_| class > 0).map(|file| root.join(file));
+    let is_missing = class > 0 && file.is_none() && !masks.is_empty();
+    let expected = || format!("{TRUTH}{}{ENDING}.png", stem.display().to_string().trim_start_matches("test"));
+    Item {
+        path,
+        split: Some(split),
+        said: None,
+        regions: None,
+        fault: is_missing.then(|| format!("there is no mask: expected {}", expected())),
+        mask: (!masks.is_empty()).then(|| match file {
+            Some(file) => Box::new(move |size| mask::read(&file, size, Reading::Binary)) as _,
+            None => Box::new(|[height, width]: [u32; 2]| Ok(vec![0u8; (height * width) as usize])) as _,
+        }),
+        class: class as i32,
+    }
+}
+
+#[cfg(test)]
+mod tests;

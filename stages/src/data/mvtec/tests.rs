@@ -1,0 +1,91 @@
+use super::super::annotated::tests::{made, paint, refused, write};
+use super::*;
+use serde_json::json;
+
+const SIZE: [u32; 2] = [20, 10];
+
+/// A category as MVTec AD has it: pictures that are wider than high, with a white square where something is wrong.
+fn category(root: &Path) {
+    let black = |path: &str| paint(&root.join(path), SIZE, &[]);
+    (0..10).for_each(|number| black(&format!("train/good/{number:03}.png")));
+    (0..2).for_each(|number| black(&format!("test/good/{number:03}.png")));
+    for (defect, left) in [("cut", 6), ("broken_large", 10)] {
+        for number in 0..2 {
+            let square = [([left, 2, left + 3, 5], [255; 3])];
+            paint(&root.join(format!("test/{defect}/{number:03}.png")), SIZE, &square);
+            paint(&root.join(format!("ground_truth/{defect}/{number:03}_mask.png")), SIZE, &square);
+        }
+    }
+}
+
+#[test]
+fn a_category_is_read_with_its_masks() {
+    let root = tempfile::tempdir().unwrap();
+    category(root.path());
+    paint(&root.path().join("ground_truth/cut/007_mask.png"), SIZE, &[]);
+    let found = made::<Mvtec>(root.path(), json!({ "size": 10 })).unwrap();
+    let data = &found.data;
+    assert_eq!(
+        (&data.manifest.classes.join(" ")[..], data.manifest.labels),
+        ("good broken_large cut", Labels::Anomalies)
+    );
+    assert_eq!(Split::ALL.map(|split| data.len(split)), [9, 1, 6, 0]);
+    assert_eq!(data.labels(Split::Test), [1, 1, 2, 2, 0, 0]);
+    assert!(found.note.contains("masks without a picture: 1"), "{}", found.note);
+    // The largest central square begins 5 pixels from the left.
+    let shown = |row: usize| -> Vec<usize> { (0..100).filter(|&place| data.mask(row).unwrap()[place] == 1).collect() };
+    let square =
+        |left: usize| -> Vec<usize> { (2..5).flat_map(|y| (left..left + 3).map(move |x| y * 10 + x)).collect() };
+    let first = data.rows(Split::Test).start;
+    assert_eq!([shown(0), shown(first), shown(first + 2), shown(first + 5)], [vec![], square(5), square(1), vec![]]);
+    assert!(shown(first).iter().all(|place| data.image(first)[3 * place] == 255));
+}
+
+#[test]
+fn validation_has_a_folder_of_its_own_or_is_drawn_and_masks_may_be_missing_altogether() {
+    let root = tempfile::tempdir().unwrap();
+    category(root.path());
+    (0..3).for_each(|number| paint(&root.path().join(format!("validation/good/{number}.png")), SIZE, &[]));
+    std::fs::remove_dir_all(root.path().join("ground_truth")).unwrap();
+    let data = made::<Mvtec>(root.path(), json!({ "size": 10, "train": 5 })).unwrap().data;
+    assert_eq!(Split::ALL.map(|split| data.len(split)), [5, 3, 6, 0]);
+    assert!(data.mask(0).is_none());
+}
+
+#[test]
+fn what_is_no_category_is_refused() {
+    type Change = fn(&Path);
+    let remove = |root: &Path, folder: &str| std::fs::remove_dir_all(root.join(folder)).unwrap();
+    let changes: [(Change, &str); 6] = [
+        (|root| paint(&root.join("train/cut/0.png"), SIZE, &[]), "train/cut/0.png: expected pictures in train/good, "),
+        (|root| paint(&root.join("capsule/train/good/0.png"), SIZE, &[]), "name the folder of one category"),
+        (
+            |root| std::fs::remove_file(root.join("ground_truth/cut/001_mask.png")).unwrap(),
+            "test/cut/001.png: there is no mask: expected ground_truth/cut/001_mask.png",
+        ),
+        (
+            |root| paint(&root.join("ground_truth/cut/001_mask.png"), [10, 10], &[]),
+            "001_mask.png has 10 x 10 pixels, and the picture 20 x 10",
+        ),
+        (|root| write(&root.join("test/cut/001.png"), "torn"), "test/cut/001.png: it begins as no picture does"),
+        (|root| std::fs::write(root.join("test/good/000.png"), "").unwrap(), "test/good/000.png: it is empty"),
+    ];
+    for (change, expected) in changes {
+        let root = tempfile::tempdir().unwrap();
+        category(root.path());
+        change(root.path());
+        let error = refused::<Mvtec>(root.path(), json!({ "size": 10 }));
+        assert!(error.contains(expected), "{error}");
+    }
+    for (folders, expected) in [
+        (&["train"][..], "there is no picture in train/good to train on"),
+        (&["test"], "there is no picture in test, in folders test/good and test/DEFECT"),
+        (&["test/cut", "test/broken_large"], "there is no folder test/DEFECT, so that all is good"),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        category(root.path());
+        folders.iter().for_each(|folder| remove(root.path(), folder));
+        let error = refused::<Mvtec>(root.path(), json!({ "size": 10 }));
+        assert!(error.ends_with(expected), "{error}");
+    }
+}
