@@ -1,13 +1,14 @@
 //! What encoders are evaluated by, one file each.
 
 mod accuracies;
+mod anomaly;
+mod cluster;
 mod detect;
 mod embed;
 mod export;
 mod feature_set;
 mod features;
 mod finetune;
-mod kmeans;
 mod knn;
 mod linear_probe;
 mod lloyd;
@@ -21,13 +22,14 @@ mod spectrum;
 mod standardiser;
 mod tuning;
 
+pub use anomaly::Anomaly;
+pub use cluster::Cluster;
 pub use detect::{Detect, nms};
 pub use embed::Embed;
 pub use export::Export;
 pub use feature_set::{FeatureSet, SplitFeatures};
 pub use features::Features;
 pub use finetune::Finetune;
-pub use kmeans::KMeans;
 pub use knn::{Knn, all_scores, scores};
 pub use linear_probe::LinearProbe;
 pub use nearest::{Neighbour, nearest};
