@@ -37,9 +37,11 @@ fn judge_all(pixel: fn([u8; 3]) -> [u8; 3]) {
         let [encoder, features] = [place.join("out/encoder"), place.join("features")];
         run(named("features"), Map::new(), &features, &[("data", &data), ("encoder", &encoder)]);
         let features = features.join("out/features");
-        for task in
-            entries.iter().filter(|entry| entry.name.starts_with("eval/") && !tiny::OF_PLACES.contains(&entry.name))
-        {
+        let judges = |entry: &&Entry| {
+            let is_of_others = tiny::OF_PLACES.contains(&entry.name) || entry.name == tiny::OF_ANOMALIES;
+            entry.name.starts_with("eval/") && !is_of_others
+        };
+        for task in entries.iter().filter(judges) {
             let place = place.join(task.name);
             let needs: Vec<String> = (task.kind)().needs.into_iter().map(|port| port.name).collect();
             let there = [("data", data.as_path()), ("encoder", &encoder), ("features", &features)];

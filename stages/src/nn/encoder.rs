@@ -129,12 +129,13 @@ impl Encoder {
         self.network().pooled(x, mode)
     }
 
-    /// `[batch, numbers]` in float32: the last map with all its places, or the features where there are no maps.
+    /// `[batch, numbers]` in float32: the last map with all its places, over the root of their number, so that a layer behind it learns at
+    /// the rates of one behind pooled features; or the features where there are no maps.
     pub fn flat(&self, x: Tensor<4>, mode: Mode) -> Tensor<2> {
-        match self.network().maps(x.clone(), mode) {
-            Some(maps) => ops::float32(maps.into_iter().last().expect("a network has layers").x.flatten(1, 3)),
-            None => self.pooled(x, mode),
-        }
+        let Some(maps) = self.network().maps(x.clone(), mode) else { return self.pooled(x, mode) };
+        let map = maps.into_iter().last().expect("a network has layers").x;
+        let [_, _, height, width] = map.dims();
+        ops::float32(map.flatten(1, 3)).div_scalar(((height * width) as f64).sqrt())
     }
 
     /// How many numbers that are, of images `[channels, height, width]`.

@@ -81,28 +81,12 @@ fn settle(x: &Tensor<2>, mut centres: Tensor<2>, mut go_on: impl FnMut() -> bool
 /// The mean of every cluster. One without vectors becomes the vector that is farthest from its centre, the next such one
 /// the next farthest.
 fn means(x: &Tensor<2>, nearest: &[u32], distances: &[f64], clusters: usize) -> Tensor<2> {
-    let mut counts = vec![0.0f32; clusters];
-    nearest.iter().for_each(|&cluster| counts[cluster as usize] += 1.0);
+    let (mut means, counts) = averages(x, nearest, clusters);
     let mut farthest: Vec<usize> = vec![];
     if counts.contains(&0.0) {
         farthest = (0..distances.len()).collect();
         farthest.sort_by(|&a, &b| distances[b].total_cmp(&distances[a]));
     }
-    let mut sums: Option<Tensor<2>> = None;
-    for (block, nearest) in blocks(x).zip(nearest.chunks(BLOCK)) {
-        let mut members = vec![0.0f32; clusters * nearest.len()];
-        for (place, &cluster) in nearest.iter().enumerate() {
-            members[cluster as usize * nearest.len() + place] = 1.0;
-        }
-        let members = matrix(members, [clusters, nearest.len()], x);
-        let sum = ops::product(&members, &block); // [clusters, features]
-        sums = Some(match sums {
-            Some(sums) => sums + sum,
-            None => sum,
-        });
-    }
-    let divisors = matrix(counts.iter().map(|count| count.max(1.0)).collect(), [clusters, 1], x);
-    let mut means = sums.expect("there are vectors") / divisors;
     let empty = counts.iter().enumerate().filter(|&(_, &count)| count == 0.0);
     for ((cluster, _), vector) in empty.zip(farthest) {
         let features = x.dims()[1];
@@ -110,6 +94,27 @@ fn means(x: &Tensor<2>, nearest: &[u32], distances: &[f64], clusters: usize) -> 
         means = means.slice_assign([cluster..cluster + 1, 0..features], vector);
     }
     means
+}
+
+/// The mean of every cluster, `[cluster, feature]`, and how many vectors it has. One without vectors has a mean of 0.
+pub fn averages(x: &Tensor<2>, of: &[u32], clusters: usize) -> (Tensor<2>, Vec<f32>) {
+    let mut counts = vec![0.0f32; clusters];
+    of.iter().for_each(|&cluster| counts[cluster as usize] += 1.0);
+    let mut sums: Option<Tensor<2>> = None;
+    for (block, of) in blocks(x).zip(of.chunks(BLOCK)) {
+        let mut members = vec![0.0f32; clusters * of.len()];
+        for (place, &cluster) in of.iter().enumerate() {
+            members[cluster as usize * of.len() + place] = 1.0;
+        }
+        let members = matrix(members, [clusters, of.len()], x);
+        let sum = ops::product(&members, &block); // [clusters, features]
+        sums = Some(match sums {
+            Some(sums) => sums + sum,
+            None => sum,
+        });
+    }
+    let divisors = matrix(counts.iter().map(|count| count.max(1.0)).collect(), [clusters, 1], x);
+    (sums.expect("there are vectors") / divisors, counts)
 }
 
 /// The first centres: each a vector, drawn with a probability that grows with its squared distance to the nearest before.

@@ -1,6 +1,8 @@
 //! What encoders are evaluated by, one file each.
 
 mod accuracies;
+mod anomaly;
+mod cluster;
 mod denoise;
 mod detect;
 mod embed;
@@ -9,7 +11,6 @@ mod feature_set;
 mod features;
 mod finetune;
 mod generate;
-mod kmeans;
 mod knn;
 mod linear_probe;
 mod lloyd;
@@ -25,6 +26,8 @@ mod spectrum;
 mod standardiser;
 mod tuning;
 
+pub use anomaly::Anomaly;
+pub use cluster::Cluster;
 pub use denoise::Denoise;
 pub use detect::{Detect, nms};
 pub use embed::Embed;
@@ -33,7 +36,6 @@ pub use feature_set::{FeatureSet, SplitFeatures};
 pub use features::Features;
 pub use finetune::Finetune;
 pub use generate::Generate;
-pub use kmeans::KMeans;
 pub use knn::{Knn, all_scores, scores};
 pub use linear_probe::LinearProbe;
 pub use nearest::{Neighbour, nearest};

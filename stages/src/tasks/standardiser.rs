@@ -46,6 +46,11 @@ impl Standardiser {
         Ok(Self { mean, unit: vec![if spread > 0.0 { spread } else { 1.0 }; set.features] })
     }
 
+    /// What one of the standardised features is in its own unit, where all have the same.
+    pub fn unit(&self) -> f64 {
+        self.unit[0]
+    }
+
     /// `[image, feature]`
     pub fn apply(&self, split: &SplitFeatures, device: &Device) -> Tensor<2> {
         let width = self.mean.len();

@@ -113,6 +113,39 @@ pub fn write_places(folder: &Path) {
     writer.finish().unwrap();
 }
 
+/// A `dataset` artifact of pieces of one photograph as normal images, 40 to train on, and a test split in which a bright square lies on
+/// every second one, of which masks tell.
+pub fn write_anomalies(folder: &Path) {
+    let side = SIZE as usize;
+    let format = Format {
+        name: "anomalies".into(),
+        height: side,
+        width: side,
+        channels: 3,
+        classes: ["normal", "square"].map(String::from).to_vec(),
+        labels: Labels::Anomalies,
+        pictures: None,
+    };
+    std::fs::create_dir_all(folder).unwrap();
+    let images: Vec<Vec<u8>> =
+        pieces(SIZE).into_iter().filter(|(_, class)| *class == 1).map(|(image, _)| image).collect();
+    let mut writer = DatasetWriter::create(folder, format, images.len()).unwrap();
+    for (number, mut image) in images.into_iter().enumerate() {
+        let split = if number < 40 { Split::Train } else { Split::Test };
+        let (mut mask, is_anomalous) = (vec![0; side * side], split == Split::Test && number % 2 == 1);
+        if is_anomalous {
+            let (left, top) = (number % 10, number * 3 % 10);
+            for place in (top..top + 5).flat_map(|y| (left..left + 5).map(move |x| y * side + x)) {
+                image[3 * place..3 * place + 3].copy_from_slice(&[255, 0, 255]);
+                mask[place] = 1;
+            }
+        }
+        let sample = Sample::new(split, &image, i32::from(is_anomalous));
+        writer.add(Sample { mask: Some(&mask), ..sample }).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
 fn split_of(number: usize) -> Split {
     match number {
         ..160 => Split::Train,
@@ -162,6 +195,9 @@ pub fn change_manifest(data: &Path, change: impl FnOnce(&mut Manifest)) {
 
 /// Kinds that learn from boxes or masks.
 pub const OF_PLACES: [&str; 2] = ["eval/detect", "eval/segment"];
+
+/// What looks for anomalies.
+pub const OF_ANOMALIES: &str = "eval/anomaly";
 
 /// Every kind that trains, in whatever family: what has an optimiser.
 pub fn trained_kinds() -> Vec<Entry> {

@@ -20,6 +20,7 @@ impl Inputs {
     pub fn write(root: &Path) -> Self {
         tiny::write_dataset(&root.join("dataset"));
         tiny::write_places(&root.join("places"));
+        tiny::write_anomalies(&root.join("anomalies"));
         let data = Dataset::open(&root.join("dataset")).unwrap();
         write_encoder(&data, &root.join("encoder"));
         write_features(&data, &root.join("features"));
@@ -36,6 +37,7 @@ impl Inputs {
         write_photographs(&root.join("photographs"));
         write_arrays(&root.join("arrays"));
         write_annotated(&Dataset::open(&root.join("places")).unwrap(), &root.join("annotated"));
+        write_product(&Dataset::open(&root.join("dataset")).unwrap(), &root.join("product"));
         Self { root: root.to_owned() }
     }
 
@@ -44,8 +46,11 @@ impl Inputs {
         let ports = kind.needs.iter().filter(|port| port.required && port.used);
         ports
             .map(|port| {
-                let of_places = tiny::OF_PLACES.contains(&kind.name.as_str()) && port.type_ == "dataset";
-                let artifact = self.root.join(if of_places { "places" } else { &port.type_ });
+                let artifact = self.root.join(match (&port.type_[..], &kind.name[..]) {
+                    ("dataset", name) if tiny::OF_PLACES.contains(&name) => "places",
+                    ("dataset", tiny::OF_ANOMALIES) => "anomalies",
+                    (type_, _) => type_,
+                });
                 assert!(artifact.is_dir(), "{} needs a tiny {}: make one in {}", kind.name, port.type_, file!());
                 (port.name.clone(), artifact)
             })
@@ -57,6 +62,7 @@ impl Inputs {
         self.root.join(match kind {
             "data/arrays" => "arrays",
             "data/coco" | "data/voc" | "data/masks" => "annotated",
+            "data/mvtec" => "product",
             _ => "photographs",
         })
     }
@@ -178,6 +184,25 @@ fn write_annotated(data: &Dataset, folder: &Path) {
     let categories: Vec<_> = named.map(|(id, name)| json!({ "id": id, "name": name })).collect();
     let all = json!({ "images": images, "annotations": objects, "categories": categories });
     std::fs::write(folder.join("all.json"), all.to_string()).unwrap();
+}
+
+/// A category in MVTec AD's format: what is in train is good, of test every second picture is cut, and its mask white.
+fn write_product(data: &Dataset, folder: &Path) {
+    let side = tiny::SIZE;
+    let save = |picture: image::DynamicImage, path: String| {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        picture.save(path).unwrap();
+    };
+    for (split, row) in [Split::Train, Split::Test].into_iter().flat_map(|of| data.rows(of).map(move |row| (of, row))) {
+        let picture = image::RgbImage::from_raw(side, side, data.image(row).into_owned()).unwrap();
+        let is_cut = split == Split::Test && row % 2 == 1;
+        save(picture.into(), format!("{}/{}/{row:03}.png", split.name(), if is_cut { "cut" } else { "good" }));
+        if is_cut {
+            let white = image::GrayImage::from_pixel(side, side, image::Luma([255]));
+            save(white.into(), format!("ground_truth/cut/{row:03}_mask.png"));
+        }
+    }
 }
 
 /// What a kind looks for in the cache before it fetches anything: labels and then as many images, here pieces of the samples again and
