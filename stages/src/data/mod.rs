@@ -16,6 +16,7 @@ mod mnist;
 pub mod npy;
 pub mod palette;
 pub mod pictures;
+mod ragged;
 mod samples;
 mod scenes;
 mod solar_cells;
