@@ -33,3 +33,10 @@ pub use linear_probe::LinearProbe;
 pub use nearest::{Neighbour, nearest};
 pub use online_knn::OnlineKnn;
 pub use segment::Segment;
+
+// Data sets are tested by what could be learned from them too easily.
+#[cfg(test)]
+pub use {
+    logistic::{Path as LogisticPath, Problem as LogisticProblem},
+    standardiser::Standardiser,
+};
