@@ -73,7 +73,8 @@ fn every_head_learns_where_things_are() {
     for (head, layers, least, least_right) in
         [("fcn", None, 0.8, 0.9), ("unet", None, 0.8, 0.9), ("linear", Some(0), 0.6, 0.85)]
     {
-        let params = json!({ "head": head, "layers": layers, "width": 16, "steps": 80 });
+        let optimiser = json!({ "lr": 0.06 });
+        let params = json!({ "head": head, "layers": layers, "width": 16, "steps": 80, "optimiser": optimiser });
         let measured = place.measured(head, params, None).unwrap();
         let found = figure(&measured, "mean_iou", "test");
         assert!(found > least, "{head}: {found}");

@@ -228,11 +228,16 @@ pub fn small_params(entry: &Entry, epochs: u32, batch: u32) -> Map<String, Value
     params
 }
 
+/// As `pretext` fills them in: what is left open has the value that goes with another parameter of its map.
 fn defaults(schema: &Value) -> Value {
-    match schema["properties"].as_object() {
-        Some(properties) => properties.iter().map(|(name, property)| (name.clone(), defaults(property))).collect(),
-        None => schema["default"].clone(),
+    let Some(properties) = schema["properties"].as_object() else { return schema["default"].clone() };
+    let mut values: Value = properties.iter().map(|(name, property)| (name.clone(), defaults(property))).collect();
+    for (name, property) in properties {
+        for (sibling, by) in property["x-default-by"].as_object().into_iter().flatten() {
+            values[name] = by[values[sibling].as_str().unwrap()].clone();
+        }
     }
+    values
 }
 
 /// A request to compute a kind in `folder`, whose parts are made here.
