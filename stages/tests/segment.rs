@@ -165,6 +165,19 @@ fn an_interrupted_one_ends_as_an_undisturbed_one() {
     }
 }
 
+/// Beside the background; there is none of it in the test split, which has the figure of what there is.
+#[test]
+fn one_class_is_told_from_the_background() {
+    let place = Place::new(json!({}));
+    tiny::keep_first_class(&place.at("data"), |row| row % 3 > 0 && row < 188);
+    let params = json!({ "width": 8, "steps": 40, "optimiser": { "lr": 0.06 } });
+    let measured = place.measured("one", params, None).unwrap();
+    assert!(figure(&measured, "mean_iou", "validation") > 0.6, "{}", figure(&measured, "mean_iou", "validation"));
+    assert!(figure(&measured, "pixel_accuracy", "test") > 0.9);
+    let lines = std::fs::read_to_string(place.at("one/side/iou-test.csv")).unwrap();
+    assert_eq!(lines.lines().count(), 3, "{lines}");
+}
+
 /// Changes the mask of a row.
 fn change_mask(place: &Place, row: usize, change: impl FnOnce(&mut [u8])) {
     let file = place.at("data/mask.npy");

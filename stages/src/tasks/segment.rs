@@ -146,9 +146,10 @@ impl Stage for Segment {
 
         let Opened { data, artifact, encoder, .. } = opened;
         let artifact = artifact.trained_on(&data, &seen).with_heads(objective.heads_to_keep(), &data.manifest);
-        let judge = Judge { segmenter: &objective.segmenter, artifact: &artifact, encoder: &encoder, classes, context };
+        let evaluator =
+            Evaluator { segmenter: &objective.segmenter, artifact: &artifact, encoder: &encoder, classes, context };
         for split in [Split::Validation, Split::Test] {
-            let predicted = judge.look_at(&data, split, split.name())?;
+            let predicted = evaluator.look_at(&data, split, split.name())?;
             measure_seen(&artifact, &data, split, context);
             if split == Split::Test {
                 let rows: Vec<usize> = data.rows(split).take(SHOWN).collect();
@@ -156,18 +157,18 @@ impl Stage for Segment {
             }
         }
         match shift {
-            Some(shift) => drop(judge.look_at(&shift, Split::Test, SHIFT)?),
+            Some(shift) => drop(evaluator.look_at(&shift, Split::Test, SHIFT)?),
             None => {
                 [MEAN_IOU, PIXEL_ACCURACY].iter().for_each(|measure| context.measure(measure.name, SHIFT, f64::NAN))
             }
         }
-        std::fs::write(context.side().join("legend.svg"), picture::legend(&judge.classes))?;
+        std::fs::write(context.side().join("legend.svg"), picture::legend(&evaluator.classes))?;
         artifact.save(Some(&encoder), &objective.heads(), &context.output("encoder")?)
     }
 }
 
 /// What is judged, and what masks tell apart.
-struct Judge<'a> {
+struct Evaluator<'a> {
     segmenter: &'a Segmenter,
     artifact: &'a EncoderArtifact,
     encoder: &'a Encoder,
@@ -175,7 +176,7 @@ struct Judge<'a> {
     context: &'a Context<'a>,
 }
 
-impl Judge<'_> {
+impl Evaluator<'_> {
     /// Measures and writes what is predicted of a split under a name, and gives it.
     fn look_at(&self, data: &Dataset, split: Split, name: &str) -> Result<Vec<u8>> {
         let Self { segmenter, artifact, encoder, classes, context } = self;

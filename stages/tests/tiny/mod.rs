@@ -5,7 +5,7 @@
 use pretext_protocol::{Measurement, Reply, Run};
 use pretext_stages::catalog::{self, Entry};
 use pretext_stages::context::{Context, Outbox};
-use pretext_stages::data::{Dataset, DatasetWriter, Format, Labels, Manifest, Region, Sample, Split};
+use pretext_stages::data::{Dataset, DatasetWriter, Format, Labels, Manifest, Region, Sample, Split, npy};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -111,6 +111,26 @@ pub fn write_places(folder: &Path) {
         writer.add(Sample { mask: Some(&mask), regions: Some(&regions), ..sample }).unwrap();
     }
     writer.finish().unwrap();
+}
+
+/// Leaves of [`write_places`] its first class only, on the images of some rows.
+pub fn keep_first_class(data: &Path, has_it: impl Fn(usize) -> bool) {
+    change_manifest(data, |manifest| manifest.classes.truncate(1));
+    let file = |name: &str| data.join(name);
+    let (shape, mut masks) = npy::read::<u8>(&file("mask.npy")).unwrap();
+    for (row, mask) in masks.chunks_mut((SIZE * SIZE) as usize).enumerate() {
+        mask.iter_mut().filter(|shown| **shown == 2 || **shown == 1 && !has_it(row)).for_each(|shown| *shown = 0);
+    }
+    npy::write(file("mask.npy"), &shape, &masks).unwrap();
+    let rows = shape[0];
+    let (_, edges) = npy::read::<f32>(&file("boxes.npy")).unwrap();
+    // Of the two boxes of an image the first one is of the first class.
+    let kept: Vec<usize> = (0..rows).filter(|&row| has_it(row)).collect();
+    let edges: Vec<f32> = kept.iter().flat_map(|row| &edges[8 * row..8 * row + 4]).copied().collect();
+    let offsets: Vec<u64> = (0..=rows).map(|end| (0..end).filter(|&row| has_it(row)).count() as u64).collect();
+    npy::write(file("boxes.npy"), &[kept.len(), 4], &edges).unwrap();
+    npy::write(file("boxes.class.npy"), &[kept.len()], &vec![0i32; kept.len()]).unwrap();
+    npy::write(file("boxes.offsets.npy"), &[rows + 1], &offsets).unwrap();
 }
 
 fn split_of(number: usize) -> Split {
