@@ -1,10 +1,19 @@
 //! Makes the artifact, row by row.
 
+mod counts;
+mod images;
+mod pixels;
+
+pub use counts::Counts;
+pub use pixels::Summed;
+
 use super::dataset::{Labels, Manifest, Preparation, Region, Split};
 use super::npy::{self, NpyWriter};
 use super::ragged::RaggedWriter;
 use crate::json;
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, ensure};
+use images::Images;
+use pixels::Moments;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -20,34 +29,6 @@ pub struct Format {
     pub labels: Labels,
     /// How pictures in files became images, where they were some.
     pub pictures: Option<Preparation>,
-}
-
-/// What the writer needs to know of an image's pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Summed {
-    digest: u64,
-    /// Pixels.
-    count: u64,
-    /// Of each channel: the sum of its values and of their squares.
-    sums: [u64; MOST_CHANNELS],
-    squares: [u64; MOST_CHANNELS],
-}
-
-/// Those of colours, in which views are made.
-const MOST_CHANNELS: usize = 3;
-
-impl Summed {
-    /// Of an image `[height, width, channels]`.
-    pub fn of(image: &[u8], channels: usize) -> Self {
-        let (mut sums, mut squares) = ([0; MOST_CHANNELS], [0; MOST_CHANNELS]);
-        for pixel in image.chunks_exact(channels) {
-            for (channel, &value) in pixel.iter().enumerate() {
-                sums[channel] += u64::from(value);
-                squares[channel] += u64::from(value) * u64::from(value);
-            }
-        }
-        Self { digest: digest(image), count: (image.len() / channels) as u64, sums, squares }
-    }
 }
 
 /// An image in one of the forms in which a data set holds it.
@@ -103,67 +84,6 @@ pub struct DatasetWriter {
     moments: Moments,
 }
 
-/// How many images there are of each class; where classes are those of boxes, how many boxes; of masks, how many images that show some.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Counts {
-    /// Their names.
-    pub classes: Vec<String>,
-    /// Of each split that there is, in the order of the classes.
-    pub images: BTreeMap<Split, Vec<usize>>,
-    /// Of each such split: those whose class nobody knows.
-    pub unknown: BTreeMap<Split, usize>,
-}
-
-impl Counts {
-    pub fn total(&self, split: Split) -> usize {
-        let known = self.images.get(&split).map_or(0, |counts| counts.iter().sum());
-        known + self.unknown.get(&split).copied().unwrap_or_default()
-    }
-
-    /// The classes of which a split has no image.
-    pub fn missing(&self, split: Split) -> Vec<&str> {
-        let counts = self.images.get(&split).into_iter().flatten();
-        self.classes.iter().zip(counts).filter(|&(_, &count)| count == 0).map(|(class, _)| class.as_str()).collect()
-    }
-
-    /// That every class can be learned, and that there is nothing else to be judged by; of anomalies, that nothing but what is normal is.
-    fn check(&self, labels: Labels) -> Result<()> {
-        const NAMED: usize = 5;
-        ensure!(self.total(Split::Train) > 0, "there is no train split");
-        if let Some((split, images)) = self.unknown.iter().find(|(split, _)| **split != Split::Unlabelled) {
-            bail!(
-                "of {images} images of the {} split nobody knows the class: put them into the unlabelled one",
-                split.name()
-            );
-        }
-        let missing = self.missing(Split::Train);
-        if labels == Labels::Anomalies {
-            return self.check_normal(&missing);
-        }
-        ensure!(
-            missing.is_empty(),
-            "{} of {} classes have no image to train on ({}{}): add some to the train split, or leave the classes out",
-            missing.len(),
-            self.classes.len(),
-            missing[..missing.len().min(NAMED)].join(", "),
-            if missing.len() > NAMED { ", ..." } else { "" }
-        );
-        Ok(())
-    }
-
-    /// `missing`: the classes of which there is no image to train on.
-    fn check_normal(&self, missing: &[&str]) -> Result<()> {
-        let (normal, others) = self.classes.split_first().context("there is no class")?;
-        let trained = others.iter().find(|class| !missing.contains(&class.as_str()));
-        ensure!(
-            trained.is_none(),
-            "there are training images of the class {}, and only {normal} ones are trained on where anomalies are looked for",
-            trained.map_or("", String::as_str)
-        );
-        Ok(())
-    }
-}
-
 impl DatasetWriter {
     /// For `rows` samples.
     pub fn create(folder: &Path, format: Format, rows: usize) -> Result<Self> {
@@ -178,7 +98,7 @@ impl DatasetWriter {
             folder: folder.to_owned(),
             images: match format.pictures.filter(|pictures| pictures.encoded) {
                 None => Images::Pixels(NpyWriter::create::<u8>(folder.join("image.npy"), &shape)?),
-                Some(_) => Images::Files { files: RaggedWriter::create(folder, "image")?, sizes: vec![] },
+                Some(_) => Images::create_files(folder)?,
             },
             classes: Vec::with_capacity(rows),
             splits: Vec::with_capacity(rows),
@@ -327,78 +247,12 @@ impl DatasetWriter {
     }
 }
 
-/// Where images are written.
-enum Images {
-    Pixels(NpyWriter),
-    Files { files: RaggedWriter, sizes: Vec<u32> },
-}
-
-impl Images {
-    fn write(&mut self, pixels: Pixels<'_>) -> Result<()> {
-        match (self, pixels) {
-            (Self::Pixels(images), Pixels::Image(image)) => images.write(image),
-            (Self::Files { files, sizes }, Pixels::File(bytes, size, _)) => {
-                sizes.extend(size);
-                files.write(bytes)
-            }
-            _ => panic!("all samples come in the form that the format says"),
-        }
-    }
-
-    fn finish(self, folder: &Path) -> Result<()> {
-        match self {
-            Self::Pixels(images) => images.finish(),
-            Self::Files { files, sizes } => {
-                files.finish()?;
-                npy::write(folder.join("image.size.npy"), &[sizes.len() / 2, 2], &sizes)
-            }
-        }
-    }
-}
-
-/// The first 8 bytes of its blake3.
-fn digest(image: &[u8]) -> u64 {
-    let bytes = blake3::hash(image);
-    u64::from_le_bytes(*bytes.as_bytes().first_chunk().expect("a digest has 32 bytes"))
-}
-
 /// That what a network has learned of someone in training helps it nowhere when it is judged.
 fn check_groups(groups: &[u32], splits: &[u8]) -> Result<()> {
     let pairs: BTreeSet<(u32, u8)> = groups.iter().copied().zip(splits.iter().copied()).collect();
     let straddles = pairs.iter().zip(pairs.iter().skip(1)).find(|((group, _), (next, _))| group == next);
     ensure!(straddles.is_none(), "group {} has samples in two splits", straddles.map_or(0, |((group, _), _)| *group));
     Ok(())
-}
-
-/// Of each channel, in whole numbers to the end, so that the deviation of a channel that never changes is 0 and not nearly so.
-struct Moments {
-    values: u64,
-    sums: Vec<u64>,
-    squares: Vec<u64>,
-}
-
-impl Moments {
-    fn new(channels: usize) -> Self {
-        Self { values: 0, sums: vec![0; channels], squares: vec![0; channels] }
-    }
-
-    fn add(&mut self, image: Summed) {
-        self.values += image.count;
-        self.sums.iter_mut().zip(image.sums).for_each(|(sum, more)| *sum += more);
-        self.squares.iter_mut().zip(image.squares).for_each(|(sum, more)| *sum += more);
-    }
-
-    /// Of values in [0, 1].
-    fn mean_and_sd(&self) -> (Vec<f32>, Vec<f32>) {
-        let n = self.values;
-        let mean = self.sums.iter().map(|&sum| (sum as f64 / n as f64 / 255.0) as f32).collect();
-        let variance = |sum: u64, squares: u64| {
-            let (n, sum, squares) = (u128::from(n), u128::from(sum), u128::from(squares));
-            (n * squares - sum * sum) as f64 / (n as f64 * 255.0).powi(2)
-        };
-        let sd = self.sums.iter().zip(&self.squares).map(|(&sum, &squares)| variance(sum, squares).sqrt() as f32);
-        (mean, sd.collect())
-    }
 }
 
 #[cfg(test)]
