@@ -55,6 +55,8 @@ fn groups_that_are_none_are_refused() {
     let expected = "`group: ill/(.+)_` finds no group in the paths of 15 of 30 pictures (train/healthy/patient0_0.png, \
                     train/healthy/patient0_2.png, train/healthy/patient0_4.png, ...): every picture is of one";
     assert!(error("ill/(.+)_").ends_with(expected), "{}", error("ill/(.+)_"));
+    // A validation split of its own, so that none is drawn of train.
+    paint(&root.join("val/ill/patient9_y.png"), 98, 16, 16);
     paint(&root.join("test/ill/patient3_x.png"), 99, 16, 16);
     let expected = "group `patient3` has pictures in train (train/healthy/patient3_16.png) and in test \
                     (test/ill/patient3_x.png): put all of a group into one split, or leave `group` out";
