@@ -167,6 +167,14 @@ impl EncoderArtifact {
         }
     }
 
+    /// What tells classes apart by the encoder's features, where it was trained to do so.
+    pub fn open_classifier(&self, folder: &Path, device: &Device) -> Result<Option<Mlp>> {
+        match self.open_head(CLASSIFIER, folder, device)? {
+            Some(Head::Mlp(classifier)) => Ok(Some(classifier)),
+            _ => Ok(None),
+        }
+    }
+
     /// What draws images from what the encoder makes of them, where it was trained to do so.
     pub fn open_bottleneck(&self, folder: &Path, device: &Device) -> Result<Option<Bottleneck>> {
         for name in [DECODER, LOGITS] {

@@ -60,6 +60,7 @@ pub fn entries() -> Vec<Entry> {
         entry::<tasks::Detect>(),
         entry::<tasks::Segment>(),
         entry::<tasks::Denoise>(),
+        entry::<tasks::Robustness>(),
         entry::<tasks::Export>(),
     ]
 }
