@@ -44,6 +44,8 @@ pub struct EncoderArtifact {
 pub const CLASSIFIER: &str = "classifier";
 /// The head that tells them apart at each pixel, the background before them.
 pub const SEGMENTER: &str = "segmenter";
+/// The centres of clusters that the features lie in.
+pub const PROTOTYPES: &str = "prototypes";
 /// The pyramid on the encoder's maps, and the head that finds objects on it.
 pub const FPN: &str = "fpn";
 pub const DETECTOR: &str = "detector";

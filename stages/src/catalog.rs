@@ -38,6 +38,7 @@ pub fn entries() -> Vec<Entry> {
         entry::<methods::Autoencoder>(),
         entry::<methods::DenoisingAutoencoder>(),
         entry::<methods::Vae>(),
+        entry::<methods::DeepEmbeddedClustering>(),
         entry::<methods::Inpainting>(),
         entry::<methods::Colorization>(),
         entry::<methods::Mae>(),

@@ -247,7 +247,9 @@ pub fn differing(one: &BTreeMap<String, Vec<u8>>, other: &BTreeMap<String, Vec<u
 /// The kind's parameters: its defaults, but for a small network and little data.
 pub fn small_params(entry: &Entry, epochs: u32, batch: u32) -> Map<String, Value> {
     let Value::Object(mut params) = defaults(&(entry.kind)().params) else { panic!("parameters are a map") };
-    for (name, value) in [("epochs", epochs), ("batch", batch), ("k", 20), ("train", 500), ("validation", 100)] {
+    for (name, value) in
+        [("epochs", epochs), ("batch", batch), ("k", 20), ("refresh", 3), ("train", 500), ("validation", 100)]
+    {
         // Shares stay what they are.
         params
             .get_mut(name)
