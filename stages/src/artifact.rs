@@ -212,6 +212,17 @@ impl Frozen {
         self.encoder.as_ref()
     }
 
+    /// An error where images of this height and width are none that it takes.
+    pub fn takes(&self, size: [usize; 2]) -> Result<()> {
+        let ([height, width], [own_height, own_width]) = (size, self.artifact.size);
+        ensure!(
+            self.code.is_none() || size == self.artifact.size,
+            "the encoder's features are a code of images of {own_height} x {own_width} pixels, and these have {height} x {width}: use the size \
+             that it was trained with, or `code: false` of `features`"
+        );
+        self.encoder.as_ref().map_or(Ok(()), |encoder| encoder.takes(size))
+    }
+
     /// The same, whose features are the encoder's pooled ones.
     pub fn without_code(self) -> Self {
         Self { code: None, ..self }

@@ -217,11 +217,23 @@ fn tidy(schema: &mut Value, default: &Value) {
     if let Some(Value::Object(properties)) = object.get_mut("properties") {
         for (name, property) in properties {
             tidy(property, &default[name.as_str()]);
+            open_by_sibling(property, default);
         }
         object.shift_remove("default");
     }
     if let Some(items) = object.get_mut("items").and_then(Value::as_object_mut) {
         items.shift_remove("format");
+    }
+}
+
+/// A parameter that may be null and takes a value by another of its map is null where nothing is said, also where a kind has a value of
+/// its own for it: that becomes the one by the other's default. Who writes the other one gets what goes with it.
+fn open_by_sibling(property: &mut Value, defaults: &Value) {
+    let may_be_null = property["type"].as_array().is_some_and(|types| types.contains(&json!("null")));
+    let Some(Value::Object(by_siblings)) = property.get("x-default-by").filter(|_| may_be_null) else { return };
+    let beside = by_siblings.keys().find_map(|sibling| Some((sibling.clone(), defaults[sibling].as_str()?)));
+    if let Some((sibling, choice)) = beside.filter(|_| !property["default"].is_null()) {
+        property["x-default-by"][sibling][choice] = property["default"].take();
     }
 }
 
@@ -260,6 +272,22 @@ mod tests {
         assert_eq!(properties["images"]["x-contradicts"], json!([{ "epochs": "given" }]));
         let nesterov = &properties["optimiser"]["properties"]["nesterov"];
         assert_eq!(nesterov["x-contradicts"], json!([{ "momentum": [0.0], "kind": ["sgd", "lars"] }]));
+    }
+
+    #[test]
+    fn a_kind_may_have_an_optimiser_of_its_own() {
+        let optimiser = |kind: StageKind| kind.params["properties"]["optimiser"]["properties"].clone();
+        let segment = optimiser(describe::<crate::tasks::Segment>());
+        assert_eq!(segment["lr"]["default"], Value::Null);
+        assert_eq!(segment["lr"]["x-default-by"], json!({ "kind": { "sgd": 0.01, "adamw": 1e-3, "lars": 0.06 } }));
+        assert_eq!([&segment["kind"]["default"], &segment["schedule"]["default"]], ["sgd", "poly"]);
+        let detect = optimiser(describe::<crate::tasks::Detect>());
+        assert_eq!([&detect["kind"]["default"], &detect["schedule"]["default"]], ["adamw", "cosine"]);
+        let finetune = optimiser(describe::<crate::tasks::Finetune>());
+        assert_eq!([&finetune["kind"]["default"], &finetune["schedule"]["default"]], ["sgd", "cosine"]);
+        for (with, sgd) in [(detect, 0.06), (finetune, 0.06)] {
+            assert_eq!(with["lr"]["x-default-by"]["kind"]["sgd"], sgd);
+        }
     }
 
     #[test]

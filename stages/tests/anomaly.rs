@@ -179,7 +179,7 @@ fn what_is_no_number_becomes_no_score() {
     let place = Place::new();
     let broken = spoilt(&place, |tensor| tensor * f64::NAN);
     for method in METHODS {
-        let error = place.try_run(json!({ "method": method }), &place.data, &broken).err().expect(method).to_string();
+        let error = place.try_run(json!({ "method": method }), &place.data, &broken).expect_err(method).to_string();
         assert!(error.contains("NaN"), "{method}: {error}");
     }
 }

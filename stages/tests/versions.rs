@@ -11,6 +11,7 @@ mod tiny;
 
 use fingerprint::Fingerprint;
 use inputs::Inputs;
+use pretext_protocol::{Measure, Measurement, StageKind};
 use pretext_stages::catalog::{self, Entry};
 use pretext_stages::context::Context;
 use serde::{Deserialize, Serialize};
@@ -145,7 +146,20 @@ fn computed(entry: &Entry, inputs: &Inputs, root: &Path) -> Fingerprint {
     let measurements = tiny::Measured::default();
     let context = Context::new(&run, &measurements, &|| false).unwrap();
     (entry.run)(&run.params, &context).unwrap_or_else(|error| panic!("{}: {error:#}", entry.name));
-    fingerprint::of(&run.out, &measurements.0.into_inner().unwrap())
+    let measurements = measurements.0.into_inner().unwrap();
+    check_declared(&(entry.kind)(), &measurements);
+    fingerprint::of(&run.out, &measurements)
+}
+
+/// `pretext` refuses a stage that never sends what it has declared.
+fn check_declared(kind: &StageKind, measurements: &[Measurement]) {
+    for Measure { name, splits, .. } in &kind.measures {
+        let whole = vec![String::new()];
+        for split in if splits.is_empty() { &whole } else { splits } {
+            let is_sent = measurements.iter().any(|sent| sent.name == *name && sent.split == *split);
+            assert!(is_sent, "{} never measures {name} of `{split}`", kind.name);
+        }
+    }
 }
 
 fn read() -> Known {

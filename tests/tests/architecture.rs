@@ -108,7 +108,7 @@ fn the_parts_of_the_worker_use_each_other_one_way() {
         let inside = file.strip_prefix(&stages).unwrap();
         let first = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
         let Some(rank) = PARTS.iter().position(|part| *part == first) else { continue };
-        if inside.iter().any(|part| matches!(part.to_str(), Some("tests" | "tests.rs" | "checks.rs"))) {
+        if is_of_tests(inside) {
             continue;
         }
         for name in used_parts(&text) {
@@ -127,9 +127,7 @@ fn the_parts_of_the_worker_use_each_other_one_way() {
 /// The parts of the own crate that a file names, alone (`crate::data::Split`) or in a group (`crate::{data, nn::Init}`). What stands in
 /// comments and tests uses nothing.
 fn used_parts(text: &str) -> BTreeSet<String> {
-    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
-    let code: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-    let code = code.join("\n");
+    let code = code(text);
     let name = |path: &str| -> String {
         path.trim_start().chars().take_while(|letter| letter.is_ascii_lowercase() || *letter == '_').collect()
     };
@@ -138,6 +136,18 @@ fn used_parts(text: &str) -> BTreeSet<String> {
         None => vec![name(path)],
     };
     code.split("crate::").skip(1).flat_map(names).filter(|name| !name.is_empty()).collect()
+}
+
+/// A file without its comments and tests.
+fn code(text: &str) -> String {
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let code: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    code.join("\n")
+}
+
+/// Whether a file has nothing but tests.
+fn is_of_tests(inside: &Path) -> bool {
+    inside.iter().any(|part| matches!(part.to_str(), Some("tests" | "tests.rs" | "checks.rs")))
 }
 
 /// The items of a group, up to the brace that closes it.
@@ -168,10 +178,46 @@ fn what_a_file_uses_is_seen_in_groups_and_behind_a_file_of_tests() {
     assert_eq!(used_parts(text).into_iter().collect::<Vec<_>>(), ["data", "json", "nn", "tasks", "train"]);
 }
 
+/// Outside of `nn/ops` tensors of libtorch are held, copied, read and written, and nothing is calculated with them. What calculates on
+/// them in place, without gradients, or to one number leaves these traces.
+#[test]
+fn only_our_operations_calculate_with_libtorch() {
+    const TRACES: [&str; 3] = [".g_", "tch::no_grad(", "_value(&[])"];
+    // They copy into a network's tensors.
+    const COPY: [&str; 2] = ["nn/state.rs", "foreign/matching.rs"];
+    let stages = root().join("stages/src");
+    let mut found = vec![];
+    for (file, text) in texts(&stages) {
+        let inside = file.strip_prefix(&stages).unwrap();
+        if inside.starts_with("nn/ops") || is_of_tests(inside) {
+            continue;
+        }
+        let copies = COPY.iter().any(|file| Path::new(file) == inside);
+        let traces = TRACES.into_iter().filter(|trace| !copies || *trace != "tch::no_grad(");
+        let traces = traces.filter(|trace| code(&text).contains(trace));
+        found.extend(traces.map(|trace| format!("{}: {trace}", inside.display())));
+    }
+    assert_eq!(found, [""; 0]);
+}
+
 #[test]
 fn no_loop_names_a_method() {
     // What is no method, or an ordinary word.
-    const OTHER: [&str; 8] = ["checks", "imported", "mod", "pixels", "pretrain", "projector", "random", "tests"];
+    const OTHER: [&str; 13] = [
+        "checks",
+        "drawing",
+        "draws",
+        "imported",
+        "lab",
+        "mod",
+        "pixels",
+        "pretrain",
+        "projector",
+        "random",
+        "shown",
+        "tests",
+        "tiles",
+    ];
     let files = texts(&root().join("stages/src/methods")).into_iter();
     let methods: BTreeSet<String> = files
         .filter_map(|(file, _)| Some(file.file_stem()?.to_str()?.to_owned()))

@@ -11,17 +11,17 @@
 //! | `mask.npy` | u8 `[n, height, width]`, where there are masks: what each pixel shows; 255: nobody knows |
 //! | `boxes.npy` | f32 `[m, 4]`, where there are boxes: left, top, right and bottom edge in pixels, an image's one after the other |
 //! | `boxes.class.npy`, `boxes.offsets.npy` | i32 `[m]`: the class of each; u64 `[n + 1]`: where those of each image begin |
+//! | `text.bytes`, `text.offsets.npy` | where there are captions: UTF-8, one behind the other; u64 `[n + 1]`: where each begins |
 //! | `group.npy` | u32 `[n]`, where there are groups: whom or what it shows; no group is in two splits |
 
 use super::npy::{self, Mapped};
 use super::pictures::{self, Fit, Picture};
+use super::ragged::Ragged;
 use crate::json;
 use anyhow::{Context, Result, bail, ensure};
-use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 
@@ -158,6 +158,7 @@ pub struct Dataset {
     classes: Vec<i32>,
     masks: Option<Mapped>,
     regions: Option<Regions>,
+    texts: Option<Ragged>,
     /// Of each row's image.
     pub digests: Vec<u64>,
 }
@@ -170,12 +171,13 @@ impl Dataset {
         Ok(Self {
             images: match manifest.pictures.filter(|pictures| pictures.encoded) {
                 None => Images::Pixels(Mapped::open::<u8>(&folder.join("image.npy"), &shape)?),
-                Some(how) => Images::open_encoded(folder, rows, how)?,
+                Some(how) => Images::Files { files: Ragged::open(folder, "image", rows)?, how },
             },
             classes: column(folder, "class", rows)?,
             digests: column(folder, "digest", rows)?,
             masks: there(folder, "mask.npy", |file| Mapped::open::<u8>(file, &shape[..3]))?,
             regions: there(folder, "boxes.npy", |_| Regions::read(folder, rows))?,
+            texts: there(folder, "text.bytes", |_| texts(folder, rows))?,
             manifest,
         })
     }
@@ -217,9 +219,8 @@ impl Dataset {
     /// # Panics
     /// As [`Dataset::image`].
     pub fn whole(&self, row: usize) -> Option<Picture> {
-        let Images::Files { files, offsets, how } = &self.images else { return None };
-        let file = &files[offsets[row] as usize..offsets[row + 1] as usize];
-        Some(pictures::pixels(file, how.turns).expect("the picture could be read when the data set was made"))
+        let Images::Files { files, how } = &self.images else { return None };
+        Some(pictures::pixels(files.row(row), how.turns).expect("the picture could be read when the data set was made"))
     }
 
     pub fn class(&self, row: usize) -> i32 {
@@ -238,6 +239,11 @@ impl Dataset {
         Some(&all[offsets[row] as usize..offsets[row + 1] as usize])
     }
 
+    /// What is written of the image, where that is known.
+    pub fn text(&self, row: usize) -> Option<&str> {
+        Some(std::str::from_utf8(self.texts.as_ref()?.row(row)).expect("it was looked at when the data set was opened"))
+    }
+
     /// Of a split's samples, in their order.
     pub fn labels(&self, split: Split) -> &[i32] {
         &self.classes[self.rows(split)]
@@ -253,25 +259,16 @@ fn there<T>(folder: &Path, name: &str, open: impl FnOnce(&Path) -> Result<T>) ->
 #[derive(Debug)]
 enum Images {
     Pixels(Mapped),
-    Files {
-        files: Mmap,
-        /// Where each begins, and the end.
-        offsets: Vec<u64>,
-        how: Preparation,
-    },
+    Files { files: Ragged, how: Preparation },
 }
 
-impl Images {
-    fn open_encoded(folder: &Path, rows: usize, how: Preparation) -> Result<Self> {
-        let path = folder.join("image.bytes");
-        let file = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
-        // Safety: artifacts are never written to after they are published.
-        let files = unsafe { Mmap::map(&file) }.with_context(|| format!("cannot map {}", path.display()))?;
-        let offsets: Vec<u64> = column(folder, "image.offsets", rows + 1)?;
-        let fits = offsets.is_sorted() && offsets.last() == Some(&(files.len() as u64));
-        ensure!(fits, "{} does not fit image.offsets.npy", path.display());
-        Ok(Self::Files { files, offsets, how })
+fn texts(folder: &Path, rows: usize) -> Result<Ragged> {
+    let texts = Ragged::open(folder, "text", rows)?;
+    for row in 0..texts.rows() {
+        std::str::from_utf8(texts.row(row))
+            .with_context(|| format!("{}: the text of row {row} is not UTF-8", folder.join("text.bytes").display()))?;
     }
+    Ok(texts)
 }
 
 #[derive(Debug)]

@@ -19,20 +19,30 @@ pub struct Asked {
 
 impl Asked {
     /// The images of each split by their numbers. `own`: those that are there, train among them; `label`: the class of an image, of each
-    /// of which every split gets its share.
+    /// of which every split gets its share; `groups`: of each image by its number, where there are some: none is then divided, and
+    /// classes do not count in what is held out of train.
     pub fn chosen(
         &self,
         mut own: BTreeMap<Split, Vec<usize>>,
         label: impl Fn(usize) -> i32,
         classes: usize,
+        groups: Option<&[u32]>,
     ) -> Result<BTreeMap<Split, Vec<usize>>> {
-        let hold_out = |files: &[usize], draw, kept| -> Result<_> {
+        let of_classes = |files: &[usize], draw, kept| -> Result<_> {
             let labels: Vec<i32> = files.iter().map(|&file| label(file)).collect();
             let (drawn, rest) = split::hold_out(&labels, classes, draw, kept, self.seed)?;
             Ok((pick(files, &drawn), pick(files, &rest)))
         };
+        let hold_out = |files: &[usize], draw| -> Result<_> {
+            let Some(groups) = groups else { return of_classes(files, draw, 1) };
+            let groups: Vec<i64> = files.iter().map(|&file| i64::from(groups[file])).collect();
+            let (drawn, rest) = split::hold_out_groups(&groups, draw, self.seed)?;
+            Ok((pick(files, &drawn), pick(files, &rest)))
+        };
+        let stays = if groups.is_some() { "one group" } else { "one of each class" };
         let mut left = own.remove(&Split::Train).unwrap_or_default();
-        let mut images = BTreeMap::new();
+        let unlabelled = own.remove(&Split::Unlabelled).map(|images| (Split::Unlabelled, images));
+        let mut images: BTreeMap<Split, Vec<usize>> = unlabelled.into_iter().collect();
         for (split, draw) in [
             (Split::Test, Draw::Share(self.test)),
             (Split::Validation, self.validation.map_or(Draw::Share(0.1), |count| Draw::Count(count as usize))),
@@ -40,14 +50,13 @@ impl Asked {
             let cannot = || format!("cannot draw the {} split", split.name());
             if let Some(own) = own.remove(&split) {
                 let draw = if matches!(draw, Draw::Share(_)) { Draw::Count(own.len()) } else { draw };
-                let (drawn, _) = hold_out(&own, draw, 0).with_context(cannot)?;
+                let (drawn, _) = of_classes(&own, draw, 0).with_context(cannot)?;
                 images.insert(split, drawn);
             } else if !matches!(draw, Draw::Share(0.0)) {
-                let (drawn, rest) = hold_out(&left, draw, 1).with_context(cannot)?;
+                let (drawn, rest) = hold_out(&left, draw).with_context(cannot)?;
                 ensure!(
                     !drawn.is_empty(),
-                    "there is no image for the {} split: of {} that are left, one of each class is trained on; add some, or \
-                     lower `test`",
+                    "there is no image for the {} split: of {} that are left, {stays} is trained on; add some, or lower `test`",
                     split.name(),
                     left.len()
                 );

@@ -1,10 +1,13 @@
 //! A folder of one's own photographs as a data set.
 
+mod captions;
 mod decoded;
+mod groups;
 mod layout;
 mod report;
 mod spelling;
 mod tree;
+mod twice;
 
 use super::dataset::{Labels, Preparation, Split};
 use super::drawn::Asked;
@@ -15,6 +18,7 @@ use crate::context::Context;
 use crate::stage::{About, DATASET, Stage};
 use anyhow::{Context as _, Result};
 use decoded::Decoded;
+use groups::Groups;
 use layout::Splits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,6 +47,13 @@ pub struct Params {
     encoded: Keep,
     /// what the folders at the top are: `classes`, `folders` of splits, or, by `auto`, what their names say
     splits: Splits,
+    /// a regular expression with one pair of parentheses: what it captures of a picture's path, from the folder on, names whom or what the
+    /// picture shows (`(patient\d+)`, or `^[^/]+/([^/]+)/` for folders within those of classes), and no such group is in two splits. Drawn
+    /// splits then have no share of each class, and as nearly the size as groups allow
+    group: Option<String>,
+    /// a CSV file in the folder, of which the column `file_name` is a picture's path from the folder on and the column `text` its caption
+    /// (`metadata.csv`, as Hugging Face's ImageFolder has it); every picture has one
+    captions: Option<PathBuf>,
     /// images to train on, of each class in proportion and at least one; all that are left where it is null
     #[schemars(range(min = 1), extend("x-unit" = "images"))]
     train: Option<u32>,
@@ -92,6 +103,8 @@ impl Default for Params {
             fit: Fit::Crop,
             encoded: Keep::Auto,
             splits: Splits::Auto,
+            group: None,
+            captions: None,
             train: None,
             validation: None,
             test: 0.2,
@@ -107,21 +120,23 @@ impl Stage for Folder {
     const ABOUT: About = About {
         name: "data/folder",
         // 2: other draws, pictures turned as EXIF says, a summary. 3: trainval is a split. 4: columns. 5: it says how pictures became
-        // images.
-        version: 5,
+        // images. 6: an unlabelled split; images that are in two splits are told.
+        version: 6,
         summary: "A folder of one's own pictures, a sub-folder for each class",
         docs: "The layout of torchvision's ImageFolder: the folders at the top are the classes, and whatever lies beneath \
                one is of its class. Where they are named like splits (train, training; val, valid, validation, dev; test, \
                testing, eval; in any case, also train_images or test1), those are the splits and the classes lie within; what \
                has no folder is drawn from train: the same share of every class, by the seed. Of each class at least one \
-               image is trained on. Images beside each other without a folder have no labels: an encoder can be trained on \
+               image is trained on. What lies in a folder `unlabelled` (or unlabeled), beside the splits or beside the classes, is \
+               trained on by what needs no classes. Images beside each other without a folder have no labels: an encoder can be trained on \
                them, and evaluations refuse them.\n\n\
                JPEG, PNG, BMP, GIF, TIFF, WebP, PPM, PGM and PBM are read, and one that ends early is damaged. Pictures of \
                other formats end the stage, other files are passed over. Of each image the largest central square is taken, or \
                what `fit` says, and made smaller or larger (bilinear, antialiased); of an animation the first frame, of several pages the \
                first; 16 bits become 8, and alpha is dropped. Links are followed. Files and folders whose names begin with a \
                dot are passed over.\n\n\
-               `summary.txt` says what the folder was taken for: classes and splits, what was left out and why.",
+               `summary.txt` says what the folder was taken for: classes and splits, what was left out and why, and which \
+               images are in two splits, pixel for pixel, which nothing is done about.",
         gives: &[DATASET],
         ..About::NONE
     };
@@ -129,13 +144,16 @@ impl Stage for Folder {
     fn run(params: Params, context: &Context) -> Result<()> {
         let mut tree = Tree::read(&params.path, params.splits)?;
         faults::refuse(&tree.root, tree.files.len(), &tree.faulty(), params.skip_damaged)?;
+        let groups = params.group.as_ref().map(|pattern| Groups::find(pattern, &tree)).transpose()?;
+        let texts = params.captions.as_ref().map(|file| captions::captions(&tree, file)).transpose()?;
+        tree.others.retain(|path| Some(path) != params.captions.as_ref());
         let folder = context.output("dataset")?;
         let pictures = params.preparation(tree.files.len());
         let squares = (!pictures.encoded).then(|| folder.join("decoded"));
         let mut decoded = Decoded::create(squares, params.size, params.fit)?;
         // Again without those that turn out to be damaged, so that the splits are as if they were not there.
         let images = loop {
-            let images = chosen(&tree, &params)?;
+            let images = chosen(&tree, groups.as_ref(), &params)?;
             let new = images.values().flatten().filter(|number| !decoded.has(**number));
             let new: Vec<(usize, PathBuf)> = new.map(|&number| (number, tree.place(number))).collect();
             let faults = decoded.add(&new, params.exif, context)?;
@@ -147,7 +165,7 @@ impl Stage for Folder {
             tree.check()?;
         };
         tree.faulty().iter().for_each(|(path, fault)| eprintln!("left out: {}: {fault}", path.display()));
-        let summary = report::summary(&tree, &images, &decoded, &params);
+        let mut summary = report::summary(&tree, &images, groups.as_ref(), &decoded, &params);
         let found = decoded.finish()?;
         let rows = images.values().map(Vec::len).sum();
         let mut writer = DatasetWriter::create(&folder, format(&tree, params.size as usize, pictures), rows)?;
@@ -155,10 +173,13 @@ impl Stage for Folder {
             for &number in numbers {
                 context.check_stop()?;
                 let file = if pictures.encoded { read(&tree.place(number))? } else { vec![] };
-                let pixels = found.pixels(number, &file);
-                writer.add(Sample { pixels, ..Sample::new(split, &[], tree.files[number].label) })?;
+                let (pixels, label) = (found.pixels(number, &file), tree.files[number].label);
+                let group = groups.as_ref().map(|groups| groups.of[number]);
+                let text = texts.as_ref().map(|texts| texts[&number].as_str());
+                writer.add(Sample { pixels, group, text, ..Sample::new(split, &[], label) })?;
             }
         }
+        twice::report(&tree, &images, writer.digests(), &mut summary);
         summary.publish(&writer.finish()?, &folder, context)
     }
 }
@@ -168,11 +189,14 @@ fn read(file: &Path) -> Result<Vec<u8>> {
 }
 
 /// The files of each split by their numbers.
-fn chosen(tree: &Tree, params: &Params) -> Result<BTreeMap<Split, Vec<usize>>> {
-    let own = Split::LABELLED.into_iter().filter(|&split| split == Split::Train || tree.has(split));
+fn chosen(tree: &Tree, groups: Option<&Groups>, params: &Params) -> Result<BTreeMap<Split, Vec<usize>>> {
+    let own = Split::ALL.into_iter().filter(|&split| split == Split::Train || tree.has(split));
     let own = own.map(|split| (split, tree.of(split))).collect();
     let asked = Asked { train: params.train, validation: params.validation, test: params.test, seed: params.seed };
-    asked.chosen(own, |number| tree.files[number].label, tree.classes.len())
+    let of = groups.map(|groups| groups.of.as_slice());
+    let images = asked.chosen(own, |number| tree.files[number].label, tree.classes.len(), of)?;
+    groups.map_or(Ok(()), |groups| groups.check(tree, &images))?;
+    Ok(images)
 }
 
 fn format(tree: &Tree, size: usize, pictures: Preparation) -> Format {

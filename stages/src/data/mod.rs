@@ -19,6 +19,7 @@ pub mod npy;
 mod one_class;
 pub mod palette;
 pub mod pictures;
+mod ragged;
 pub mod samples;
 mod scenes;
 mod solar_cells;

@@ -93,6 +93,29 @@ pub fn hold_out(
     Ok((drawn, rest))
 }
 
+/// The same of whole groups, of which one at least stays; one at least is drawn, where there are several and some are asked for. The count
+/// is met as nearly as [`by_groups`] does.
+pub fn hold_out_groups(groups: &[i64], draw: Draw, seed: u64) -> Result<(Vec<usize>, Vec<usize>)> {
+    let all = groups.len();
+    let share = match draw {
+        Draw::Count(count) => {
+            ensure!(count <= all, "{count} images were asked for and there are {all}");
+            count as f64 / all.max(1) as f64
+        }
+        Draw::Share(share) => share,
+    };
+    let [rest, drawn] = by_groups(groups, [1.0 - share, share], seed);
+    let mut sizes: BTreeMap<i64, usize> = BTreeMap::new();
+    groups.iter().for_each(|&group| *sizes.entry(group).or_default() += 1);
+    if sizes.len() < 2 || share == 0.0 || !(drawn.is_empty() || rest.is_empty()) {
+        return Ok((drawn, rest));
+    }
+    // The smallest one changes sides.
+    let smallest = sizes.iter().min_by_key(|(_, size)| **size).map(|(&group, _)| group);
+    let (of_it, others): (Vec<usize>, Vec<usize>) = (0..all).partition(|&image| Some(groups[image]) == smallest);
+    Ok(if drawn.is_empty() { (of_it, others) } else { (others, of_it) })
+}
+
 /// `count` images to train on: the others are drawn, and one of each class stays.
 pub fn keep(labels: &[i32], classes: usize, count: usize, seed: u64) -> Result<Vec<usize>> {
     let (all, least) = (labels.len(), labels.iter().collect::<BTreeSet<_>>().len());
@@ -228,6 +251,22 @@ mod tests {
         let sizes = |seed| by_groups(&groups, [0.7, 0.2, 0.1], seed).map(|part| part.len());
         assert_eq!(sizes(0), [70, 20, 10]);
         assert_ne!(by_groups(&groups, [0.7, 0.2, 0.1], 0), by_groups(&groups, [0.7, 0.2, 0.1], 1));
+    }
+
+    #[test]
+    fn whole_groups_are_held_out() {
+        let groups: Vec<i64> = (0..60).map(|image| image % 6).collect();
+        let of = |images: &[usize]| images.iter().map(|&image| groups[image]).collect::<BTreeSet<_>>();
+        let (drawn, rest) = hold_out_groups(&groups, Draw::Count(20), 4).unwrap();
+        assert_eq!([drawn.len(), rest.len()], [20, 40]);
+        assert!(of(&drawn).is_disjoint(&of(&rest)));
+        // Of few groups a tenth is nearer to none than to one, of which nothing could be told.
+        assert_eq!(hold_out_groups(&[7, 7, 7, 5, 5], Draw::Share(0.1), 0).unwrap(), (vec![3, 4], vec![0, 1, 2]));
+        assert_eq!(hold_out_groups(&[7, 7, 7, 5, 5], Draw::Share(0.95), 0).unwrap(), (vec![0, 1, 2], vec![3, 4]));
+        assert_eq!(hold_out_groups(&[7, 7], Draw::Share(0.5), 0).unwrap(), (vec![], vec![0, 1]));
+        assert_eq!(hold_out_groups(&[7, 5], Draw::Share(0.0), 0).unwrap(), (vec![], vec![0, 1]));
+        let error = hold_out_groups(&[7, 5], Draw::Count(3), 0).unwrap_err().to_string();
+        assert_eq!(error, "3 images were asked for and there are 2");
     }
 
     fn labels() -> Vec<i32> {

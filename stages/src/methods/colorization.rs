@@ -54,6 +54,7 @@ impl Stage for Colorization {
                 "grey is the luma of ITU-R 601 in three channels, where the paper's network has one of Lab's lightness",
                 "the soft encoding is over all squares and not over the five nearest, of which those farther away have weights below .001",
                 "squares are those that some colour of sRGB lies in",
+                "of vit_tiny the patches learn, while kNN and probes look at its class token, of which no loss is made",
             ]),
             TRAINING,
             ENCODERS,
@@ -177,7 +178,7 @@ impl Colours {
         softmax(logits.div_scalar(TEMPERATURE), 1).matmul(self.middles.clone().transpose())
     }
 
-    /// Eq. 4: of each square by how often it is, so that their mean over all pixels is 1.
+    /// Of each square by how often it is, so that their mean over all pixels is 1.
     fn weights(&self, data: &Dataset, rebalancing: f64) -> Tensor<1> {
         let rows = data.rows_to_train_on(false);
         let step = rows.len().div_ceil(COUNTED);
@@ -191,11 +192,17 @@ impl Colours {
         });
         let sum = sums.reduce(|sum, more| sum + more).expect("there are images to train on");
         let shares = sum.clone() / sum.sum();
-        let mixed = shares.clone().mul_scalar(1.0 - rebalancing).add_scalar(rebalancing / self.count() as f64);
-        // A square that no image has is as rare as may be.
-        let weights = mixed.clamp_min(1e-6).recip();
-        weights.clone() / (weights * shares).sum()
+        weights(shares, rebalancing)
     }
+}
+
+/// Eq. 4, of the shares that squares have of all pixels: `[squares]`.
+fn weights(shares: Tensor<1>, rebalancing: f64) -> Tensor<1> {
+    let squares = shares.dims()[0] as f64;
+    let mixed = shares.clone().mul_scalar(1.0 - rebalancing).add_scalar(rebalancing / squares);
+    // A square that no image has is as rare as may be.
+    let weights = mixed.clamp_min(1e-6).recip();
+    weights.clone() / (weights * shares).sum()
 }
 
 /// Images `[rows, 3, height, width]` from 0 to 1.
@@ -226,6 +233,19 @@ mod tests {
 
     fn device() -> Device {
         crate::nn::device("cpu").unwrap()
+    }
+
+    /// Of squares with 1/2, 3/8 and 1/8 of the pixels, by hand: over the mean of the shares and 1/3 these are 12/5, 48/17 and 48/11, of which
+    /// the mean over the pixels is 2.804...
+    #[test]
+    fn rare_colours_weigh_more_and_all_pixels_one_in_the_mean() {
+        let shares = [0.5, 0.375, 0.125];
+        let found: Vec<f64> = weights(ops::floats(&shares, &device()), 0.5).into_data().iter::<f64>().collect();
+        let raw = [12.0 / 5.0, 48.0 / 17.0, 48.0 / 11.0];
+        let mean: f64 = raw.iter().zip(shares).map(|(weight, share)| weight * f64::from(share)).sum();
+        assert!(found.iter().zip(raw).all(|(found, raw)| (found - raw / mean).abs() < 1e-5), "{found:?}");
+        let alike: Vec<f64> = weights(ops::floats(&shares, &device()), 1.0).into_data().iter::<f64>().collect();
+        assert!(alike.iter().all(|weight| (weight - 1.0).abs() < 1e-6), "{alike:?}");
     }
 
     #[test]

@@ -5,7 +5,6 @@ use super::pretrain::{Common, Inputs, NEEDS_WITHOUT_VIEWS, Partner, TRAINED, TRA
 use super::{rotation, simclr, vae};
 use crate::augment::{Batch, Policy, Wants};
 use crate::context::Context;
-use crate::nn::HeadConfig;
 use crate::nn::encoder::Encoder;
 use crate::nn::state::Part;
 use crate::stage::{About, Deviations, Stage};
@@ -58,7 +57,7 @@ impl Stage for Fusion {
         summary: "Several objectives on one encoder, their losses added with weights",
         docs: "Each partner that has a weight gets views of its own of every image, made as its method makes them when no views are \
                connected, and counts the images that pass through the network for it: at equal `images` a pair has as many as each alone. \
-               curve.csv has their terms before they are weighted.",
+               curve.csv has their terms before they are weighted. The encoder alone is kept, and its pooled features are evaluated.",
         deviations: &[
             Deviations {
                 of: "from the paper",
@@ -116,10 +115,6 @@ impl Objective for Fused {
 
     fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
         self.members.iter().flat_map(|member| member.objective.heads()).collect()
-    }
-
-    fn heads_to_keep(&self) -> Vec<(&'static str, HeadConfig)> {
-        self.members.iter().flat_map(|member| member.objective.heads_to_keep()).collect()
     }
 
     fn losses(&mut self, encoder: &Encoder, mut batch: Batch, at: &At) -> Vec<Term> {

@@ -251,5 +251,4 @@ fn from_patches(patches: Tensor<3>, [channels, height, width]: [usize; 3], patch
 }
 
 #[cfg(test)]
-#[path = "mae_tests.rs"]
 mod tests;

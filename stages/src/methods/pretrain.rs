@@ -40,7 +40,7 @@ pub struct Common {
     /// processors with AVX512-BF16 or AMX (`pretext doctor`), and slower elsewhere
     pub precision: Precision,
     /// how many times, evenly over the training, kNN on validation shows what the encoder has learned so far, in the
-    /// progress and in curve.csv; 0: never. Bank: at most 4000 training images; k 200, temperature 0.1
+    /// progress and in curve.csv, of pooled features also where a code is evaluated later; 0: never. Bank: at most 4000 training images; k 200, temperature 0.1
     #[schemars(range(min = 0, max = 10_000), extend("x-unit" = "times", "x-unkeyed" = true))]
     pub online_knn: u32,
     /// of the first weights, the order of the images and their views

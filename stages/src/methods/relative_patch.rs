@@ -15,7 +15,7 @@ use crate::nn::{Mlp, Norms, PixelValues};
 use crate::random::Purpose;
 use crate::stage::{About, Deviations, Stage};
 use crate::train::{At, Objective, Term};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -65,7 +65,9 @@ impl Stage for RelativePatch {
         pretrain(&params.common, &inputs, context, |init, encoder, data| {
             let size = inputs.size_of_view();
             params.tiles.check(size)?;
-            encoder.takes(params.tiles.size(size))?;
+            let [tall, wide] = params.tiles.size(size);
+            let of_tiles = || format!("tiles have {tall} x {wide} pixels, a third of the image less `gap`");
+            encoder.takes([tall, wide]).with_context(of_tiles)?;
             let widths = [2 * encoder.features(), params.hidden as usize, SIDES];
             Ok(Box::new(Position {
                 classifier: Mlp::new(init, &widths, Norms::Hidden),

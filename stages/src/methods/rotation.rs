@@ -13,7 +13,7 @@ use crate::nn::state::Part;
 use crate::nn::{Init, Mlp, Norms};
 use crate::stage::{About, Deviations, Stage};
 use crate::train::{At, Objective, Term};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use burn::tensor::{Int, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -66,6 +66,15 @@ impl Stage for Rotation {
 impl Partner for Own {
     fn policy(&self) -> Policy {
         StandardViews::default_policy()
+    }
+
+    fn check(&self, _: &Common, data: &Manifest) -> Result<()> {
+        let Manifest { height, width, .. } = *data;
+        ensure!(
+            height == width,
+            "a quarter turn makes {width} x {height} pixels of {height} x {width}: use square images (`size` of data/folder makes some)"
+        );
+        Ok(())
     }
 
     fn objective(&self, init: &mut Init, encoder: &Encoder, _: &Manifest) -> Result<Box<dyn Objective>> {

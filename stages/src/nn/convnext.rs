@@ -159,7 +159,12 @@ impl Architecture for ConvNext {
     }
 
     fn maps(&self, x: Tensor<4>, _: Mode) -> Option<Vec<Map>> {
-        Some(self.maps_of(x).collect())
+        let mut maps: Vec<Map> = self.maps_of(x).collect();
+        if let Some(last) = maps.last_mut() {
+            // Behind the last layer stands a norm, of the channels of each place.
+            last.x = self.norm.forward(last.x.clone().permute([0, 2, 3, 1])).permute([0, 3, 1, 2]);
+        }
+        Some(maps)
     }
 }
 

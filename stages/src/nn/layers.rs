@@ -221,11 +221,7 @@ impl Linear {
     /// Changes its weights so that it makes of inputs what it made of `(inputs - mean) * scale`, `[1, in]` both.
     pub fn take_inputs_from(&self, mean: &Tensor<2>, scale: &Tensor<2>) {
         let bias = self.bias.as_ref().expect("a layer without bias has nowhere to put a mean");
-        let [mut weight, mut bias] = [ops::raw(&self.weight.val()), ops::raw(&bias.val())];
-        tch::no_grad(|| {
-            drop(weight.g_mul_(&ops::raw(scale)));
-            drop(bias.g_sub_(&weight.matmul(&ops::raw(mean).squeeze_dim(0))));
-        });
+        ops::take_inputs_from(&self.weight.val(), &bias.val(), mean, scale);
     }
 
     /// Drawn as ConvNeXt's; no bias at first.

@@ -132,7 +132,7 @@ pub fn save(path: &Path, tensors: &[(String, tch::Tensor)]) -> Result<()> {
 }
 
 /// The values in logical order.
-fn floats(tensor: &tch::Tensor) -> Vec<f32> {
+pub fn floats(tensor: &tch::Tensor) -> Vec<f32> {
     let flat = tensor.detach().to_device(tch::Device::Cpu).to_kind(tch::Kind::Float).contiguous().flatten(0, -1);
     Vec::<f32>::try_from(&flat).expect("a flat tensor of floats")
 }

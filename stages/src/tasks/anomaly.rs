@@ -11,7 +11,7 @@ mod patchcore;
 mod picture;
 mod reconstruction;
 
-use super::features::{batch, normalised};
+use super::features::{SEEN, batch, measure_seen, normalised};
 use crate::artifact::{EncoderArtifact, Frozen};
 use crate::context::Context;
 use crate::data::{Dataset, Split};
@@ -115,6 +115,8 @@ impl Stage for Anomaly {
                 "patchcore: the channels of the joined maps are not averaged to 1,024; the neighbourhood is 3 x 3, zeros around the map \
                  counting; greedy selection begins with a patch drawn by the seed and sees 128 Gaussian projections, where there are more \
                  channels; the nearest of the coreset around a patch are that patch and the others, as in anomalib",
+                "maps are smoothed as if they were mirrored at their outermost pixels, which are not repeated; images that are held out as \
+                 validation are not fitted on",
                 "images have the data set's size, and are not cropped; what smooths maps grows with them",
             ],
         }],
@@ -139,6 +141,7 @@ impl Stage for Anomaly {
                 "per-region overlap (Bergmann et al. 2021), its mean up to a false positive rate of .3; NaN where there are no masks, or \
                  no maps",
             ),
+            MeasureAbout { splits: TEST, ..SEEN },
         ],
         ..About::NONE
     };
@@ -149,12 +152,13 @@ impl Stage for Anomaly {
         let folder = context.input("encoder")?;
         let encoder = EncoderArtifact::open(folder, &context.device)?;
         encoder.artifact.check_channels(&data.manifest)?;
-        if let Some(network) = encoder.encoder() {
-            network.takes([data.manifest.height, data.manifest.width])?;
-        }
+        encoder.takes([data.manifest.height, data.manifest.width])?;
+        measure_seen(&encoder.artifact, &data, Split::Test, context);
         let images = Images { data: &data, encoder: &encoder, context };
         let detector: Box<dyn Detector + '_> = match params.method {
-            Method::Reconstruction => Box::new(reconstruction::Reconstruction::open(&encoder, folder, context)?),
+            Method::Reconstruction => {
+                Box::new(reconstruction::Reconstruction::open(&encoder, folder, &data.manifest, context)?)
+            }
             Method::Knn => Box::new(knn::Knn::fit(&images, params.k as usize, params.distance)?),
             Method::Padim => Box::new(padim::Padim::fit(&images, &params)?),
             Method::Patchcore => Box::new(patchcore::PatchCore::fit(&images, &params)?),

@@ -3,6 +3,7 @@
 mod drawer;
 mod filters;
 
+use super::features::{SEEN, evenly, measure_seen};
 use crate::context::Context;
 use crate::data::{Dataset, Split, draw_grid};
 use crate::metrics::image::{WINDOW, psnr, ssim};
@@ -15,7 +16,6 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
-use std::ops::Range;
 
 pub struct Denoise;
 
@@ -91,6 +91,7 @@ impl Stage for Denoise {
             METHODS[1].1[1],
             METHODS[2].1[0],
             METHODS[2].1[1],
+            MeasureAbout { splits: &["test"], ..SEEN },
         ],
         ..About::NONE
     };
@@ -105,6 +106,7 @@ impl Stage for Denoise {
         let drawer = Drawer::open(&data, context)?;
         let rows = evenly(data.rows(Split::Test), params.images as usize);
         ensure!(!rows.is_empty(), "the data set has no test images to judge by");
+        measure_seen(&drawer.artifact, &data, Split::Test, context);
         let of_row = |&row: &usize| vec![picture(&clean(&data, row), drawer.shape)];
         let mut pictures: Vec<Vec<RgbImage>> = rows.iter().take(SHOWN).map(of_row).collect();
         let look = Look { data: &data, rows, drawer, seed: params.seed, context };
@@ -178,13 +180,6 @@ pub(super) fn shape(data: &Dataset) -> [usize; 3] {
     [data.manifest.height, data.manifest.width, data.manifest.channels]
 }
 
-/// So many rows, evenly over a split; all where it is 0 or there are no more.
-pub(super) fn evenly(rows: Range<usize>, images: usize) -> Vec<usize> {
-    let all = rows.len();
-    let count = if images == 0 { all } else { images.min(all) };
-    (0..count).map(|number| rows.start + number * all / count).collect()
-}
-
 /// A row's image, `[height, width, channels]`, of values from 0 to 1.
 fn clean(data: &Dataset, row: usize) -> Vec<f32> {
     data.image(row).iter().map(|&byte| f32::from(byte) / 255.0).collect()
@@ -221,14 +216,6 @@ pub(super) fn picture(values: &[f32], [height, width, channels]: [usize; 3]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn images_that_are_looked_at_lie_evenly_in_the_split() {
-        assert_eq!(evenly(10..17, 3), [10, 12, 14]);
-        assert_eq!(evenly(10..13, 0), [10, 11, 12]);
-        assert_eq!(evenly(10..13, 500), [10, 11, 12]);
-        assert!(evenly(10..10, 0).is_empty());
-    }
 
     #[test]
     fn an_image_has_its_own_noise_which_grows_with_the_deviation() {

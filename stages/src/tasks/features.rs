@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// The feature vector of every image, computed once for all evaluations.
 pub struct Features;
@@ -102,9 +103,7 @@ impl Stage for Features {
         let encoder = if params.code { encoder } else { encoder.without_code() };
         encoder.artifact.check_channels(&data.manifest)?;
         let size = params.seen([data.manifest.height, data.manifest.width])?;
-        if let Some(network) = encoder.encoder() {
-            network.takes(size)?;
-        }
+        encoder.takes(size)?;
         let total: usize = Split::LABELLED.iter().map(|&split| data.len(split)).sum();
         let mut meter = context.meter("encode", total as u64, "images");
         let (mut splits, mut done) = (BTreeMap::new(), 0);
@@ -140,6 +139,13 @@ impl Stage for Features {
         let features = train.values.len() / train.labels.len();
         FeatureSet { features, classes: data.manifest.classes.len(), splits }.save(&context.output("features")?)
     }
+}
+
+/// So many rows of a split, evenly over it, since it may be sorted by class; all where it is 0 or there are no more.
+pub(super) fn evenly(rows: Range<usize>, images: usize) -> Vec<usize> {
+    let all = rows.len();
+    let count = if images == 0 { all } else { images.min(all) };
+    (0..count).map(|number| rows.start + number * all / count).collect()
 }
 
 /// How many images of a split the encoder was trained on; not a number where nobody knows.
@@ -221,7 +227,15 @@ pub fn normalised<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::batch;
+    use super::{batch, evenly};
+
+    #[test]
+    fn images_that_are_looked_at_lie_evenly_in_the_split() {
+        assert_eq!(evenly(10..17, 3), [10, 12, 14]);
+        assert_eq!(evenly(10..13, 0), [10, 11, 12]);
+        assert_eq!(evenly(10..13, 500), [10, 11, 12]);
+        assert!(evenly(10..10, 0).is_empty());
+    }
 
     #[test]
     fn of_large_images_fewer_pass_through_the_network_at_once() {

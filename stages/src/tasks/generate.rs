@@ -2,7 +2,7 @@
 
 mod frechet;
 
-use super::features::{SEEN, batch, encode, encode_all, measure_seen};
+use super::features::{SEEN, batch, encode, encode_all, evenly, measure_seen};
 use crate::artifact::{EncoderArtifact, Frozen};
 use crate::context::Context;
 use crate::data::{Dataset, Split, draw_grid};
@@ -100,7 +100,7 @@ impl Stage for Generate {
                 doc: "in whose features images are compared",
             },
         ],
-        measures: &[FRECHET, FRECHET_OF_REAL, COMPARED, ERROR, ELBO, SEEN],
+        measures: &[FRECHET, FRECHET_OF_REAL, COMPARED, ERROR, ELBO, MeasureAbout { splits: &["test"], ..SEEN }],
         ..About::NONE
     };
 
@@ -108,15 +108,16 @@ impl Stage for Generate {
         let data = Dataset::open(context.input("data")?)?;
         let judge = EncoderArtifact::open(context.input("judge")?, &context.device)?.without_code();
         judge.artifact.check_channels(&data.manifest)?;
+        judge.takes([data.manifest.height, data.manifest.width])?;
         let generator = Generator::open(&data, context)?;
-        let test: Vec<usize> = data.rows(Split::Test).take(params.images as usize).collect();
-        let train: Vec<usize> = data.rows(Split::Train).take(test.len()).collect();
+        let count = (params.images as usize).min(data.len(Split::Test)).min(data.len(Split::Train));
         ensure!(
-            train.len() >= 2 && test.len() == train.len(),
-            "{} test images are compared with as many training images, of which there are {}: use a data set with some of both",
-            test.len(),
-            train.len()
+            count >= 2,
+            "images are compared with training and test images, of which there are {} and {}: use a data set with some of both",
+            data.len(Split::Train),
+            data.len(Split::Test)
         );
+        let [train, test] = [Split::Train, Split::Test].map(|split| evenly(data.rows(split), count));
         let codes = generator.codes(params.prior, test.len(), params.seed)?;
         let mut meter = context.meter("invent", 3 * test.len() as u64, "images");
         let mut done = 0;
@@ -209,7 +210,7 @@ impl<'a> Generator<'a> {
             return Ok((0..count).flat_map(|_| normal()).collect());
         }
         const FITTED: usize = 10_000;
-        let rows: Vec<usize> = self.data.rows(Split::Train).take(FITTED).collect();
+        let rows = evenly(self.data.rows(Split::Train), FITTED);
         let gaussian = Gaussian::of(&self.code_of(&rows)?, self.length).rooted();
         Ok((0..count).flat_map(|_| gaussian.at(&normal())).collect())
     }

@@ -46,3 +46,10 @@ pub use project::Project;
 pub use retrieve::Retrieve;
 pub use robustness::Robustness;
 pub use segment::Segment;
+
+// Data sets are tested by what could be learned from them too easily.
+#[cfg(test)]
+pub use {
+    logistic::{Path as LogisticPath, Problem as LogisticProblem},
+    standardiser::Standardiser,
+};

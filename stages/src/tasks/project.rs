@@ -55,14 +55,14 @@ impl Default for Params {
 const TRUSTWORTHINESS: MeasureAbout = MeasureAbout {
     name: "trustworthiness",
     splits: &["test"],
-    unit: "share",
+    unit: "fraction",
     setting: false,
     doc: "1 where all that are near on the plane are near among the features (Venna & Kaski 2001), 0.5 or so by chance",
 };
 const CONTINUITY: MeasureAbout = MeasureAbout {
     name: "continuity",
     splits: &["test"],
-    unit: "share",
+    unit: "fraction",
     setting: false,
     doc: "1 where all that are near among the features are near on the plane",
 };
@@ -109,8 +109,15 @@ impl Stage for Project {
         }
         let flat: Vec<[f32; 2]> = plane.iter().map(|place| place.map(|along| along as f32)).collect();
         let on_plane = Distances::of(&flat.iter().map(<[f32; 2]>::as_slice).collect::<Vec<_>>());
-        context.measure(TRUSTWORTHINESS.name, "test", trustworthiness(&distances, &on_plane, neighbours));
-        context.measure(CONTINUITY.name, "test", trustworthiness(&on_plane, &distances, neighbours));
+        // Where all features are the same nobody is nearer than another, and any plane is as good as chance.
+        let both = match distances.are_zero() {
+            true => [0.5; 2],
+            false => [(&distances, &on_plane), (&on_plane, &distances)]
+                .map(|(truth, shown)| trustworthiness(truth, shown, neighbours)),
+        };
+        for (measure, value) in [TRUSTWORTHINESS, CONTINUITY].iter().zip(both) {
+            context.measure(measure.name, "test", value);
+        }
         let classes: Vec<i32> = shown.iter().map(|&image| test.labels[image]).collect();
         let mut text = "row,class,x,y\n".to_owned();
         for ((&image, class), [x, y]) in shown.iter().zip(&classes).zip(&flat) {

@@ -30,7 +30,7 @@ const LOOKED_AT: [(usize, MeasureAbout); 3] = [
 const MOST: usize = 10;
 
 const fn precision(name: &'static str, doc: &'static str) -> MeasureAbout {
-    MeasureAbout { name, splits: &["validation", "test"], unit: "share", setting: false, doc }
+    MeasureAbout { name, splits: &["validation", "test"], unit: "fraction", setting: false, doc }
 }
 
 impl Stage for Retrieve {

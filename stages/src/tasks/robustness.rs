@@ -2,8 +2,8 @@
 
 mod corruptions;
 
-use super::denoise::{evenly, picture, shape};
-use super::features::{SEEN, batch, measure_seen, normalised};
+use super::denoise::{picture, shape};
+use super::features::{SEEN, batch, evenly, measure_seen, normalised};
 use crate::artifact::{EncoderArtifact, Frozen};
 use crate::context::Context;
 use crate::data::{Dataset, Split, draw_grid};
@@ -153,9 +153,7 @@ impl<'a> Judge<'a> {
             own == theirs,
             "the encoder's classifier tells {own} apart, and the data set's classes are {theirs}: use the data that it was trained on"
         );
-        if let Some(network) = encoder.encoder() {
-            network.takes([data.manifest.height, data.manifest.width])?;
-        }
+        encoder.takes([data.manifest.height, data.manifest.width])?;
         Ok(Self { data, rows, seed, encoder, classifier, context })
     }
 

@@ -14,7 +14,8 @@ use crate::metrics::{Overlap, confusion_picture};
 use crate::nn::encoder::Encoder;
 use crate::nn::{Init, Segmenter, SegmenterConfig, SegmenterKind};
 use crate::stage::{About, DATA, Deviations, MeasureAbout, OutputAbout, PortAbout, Stage, VIEWS};
-use crate::train::Objective;
+use crate::train::schedule::Schedule;
+use crate::train::{Objective, OptimiserConfig, OptimiserKind};
 use anyhow::{Result, ensure};
 use objective::Segmentation;
 use schemars::JsonSchema;
@@ -40,7 +41,14 @@ pub struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        Self { head: SegmenterKind::Fcn, width: 64, images: 0, tuning: Tuning { batch: 16, ..Tuning::default() } }
+        let optimiser =
+            OptimiserConfig { lr: Some(0.01), schedule: Schedule::Poly, ..OptimiserConfig::of(OptimiserKind::Sgd) };
+        Self {
+            head: SegmenterKind::Fcn,
+            width: 64,
+            images: 0,
+            tuning: Tuning { batch: 16, optimiser, ..Tuning::default() },
+        }
     }
 }
 
@@ -67,6 +75,8 @@ impl Stage for Segment {
     type Params = Params;
     const ABOUT: About = About {
         name: "eval/segment",
+        // 2: it trains by sgd at .01 down a poly schedule where nothing is said.
+        version: 2,
         summary: "Segmentation: FCN, U-Net or a linear head on the encoder's maps, trained with all masks or few",
         docs: "Minimises the cross entropy of each pixel of which something is known, and looks at validation and test once, after the \
                last step. Without views: random resized crops of half the area at least, and flips. With `pretrain/random` it is training \
@@ -77,7 +87,8 @@ impl Stage for Segment {
         deviations: &[Deviations {
             of: "from the papers of the heads",
             list: &[
-                "cross entropy goes down a cosine schedule unless `optimiser.schedule` says otherwise, where FCN and U-Net have a fixed rate and their followers poly .9",
+                "the learning rate goes down by poly .9 as that of their followers (Chen et al. 2017, arXiv:1606.00915), where FCN and \
+                 U-Net have a fixed one",
                 "fcn has a hidden 3x3 convolution with batch norm at each level, as torchvision's, and no dropout; it enlarges \
                  bilinearly, where the paper's are learned",
                 "unet is a decoder only, since the encoder is what is judged: one padded convolution with batch norm a level, of as many \
@@ -135,9 +146,10 @@ impl Stage for Segment {
 
         let Opened { data, artifact, encoder, .. } = opened;
         let artifact = artifact.trained_on(&data, &seen).with_heads(objective.heads_to_keep(), &data.manifest);
-        let judge = Judge { segmenter: &objective.segmenter, artifact: &artifact, encoder: &encoder, classes, context };
+        let evaluator =
+            Evaluator { segmenter: &objective.segmenter, artifact: &artifact, encoder: &encoder, classes, context };
         for split in [Split::Validation, Split::Test] {
-            let predicted = judge.look_at(&data, split, split.name())?;
+            let predicted = evaluator.look_at(&data, split, split.name())?;
             measure_seen(&artifact, &data, split, context);
             if split == Split::Test {
                 let rows: Vec<usize> = data.rows(split).take(SHOWN).collect();
@@ -145,18 +157,18 @@ impl Stage for Segment {
             }
         }
         match shift {
-            Some(shift) => drop(judge.look_at(&shift, Split::Test, SHIFT)?),
+            Some(shift) => drop(evaluator.look_at(&shift, Split::Test, SHIFT)?),
             None => {
                 [MEAN_IOU, PIXEL_ACCURACY].iter().for_each(|measure| context.measure(measure.name, SHIFT, f64::NAN))
             }
         }
-        std::fs::write(context.side().join("legend.svg"), picture::legend(&judge.classes))?;
+        std::fs::write(context.side().join("legend.svg"), picture::legend(&evaluator.classes))?;
         artifact.save(Some(&encoder), &objective.heads(), &context.output("encoder")?)
     }
 }
 
 /// What is judged, and what masks tell apart.
-struct Judge<'a> {
+struct Evaluator<'a> {
     segmenter: &'a Segmenter,
     artifact: &'a EncoderArtifact,
     encoder: &'a Encoder,
@@ -164,7 +176,7 @@ struct Judge<'a> {
     context: &'a Context<'a>,
 }
 
-impl Judge<'_> {
+impl Evaluator<'_> {
     /// Measures and writes what is predicted of a split under a name, and gives it.
     fn look_at(&self, data: &Dataset, split: Split, name: &str) -> Result<Vec<u8>> {
         let Self { segmenter, artifact, encoder, classes, context } = self;

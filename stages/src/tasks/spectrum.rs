@@ -45,6 +45,10 @@ impl Spectrum {
     /// `[row, 2]`. The largest part of each direction is positive, since its sign is nobody's choice.
     pub fn first_two(&self, v: &Tensor<2>) -> Tensor<2> {
         let last = self.variances.len();
+        if last == 1 {
+            // There is no second direction.
+            return Tensor::cat(vec![v.clone(), v.zeros_like()], 1);
+        }
         let two = |number: usize| {
             let direction = self.directions.clone().narrow(1, last - 1 - number, 1);
             let largest = direction.clone().abs().argmax(0);

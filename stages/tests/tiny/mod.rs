@@ -5,7 +5,7 @@
 use pretext_protocol::{Measurement, Reply, Run};
 use pretext_stages::catalog::{self, Entry};
 use pretext_stages::context::{Context, Outbox};
-use pretext_stages::data::{Dataset, DatasetWriter, Format, Labels, Manifest, Region, Sample, Split};
+use pretext_stages::data::{Dataset, DatasetWriter, Format, Labels, Manifest, Region, Sample, Split, npy};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -146,6 +146,26 @@ pub fn write_anomalies(folder: &Path) {
     writer.finish().unwrap();
 }
 
+/// Leaves of [`write_places`] its first class only, on the images of some rows.
+pub fn keep_first_class(data: &Path, has_it: impl Fn(usize) -> bool) {
+    change_manifest(data, |manifest| manifest.classes.truncate(1));
+    let file = |name: &str| data.join(name);
+    let (shape, mut masks) = npy::read::<u8>(&file("mask.npy")).unwrap();
+    for (row, mask) in masks.chunks_mut((SIZE * SIZE) as usize).enumerate() {
+        mask.iter_mut().filter(|shown| **shown == 2 || **shown == 1 && !has_it(row)).for_each(|shown| *shown = 0);
+    }
+    npy::write(file("mask.npy"), &shape, &masks).unwrap();
+    let rows = shape[0];
+    let (_, edges) = npy::read::<f32>(&file("boxes.npy")).unwrap();
+    // Of the two boxes of an image the first one is of the first class.
+    let kept: Vec<usize> = (0..rows).filter(|&row| has_it(row)).collect();
+    let edges: Vec<f32> = kept.iter().flat_map(|row| &edges[8 * row..8 * row + 4]).copied().collect();
+    let offsets: Vec<u64> = (0..=rows).map(|end| (0..end).filter(|&row| has_it(row)).count() as u64).collect();
+    npy::write(file("boxes.npy"), &[kept.len(), 4], &edges).unwrap();
+    npy::write(file("boxes.class.npy"), &[kept.len()], &vec![0i32; kept.len()]).unwrap();
+    npy::write(file("boxes.offsets.npy"), &[rows + 1], &offsets).unwrap();
+}
+
 fn split_of(number: usize) -> Split {
     match number {
         ..160 => Split::Train,
@@ -195,6 +215,12 @@ pub fn change_manifest(data: &Path, change: impl FnOnce(&mut Manifest)) {
 
 /// Kinds that learn from boxes or masks.
 pub const OF_PLACES: [&str; 2] = ["eval/detect", "eval/segment"];
+
+/// Kinds that need an encoder with what draws images.
+pub const OF_DECODERS: [&str; 2] = ["eval/denoise", "eval/generate"];
+
+/// What needs one with what tells classes apart.
+pub const OF_CLASSIFIERS: &str = "eval/robustness";
 
 /// What looks for anomalies.
 pub const OF_ANOMALIES: &str = "eval/anomaly";
@@ -267,11 +293,16 @@ pub fn small_params(entry: &Entry, epochs: u32, batch: u32) -> Map<String, Value
     params
 }
 
+/// As `pretext` fills them in: what is left open has the value that goes with another parameter of its map.
 fn defaults(schema: &Value) -> Value {
-    match schema["properties"].as_object() {
-        Some(properties) => properties.iter().map(|(name, property)| (name.clone(), defaults(property))).collect(),
-        None => schema["default"].clone(),
+    let Some(properties) = schema["properties"].as_object() else { return schema["default"].clone() };
+    let mut values: Value = properties.iter().map(|(name, property)| (name.clone(), defaults(property))).collect();
+    for (name, property) in properties {
+        for (sibling, by) in property["x-default-by"].as_object().into_iter().flatten() {
+            values[name] = by[values[sibling].as_str().unwrap()].clone();
+        }
     }
+    values
 }
 
 /// A request to compute a kind in `folder`, whose parts are made here.

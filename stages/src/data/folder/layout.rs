@@ -20,9 +20,12 @@ pub enum Splits {
 /// What they are.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Layout {
-    Classes,
-    /// A class is named like a split, since what lies around it is no split.
-    ClassNamedAsSplit(String),
+    Classes {
+        /// A class that is named like a split, since what lies around it is no split.
+        named_as_split: Option<String>,
+        /// The folder beside them of pictures without a class.
+        unlabelled: Option<String>,
+    },
     Splits(BTreeMap<String, Split>),
 }
 
@@ -33,12 +36,14 @@ pub type Folders = Vec<String>;
 const NAMED: usize = 5;
 
 impl Layout {
+    const CLASSES: Self = Self::Classes { named_as_split: None, unlabelled: None };
+
     /// `folders`: of all pictures beneath `root`.
     pub fn of(root: &Path, folders: &BTreeSet<Folders>, wanted: Splits) -> Result<Self> {
         let tops: BTreeSet<&str> = folders.iter().filter_map(|folders| folders.first()).map(String::as_str).collect();
         let tops: Vec<&str> = tops.into_iter().collect();
         match wanted {
-            Splits::Classes => Ok(Self::Classes),
+            Splits::Classes => Ok(Self::CLASSES),
             Splits::Folders => splits(root, folders, &tops),
             Splits::Auto => {
                 check_below(root, folders)?;
@@ -49,22 +54,38 @@ impl Layout {
 
     /// Of what lies in such folders the split, and the name of the class.
     pub fn place(&self, folders: &Folders) -> (Split, Option<String>) {
+        let top = folders.first();
         match self {
             Self::Splits(splits) => {
-                let split = folders.first().and_then(|name| splits.get(name));
-                (*split.expect("every folder at the top is a split"), folders.get(1).cloned())
+                let split = top.and_then(|name| splits.get(name)).expect("every folder at the top is a split");
+                (*split, folders.get(1).filter(|_| *split != Split::Unlabelled).cloned())
             }
-            _ => (Split::Train, folders.first().cloned()),
+            Self::Classes { unlabelled, .. } if unlabelled.is_some() && top == unlabelled.as_ref() => {
+                (Split::Unlabelled, None)
+            }
+            Self::Classes { .. } => (Split::Train, top.cloned()),
+        }
+    }
+
+    /// The folder at the top that is a split.
+    pub fn folder(&self, split: Split) -> Option<&str> {
+        match self {
+            Self::Splits(splits) => splits.iter().find(|(_, known)| **known == split).map(|(name, _)| name.as_str()),
+            Self::Classes { unlabelled, .. } => unlabelled.as_deref().filter(|_| split == Split::Unlabelled),
         }
     }
 }
 
-fn guessed(root: &Path, folders: &BTreeSet<Folders>, tops: &[&str]) -> Result<Layout> {
+fn guessed(root: &Path, folders: &BTreeSet<Folders>, all_tops: &[&str]) -> Result<Layout> {
+    // Pictures without a class lie beside classes as well as beside splits.
+    let is_unlabelled = |name: &&str| split_of(name).is_some_and(|(split, _)| split == Split::Unlabelled);
+    let (unlabelled, tops): (Vec<&str>, Vec<&str>) = all_tops.iter().copied().partition(is_unlabelled);
+    let tops = &tops[..];
     let named = named_as_splits(tops);
     let others: Vec<&str> = tops.iter().copied().filter(|name| !named.contains(name)).collect();
-    if !tops.is_empty() && others.is_empty() {
+    if !all_tops.is_empty() && others.is_empty() {
         check_within(root, folders)?;
-        return splits(root, folders, tops);
+        return splits(root, folders, all_tops);
     }
     // `train_clean` beside `test_other`: each says a split and something else.
     let said: BTreeSet<Split> = tops.iter().filter_map(|name| Some(split_of(name)?.0)).collect();
@@ -75,8 +96,12 @@ fn guessed(root: &Path, folders: &BTreeSet<Folders>, tops: &[&str]) -> Result<La
         like_splits(tops),
         known()
     );
+    if let [one, another, ..] = unlabelled[..] {
+        bail!("{}: `{one}` and `{another}` are both named like the unlabelled split: join them", root.display());
+    }
+    let unlabelled = unlabelled.first().map(|name| (*name).to_owned());
     if named.is_empty() {
-        return Ok(Layout::Classes);
+        return Ok(Layout::Classes { named_as_split: None, unlabelled });
     }
     // Trains beside cars and trucks. What is named like a test split may be one that has no labels, and so may one other folder beside
     // that of a train split: nothing is trained on it unasked.
@@ -85,7 +110,7 @@ fn guessed(root: &Path, folders: &BTreeSet<Folders>, tops: &[&str]) -> Result<La
         && split_of(name).is_some_and(|(split, _)| split == Split::Train)
         && folders.iter().all(|folders| folders.first().is_some_and(|top| top != name || folders.len() == 1))
     {
-        return Ok(Layout::ClassNamedAsSplit(name.to_owned()));
+        return Ok(Layout::Classes { named_as_split: Some(name.to_owned()), unlabelled });
     }
     bail!(
         "{}: {}, and {} not. If they are splits, move the others away or into the split that they belong to; if each is a \
@@ -190,89 +215,4 @@ fn quoted(names: &[&str]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Of folders as `train/cat`, and `.` where pictures lie at the top.
-    fn layout(folders: &[&str], wanted: Splits) -> Result<Layout, String> {
-        let parts = |folder: &&str| folder.split('/').filter(|part| *part != ".").map(str::to_owned).collect();
-        let folders = folders.iter().map(parts).collect();
-        Layout::of(Path::new("root"), &folders, wanted).map_err(|error| error.to_string())
-    }
-
-    fn names(layout: Layout) -> [Option<String>; 3] {
-        let Layout::Splits(splits) = layout else { panic!("{layout:?} is none of splits") };
-        Split::LABELLED.map(|split| splits.iter().find(|(_, known)| **known == split).map(|(name, _)| name.clone()))
-    }
-
-    #[test]
-    fn folders_named_as_splits_are_splits() {
-        let some = |name: &str| Some(name.to_owned());
-        let found = |folders: &[&str]| names(layout(folders, Splits::Auto).unwrap());
-        assert_eq!(found(&["Training/a", "Training/b", "Testing/a"]), [some("Training"), None, some("Testing")]);
-        assert_eq!(found(&["train", "val", "test1"]), [some("train"), some("val"), some("test1")]);
-        assert_eq!(found(&["seg_train/a", "seg_test/a"]), [some("seg_train"), None, some("seg_test")]);
-        assert_eq!(found(&["train"]), [some("train"), None, None]);
-        assert_eq!(layout(&["car", "plane"], Splits::Auto), Ok(Layout::Classes));
-        assert_eq!(layout(&["."], Splits::Auto), Ok(Layout::Classes));
-        assert_eq!(layout(&["train station", "bus station/near"], Splits::Auto), Ok(Layout::Classes));
-    }
-
-    #[test]
-    fn a_class_may_be_called_train() {
-        let folders = ["car", "train", "truck"];
-        assert_eq!(layout(&folders, Splits::Auto), Ok(Layout::ClassNamedAsSplit("train".into())));
-        assert_eq!(layout(&["test", "train"], Splits::Classes), Ok(Layout::Classes));
-        let error = layout(&["."], Splits::Folders).unwrap_err();
-        assert!(error.starts_with("root: there is no folder of a split: train (train, training, "), "{error}");
-        let error = layout(&folders, Splits::Folders).unwrap_err();
-        assert!(error.starts_with("root: `car` is not named like a split: train (train, training, "), "{error}");
-    }
-
-    #[test]
-    fn what_may_be_either_is_refused() {
-        let refused = |folders: &[&str]| layout(folders, Splits::Auto).unwrap_err();
-        for (folders, start) in [
-            (&["cat", "dog", "test"][..], "root: `test` is named like a split, and `cat`, `dog` are not. If "),
-            (&["train/a", "extra/a"], "root: `train` is named like a split, and `extra` is not. If "),
-            (&["train/a", "test/a", "extra"], "root: `test`, `train` are named like splits, and `extra` is not. If "),
-            (&["train", "car", "."], "root: `train` is named like a split, and `car` is not. If "),
-            (&["train/a", "."], "root: pictures lie beside the folders of splits (`train`): "),
-            (&["train/a", "val/a", "valid/a"], "root: `val` and `valid` are both named like the validation split: "),
-            (&["Train/a", "train/a"], "root: `Train` and `train` are both named like the train split: "),
-            (&["test/a", "val/a"], "root: `test`, `val` are named like splits, and there is none to train on: "),
-            (&["testA", "testB", "trainA", "trainB"], "root: `testA` and `testB` are both named like the test split: "),
-            (
-                &["train_clean/a", "test_other/a"],
-                "root: `test_other`, `train_clean` are named like splits, each of a kind of its own. ",
-            ),
-            (
-                &["train_a", "val_b", "test_c"],
-                "root: `test_c`, `train_a`, `val_b` are named like splits, each of a kind of its own. ",
-            ),
-            (
-                &["train", "test_public"],
-                "root: `test_public`, `train` are named like splits, each of a kind of its own. ",
-            ),
-            (
-                &["x_train/a", "y_test/a"],
-                "root: `x_train`, `y_test` are named like splits, each of a kind of its own. ",
-            ),
-            (&["train", "unlabeled"], "root: `train` is named like a split, and `unlabeled` is not. If "),
-            (&["data/train/a", "data/train/b"], "root/data: `train` is named like a split. Splits are "),
-            (&["train/train/a", "train/train/b"], "root/train: `train` in it is named like a split too, "),
-            (
-                &["train_set/training/a", "test_set/testing/a"],
-                "root/test_set: `testing` in it is named like a split too, ",
-            ),
-            (&["archive/train/a", "archive/test/a"], "root/archive: `test`, `train` are named like splits. Splits "),
-            (&["cat/train", "cat/test", "dog/train"], "root/cat: `test`, `train` are named like splits. Splits "),
-        ] {
-            let error = refused(folders);
-            assert!(error.starts_with(start), "{folders:?}: {error}");
-        }
-        assert_eq!(layout(&["cat/train", "cat/test", "dog/train"], Splits::Classes), Ok(Layout::Classes));
-        let wide = refused(&["a", "b", "c", "d", "e", "f", "g", "test"]);
-        assert!(wide.contains("`a`, `b`, `c`, `d`, `e`, 2 more are not"), "{wide}");
-    }
-}
+mod tests;

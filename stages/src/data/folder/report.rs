@@ -5,21 +5,32 @@ use super::super::pictures;
 use super::super::summary::Summary;
 use super::Params;
 use super::decoded::Decoded;
+use super::groups::Groups;
 use super::layout::Layout;
 use super::tree::Tree;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-pub fn summary(tree: &Tree, images: &BTreeMap<Split, Vec<usize>>, decoded: &Decoded, params: &Params) -> Summary {
+pub fn summary(
+    tree: &Tree,
+    images: &BTreeMap<Split, Vec<usize>>,
+    groups: Option<&Groups>,
+    decoded: &Decoded,
+    params: &Params,
+) -> Summary {
     let total: usize = images.values().map(Vec::len).sum();
     let of = match tree.classes.len() {
         1 => "without labels: all are of one class".to_owned(),
         classes => format!("in {classes} classes"),
     };
     let mut remarks = vec![splits(tree, images)];
-    if let Layout::ClassNamedAsSplit(name) = &tree.layout {
+    if let Layout::Classes { named_as_split: Some(name), .. } = &tree.layout {
         remarks.push(format!("`{name}` is taken as a class, since no folder beside it is named like a split"));
     }
+    remarks.extend(groups.map(|groups| {
+        let count = groups.count(images.values().flatten().copied());
+        format!("{count} groups, each in one split")
+    }));
     let turned = images.values().flatten().filter(|number| decoded.turned.contains(number)).count();
     if turned > 0 {
         remarks.push(format!("turned as their cameras noted: {turned}"));
@@ -66,15 +77,13 @@ fn no_classes(tree: &Tree) -> Option<String> {
 
 /// Where each split comes from.
 fn splits(tree: &Tree, images: &BTreeMap<Split, Vec<usize>>) -> String {
-    let folder = |split: Split| match &tree.layout {
-        Layout::Splits(splits) => splits.iter().find(|(_, known)| **known == split).map(|(name, _)| name),
-        _ => None,
-    };
+    let folder = |split: Split| tree.layout.folder(split);
     let from = |split: Split| match (folder(split), images.contains_key(&split)) {
         (Some(name), _) => format!("{} is `{name}`", split.name()),
         (None, true) => format!("{} is drawn from it", split.name()),
         (None, false) => format!("there is no {} split, by which evaluations judge", split.name()),
     };
     let train = folder(Split::Train).map_or("train is the folder".to_owned(), |name| format!("train is `{name}`"));
-    format!("{train}, {}, {}", from(Split::Validation), from(Split::Test))
+    let unlabelled = folder(Split::Unlabelled).map_or(String::new(), |name| format!(", unlabelled is `{name}`"));
+    format!("{train}, {}, {}{unlabelled}", from(Split::Validation), from(Split::Test))
 }

@@ -3,10 +3,11 @@
 use super::super::dataset::Split;
 
 /// In any case.
-const SPELLINGS: [(Split, &[&str]); 3] = [
+const SPELLINGS: [(Split, &[&str]); 4] = [
     (Split::Train, &["train", "training", "trn", "trainval"]),
     (Split::Validation, &["val", "valid", "validate", "validation", "dev", "development"]),
     (Split::Test, &["test", "testing", "tst", "eval", "evaluation", "holdout"]),
+    (Split::Unlabelled, &["unlabelled", "unlabeled"]),
 ];
 
 /// What may stand beside such a word or at its end: `train_images`, `Testset`.
@@ -88,10 +89,22 @@ mod tests {
             ("testA", Split::Test, "a"),
             ("train station", Split::Train, "station"),
             ("trainval2012", Split::Train, ""),
+            ("Unlabeled_images", Split::Unlabelled, ""),
         ] {
             assert_eq!(split_of(name), Some((split, rest.to_owned())), "{name}");
         }
-        for name in ["cat", "dataset", "images", "trains", "contest", "train_test", "2017", "invalid", "trainer"] {
+        for name in [
+            "cat",
+            "dataset",
+            "images",
+            "trains",
+            "contest",
+            "train_test",
+            "2017",
+            "invalid",
+            "trainer",
+            "train_unlabeled",
+        ] {
             assert_eq!(split_of(name), None, "{name}");
         }
     }

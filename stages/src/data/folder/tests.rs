@@ -1,4 +1,5 @@
 mod faults;
+mod told;
 
 use super::*;
 use crate::augment::{Batch, Source, Wants};

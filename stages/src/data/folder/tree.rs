@@ -29,7 +29,7 @@ pub struct Labelled {
     /// From the root on.
     pub path: PathBuf,
     pub split: Split,
-    /// The number of its class.
+    /// The number of its class; -1 where it is in the unlabelled split.
     pub label: i32,
     /// Why it cannot be read, as far as that is known.
     pub fault: Option<String>,
@@ -65,23 +65,27 @@ impl Tree {
 
     fn label(&mut self, found: Vec<(PathBuf, Option<String>)>) -> Result<()> {
         let places: Vec<_> = found.iter().map(|file| self.layout.place(&folders(file))).collect();
-        let classes: BTreeSet<&Option<String>> = places.iter().map(|(_, class)| class).collect();
-        let without = places.iter().position(|(_, class)| class.is_none());
+        let has_class = |split: Split| split != Split::Unlabelled;
+        let classes: BTreeSet<&Option<String>> =
+            places.iter().filter(|(split, _)| has_class(*split)).map(|(_, class)| class).collect();
+        let without = places.iter().position(|(split, class)| has_class(*split) && class.is_none());
         if let Some(without) = without
             && classes.len() > 1
         {
             bail!(
-                "{} lies beside folders of classes: move it into the one of its class, or away",
+                "{} lies beside folders of classes: move it into the one of its class, into `unlabelled`, or away",
                 self.root.join(&found[without].0).display()
             );
         }
         let classes: Vec<&Option<String>> = classes.into_iter().collect();
-        let labels: Vec<usize> =
-            places.iter().map(|(_, class)| classes.binary_search(&class).expect("it is among the classes")).collect();
+        let label = |(split, class): &(Split, Option<String>)| {
+            if has_class(*split) { classes.binary_search(&class).expect("it is among the classes") as i32 } else { -1 }
+        };
+        let labels: Vec<i32> = places.iter().map(label).collect();
         self.classes = classes.into_iter().map(|class| class.clone().unwrap_or_else(|| UNLABELLED.into())).collect();
         let labelled = found.into_iter().zip(&places).zip(labels);
         self.files = labelled
-            .map(|(((path, fault), (split, _)), label)| Labelled { path, split: *split, label: label as i32, fault })
+            .map(|(((path, fault), (split, _)), label)| Labelled { path, split: *split, label, fault })
             .collect();
         Ok(())
     }
@@ -99,7 +103,7 @@ impl Tree {
 
     /// Whether a split has a folder of its own.
     pub fn has(&self, split: Split) -> bool {
-        matches!(&self.layout, Layout::Splits(splits) if splits.values().any(|known| *known == split))
+        self.layout.folder(split).is_some()
     }
 
     /// Files that cannot be read.
@@ -123,10 +127,10 @@ impl Tree {
                 );
             }
         }
-        let Layout::Splits(splits) = &self.layout else { return Ok(()) };
-        for (name, split) in splits {
-            let is_there = !self.of(*split).is_empty();
-            ensure!(is_there, self.lost(&format!("the folder `{name}`"), |file| file.split == *split));
+        for split in Split::ALL {
+            let Some(name) = self.layout.folder(split) else { continue };
+            let is_there = !self.of(split).is_empty();
+            ensure!(is_there, self.lost(&format!("the folder `{name}`"), |file| file.split == split));
         }
         Ok(())
     }

@@ -17,6 +17,16 @@ pub fn linear<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tens
     apply(Product, [Some(x.into()), Some(weight.into()), bias.map(Into::into)])
 }
 
+/// Changes a linear layer's weight `[out, in]` and bias `[out]` in place, so that it makes of inputs what it made of
+/// `(inputs - mean) * scale`, `[1, in]` both.
+pub fn take_inputs_from(weight: &Tensor<2>, bias: &Tensor<1>, mean: &Tensor<2>, scale: &Tensor<2>) {
+    let (mut weight, mut bias) = (raw(weight), raw(bias));
+    tch::no_grad(|| {
+        drop(weight.g_mul_(&raw(scale)));
+        drop(bias.g_sub_(&weight.matmul(&raw(mean).squeeze_dim(0))));
+    });
+}
+
 /// The product of two matrices without gradients, `[n, k]` and `[k, m]`, by the library that is fastest at it.
 pub fn product(a: &Tensor<2>, b: &Tensor<2>) -> Tensor<2> {
     from_raw(raw_product(&raw(a), &raw(b)))

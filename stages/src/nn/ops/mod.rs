@@ -21,7 +21,7 @@
 //! | [`share_out`] | many small products beside work of our own: a thread each, in place of all threads for each product |
 //!
 //! The mechanism is in `operation.rs`; the calls that tch does not expose are in `shim.cpp`. All calculation by libtorch's own operations
-//! stays in this folder and the optimiser; `nn/state.rs` reads and writes their memory.
+//! stays in this folder; elsewhere tensors of libtorch are held, copied, read and written (`nn/state.rs`, the optimiser, `foreign/`).
 
 #![allow(deprecated, reason = "burn-tch is marked deprecated since 0.22 and pinned; only this folder names it")]
 
@@ -54,7 +54,7 @@ pub use gaussians::{GaussianSums, Gaussians};
 pub use group_norm::group_norm;
 pub use layer_norm::layer_norm;
 pub use linalg::{orthonormal, symmetric_eigen, trace_of_root_of_product};
-pub use linear::{linear, product};
+pub use linear::{linear, product, take_inputs_from};
 pub use norm::{NormSpec, NormTensors, batch_norm};
 pub use optim::{AdamW, Lars, Sgd, fused_adamw, fused_sgd, lars_gradients};
 pub use precision::{bfloat16, float32, has_fast_bfloat16};

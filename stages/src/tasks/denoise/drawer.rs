@@ -10,6 +10,7 @@ use burn::tensor::Device;
 
 /// An encoder and what draws images of its features.
 pub struct Drawer {
+    pub artifact: EncoderArtifact,
     encoder: Encoder,
     bottleneck: Bottleneck,
     values: PixelValues,
@@ -39,7 +40,7 @@ impl Drawer {
         })?;
         let values = PixelValues::new(&artifact.mean, &artifact.sd, &device);
         let encoder = frozen.encoder().context("an encoder with a decoder has weights")?.clone();
-        Ok(Self { encoder, bottleneck, values, shape: super::shape(data), device })
+        Ok(Self { artifact: frozen.artifact, encoder, bottleneck, values, shape: super::shape(data), device })
     }
 
     /// What it draws of `images`: each `[height, width, channels]`, of values from 0 to 1, beyond which noise may go.

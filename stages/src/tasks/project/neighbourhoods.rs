@@ -22,6 +22,11 @@ impl Distances {
         self.count
     }
 
+    /// Whether all rows are the same.
+    pub fn are_zero(&self) -> bool {
+        self.squared.iter().all(|&squared| squared == 0.0)
+    }
+
     /// From one row to all.
     pub fn from(&self, row: usize) -> &[f64] {
         &self.squared[row * self.count..][..self.count]

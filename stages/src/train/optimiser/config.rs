@@ -129,6 +129,11 @@ impl Default for OptimiserConfig {
 }
 
 impl OptimiserConfig {
+    /// With what goes with a kind.
+    pub fn of(kind: OptimiserKind) -> Self {
+        Self { kind, ..Self::default() }
+    }
+
     pub fn lr(&self) -> f64 {
         self.lr.unwrap_or(self.kind.lr())
     }
