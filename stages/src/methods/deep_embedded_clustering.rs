@@ -15,7 +15,7 @@ use crate::nn::{CODE, Head, HeadConfig, Mlp, Prototypes, ops};
 use crate::stage::{About, DATA, Deviations, PortAbout, Stage, VIEWS};
 use crate::tasks::{batch, kmeans, normalised};
 use crate::train::{At, Objective, Term};
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;

@@ -169,7 +169,7 @@ fn covered(from: usize, to: usize) -> Vec<std::ops::Range<usize>> {
 fn jpeg(image: &mut Image, quality: f64, _: &mut Rng) {
     let (height, width) = (image.height, image.width);
     let mut file = vec![];
-    let encoder = JpegEncoder::new_with_quality(&mut file, quality as u8);
+    let mut encoder = JpegEncoder::new_with_quality(&mut file, quality as u8);
     let written = encoder.encode(&image.to_bytes(), width as u32, height as u32, ExtendedColorType::Rgb8);
     written.expect("memory takes what is written");
     let made = image::load_from_memory(&file).expect("what was written can be read").into_rgb8();
