@@ -44,6 +44,8 @@ pub struct EncoderArtifact {
 pub const CLASSIFIER: &str = "classifier";
 /// The head that tells them apart at each pixel, the background before them.
 pub const SEGMENTER: &str = "segmenter";
+/// The centres of clusters that the features lie in.
+pub const PROTOTYPES: &str = "prototypes";
 /// The pyramid on the encoder's maps, and the head that finds objects on it.
 pub const FPN: &str = "fpn";
 pub const DETECTOR: &str = "detector";
@@ -164,6 +166,14 @@ impl EncoderArtifact {
             None => Ok(None),
             Some(Head::Mlp(code)) => Ok(Some(code)),
             Some(other) => bail!("{} has a {CODE} that is no linear layer: {other:?}", folder.display()),
+        }
+    }
+
+    /// What tells classes apart by the encoder's features, where it was trained to do so.
+    pub fn open_classifier(&self, folder: &Path, device: &Device) -> Result<Option<Mlp>> {
+        match self.open_head(CLASSIFIER, folder, device)? {
+            Some(Head::Mlp(classifier)) => Ok(Some(classifier)),
+            _ => Ok(None),
         }
     }
 

@@ -38,6 +38,7 @@ pub fn entries() -> Vec<Entry> {
         entry::<methods::Autoencoder>(),
         entry::<methods::DenoisingAutoencoder>(),
         entry::<methods::Vae>(),
+        entry::<methods::DeepEmbeddedClustering>(),
         entry::<methods::Inpainting>(),
         entry::<methods::Colorization>(),
         entry::<methods::Mae>(),
@@ -60,6 +61,7 @@ pub fn entries() -> Vec<Entry> {
         entry::<tasks::Detect>(),
         entry::<tasks::Segment>(),
         entry::<tasks::Denoise>(),
+        entry::<tasks::Robustness>(),
         entry::<tasks::Export>(),
     ]
 }

@@ -4,7 +4,7 @@
 mod tiny;
 
 use pretext_protocol::Measurement;
-use pretext_stages::artifact::EncoderArtifact;
+use pretext_stages::artifact::{CLASSIFIER, EncoderArtifact};
 use pretext_stages::catalog::{self, Entry};
 use pretext_stages::context::Context;
 use pretext_stages::nn;
@@ -35,7 +35,9 @@ fn judge_all(pixel: fn([u8; 3]) -> [u8; 3]) {
     let is_made = |entry: &&Entry| entry.name.starts_with("pretrain/") && entry.name != "pretrain/imported";
     for entry in entries.iter().filter(is_made) {
         let place = root.path().join(entry.name);
-        run(entry, tiny::small_params(entry, 1, 32), &place, &[("data", &data)]);
+        // What learns on begins with an encoder that was never trained.
+        let random = root.path().join("pretrain/random/out/encoder");
+        run(entry, tiny::small_params(entry, 1, 32), &place, &[("data", &data), ("encoder", &random)]);
         let [encoder, features] = [place.join("out/encoder"), place.join("features")];
         run(named("features"), Map::new(), &features, &[("data", &data), ("encoder", &encoder)]);
         let features = features.join("out/features");
@@ -54,6 +56,9 @@ fn judge_all(pixel: fn([u8; 3]) -> [u8; 3]) {
                 continue;
             }
             if tiny::OF_DECODERS.contains(&task.name) && !draws(&encoder) {
+                continue;
+            }
+            if task.name == tiny::OF_CLASSIFIERS && !tells_classes(&encoder) {
                 continue;
             }
             let measured = run(task, tiny::small_params(task, 1, 32), &place, &inputs);
@@ -76,6 +81,12 @@ fn draws(encoder: &Path) -> bool {
     let device = nn::device("cpu").unwrap();
     let artifact = EncoderArtifact::open(encoder, &device).unwrap().artifact;
     artifact.open_bottleneck(encoder, &device).unwrap().is_some()
+}
+
+/// Whether it has what tells classes apart.
+fn tells_classes(encoder: &Path) -> bool {
+    let artifact = EncoderArtifact::open(encoder, &nn::device("cpu").unwrap()).unwrap().artifact;
+    artifact.heads.contains_key(CLASSIFIER)
 }
 
 #[test]

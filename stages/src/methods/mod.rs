@@ -5,6 +5,7 @@ mod byol;
 #[cfg(test)]
 mod checks;
 mod colorization;
+mod deep_embedded_clustering;
 mod denoising_autoencoder;
 mod drawing;
 mod draws;
@@ -32,6 +33,7 @@ mod vae;
 pub use autoencoder::Autoencoder;
 pub use byol::{Byol, regression};
 pub use colorization::Colorization;
+pub use deep_embedded_clustering::DeepEmbeddedClustering;
 pub use denoising_autoencoder::DenoisingAutoencoder;
 pub use fusion::Fusion;
 pub use imported::Imported;

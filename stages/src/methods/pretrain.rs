@@ -174,18 +174,47 @@ pub fn pretrain(
     context: &Context,
     build: impl FnOnce(&mut Init, &Encoder, &Manifest) -> Result<Box<dyn Objective>>,
 ) -> Result<()> {
-    let Inputs { data, policy } = inputs;
-    let size = Size { height: data.manifest.height, width: data.manifest.width };
+    let manifest = &inputs.data.manifest;
+    let size = [manifest.height, manifest.width];
     common.encoder.check()?;
-    if let Some(warning) = common.encoder.warning([size.height, size.width]) {
+    if let Some(warning) = common.encoder.warning(size) {
         eprintln!("warning: {warning}");
     }
-    common.precision.prepare(context.device_name());
     let mut init = Init::new(common.seed, &context.device.clone().autodiff());
-    let encoder = common.encoder.build(&mut init, data.manifest.input());
+    let encoder = common.encoder.build(&mut init, manifest.input());
     // The images themselves are what it is evaluated with later.
-    encoder.takes([size.height, size.width])?;
-    let mut objective = build(&mut init, &encoder, &data.manifest)?;
+    encoder.takes(size)?;
+    let objective = build(&mut init, &encoder, manifest)?;
+    train(common, inputs, context, EncoderArtifact::new(Some(&common.encoder), manifest), &encoder, objective)
+}
+
+/// The same of the encoder on the port of that name, which learns on.
+pub fn pretrain_further<'a>(
+    common: &Common,
+    inputs: &Inputs,
+    context: &Context,
+    build: impl FnOnce(&EncoderArtifact, &Encoder) -> Result<Box<dyn Objective + 'a>>,
+) -> Result<()> {
+    let manifest = &inputs.data.manifest;
+    let (artifact, encoder) = EncoderArtifact::open_to_train(context.input("encoder")?, &context.device)?;
+    artifact.check_channels(manifest)?;
+    encoder.takes([manifest.height, manifest.width])?;
+    let objective = build(&artifact, &encoder)?;
+    train(common, inputs, context, artifact, &encoder, objective)
+}
+
+/// `artifact`: what is known of the encoder so far.
+fn train(
+    common: &Common,
+    inputs: &Inputs,
+    context: &Context,
+    artifact: EncoderArtifact,
+    encoder: &Encoder,
+    mut objective: Box<dyn Objective + '_>,
+) -> Result<()> {
+    let Inputs { data, policy } = inputs;
+    let size = Size { height: data.manifest.height, width: data.manifest.width };
+    common.precision.prepare(context.device_name());
     let (wants, seen) = (objective.wants(), objective.seen());
     let views = wants.views;
     policy.check_on(views, size)?;
@@ -198,9 +227,14 @@ pub fn pretrain(
         batch <= count,
         "batch is {batch} and there are {count} training images: lower `batch` or raise the data's `train`"
     );
-    let source =
-        Source { images, precision: common.precision, ..Source::of_train(data, policy, wants, batch, common.seed) };
-    let knn = if common.online_knn > 0 { OnlineKnn::new(data, common.seed, context) } else { None };
+    let normal = [artifact.mean.as_slice(), &artifact.sd];
+    let source = Source {
+        images,
+        precision: common.precision,
+        normal,
+        ..Source::of_train(data, policy, wants, batch, common.seed)
+    };
+    let knn = if common.online_knn > 0 { OnlineKnn::new(data, normal, common.seed, context) } else { None };
     let accuracy = |encoder: &Encoder| knn.as_ref()?.accuracy(encoder);
     let evaluation = knn.is_some().then_some(Evaluation { times: common.online_knn as usize, accuracy: &accuracy });
     let steps = common.total_steps(source.steps_per_epoch(), seen)?;
@@ -208,15 +242,16 @@ pub fn pretrain(
     let training = Training { source, steps, optimiser: &common.optimiser, rates, evaluation };
     training.check()?;
     #[cfg(test)]
-    if super::tests::checks(&encoder, &mut *objective, &training)? {
+    if super::tests::checks(encoder, &mut *objective, &training)? {
         return Ok(());
     }
-    fit(&encoder, &mut *objective, &training, context)?;
-    shown::draw(&*objective, &encoder, &training, data, context)?;
+    fit(encoder, &mut *objective, &training, context)?;
+    shown::draw(&*objective, encoder, &training, data, context)?;
     context.measure(IMAGES_SEEN.name, "", (steps * batch * seen) as f64);
-    let artifact = EncoderArtifact::new(Some(&common.encoder), &data.manifest).trained_on(data, &training.rows());
+    let rows = training.rows();
+    let artifact = artifact.trained_on(data, &rows);
     artifact.with_heads(objective.heads_to_keep(), &data.manifest).save(
-        Some(&encoder),
+        Some(encoder),
         &objective.heads(),
         &context.output("encoder")?,
     )

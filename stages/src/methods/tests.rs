@@ -78,18 +78,32 @@ fn write_dataset(folder: &Path) {
 
 /// What a kind says of itself with such an encoder.
 fn checked(entry: &Entry, encoder: &Value, root: &Path) -> Result<()> {
+    let run = request(entry, encoder, root, "run")?;
+    let context = Context::new(&run, &Nobody, &|| false)?;
+    CHECKS.set(true);
+    let outcome = (entry.run)(&run.params, &context);
+    CHECKS.set(false);
+    outcome
+}
+
+/// To train an encoder of a kind in `root`, from one that lies there where it learns on.
+fn request(entry: &Entry, encoder: &Value, root: &Path, name: &str) -> Result<Run> {
     let given = json!({ "encoder": encoder, "batch": BATCH, "projector_hidden": 8, "predictor_hidden": 8, "projector_out": 6,
         "decoder_width": 12, "queue": 10, "hidden": 8, "permutations": 5, "online_knn": 0 });
     let kind = (entry.kind)();
     let Value::Object(given) = given else { panic!("parameters are a map") };
     let params: Map<String, Value> =
         given.into_iter().filter(|(name, _)| kind.params["properties"].get(name).is_some()).collect();
-    let run = Run::in_folder(entry.name, params, &[("data", &root.join("data"))], &root.join("run"))?;
-    let context = Context::new(&run, &Nobody, &|| false)?;
-    CHECKS.set(true);
-    let outcome = (entry.run)(&run.params, &context);
-    CHECKS.set(false);
-    outcome
+    let inputs = [("data", root.join("data")), ("encoder", root.join("encoder/out/encoder"))];
+    let inputs = inputs.each_ref().map(|(port, folder)| (*port, folder.as_path()));
+    Ok(Run::in_folder(entry.name, params, &inputs, &root.join(name))?)
+}
+
+/// An encoder that was never trained, for what learns on.
+fn write_encoder(root: &Path) {
+    let random = catalog::find("pretrain/random").unwrap();
+    let run = request(&random, &narrow(&random), root, "encoder").unwrap();
+    (random.run)(&run.params, &Context::new(&run, &Nobody, &|| false).unwrap()).unwrap();
 }
 
 /// An encoder of the kind that a method has when none is named.
@@ -104,6 +118,7 @@ fn every_method_has_its_own_gradients_views_and_targets() {
     tch::set_num_threads(1);
     let root = tempfile::tempdir().unwrap();
     write_dataset(&root.path().join("data"));
+    write_encoder(root.path());
     let trains = |entry: &Entry| {
         let kind = (entry.kind)();
         kind.family() == "pretrain" && kind.params["properties"]["epochs"]["x-unused"] != true

@@ -1,7 +1,9 @@
 //! Networks behind an encoder that outlive its training.
 
+use super::layers::Mode;
 use super::state::Part;
-use super::{Decoder, Detector, Fpn, Init, Mlp, Norms, PatchDecoder, Segmenter, SegmenterConfig};
+use super::{Decoder, Detector, Fpn, Init, Mlp, Norms, PatchDecoder, Prototypes, Segmenter, SegmenterConfig};
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// How a head is built, so that it can be again.
@@ -20,6 +22,8 @@ pub enum HeadConfig {
     Fpn { channels: Vec<usize>, width: usize },
     /// From those to what is where.
     Detector { width: usize, levels: usize, classes: usize },
+    /// From features to how near each of the centres is.
+    Prototypes { clusters: usize, features: usize },
 }
 
 #[derive(Debug)]
@@ -30,9 +34,19 @@ pub enum Head {
     Segmenter(Box<Segmenter>),
     Fpn(Box<Fpn>),
     Detector(Box<Detector>),
+    Prototypes(Prototypes),
 }
 
 impl HeadConfig {
+    /// How many features it takes and how many numbers it makes of them; `None` where it takes or makes something else.
+    pub fn of_features(&self) -> Option<[usize; 2]> {
+        match self {
+            Self::Mlp { widths, .. } => Some([widths[0], *widths.last()?]),
+            &Self::Prototypes { clusters, features } => Some([features, clusters]),
+            _ => None,
+        }
+    }
+
     /// With first weights.
     pub fn build(&self, init: &mut Init) -> Head {
         match self {
@@ -48,11 +62,26 @@ impl HeadConfig {
             &Self::Detector { width, levels, classes } => {
                 Head::Detector(Box::new(Detector::new(init, width, levels, classes)))
             }
+            &Self::Prototypes { clusters, features } => {
+                Head::Prototypes(Prototypes::at(Tensor::zeros([clusters, features], &init.device)))
+            }
         }
     }
 }
 
 impl Head {
+    /// `[batch, features]` to `[batch, numbers]`.
+    ///
+    /// # Panics
+    /// Where [`HeadConfig::of_features`] is `None`.
+    pub fn of_features(&self, x: Tensor<2>, mode: Mode) -> Tensor<2> {
+        match self {
+            Self::Mlp(head) => head.forward(x, mode),
+            Self::Prototypes(head) => head.forward(x),
+            other => panic!("{other:?} makes no numbers of features"),
+        }
+    }
+
     pub fn part(&self) -> &dyn Part {
         match self {
             Self::Mlp(head) => head,
@@ -61,6 +90,7 @@ impl Head {
             Self::Segmenter(head) => &**head,
             Self::Fpn(head) => &**head,
             Self::Detector(head) => &**head,
+            Self::Prototypes(head) => head,
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod ops;
 mod patch_decoder;
 pub mod pixel_mlp;
 mod pixel_values;
+mod prototypes;
 pub mod resnet;
 mod segmenter;
 pub mod state;
@@ -33,6 +34,7 @@ pub use init::{ConvInit, Init};
 pub use mlp::{Mlp, Norms};
 pub use patch_decoder::PatchDecoder;
 pub use pixel_values::PixelValues;
+pub use prototypes::Prototypes;
 pub use segmenter::{Segmenter, SegmenterConfig, SegmenterKind};
 
 use anyhow::{Result, bail};

@@ -176,7 +176,7 @@ impl Look<'_> {
 }
 
 /// Height, width and channels of a data set's images.
-fn shape(data: &Dataset) -> [usize; 3] {
+pub(super) fn shape(data: &Dataset) -> [usize; 3] {
     [data.manifest.height, data.manifest.width, data.manifest.channels]
 }
 
@@ -206,7 +206,7 @@ fn made_of(noisy: &[Vec<f32>], gaussian: f64, drawer: &Drawer) -> Result<[Vec<Ve
 }
 
 /// With three colours.
-fn picture(values: &[f32], [height, width, channels]: [usize; 3]) -> RgbImage {
+pub(super) fn picture(values: &[f32], [height, width, channels]: [usize; 3]) -> RgbImage {
     RgbImage::from_fn(width as u32, height as u32, |x, y| {
         let pixel = &values[(y as usize * width + x as usize) * channels..][..channels];
         image::Rgb(std::array::from_fn(|colour| (pixel[colour % channels] * 255.0).round() as u8))

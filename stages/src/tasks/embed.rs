@@ -4,11 +4,10 @@
 mod files;
 
 use super::features::{batch, normalised};
-use crate::artifact::{CLASSIFIER, EncoderArtifact};
+use crate::artifact::EncoderArtifact;
 use crate::context::Context;
 use crate::data::pictures::{self, Fit, by_ending};
 use crate::nn::layers::Mode;
-use crate::nn::{Head, Mlp};
 use crate::stage::{About, OutputAbout, PortAbout, Stage};
 use anyhow::{Result, bail, ensure};
 use burn::tensor::Tensor;
@@ -60,7 +59,12 @@ impl Stage for Embed {
         if let Some(warning) = artifact.network.as_ref().and_then(|network| network.warning(size)) {
             context.note(&format!("{warning}; --size says at which size pictures are looked at"));
         }
-        let classifier = if params.predict { Some(classifier(artifact, trained, context)?) } else { None };
+        let classifier = if params.predict { artifact.open_classifier(trained, &context.device)? } else { None };
+        ensure!(
+            classifier.is_some() || !params.predict,
+            "this encoder has no classifier: use the encoder of eval/finetune or pretrain/supervised, or `pretext embed`, which gives \
+             features"
+        );
         let network = |x| match &classifier {
             None => encoder.features(x),
             Some(classifier) => softmax(classifier.forward(encoder.features(x), Mode::Eval), 1),
@@ -105,16 +109,6 @@ fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
         bail!("{} has no pictures: {there}", folder.display());
     }
     Ok(found)
-}
-
-fn classifier(artifact: &EncoderArtifact, folder: &Path, context: &Context) -> Result<Mlp> {
-    match artifact.open_head(CLASSIFIER, folder, &context.device)? {
-        Some(Head::Mlp(classifier)) => Ok(classifier),
-        _ => bail!(
-            "this encoder has no classifier: use the encoder of eval/finetune or pretrain/supervised, or `pretext embed`, which \
-             gives features"
-        ),
-    }
 }
 
 type Sound = (PathBuf, Vec<u8>);

@@ -71,7 +71,7 @@ fn scaled(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
 
 /// Images that pass through the network at once: no gradients are kept, so that many cost little memory. Of large ones there
 /// are fewer; 64 and 1,000 are as fast.
-pub(super) fn batch([height, width]: [usize; 2]) -> usize {
+pub fn batch([height, width]: [usize; 2]) -> usize {
     const MOST: usize = 500;
     const PIXELS: usize = MOST * 32 * 32;
     (PIXELS / (height * width)).clamp(1, MOST)
@@ -205,7 +205,7 @@ pub(super) fn encode(
 
 /// Images `[batch, height, width, channels]` by their places in a batch, normalised with mean and standard deviation, as
 /// `[batch, channels, h, w]` on a device. To a GPU they go as bytes.
-pub(super) fn normalised<'a>(
+pub fn normalised<'a>(
     shape: [usize; 4],
     [mean, sd]: [&[f32]; 2],
     device: &Device,

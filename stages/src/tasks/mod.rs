@@ -20,6 +20,7 @@ mod newton;
 mod online_knn;
 mod project;
 mod retrieve;
+mod robustness;
 mod segment;
 mod shift;
 mod spectrum;
@@ -33,15 +34,17 @@ pub use detect::{Detect, nms};
 pub use embed::Embed;
 pub use export::Export;
 pub use feature_set::{FeatureSet, SplitFeatures};
-pub use features::Features;
+pub use features::{Features, batch, normalised};
 pub use finetune::Finetune;
 pub use generate::Generate;
 pub use knn::{Knn, all_scores, scores};
 pub use linear_probe::LinearProbe;
+pub use lloyd::kmeans;
 pub use nearest::{Neighbour, nearest};
 pub use online_knn::OnlineKnn;
 pub use project::Project;
 pub use retrieve::Retrieve;
+pub use robustness::Robustness;
 pub use segment::Segment;
 
 // Data sets are tested by what could be learned from them too easily.

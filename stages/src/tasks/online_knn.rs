@@ -22,6 +22,8 @@ const TEMPERATURE: f64 = 0.1;
 
 pub struct OnlineKnn<'a> {
     data: &'a Dataset,
+    /// Mean and standard deviation of each channel, that images are normalised with.
+    normal: [&'a [f32]; 2],
     context: &'a Context<'a>,
     /// Training images that vote.
     bank: Vec<usize>,
@@ -31,7 +33,7 @@ pub struct OnlineKnn<'a> {
 
 impl<'a> OnlineKnn<'a> {
     /// `None` for data without classes, or without images to judge by. Which images are used depends on `seed` only.
-    pub fn new(data: &'a Dataset, seed: u64, context: &'a Context<'a>) -> Option<Self> {
+    pub fn new(data: &'a Dataset, normal: [&'a [f32]; 2], seed: u64, context: &'a Context<'a>) -> Option<Self> {
         let drawn = |split: Split, count: usize| {
             let mut order: Vec<usize> = data.rows(split).collect();
             Rng::new(seed, Purpose::Evaluate, &[split as u64]).shuffle(&mut order);
@@ -43,7 +45,7 @@ impl<'a> OnlineKnn<'a> {
             && data.manifest.classes.len() > 1
             && !bank.is_empty()
             && !queries.is_empty();
-        can_evaluate.then_some(Self { data, context, bank, queries })
+        can_evaluate.then_some(Self { data, normal, context, bank, queries })
     }
 
     /// Share of the validation images whose class is told, in [0, 1]. `None` when the stage was asked to stop.
@@ -65,8 +67,7 @@ impl<'a> OnlineKnn<'a> {
             if self.context.stopping() {
                 return None;
             }
-            let normal = [manifest.mean.as_slice(), &manifest.sd];
-            values.extend(encode(self.data, images, normal, device, |x| encoder.pooled(x, Mode::Eval)));
+            values.extend(encode(self.data, images, self.normal, device, |x| encoder.pooled(x, Mode::Eval)));
         }
         let labels = images.iter().map(|&image| self.data.class(image)).collect();
         let features = values.len() / images.len();

@@ -219,6 +219,9 @@ pub const OF_PLACES: [&str; 2] = ["eval/detect", "eval/segment"];
 /// Kinds that need an encoder with what draws images.
 pub const OF_DECODERS: [&str; 2] = ["eval/denoise", "eval/generate"];
 
+/// What needs one with what tells classes apart.
+pub const OF_CLASSIFIERS: &str = "eval/robustness";
+
 /// What looks for anomalies.
 pub const OF_ANOMALIES: &str = "eval/anomaly";
 
@@ -270,7 +273,9 @@ pub fn differing(one: &BTreeMap<String, Vec<u8>>, other: &BTreeMap<String, Vec<u
 /// The kind's parameters: its defaults, but for a small network and little data.
 pub fn small_params(entry: &Entry, epochs: u32, batch: u32) -> Map<String, Value> {
     let Value::Object(mut params) = defaults(&(entry.kind)().params) else { panic!("parameters are a map") };
-    for (name, value) in [("epochs", epochs), ("batch", batch), ("k", 20), ("train", 500), ("validation", 100)] {
+    for (name, value) in
+        [("epochs", epochs), ("batch", batch), ("k", 20), ("refresh", 3), ("train", 500), ("validation", 100)]
+    {
         // Shares stay what they are.
         params
             .get_mut(name)

@@ -2,11 +2,11 @@
 
 use crate::tiny;
 use pretext_protocol::StageKind;
-use pretext_stages::artifact::EncoderArtifact;
+use pretext_stages::artifact::{CLASSIFIER, EncoderArtifact};
 use pretext_stages::data::{Dataset, Split, npy};
 use pretext_stages::nn::encoder::EncoderConfig;
 use pretext_stages::nn::state::{self, Part};
-use pretext_stages::nn::{self, Bottleneck, Init};
+use pretext_stages::nn::{self, Bottleneck, Init, Mlp, Norms};
 use pretext_stages::tasks::{FeatureSet, SplitFeatures};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -78,18 +78,22 @@ impl Inputs {
     }
 }
 
-/// Networks whose every weight is a function of its name and place: an encoder, and what draws images of its features.
+/// Networks whose every weight is a function of its name and place: an encoder, and what draws images of its features and tells classes
+/// apart by them.
 fn write_encoder(data: &Dataset, folder: &Path) {
     let config = EncoderConfig { width: 8, ..EncoderConfig::default() };
     let init = &mut Init::new(0, &nn::device("cpu").unwrap());
     let encoder = config.build(init, data.manifest.input());
     let bottleneck = Bottleneck::new(init, &encoder, data.manifest.input(), 0, 2);
+    let classifier = Mlp::new(init, &[encoder.features(), data.manifest.classes.len()], Norms::None);
+    let classifying: (&str, &dyn Part) = (CLASSIFIER, &classifier);
+    let heads: Vec<_> = bottleneck.heads().into_iter().chain([classifying]).collect();
+    let configs = bottleneck.configs().into_iter().chain([(CLASSIFIER, classifier.config())]).collect();
     fill_with_waves(&encoder);
-    bottleneck.heads().into_iter().for_each(|(_, head)| fill_with_waves(head));
+    heads.iter().for_each(|(_, head)| fill_with_waves(*head));
     std::fs::create_dir_all(folder).unwrap();
-    let artifact = EncoderArtifact::new(Some(&config), &data.manifest);
-    let artifact = artifact.with_heads(bottleneck.configs(), &data.manifest);
-    artifact.save(Some(&encoder), &bottleneck.heads(), folder).unwrap();
+    let artifact = EncoderArtifact::new(Some(&config), &data.manifest).with_heads(configs, &data.manifest);
+    artifact.save(Some(&encoder), &heads, folder).unwrap();
 }
 
 fn fill_with_waves(part: &dyn Part) {

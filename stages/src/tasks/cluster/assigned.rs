@@ -3,7 +3,7 @@ use crate::artifact::EncoderArtifact;
 use crate::context::Context;
 use crate::data::Split;
 use crate::nn::layers::Mode;
-use crate::nn::{Head, HeadConfig, ops};
+use crate::nn::{HeadConfig, ops};
 use crate::tasks::{FeatureSet, SplitFeatures};
 use anyhow::{Context as _, Result, bail, ensure};
 use burn::tensor::{Tensor, TensorData};
@@ -16,15 +16,14 @@ pub fn assigned(set: &FeatureSet, name: &str, context: &Context) -> Result<(usiz
         )
     })?;
     let artifact = EncoderArtifact::open(folder, &context.device)?.artifact;
-    let Some(Head::Mlp(head)) = artifact.open_head(name, folder, &context.device)? else {
+    let lengths = artifact.heads.get(name).and_then(HeadConfig::of_features);
+    let (Some([inputs, outputs]), Some(head)) = (lengths, artifact.open_head(name, folder, &context.device)?) else {
         let heads: Vec<&str> = artifact.heads.keys().map(String::as_str).collect();
         let there = if heads.is_empty() { "no head".to_owned() } else { heads.join(", ") };
         bail!(
             "assignment is {name}, and what the encoder has kept is {there}: expected a head that makes numbers of features"
         );
     };
-    let Some(HeadConfig::Mlp { widths, .. }) = artifact.heads.get(name) else { unreachable!("it was opened as one") };
-    let (inputs, outputs) = (widths[0], *widths.last().expect("a head has layers"));
     ensure!(
         inputs == set.features,
         "the head {name} takes {inputs} features and these have {}: connect the encoder that they are of",
@@ -32,7 +31,7 @@ pub fn assigned(set: &FeatureSet, name: &str, context: &Context) -> Result<(usiz
     );
     let largest = |of_split: &SplitFeatures| -> Vec<u32> {
         let data = TensorData::new(of_split.values.clone(), [of_split.labels.len(), inputs]);
-        let scores = head.forward(Tensor::from_data(data, &context.device), Mode::Eval);
+        let scores = head.of_features(Tensor::from_data(data, &context.device), Mode::Eval);
         ops::read(&scores, |scores| scores.chunks_exact(outputs).map(largest_of).collect())
     };
     let of_split = |split| Ok((split, largest(set.split(split)?)));
