@@ -92,6 +92,23 @@ fn every_head_learns_where_things_are() {
     assert!(weights("linear") == weights("encoder"), "it is fixed");
 }
 
+/// Where all images show the same in the same places it learns that, and says the same of every image.
+#[test]
+fn the_control_sees_places_only() {
+    let place = Place::new(json!({}));
+    let halves = |mask: &mut [u8]| (1..256).for_each(|pixel| mask[pixel] = if pixel % 16 < 8 { 1 } else { 2 });
+    (0..217).for_each(|row| change_mask(&place, row, halves));
+    let params = json!({ "head": "coordinates", "layers": 0, "width": 16, "steps": 80 });
+    let measured = place.measured("control", params, None).unwrap();
+    let (shape, predicted) = npy::read::<u8>(&place.at("control/out/predictions/test.npy")).unwrap();
+    let (first, rest) = predicted.split_at(256);
+    assert!(shape[0] == 29 && rest.chunks(256).all(|mask| mask == first));
+    let found = figure(&measured, "mean_dice", "test");
+    assert!(found > 0.9, "{found}");
+    let error = place.refused(json!({ "head": "coordinates" }));
+    assert!(error.starts_with("head is coordinates, which looks at no image"), "{error}");
+}
+
 /// By hand: from the artifact to masks, which are those that were written, and from those to what was measured.
 #[test]
 fn what_is_kept_predicts_what_was_measured() {
@@ -102,7 +119,7 @@ fn what_is_kept_predicts_what_was_measured() {
         place.measured("kept", json!({ "head": "unet", "width": 8, "images": 40, "steps": 10 }), Some(shift));
     let measured = measured.unwrap();
     assert_eq!(figure(&measured, "labels", ""), 40.0);
-    for name in ["mean_iou", "pixel_accuracy"] {
+    for name in ["mean_iou", "mean_dice", "pixel_accuracy"] {
         assert_eq!(figure(&measured, name, "shift"), figure(&measured, name, "test"), "it is the same data set");
     }
     let (device, folder) = (nn::device("cpu").unwrap(), place.at("kept/out/encoder"));
@@ -131,6 +148,7 @@ fn what_is_kept_predicts_what_was_measured() {
         overlap.add(data.mask(row).unwrap(), predicted);
     }
     assert_eq!(figure(&measured, "mean_iou", "test"), overlap.mean_iou());
+    assert_eq!(figure(&measured, "mean_dice", "test"), overlap.mean_dice());
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn computed(entry: &Entry, inputs: &Inputs, root: &Path) -> Fingerprint {
     let mut params = tiny::small_params(entry, EPOCHS, BATCH);
     if let Some(path) = params.get_mut("path") {
         *path = inputs.path(entry.name).to_string_lossy().into();
-        if entry.name == "data/arrays" {
+        if params.get("validation").is_some_and(serde_json::Value::is_f64) {
             params["validation"] = 0.2.into();
         } else {
             (params["train"], params["validation"]) = (80.into(), 20.into());

@@ -9,11 +9,12 @@ use super::writer::{DatasetWriter, Format, Sample};
 use crate::context::Context;
 use crate::stage::{About, DATASET, Stage};
 use anyhow::{Context as _, Result, bail, ensure};
-use read::Part;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+
+pub use read::{Part, parts};
 
 /// Images, labels and groups in a `.npz` file or a folder of `.npy` files.
 pub struct Arrays;
@@ -43,7 +44,7 @@ impl Default for Params {
 }
 
 /// A part's number, and the image's in it.
-type Place = (usize, usize);
+pub type Place = (usize, usize);
 
 impl Stage for Arrays {
     type Params = Params;
@@ -52,7 +53,7 @@ impl Stage for Arrays {
         summary: "Images and labels in numpy's format: a .npz file, MedMNIST's among them, or a folder of .npy files",
         docs: "Arrays `images`, u8 `[n, height, width]` or `[n, height, width, 1 or 3]`, and `labels`, whole numbers from 0, \
                `[n]` or `[n, 1]`, of which splits are drawn; or those of MedMNIST v2: `train_images`, `train_labels`, `val_...` \
-               and `test_...`, which are the splits. Images keep their size, and grey ones stay grey.\n\n\
+               and `test_...`, which are the splits (data/medmnist knows its classes' names). Images keep their size, and grey ones stay grey.\n\n\
                With an array `groups` (whole numbers, one for each image: whom or what it shows) no group is in two splits: each \
                goes to one as a whole, and the shares are as near as groups allow. Without, every class is divided in the same \
                shares.",
@@ -61,30 +62,40 @@ impl Stage for Arrays {
     };
 
     fn run(params: Params, context: &Context) -> Result<()> {
-        let parts = read::parts(&params.path)?;
+        let parts = parts(&params.path)?;
         let classes = classes(&parts)?;
         let splits = splits(&parts, classes.len(), &params)?;
         check_groups(&parts, &splits)?;
-        let groups = numbered_groups(&parts);
-        let [height, width, channels] = parts[0].shape;
-        let title = format!("arrays: {} classes, {width} x {height} pixels", classes.len());
-        let format =
-            Format { name: "arrays".into(), height, width, channels, classes, labels: Labels::Images, pictures: None };
-        let folder = context.output("dataset")?;
-        let mut writer = DatasetWriter::create(&folder, format, splits.values().map(Vec::len).sum())?;
-        for (&split, places) in &splits {
-            for &(part, number) in places {
-                let Part { labels, groups: of, .. } = &parts[part];
-                let sample = Sample::new(split, parts[part].image(number), labels[number] as i32);
-                writer.add(Sample { group: of.as_ref().map(|of| groups[&of[number]]), ..sample })?;
-            }
-        }
-        let remarks = match groups.len() {
-            0 => vec![],
-            count => vec![format!("{count} groups, each in one split")],
-        };
-        Summary { title, remarks, details: vec![] }.publish(&writer.finish()?, &folder, context)
+        publish("arrays", classes, &parts, &splits, vec![], context)
     }
+}
+
+/// Makes the artifact of parts, which have one shape.
+pub fn publish(
+    name: &str,
+    classes: Vec<String>,
+    parts: &[Part],
+    splits: &BTreeMap<Split, Vec<Place>>,
+    mut remarks: Vec<String>,
+    context: &Context,
+) -> Result<()> {
+    let groups = numbered_groups(parts);
+    let [height, width, channels] = parts[0].shape;
+    let title = format!("{name}: {} classes, {width} x {height} pixels", classes.len());
+    let format = Format { name: name.into(), height, width, channels, classes, labels: Labels::Images, pictures: None };
+    let folder = context.output("dataset")?;
+    let mut writer = DatasetWriter::create(&folder, format, splits.values().map(Vec::len).sum())?;
+    for (&split, places) in splits {
+        for &(part, number) in places {
+            let Part { labels, groups: of, .. } = &parts[part];
+            let sample = Sample::new(split, parts[part].image(number), labels[number] as i32);
+            writer.add(Sample { group: of.as_ref().map(|of| groups[&of[number]]), ..sample })?;
+        }
+    }
+    if !groups.is_empty() {
+        remarks.push(format!("{} groups, each in one split", groups.len()));
+    }
+    Summary { title, remarks, details: vec![] }.publish(&writer.finish()?, &folder, context)
 }
 
 /// The names of all numbers up to the highest label, of each of which there is an image.

@@ -12,9 +12,12 @@ mod faults;
 mod fetched;
 mod folder;
 mod grid;
+mod head_mri;
 mod masks;
+mod medmnist;
 mod mnist;
 mod mvtec;
+mod nifti;
 pub mod npy;
 mod one_class;
 pub mod palette;
@@ -22,6 +25,7 @@ pub mod pictures;
 mod ragged;
 pub mod samples;
 mod scenes;
+mod slices;
 mod solar_cells;
 mod sources;
 mod split;
@@ -30,6 +34,7 @@ mod summary;
 mod voc;
 mod writer;
 
+pub use self::nifti::Nifti;
 pub use arrays::Arrays;
 pub use cifar10::Cifar10;
 pub use cifar100::Cifar100;
@@ -38,7 +43,9 @@ pub use dataset::{Dataset, Labels, Manifest, Preparation, Region, Split, column}
 pub use emoji::Emoji;
 pub use folder::Folder;
 pub use grid::draw_grid;
+pub use head_mri::HeadMri;
 pub use masks::Masks;
+pub use medmnist::MedMnist;
 pub use mnist::{FashionMnist, Mnist};
 pub use mvtec::Mvtec;
 pub use one_class::OneClass;
@@ -52,7 +59,7 @@ pub use voc::Voc;
 pub use writer::{DatasetWriter, Format, Pixels, Sample, Summed};
 
 /// The kinds that fetch their data, and from where, in the order in which it is tried; `data/emoji` from one by its style.
-pub const FETCHED: [(&str, &[Source]); 7] = [
+pub const FETCHED: [(&str, &[Source]); 8] = [
     ("data/cifar10", cifar10::CIFAR10.sources),
     ("data/cifar100", cifar100::CIFAR100.sources),
     ("data/mnist", mnist::MNIST.sources),
@@ -60,6 +67,7 @@ pub const FETCHED: [(&str, &[Source]); 7] = [
     ("data/stl10", stl10::STL10.sources),
     ("data/solar_cells", solar_cells::SOLAR_CELLS.sources),
     ("data/emoji", emoji::SOURCES),
+    ("data/head_mri", head_mri::SOURCES),
 ];
 
 /// A number with commas: `60,000`.

@@ -1,5 +1,7 @@
 //! From an encoder's maps to scores of classes at each pixel.
 
+mod coordinates;
+
 use super::encoder::Map;
 use super::layers::{BatchNorm, Conv2d, ConvNorm, Mode};
 use super::{Init, ops};
@@ -7,6 +9,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
+use coordinates::Coordinates;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +25,8 @@ pub enum SegmenterKind {
     Unet,
     /// A linear classifier of what all maps say of a place, standardised.
     Linear,
+    /// No map at all: only where a pixel is.
+    Coordinates,
 }
 
 /// How a segmenter is built.
@@ -41,6 +46,7 @@ pub enum Segmenter {
     Fcn(Fcn),
     Unet(Unet),
     Linear(LinearMaps),
+    Coordinates(Coordinates),
 }
 
 impl SegmenterConfig {
@@ -50,6 +56,7 @@ impl SegmenterConfig {
             SegmenterKind::Fcn => Segmenter::Fcn(Fcn::new(init, self)),
             SegmenterKind::Unet => Segmenter::Unet(Unet::new(init, self)),
             SegmenterKind::Linear => Segmenter::Linear(LinearMaps::new(init, self)),
+            SegmenterKind::Coordinates => Segmenter::Coordinates(Coordinates::new(init, self)),
         }
     }
 }
@@ -57,11 +64,12 @@ impl SegmenterConfig {
 impl Segmenter {
     /// The maps of a batch, as many as it was built for, to `[batch, classes, height, width]` in float32.
     pub fn forward(&self, maps: Vec<Map>, size: [usize; 2], mode: Mode) -> Tensor<4> {
-        let maps = maps.into_iter().map(|map| map.x).collect();
+        let maps: Vec<Tensor<4>> = maps.into_iter().map(|map| map.x).collect();
         let scores = match self {
             Self::Fcn(head) => head.forward(maps, mode),
             Self::Unet(head) => head.forward(maps, mode),
             Self::Linear(head) => head.forward(maps, mode),
+            Self::Coordinates(head) => head.forward(maps[0].dims()[0], size, &maps[0].device(), mode),
         };
         resized(scores, size)
     }
@@ -218,6 +226,7 @@ mod tests {
                     SegmenterKind::Fcn => 5 * levels,
                     SegmenterKind::Unet => 3 * levels + 2,
                     SegmenterKind::Linear => 4 * levels,
+                    SegmenterKind::Coordinates => panic!("it looks at no map"),
                 };
                 assert_eq!(found.len(), expected, "{kind:?}");
                 assert!(found.iter().flatten().all(|grad| grad.abs().sum(tch::Kind::Double).double_value(&[]) > 0.0));

@@ -8,6 +8,7 @@ use super::features::{SEEN, measure_seen};
 use super::shift::{self, SHIFT, SPLITS};
 use super::tuning::{Opened, Tuning, labelled, views_of_places};
 use crate::artifact::EncoderArtifact;
+use crate::augment::Policy;
 use crate::context::Context;
 use crate::data::{Dataset, Split, npy};
 use crate::metrics::{Overlap, confusion_picture};
@@ -27,9 +28,10 @@ pub struct Segment;
 #[serde(default)]
 pub struct Params {
     /// what stands behind the encoder's maps: `fcn` scores the last three and adds up, `unet` goes from the coarsest map to the finest,
-    /// `linear` is a linear classifier of what all maps say of a place
+    /// `linear` is a linear classifier of what all maps say of a place; `coordinates` is a control that sees only where a pixel is, and
+    /// takes `layers: 0`
     head: SegmenterKind,
-    /// hidden channels of fcn and unet
+    /// hidden channels of fcn, unet and coordinates
     #[schemars(range(min = 1, max = 4096), extend("x-unit" = "channels"))]
     width: u32,
     /// training images whose masks are used, drawn by the seed, the same ones for every encoder; 0: all
@@ -63,6 +65,14 @@ const MEAN_IOU: MeasureAbout = MeasureAbout {
     doc: "of each class the pixels that are of it and told as it, as a share of those that are either, over all images together, and the \
           mean over the classes that there are, the background among them; NaN where no `shift` is connected",
 };
+const MEAN_DICE: MeasureAbout = MeasureAbout {
+    name: "mean_dice",
+    splits: SPLITS,
+    unit: "fraction",
+    setting: false,
+    doc: "of each class but the background twice the pixels that are of it and told as it, as a share of those of it and those told as it, \
+          over all images together, and the mean over the classes that there are; NaN where no `shift` is connected",
+};
 const PIXEL_ACCURACY: MeasureAbout = MeasureAbout {
     name: "pixel_accuracy",
     splits: SPLITS,
@@ -76,14 +86,18 @@ impl Stage for Segment {
     const ABOUT: About = About {
         name: "eval/segment",
         // 2: it trains by sgd at .01 down a poly schedule where nothing is said.
-        version: 2,
+        // 3: it measures Dice as well.
+        version: 3,
         summary: "Segmentation: FCN, U-Net or a linear head on the encoder's maps, trained with all masks or few",
         docs: "Minimises the cross entropy of each pixel of which something is known, and looks at validation and test once, after the \
                last step. Without views: random resized crops of half the area at least, and flips. With `pretrain/random` it is training \
                from scratch; with `layers: 0` the encoder stays as it is, as for the linear head on frozen features. Scores are made as \
-               large as the image bilinearly. Beside the result: IoU and pixels of each class (iou-SPLIT.csv), the confusion of pixels \
+               large as the image bilinearly. Beside the result: IoU, Dice and pixels of each class (iou-SPLIT.csv), the confusion of pixels \
                (CSV and SVG), masks.png with eight images of test, their masks and what was predicted beside each other, and legend.svg, \
-               which names the colours.",
+               which names the colours.\n\n\
+               `head: coordinates` looks at no image: what it reaches is what an atlas by place reaches, and belongs beside the others \
+               where images lie alike, as slices of heads do. It sees the place in the view; where no views are connected, its images \
+               stay as they are. Of which slice a pixel is it does not know.",
         deviations: &[Deviations {
             of: "from the papers of the heads",
             list: &[
@@ -113,6 +127,7 @@ impl Stage for Segment {
         ],
         measures: &[
             MEAN_IOU,
+            MEAN_DICE,
             PIXEL_ACCURACY,
             SEEN,
             MeasureAbout {
@@ -128,7 +143,12 @@ impl Stage for Segment {
 
     fn run(params: Params, context: &Context) -> Result<()> {
         let Params { head, width, images, tuning } = &params;
-        let opened = tuning.open(context, views_of_places())?;
+        let looks = *head != SegmenterKind::Coordinates;
+        let opened = tuning.open(context, if looks { views_of_places() } else { Policy::identity() })?;
+        ensure!(
+            looks || opened.is_fixed(),
+            "head is coordinates, which looks at no image, so that the encoder cannot learn from it: write `layers: 0` and no `norms`"
+        );
         let Opened { data, encoder, .. } = &opened;
         let shift = shift::opened(data, context, |shift| masks::check(shift, Split::Test))?;
         Split::LABELLED.into_iter().try_for_each(|split| masks::check(data, split))?;
@@ -158,9 +178,9 @@ impl Stage for Segment {
         }
         match shift {
             Some(shift) => drop(evaluator.look_at(&shift, Split::Test, SHIFT)?),
-            None => {
-                [MEAN_IOU, PIXEL_ACCURACY].iter().for_each(|measure| context.measure(measure.name, SHIFT, f64::NAN))
-            }
+            None => [MEAN_IOU, MEAN_DICE, PIXEL_ACCURACY]
+                .iter()
+                .for_each(|measure| context.measure(measure.name, SHIFT, f64::NAN)),
         }
         std::fs::write(context.side().join("legend.svg"), picture::legend(&evaluator.classes))?;
         artifact.save(Some(&encoder), &objective.heads(), &context.output("encoder")?)
@@ -187,6 +207,7 @@ impl Evaluator<'_> {
             overlap.add(data.mask(row).expect("masks were looked for"), predicted);
         }
         context.measure(MEAN_IOU.name, name, overlap.mean_iou());
+        context.measure(MEAN_DICE.name, name, overlap.mean_dice());
         context.measure(PIXEL_ACCURACY.name, name, overlap.pixels().accuracy());
         let side = |file: String| context.side().join(file);
         std::fs::write(side(format!("iou-{name}.csv")), overlap.to_csv(classes))?;

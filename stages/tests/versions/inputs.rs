@@ -31,11 +31,13 @@ impl Inputs {
             ("fashion-mnist", 784, 10, 70_000),
             ("solar-cells", 90_000, 8, 2_624),
             ("emoji-twitter", 16_384, 162, 1_897),
+            ("head-mri-human", 217 * 181 * 3, 1, 181),
         ] {
             write_stand_in(&root.join("cache").join(set), images, bytes, classes);
         }
         write_photographs(&root.join("photographs"));
         write_arrays(&root.join("arrays"));
+        write_medmnist(&root.join("medmnist"));
         write_annotated(&Dataset::open(&root.join("places")).unwrap(), &root.join("annotated"));
         write_product(&Dataset::open(&root.join("dataset")).unwrap(), &root.join("product"));
         Self { root: root.to_owned() }
@@ -59,7 +61,10 @@ impl Inputs {
 
     /// What a kind reads that takes a folder of one's own.
     pub fn path(&self, kind: &str) -> PathBuf {
+        // An absolute one takes the place of all.
         self.root.join(match kind {
+            "data/nifti" => concat!(env!("CARGO_MANIFEST_DIR"), "/src/data/nifti/fixture/heads"),
+            "data/medmnist" => "medmnist",
             "data/arrays" => "arrays",
             "data/coco" | "data/voc" | "data/masks" => "annotated",
             "data/mvtec" => "product",
@@ -156,6 +161,20 @@ fn write_arrays(folder: &Path) {
     npy::write(file("images"), &[count, side, side, 3], &pixels).unwrap();
     npy::write(file("labels"), &[count], &pieces.iter().map(|(_, class)| *class).collect::<Vec<i32>>()).unwrap();
     npy::write(file("groups"), &[count], &(0..count as u32).map(|image| image / 3).collect::<Vec<_>>()).unwrap();
+}
+
+/// Pieces of the samples as MedMNIST's first set has its images, a split each of the same ones.
+fn write_medmnist(folder: &Path) {
+    const SIDE: u32 = 28;
+    let pieces = tiny::pieces(SIDE);
+    std::fs::create_dir_all(folder).unwrap();
+    let (count, side) = (pieces.len(), SIDE as usize);
+    let pixels: Vec<u8> = pieces.iter().flat_map(|(pixels, _)| pixels).copied().collect();
+    let labels: Vec<u8> = (0..count).map(|image| (image % 9) as u8).collect();
+    for split in ["train", "val", "test"] {
+        npy::write(folder.join(format!("{split}_images.npy")), &[count, side, side, 3], &pixels).unwrap();
+        npy::write(folder.join(format!("{split}_labels.npy")), &[count, 1], &labels).unwrap();
+    }
 }
 
 /// Pictures of which a file in COCO's format tells, one in PASCAL VOC's beside each, and masks of values.

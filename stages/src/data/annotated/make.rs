@@ -42,7 +42,7 @@ pub fn make(item: &Item, classes: &[String], common: &Common) -> Result<Made> {
         image: common.fit.apply(picture, [common.size; 2])?.into_raw(),
         lost: regions.map_or(0, |regions| regions.len()) - moved.as_ref().map_or(0, Vec::len),
         regions: moved,
-        mask: mask.map(|mask| moved_mask(&mask, size[1], placement, common.size)),
+        mask: mask.map(|mask| placement.mask(&mask, size[1], common.size)),
     })
 }
 
@@ -87,24 +87,4 @@ fn moved(region: &Region, Placement { part, inside, at }: Placement) -> Option<R
         .map(|(edge, start, length, axis)| along(region.edges[edge], start, length, axis));
     let is_seen = edges[2] - edges[0] >= LEAST_SIDE && edges[3] - edges[1] >= LEAST_SIDE;
     is_seen.then_some(Region { class: region.class, edges })
-}
-
-/// Each place as what is nearest to it in the picture.
-fn moved_mask(mask: &[u8], width: u32, Placement { part, inside, at }: Placement, side: u32) -> Vec<u8> {
-    // Of each row or column the picture's.
-    let from = |axis: usize| -> Vec<Option<usize>> {
-        let [start, length] = [part[axis], part[axis + 2]];
-        let back = |place: u32| {
-            let within = place.checked_sub(at[axis]).filter(|&within| within < inside[axis])?;
-            let middle = (f64::from(within) + 0.5) * f64::from(length) / f64::from(inside[axis]);
-            Some((f64::from(start) + middle) as usize)
-        };
-        (0..side).map(back).collect()
-    };
-    let (rows, columns) = (from(0), from(1));
-    let at = |(row, column): (Option<usize>, Option<usize>)| match (row, column) {
-        (Some(row), Some(column)) => mask[row * width as usize + column],
-        _ => UNKNOWN,
-    };
-    rows.iter().flat_map(|&row| columns.iter().map(move |&column| at((row, column)))).collect()
 }

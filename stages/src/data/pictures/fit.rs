@@ -1,4 +1,5 @@
 use super::Picture;
+use crate::metrics::UNKNOWN;
 use anyhow::{Context, Result};
 use image::RgbImage;
 use image::imageops::{FilterType, crop_imm, replace, resize};
@@ -26,6 +27,29 @@ pub struct Placement {
     pub inside: [u32; 2],
     /// Where in the image it then lies: top and left.
     pub at: [u32; 2],
+}
+
+impl Placement {
+    /// Of a mask that is `width` pixels wide one of `side` x `side`: each place as what is nearest to it in the picture.
+    pub fn mask(self, mask: &[u8], width: u32, side: u32) -> Vec<u8> {
+        let Self { part, inside, at } = self;
+        // Of each row or column the picture's.
+        let from = |axis: usize| -> Vec<Option<usize>> {
+            let [start, length] = [part[axis], part[axis + 2]];
+            let back = |place: u32| {
+                let within = place.checked_sub(at[axis]).filter(|&within| within < inside[axis])?;
+                let middle = (f64::from(within) + 0.5) * f64::from(length) / f64::from(inside[axis]);
+                Some((f64::from(start) + middle) as usize)
+            };
+            (0..side).map(back).collect()
+        };
+        let (rows, columns) = (from(0), from(1));
+        let at = |(row, column): (Option<usize>, Option<usize>)| match (row, column) {
+            (Some(row), Some(column)) => mask[row * width as usize + column],
+            _ => UNKNOWN,
+        };
+        rows.iter().flat_map(|&row| columns.iter().map(move |&column| at((row, column)))).collect()
+    }
 }
 
 impl Fit {

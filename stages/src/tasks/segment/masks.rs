@@ -24,7 +24,7 @@ pub fn check(data: &Dataset, split: Split) -> Result<()> {
     let known = classes(&data.manifest).len();
     for row in data.rows(split) {
         let mask = data.mask(row).context(
-            "the data set has no masks, which segmentation learns from: use data/scenes, data/masks, or data/coco and data/voc with \
+            "the data set has no masks, which segmentation learns from: use data/scenes, data/masks, data/nifti, data/head_mri, or data/coco and data/voc with \
              `masks: true`",
         )?;
         let wrong = mask.iter().find(|&&shown| shown != UNKNOWN && usize::from(shown) >= known);

@@ -1,0 +1,31 @@
+//! Which slices of a head are in which split.
+
+use super::super::dataset::Split;
+use super::Subject;
+
+/// Millimetres between two splits that are in none: what lies beside a slice looks as it does.
+pub const GAP: f32 = 10.0;
+
+/// Thickness of the slabs that take turns, in millimetres. The human's were chosen so that all splits show all lobes along every axis; of
+/// the macaque most is for the test, since it is a shift to judge by.
+const HUMAN: [(Split, f32); 3] = [(Split::Train, 14.0), (Split::Test, 5.0), (Split::Validation, 4.0)];
+const MACAQUE: [(Split, f32); 3] = [(Split::Train, 3.0), (Split::Test, 24.0), (Split::Validation, 3.0)];
+
+/// The split of the slice that begins so many millimetres from where the brain does; `None` between two slabs.
+pub fn split_at(subject: Subject, along: f32) -> Option<Split> {
+    let turn = match subject {
+        Subject::Human => HUMAN,
+        Subject::Macaque => MACAQUE,
+    };
+    let mut left = along % turn.iter().map(|(_, thickness)| thickness + GAP).sum::<f32>();
+    for (split, thickness) in turn {
+        if left < thickness {
+            return Some(split);
+        }
+        left -= thickness + GAP;
+        if left < 0.0 {
+            return None;
+        }
+    }
+    None
+}

@@ -1,0 +1,107 @@
+//! Files of volumes beside files of their labels.
+
+use super::super::slices::{Axis, Slices};
+use super::Volume;
+use anyhow::{Context as _, Result, bail, ensure};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const IMAGES: &str = "images";
+const LABELS: &str = "labels";
+const ENDINGS: [&str; 2] = [".nii", ".nii.gz"];
+
+/// The paths of a volume and of its labels.
+pub struct Pair {
+    pub image: PathBuf,
+    pub labels: PathBuf,
+}
+
+/// By name; and how many files lie beside them that are no volumes.
+pub fn pairs(root: &Path) -> Result<(Vec<Pair>, usize)> {
+    let (images, of_images) = volumes(&root.join(IMAGES))?;
+    let (mut labels, of_labels) = volumes(&root.join(LABELS))?;
+    ensure!(!images.is_empty(), "{}: there is no .nii or .nii.gz file", root.join(IMAGES).display());
+    let pair = |(name, image): (String, PathBuf)| {
+        let labels = labels.remove(&name).with_context(|| {
+            format!(
+                "{}: there are no labels, expected {name}.nii or {name}.nii.gz in {}",
+                image.display(),
+                root.join(LABELS).display()
+            )
+        })?;
+        Ok(Pair { image, labels })
+    };
+    let pairs = images.into_iter().map(pair).collect::<Result<_>>()?;
+    if let Some(alone) = labels.values().next() {
+        bail!("{}: there is no image of these labels in {}", alone.display(), root.join(IMAGES).display());
+    }
+    Ok((pairs, of_images + of_labels))
+}
+
+/// The files of volumes in a folder by their names without ending; and how many others there are.
+fn volumes(folder: &Path) -> Result<(BTreeMap<String, PathBuf>, usize)> {
+    let entries = folder.read_dir().with_context(|| {
+        format!(
+            "cannot read {}: expected folders `{IMAGES}` and `{LABELS}` with .nii or .nii.gz files",
+            folder.display()
+        )
+    })?;
+    let (mut volumes, mut others) = (BTreeMap::new(), 0);
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Some(name) = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)) else {
+            others += 1;
+            continue;
+        };
+        if let Some(other) = volumes.insert(name.to_owned(), path.clone()) {
+            bail!("{} and {} have one name: remove one of them", other.display(), path.display());
+        }
+    }
+    Ok((volumes, others))
+}
+
+/// A volume and its labels, which lie alike.
+pub struct Loaded {
+    pub image: Vec<u8>,
+    pub labels: Vec<i64>,
+    pub slices: Slices,
+    pub remark: Option<&'static str>,
+}
+
+impl Pair {
+    pub fn load(&self, axis: Axis) -> Result<Loaded> {
+        let image = Volume::read(&self.image)?;
+        let labels = Volume::read(&self.labels)?;
+        let of_labels = || self.labels.display();
+        ensure!(
+            image.shape == labels.shape,
+            "{} has {:?} voxels (right, anterior, superior), and its image {:?}",
+            of_labels(),
+            labels.shape,
+            image.shape
+        );
+        let off = (0..3).map(|axis| (image.origin[axis] - labels.origin[axis]).abs() / image.spacing[axis]);
+        let off = off.fold(0.0, f32::max);
+        ensure!(
+            off <= 1.0,
+            "{} begins at {:?} mm by its header, and its image at {:?}: expected the same place, or its classes are not where they are \
+             said to be",
+            of_labels(),
+            labels.origin,
+            image.origin
+        );
+        let whole = |&value: &f32| {
+            ensure!(
+                value.fract() == 0.0 && (0.0..16_777_216.0).contains(&value),
+                "{} holds {value}, expected whole numbers from 0 on",
+                of_labels()
+            );
+            Ok(value as i64)
+        };
+        let slices = Slices { axis, shape: image.shape, spacing: image.spacing };
+        let bytes = image.bytes().with_context(|| format!("{} cannot be used", self.image.display()))?;
+        let labels = labels.values.iter().map(whole).collect::<Result<_>>()?;
+        Ok(Loaded { image: bytes, labels, slices, remark: image.remark })
+    }
+}
