@@ -188,6 +188,26 @@ impl EncoderArtifact {
         Ok(None)
     }
 
+    /// The trained encoder and what draws images of the data set's size of its features.
+    pub fn open_to_draw(folder: &Path, data: &Manifest, device: &Device) -> Result<(Frozen, Bottleneck)> {
+        let frozen = Self::open(folder, device)?;
+        let artifact = &frozen.artifact;
+        artifact.check_channels(data)?;
+        let bottleneck = artifact.open_bottleneck(folder, device)?.with_context(|| {
+            format!(
+                "the encoder has no {DECODER} that draws images of its features: use one of `pretrain/denoising_autoencoder`, \
+                 `pretrain/autoencoder`, `pretrain/vae` or `pretrain/inpainting`"
+            )
+        })?;
+        let ([height, width], [own_height, own_width]) = ([data.height, data.width], artifact.size);
+        ensure!(
+            [height, width] == artifact.size,
+            "the encoder's decoder draws images of {own_height} x {own_width} pixels, and the data set's have {height} x {width}: use the \
+             data that it was trained on, or train it on these"
+        );
+        Ok((frozen, bottleneck))
+    }
+
     /// A head that was kept, to be used; to be trained where `device` tracks gradients. `None` where it is not among them.
     pub fn open_head(&self, name: &str, folder: &Path, device: &Device) -> Result<Option<Head>> {
         let Some(config) = self.heads.get(name) else { return Ok(None) };

@@ -16,6 +16,7 @@ pub fn entries() -> Vec<Entry> {
         entry::<data::FashionMnist>(),
         entry::<data::Stl10>(),
         entry::<data::SolarCells>(),
+        entry::<data::Textiles>(),
         entry::<data::Emoji>(),
         entry::<data::Scenes>(),
         entry::<data::Folder>(),
@@ -45,6 +46,7 @@ pub fn entries() -> Vec<Entry> {
         entry::<methods::Inpainting>(),
         entry::<methods::Colorization>(),
         entry::<methods::Mae>(),
+        entry::<methods::Spark>(),
         entry::<methods::Rotation>(),
         entry::<methods::Jigsaw>(),
         entry::<methods::RelativePatch>(),
@@ -64,6 +66,7 @@ pub fn entries() -> Vec<Entry> {
         entry::<tasks::Detect>(),
         entry::<tasks::Segment>(),
         entry::<tasks::Denoise>(),
+        entry::<tasks::Inpaint>(),
         entry::<tasks::Robustness>(),
         entry::<tasks::Export>(),
     ]

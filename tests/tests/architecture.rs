@@ -203,13 +203,14 @@ fn only_our_operations_calculate_with_libtorch() {
 #[test]
 fn no_loop_names_a_method() {
     // What is no method, or an ordinary word.
-    const OTHER: [&str; 13] = [
+    const OTHER: [&str; 14] = [
         "checks",
         "drawing",
         "draws",
         "imported",
         "lab",
         "mod",
+        "patches",
         "pixels",
         "pretrain",
         "projector",

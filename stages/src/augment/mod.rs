@@ -5,6 +5,7 @@ mod byol;
 mod check;
 mod contrastive;
 mod geometry;
+pub mod holes;
 mod image;
 pub mod masking;
 mod multicrop;

@@ -31,6 +31,7 @@ mod sources;
 mod split;
 mod stl10;
 mod summary;
+mod textiles;
 mod voc;
 mod writer;
 
@@ -55,17 +56,19 @@ pub use solar_cells::SolarCells;
 pub use sources::{Source, first_that_works};
 pub use split::keep;
 pub use stl10::Stl10;
+pub use textiles::Textiles;
 pub use voc::Voc;
 pub use writer::{DatasetWriter, Format, Pixels, Sample, Summed};
 
 /// The kinds that fetch their data, and from where, in the order in which it is tried; `data/emoji` from one by its style.
-pub const FETCHED: [(&str, &[Source]); 8] = [
+pub const FETCHED: [(&str, &[Source]); 9] = [
     ("data/cifar10", cifar10::CIFAR10.sources),
     ("data/cifar100", cifar100::CIFAR100.sources),
     ("data/mnist", mnist::MNIST.sources),
     ("data/fashion_mnist", mnist::FASHION.sources),
     ("data/stl10", stl10::STL10.sources),
     ("data/solar_cells", solar_cells::SOLAR_CELLS.sources),
+    ("data/textiles", textiles::TEXTILES.sources),
     ("data/emoji", emoji::SOURCES),
     ("data/head_mri", head_mri::SOURCES),
 ];

@@ -1,7 +1,7 @@
-use super::dataset::{Labels, Split};
+use super::dataset::Labels;
 use super::fetched::{Fetched, Kept};
 use super::sources::Source;
-use super::split::{Draw, hold_out};
+use super::split::in_shares;
 use super::summary::Summary;
 use super::writer::{DatasetWriter, Format, Sample};
 use crate::context::Context;
@@ -89,11 +89,7 @@ impl Stage for SolarCells {
         let chosen: Vec<usize> = (0..COUNT).filter(|&cell| params.cells.hold(kept.labels[cell])).collect();
         let class = |cell: usize| i32::from(probability(kept.labels[cell]) >= params.defective_from - 1e-9);
         let labels: Vec<i32> = chosen.iter().map(|&cell| class(cell)).collect();
-        let (test, left) = hold_out(&labels, 2, Draw::Share(params.test), 1, params.seed)?;
-        let of_left: Vec<i32> = left.iter().map(|&place| labels[place]).collect();
-        let (validation, train) = hold_out(&of_left, 2, Draw::Share(params.validation), 1, params.seed)?;
-        let of = |places: Vec<usize>| places.into_iter().map(|place| left[place]).collect::<Vec<_>>();
-        let splits = [(Split::Train, of(train)), (Split::Validation, of(validation)), (Split::Test, test)];
+        let splits = in_shares(&labels, 2, params.test, params.validation, params.seed)?;
 
         let side = params.size as usize;
         let classes = ["sound", "defective"].map(String::from).to_vec();
@@ -169,7 +165,7 @@ fn decode(folder: &Path, to: &mut dyn Write) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::dataset::Dataset;
+    use super::super::dataset::{Dataset, Split};
     use super::super::fetched::write_stand_in;
     use super::*;
     use pretext_protocol::Run;

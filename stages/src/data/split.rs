@@ -1,5 +1,6 @@
 //! Which images are trained on and which are held out.
 
+use super::dataset::Split;
 use crate::random::{Purpose, Rng};
 use anyhow::{Result, ensure};
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,7 +94,22 @@ pub fn hold_out(
     Ok((drawn, rest))
 }
 
-/// The same of whole groups, of which one at least stays; one at least is drawn, where there are several and some are asked for. The count
+/// Of every class the share `test` is the test split, and of what that leaves the share `validation` the validation split. Places ascend.
+pub fn in_shares(
+    labels: &[i32],
+    classes: usize,
+    test: f64,
+    validation: f64,
+    seed: u64,
+) -> Result<[(Split, Vec<usize>); 3]> {
+    let (test, left) = hold_out(labels, classes, Draw::Share(test), 1, seed)?;
+    let of_left: Vec<i32> = left.iter().map(|&place| labels[place]).collect();
+    let (validation, train) = hold_out(&of_left, classes, Draw::Share(validation), 1, seed)?;
+    let [train, validation] = [train, validation].map(|places| places.into_iter().map(|place| left[place]).collect());
+    Ok([(Split::Train, train), (Split::Validation, validation), (Split::Test, test)])
+}
+
+/// As [`hold_out`], of whole groups, of which one at least stays; one at least is drawn, where there are several and some are asked for. The count
 /// is met as nearly as [`by_groups`] does.
 pub fn hold_out_groups(groups: &[i64], draw: Draw, seed: u64) -> Result<(Vec<usize>, Vec<usize>)> {
     let all = groups.len();

@@ -68,8 +68,7 @@ impl Stage for Colorization {
         ensure!(inputs.data.manifest.channels == 3, "these images are grey: there are no colours to tell");
         pretrain(&params.common, &inputs, context, |init, encoder, data| {
             let colours = Colours::new(&init.device);
-            let map =
-                *encoder.channels_of_maps(data.input(), &init.device.clone().inner())?.last().context("no map")?;
+            let map = encoder.maps_of(data.input(), &init.device.clone().inner())?.last().context("no map")?.1;
             Ok(Box::new(ColourPrediction {
                 classifier: Conv2d::new(init, map, colours.count(), 1, 1),
                 weights: colours.weights(&inputs.data, params.rebalancing),

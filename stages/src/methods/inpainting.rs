@@ -4,6 +4,7 @@
 use super::drawing::Drawing;
 use super::draws;
 use super::pretrain::{Common, ENCODERS, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, TRAINING, pretrain};
+use crate::augment::holes::Holes;
 use crate::augment::{Batch, Policy, Wants};
 use crate::context::Context;
 use crate::nn::encoder::Encoder;
@@ -11,7 +12,7 @@ use crate::nn::layers::Mode;
 use crate::nn::ops::float32;
 use crate::nn::state::Part;
 use crate::nn::{Bottleneck, HeadConfig};
-use crate::random::{Purpose, Rng};
+use crate::random::Purpose;
 use crate::stage::{About, Deviations, Stage};
 use crate::train::{At, Objective, Term};
 use anyhow::Result;
@@ -30,29 +31,6 @@ pub struct Params {
     drawing: Drawing<0>,
     #[serde(flatten)]
     holes: Holes,
-}
-
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-struct Holes {
-    /// what is missing. centre: a square in the middle; blocks: squares of a quarter of the image's side at random places, that may overlap
-    region: Region,
-    /// share of the image that is missing (blocks: at least)
-    #[schemars(range(min = 0.01, max = 0.9))]
-    missing: f64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Region {
-    Centre,
-    Blocks,
-}
-
-impl Default for Holes {
-    fn default() -> Self {
-        Self { region: Region::Blocks, missing: 0.25 }
-    }
 }
 
 impl Stage for Inpainting {
@@ -91,6 +69,16 @@ struct Restoration {
     holes: Holes,
 }
 
+impl Restoration {
+    /// `[batch, 1, height, width]`: 1 where an image is missing, else 0.
+    fn missing(&self, at: &At, ids: &[u32], size: [usize; 2], device: &Device) -> Tensor<4> {
+        draws::of_each(at, Purpose::Mask, ids, [1, size[0], size[1]], device, |rng, hole| {
+            let missing = self.holes.cut(size, rng);
+            hole.iter_mut().zip(missing).for_each(|(hole, is_missing)| *hole = f32::from(u8::from(is_missing)));
+        })
+    }
+}
+
 impl Objective for Restoration {
     fn wants(&self) -> Wants {
         Wants::views(1)
@@ -108,7 +96,7 @@ impl Objective for Restoration {
         let ids = batch.ids.clone();
         let [images] = batch.into_views();
         let [_, channels, height, width] = images.dims();
-        let missing = self.holes.missing(at, &ids, [height, width], &images.device()); // [batch, 1, height, width]
+        let missing = self.missing(at, &ids, [height, width], &images.device()); // [batch, 1, height, width]
         let known = missing.clone().neg().add_scalar(1.0).cast(images.dtype());
         let drawn = self.bottleneck.redraw(encoder, images.clone() * known, Mode::Train);
         let missing = missing.cast(drawn.dtype());
@@ -120,72 +108,9 @@ impl Objective for Restoration {
         let ids = batch.ids.clone();
         let [images] = batch.into_views();
         let [_, _, height, width] = images.dims();
-        let missing = self.holes.missing(at, &ids, [height, width], &images.device());
+        let missing = self.missing(at, &ids, [height, width], &images.device());
         let holed = images.clone() * missing.clone().neg().add_scalar(1.0);
         let drawn = self.bottleneck.redraw(encoder, holed.clone(), Mode::Eval);
         vec![images, holed.clone(), holed + drawn * missing]
-    }
-}
-
-impl Holes {
-    /// `[batch, 1, height, width]`: 1 where an image is missing, else 0.
-    fn missing(&self, at: &At, ids: &[u32], size: [usize; 2], device: &Device) -> Tensor<4> {
-        draws::of_each(at, Purpose::Mask, ids, [1, size[0], size[1]], device, |rng, hole| {
-            hole.fill(0.0);
-            match self.region {
-                Region::Centre => self.cut_centre(hole, size),
-                Region::Blocks => self.cut_blocks(hole, size, rng),
-            }
-        })
-    }
-
-    fn cut_centre(&self, hole: &mut [f32], [height, width]: [usize; 2]) {
-        let [tall, wide] = [height, width].map(|side| ((side as f64 * self.missing.sqrt()).round() as usize).max(1));
-        cut(hole, width, [(height - tall) / 2, (width - wide) / 2], [tall, wide]);
-    }
-
-    fn cut_blocks(&self, hole: &mut [f32], [height, width]: [usize; 2], rng: &mut Rng) {
-        let [tall, wide] = [height, width].map(|side| side.div_ceil(4));
-        while (hole.iter().sum::<f32>() as f64) < self.missing * hole.len() as f64 {
-            cut(hole, width, [rng.below(height - tall + 1), rng.below(width - wide + 1)], [tall, wide]);
-        }
-    }
-}
-
-fn cut(hole: &mut [f32], width: usize, [top, left]: [usize; 2], [tall, wide]: [usize; 2]) {
-    for row in top..top + tall {
-        hole[row * width + left..row * width + left + wide].fill(1.0);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const AT: At = At { seed: 3, step: 0, steps: 1, epoch: 0, epochs: 1, turn: 0 };
-
-    /// Holes of 16 x 16 pixels in images of 32 x 32, row by row.
-    fn holes(region: Region, missing: f64, ids: &[u32]) -> Vec<Vec<f32>> {
-        let holes = Holes { region, missing };
-        let made = holes.missing(&AT, ids, [32, 32], &crate::nn::device("cpu").unwrap());
-        made.into_data().try_to_vec::<f32>().unwrap().chunks(32 * 32).map(<[f32]>::to_vec).collect()
-    }
-
-    #[test]
-    fn a_quarter_in_the_centre_is_half_the_side() {
-        let hole = &holes(Region::Centre, 0.25, &[0])[0];
-        let expected = (0..32 * 32).map(|at| (8..24).contains(&(at / 32)) && (8..24).contains(&(at % 32)));
-        assert!(hole.iter().zip(expected).all(|(&found, expected)| found == f32::from(u8::from(expected))));
-    }
-
-    #[test]
-    fn blocks_cover_what_is_asked_for_at_other_places_in_every_image() {
-        let made = holes(Region::Blocks, 0.25, &[0, 1, 2]);
-        for hole in &made {
-            let missing = hole.iter().sum::<f32>();
-            // The last block adds 64 pixels at most.
-            assert!((256.0..320.0).contains(&missing), "{missing}");
-        }
-        assert!(made[0] != made[1] && made[1] != made[2]);
     }
 }

@@ -48,6 +48,10 @@ impl Architecture for ConvNet {
         Map::pooled(self.stages(x, mode))
     }
 
+    fn can_be_sparse(&self) -> bool {
+        true
+    }
+
     fn maps(&self, x: Tensor<4>, mode: Mode) -> Option<Vec<Map>> {
         Some(self.stages(x, mode).collect())
     }

@@ -157,10 +157,15 @@ impl Encoder {
             .with_context(|| format!("{name} has no feature maps: choose an encoder of another kind, such as resnet18"))
     }
 
-    /// Channels of its maps of images `[channels, height, width]`, the finest first.
-    pub fn channels_of_maps(&self, [channels, height, width]: [usize; 3], device: &Device) -> Result<Vec<usize>> {
+    /// Whether it can be shown a part of an image ([`Mode::Sparse`]).
+    pub fn can_be_sparse(&self) -> bool {
+        self.network().can_be_sparse()
+    }
+
+    /// Stride and channels of its maps of images `[channels, height, width]`, the finest first.
+    pub fn maps_of(&self, [channels, height, width]: [usize; 3], device: &Device) -> Result<Vec<(usize, usize)>> {
         let image = ops::channels_last(Tensor::zeros([1, channels, height, width], device));
-        Ok(self.valid().maps(image, Mode::Eval)?.iter().map(|map| map.x.dims()[1]).collect())
+        Ok(self.valid().maps(image, Mode::Eval)?.iter().map(|map| (map.stride, map.x.dims()[1])).collect())
     }
 
     /// What it says of patches: of all, or of those that `keep` names (`[batch, kept]`, by their numbers row by row), in the order in

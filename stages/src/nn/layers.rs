@@ -2,14 +2,35 @@
 
 use super::Init;
 use super::ops::{self, ConvSpec, NormSpec, NormTensors};
+use super::sparse::Seen;
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
 
-/// Whether batch norm uses the batch's statistics (and updates its running ones) or the running ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+/// Which statistics a batch norm uses.
+#[derive(Debug, Clone, Copy)]
+pub enum Mode<'a> {
+    /// The batch's, and updates its running ones.
     Train,
+    /// The running ones.
     Eval,
+    /// One of these, of images that are shown in part, by networks of convolutions with their norms
+    /// ([`super::encoder::Encoder::can_be_sparse`]).
+    Sparse { seen: &'a Seen, train: bool },
+}
+
+impl<'a> Mode<'a> {
+    fn uses_the_batch(self) -> bool {
+        matches!(self, Self::Train | Self::Sparse { train: true, .. })
+    }
+
+    /// What is shown, where that is a part.
+    pub fn seen(self) -> Option<&'a Seen> {
+        match self {
+            Self::Sparse { seen, .. } => Some(seen),
+            Self::Train | Self::Eval => None,
+        }
+    }
 }
 
 /// Convolution, without bias where a batch norm follows.
@@ -130,7 +151,7 @@ impl BatchNorm {
     }
 
     fn spec(&self, mode: Mode, relu: bool) -> NormSpec {
-        NormSpec { train: mode == Mode::Train, relu, momentum: NORM_MOMENTUM, eps: self.eps }
+        NormSpec { train: mode.uses_the_batch(), relu, momentum: NORM_MOMENTUM, eps: self.eps }
     }
 
     fn tensors(&self) -> NormTensors {
@@ -171,11 +192,19 @@ impl ConvNorm {
     }
 
     pub fn forward(&self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
-        self.bn.forward(self.conv.forward(x), mode)
+        let y = self.conv.forward(x);
+        match mode.seen() {
+            Some(seen) => seen.of_shown(y, |places| self.bn.forward(places, mode)),
+            None => self.bn.forward(y, mode),
+        }
     }
 
     pub fn forward_relu(&self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
-        self.bn.forward_relu(self.conv.forward(x), mode)
+        let y = self.conv.forward(x);
+        match mode.seen() {
+            Some(seen) => seen.of_shown(y, |places| self.bn.forward_relu(places, mode)),
+            None => self.bn.forward_relu(y, mode),
+        }
     }
 
     /// A ReLU that ends at 6.
@@ -184,7 +213,10 @@ impl ConvNorm {
     }
 
     pub fn forward_add_relu(&self, x: Tensor<4>, residual: Tensor<4>, mode: Mode) -> Tensor<4> {
-        self.bn.forward_add_relu(self.conv.forward(x), residual, mode)
+        match mode.seen() {
+            Some(_) => relu(self.forward(x, mode) + residual),
+            None => self.bn.forward_add_relu(self.conv.forward(x), residual, mode),
+        }
     }
 }
 

@@ -232,6 +232,10 @@ impl Architecture for MobileNet {
         Map::pooled(self.maps_of(x, mode))
     }
 
+    fn can_be_sparse(&self) -> bool {
+        true
+    }
+
     fn maps(&self, x: Tensor<4>, mode: Mode) -> Option<Vec<Map>> {
         Some(self.maps_of(x, mode).collect())
     }

@@ -21,6 +21,8 @@ mod pixel_values;
 mod prototypes;
 pub mod resnet;
 mod segmenter;
+pub mod sparse;
+mod sparse_decoder;
 pub mod state;
 mod transformer;
 pub mod vit;
@@ -36,6 +38,7 @@ pub use patch_decoder::PatchDecoder;
 pub use pixel_values::PixelValues;
 pub use prototypes::Prototypes;
 pub use segmenter::{Segmenter, SegmenterConfig, SegmenterKind};
+pub use sparse_decoder::SparseDecoder;
 
 use anyhow::{Result, bail};
 use burn::tensor::Device;

@@ -102,6 +102,9 @@ impl ResNet {
         let mut x = self.stem.forward_relu(x, mode);
         if self.pool {
             x = max_pool2d(x, MaxPoolOptions::new([3, 3]).with_stride([2, 2]).with_padding([1, 1]));
+            if let Some(seen) = mode.seen() {
+                x = seen.only(x);
+            }
         }
         let first = if self.pool { 4 } else { 1 };
         self.layers.iter().enumerate().scan(x, move |x, (stage, blocks)| {
@@ -167,6 +170,10 @@ impl Architecture for ResNet {
 
     fn pooled(&self, x: Tensor<4>, mode: Mode) -> Tensor<2> {
         Map::pooled(self.stages(x, mode))
+    }
+
+    fn can_be_sparse(&self) -> bool {
+        true
     }
 
     fn maps(&self, x: Tensor<4>, mode: Mode) -> Option<Vec<Map>> {

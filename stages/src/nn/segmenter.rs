@@ -139,7 +139,7 @@ pub struct Unet {
 }
 
 impl Unet {
-    fn new(init: &mut Init, config: &SegmenterConfig) -> Self {
+    pub fn new(init: &mut Init, config: &SegmenterConfig) -> Self {
         let SegmenterConfig { channels, width, classes, .. } = config;
         let (coarsest, finer) = channels.split_last().expect("an encoder has a map");
         let deepest = ConvNorm::new(init, *coarsest, *width, 3, 1);
@@ -147,7 +147,8 @@ impl Unet {
         Self { deepest, joins, scores: scores(init, *width, *classes) }
     }
 
-    fn forward(&self, mut maps: Vec<Tensor<4>>, mode: Mode) -> Tensor<4> {
+    /// Maps, the finest first, to `[batch, classes, height, width]` of the finest, in float32.
+    pub fn forward(&self, mut maps: Vec<Tensor<4>>, mode: Mode) -> Tensor<4> {
         let coarsest = maps.pop().expect("an encoder has a map");
         let deepest = self.deepest.forward_relu(coarsest, mode);
         let x = maps.into_iter().rev().zip(&self.joins).fold(deepest, |x, (map, join)| {

@@ -172,29 +172,16 @@ struct Generator<'a> {
 impl<'a> Generator<'a> {
     fn open(data: &'a Dataset, context: &'a Context<'a>) -> Result<Self> {
         let folder = context.input("encoder")?;
-        let frozen = EncoderArtifact::open(folder, &context.device)?;
+        let (frozen, bottleneck) = EncoderArtifact::open_to_draw(folder, &data.manifest, &context.device)?;
         let artifact = &frozen.artifact;
-        artifact.check_channels(&data.manifest)?;
-        let bottleneck = artifact.open_bottleneck(folder, &context.device)?.context(
-            "this encoder has no decoder: use that of pretrain/vae, pretrain/autoencoder, pretrain/denoising_autoencoder or \
-             pretrain/inpainting",
-        )?;
-        let size = [data.manifest.height, data.manifest.width];
-        ensure!(
-            artifact.size == size,
-            "the decoder draws images of {} x {} pixels, and the data set's have {} x {}: use a data set of its size",
-            artifact.size[0],
-            artifact.size[1],
-            size[0],
-            size[1]
-        );
         let log_variance = match artifact.open_head("log_variance", folder, &context.device)? {
             Some(Head::Mlp(head)) => Some(head),
             _ => None,
         };
         let values = PixelValues::new(&artifact.mean, &artifact.sd, &context.device);
         let length = bottleneck.length();
-        Ok(Self { frozen, bottleneck, log_variance, values, length, batch: batch(size), data, context })
+        let batch = batch(artifact.size);
+        Ok(Self { frozen, bottleneck, log_variance, values, length, batch, data, context })
     }
 
     /// `[image, number]`

@@ -2,8 +2,8 @@
 
 mod corruptions;
 
-use super::denoise::{picture, shape};
 use super::features::{SEEN, batch, evenly, measure_seen, normalised};
+use super::restoration::{picture, shape};
 use crate::artifact::{EncoderArtifact, Frozen};
 use crate::context::Context;
 use crate::data::{Dataset, Split, draw_grid};

@@ -158,7 +158,8 @@ impl Stage for Segment {
         masks::check_to_train_on(data, &images)?;
         context.measure("labels", "", images.len() as f64);
 
-        let channels = encoder.channels_of_maps(data.manifest.input(), &context.device)?;
+        let maps = encoder.maps_of(data.manifest.input(), &context.device)?;
+        let channels = maps.into_iter().map(|(_, channels)| channels).collect();
         let config = SegmenterConfig { head: *head, channels, width: *width as usize, classes: classes.len() };
         let init = &mut Init::new(tuning.seed, &context.device.clone().autodiff());
         let mut objective = Segmentation::new(init, config, opened.mode());

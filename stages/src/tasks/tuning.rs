@@ -74,7 +74,7 @@ impl Opened {
     }
 
     /// What the encoder's batch norms look at: running statistics where nothing of it is trained.
-    pub fn mode(&self) -> Mode {
+    pub fn mode(&self) -> Mode<'static> {
         if self.is_fixed() { Mode::Eval } else { Mode::Train }
     }
 }

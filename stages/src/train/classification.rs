@@ -12,7 +12,7 @@ use burn::tensor::{Device, Tensor};
 pub struct Classification {
     pub classifier: Mlp,
     /// Of the encoder.
-    mode: Mode,
+    mode: Mode<'static>,
     /// What an image of each class counts in the loss, where they do not count alike.
     weights: Option<Vec<f32>>,
     /// What is taken from each feature, and what it is then multiplied by, `[1, features]`.

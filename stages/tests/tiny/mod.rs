@@ -217,7 +217,7 @@ pub fn change_manifest(data: &Path, change: impl FnOnce(&mut Manifest)) {
 pub const OF_PLACES: [&str; 2] = ["eval/detect", "eval/segment"];
 
 /// Kinds that need an encoder with what draws images.
-pub const OF_DECODERS: [&str; 2] = ["eval/denoise", "eval/generate"];
+pub const OF_DECODERS: [&str; 3] = ["eval/denoise", "eval/generate", "eval/inpaint"];
 
 /// What needs one with what tells classes apart.
 pub const OF_CLASSIFIERS: &str = "eval/robustness";

@@ -30,6 +30,7 @@ impl Inputs {
             ("mnist", 784, 10, 70_000),
             ("fashion-mnist", 784, 10, 70_000),
             ("solar-cells", 90_000, 8, 2_624),
+            ("textiles", 62_500, 3, 2_000),
             ("emoji-twitter", 16_384, 162, 1_897),
             ("head-mri-human", 217 * 181 * 3, 1, 181),
         ] {

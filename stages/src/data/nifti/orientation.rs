@@ -80,10 +80,17 @@ fn affine(header: &NiftiHeader) -> (&'static str, [[f32; 4]; 3]) {
     }
 }
 
-/// The matrix of a unit quaternion (nifti1.h, "QUATERNION REPRESENTATION OF ROTATION MATRIX").
+/// The matrix of a unit quaternion (nifti1.h, "QUATERNION REPRESENTATION OF ROTATION MATRIX"), whose first number is not written: where it is
+/// no larger than float32's rounding of the others, it is half a turn, as in nifti1_io.c.
 fn of_quaternion(header: &NiftiHeader, spacing: [f32; 3]) -> [[f32; 4]; 3] {
-    let [b, c, d] = [header.quatern_b, header.quatern_c, header.quatern_d];
-    let a = (1.0 - (b * b + c * c + d * d)).max(0.0).sqrt();
+    const HALF_A_TURN: f64 = 1e-7;
+    let written = [header.quatern_b, header.quatern_c, header.quatern_d].map(f64::from);
+    let sum: f64 = written.iter().map(|part| part * part).sum();
+    let (a, [b, c, d]) = if 1.0 - sum < HALF_A_TURN {
+        (0.0, written.map(|part| part / sum.sqrt()))
+    } else {
+        ((1.0 - sum).sqrt(), written)
+    };
     let turn = [
         [a * a + b * b - c * c - d * d, 2.0 * (b * c - a * d), 2.0 * (b * d + a * c)],
         [2.0 * (b * c + a * d), a * a + c * c - b * b - d * d, 2.0 * (c * d - a * b)],
@@ -93,7 +100,7 @@ fn of_quaternion(header: &NiftiHeader, spacing: [f32; 3]) -> [[f32; 4]; 3] {
     let mirror = if header.pixdim[0] < 0.0 { -1.0 } else { 1.0 };
     let start = [header.quatern_x, header.quatern_y, header.quatern_z];
     [0, 1, 2].map(|row: usize| {
-        let [x, y, z] = turn[row];
+        let [x, y, z] = turn[row].map(|cosine| cosine as f32);
         [x * spacing[0], y * spacing[1], z * spacing[2] * mirror, start[row]]
     })
 }

@@ -71,6 +71,12 @@ pub trait Architecture {
         None
     }
 
+    /// Whether its maps are made by nothing but convolutions with their norms, sums, and what leaves 0 as it is, so that it may be shown a
+    /// part of an image.
+    fn can_be_sparse(&self) -> bool {
+        false
+    }
+
     /// Where it works on patches: pixels of a patch's side.
     fn patch(&self) -> Option<usize> {
         None

@@ -29,7 +29,7 @@ pub struct Detection {
     /// In strides: see [`places`].
     pub reach: f32,
     /// Of the encoder.
-    pub mode: Mode,
+    pub mode: Mode<'static>,
 }
 
 /// The maps that the pyramid stands on.
@@ -50,7 +50,14 @@ pub fn levels_of(maps: &[Map]) -> Vec<(usize, [usize; 2])> {
 
 impl Detection {
     /// `channels`: of the encoder's last maps.
-    pub fn new(init: &mut Init, channels: &[usize], width: usize, classes: usize, reach: f32, mode: Mode) -> Self {
+    pub fn new(
+        init: &mut Init,
+        channels: &[usize],
+        width: usize,
+        classes: usize,
+        reach: f32,
+        mode: Mode<'static>,
+    ) -> Self {
         let fpn = Fpn::new(init, channels, width);
         Self { fpn, detector: Detector::new(init, width, channels.len(), classes), classes, reach, mode }
     }

@@ -12,11 +12,11 @@ pub struct Segmentation {
     pub segmenter: Segmenter,
     config: SegmenterConfig,
     /// Of the encoder.
-    mode: Mode,
+    mode: Mode<'static>,
 }
 
 impl Segmentation {
-    pub fn new(init: &mut Init, config: SegmenterConfig, mode: Mode) -> Self {
+    pub fn new(init: &mut Init, config: SegmenterConfig, mode: Mode<'static>) -> Self {
         Self { segmenter: config.build(init), config, mode }
     }
 }

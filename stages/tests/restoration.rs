@@ -1,4 +1,5 @@
-//! Denoising at tiny size: what is measured is of the images and the noise that were asked for, and what cannot draw is refused.
+//! Denoising and inpainting at tiny size: what is measured is of the images that were asked for, spoilt as asked for, and what cannot draw is
+//! refused.
 
 mod tiny;
 
@@ -46,6 +47,10 @@ impl Place {
 
     fn denoise(&self, name: &str, change: Value) -> anyhow::Result<Vec<Measurement>> {
         self.run("eval/denoise", name, change, &[("encoder", &self.at("encoder/out/encoder"))])
+    }
+
+    fn inpaint(&self, name: &str, change: Value) -> anyhow::Result<Vec<Measurement>> {
+        self.run("eval/inpaint", name, change, &[("encoder", &self.at("encoder/out/encoder"))])
     }
 }
 
@@ -108,6 +113,53 @@ fn what_is_measured_is_what_the_decoder_draws() {
     let rows = data.rows(Split::Test);
     let expected = rows.clone().map(of_row).sum::<f64>() / rows.len() as f64;
     assert!((found - expected).abs() < 0.01, "{found} in place of {expected}");
+}
+
+/// The pixels that are missing count, and no others: of the mean colour it is told here by hand.
+#[test]
+fn every_hole_and_every_fill_is_measured() {
+    let place = Place::new("pretrain/inpainting", json!({}));
+    let params = json!({ "missing": [0.0625, 0.25], "images": 20 });
+    let measured = place.inpaint("both", params.clone()).unwrap();
+    assert_eq!(place.inpaint("again", params).unwrap(), measured);
+    let csv = std::fs::read_to_string(place.at("both/side/inpaint.csv")).unwrap();
+    let lines: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(lines[0], ["missing", "method", "psnr", "ssim"]);
+    let named: Vec<String> = lines[1..].iter().map(|line| format!("{} {}", line[0], line[1])).collect();
+    let methods = ["mean", "median", "harmonic", "encoder"];
+    let expected = ["0.0625", "0.25"].iter().flat_map(|hole| methods.map(|method| format!("{hole} {method}")));
+    assert!(named.iter().cloned().eq(expected), "{named:?}");
+    let number = |line: usize, column: usize| lines[line][column].parse::<f64>().unwrap();
+    for (name, method) in [("psnr_mean", 1), ("psnr_median", 2), ("psnr_harmonic", 3), ("psnr", 4)] {
+        let [both, mean] = [figure(&measured, name), (number(method, 2) + number(method + 4, 2)) / 2.0];
+        assert!((both - mean).abs() < 1e-9, "{name}: {both} and {mean}");
+    }
+
+    let data = Dataset::open(&place.at("data")).unwrap();
+    let test: Vec<usize> = data.rows(Split::Test).collect();
+    let mean = &data.manifest.mean;
+    // A quarter of the side in the middle, then half of it.
+    for (line, hole) in [(1, 6..10), (5, 4..12)] {
+        let of_row = |row: usize| {
+            let (image, missing) =
+                (data.image(row), |at: usize| hole.contains(&(at / 3 / 16)) && hole.contains(&(at / 3 % 16)));
+            let clean: Vec<f32> =
+                image.iter().enumerate().filter(|(at, _)| missing(*at)).map(|(_, &v)| f32::from(v) / 255.0).collect();
+            psnr(&clean, &(0..clean.len()).map(|at| mean[at % 3]).collect::<Vec<_>>())
+        };
+        let rows: Vec<usize> = (0..20).map(|number| test[number * test.len() / 20]).collect();
+        let expected = rows.iter().map(|&row| of_row(row)).sum::<f64>() / 20.0;
+        assert!((number(line, 2) - expected).abs() < 1e-3, "{csv}: {expected}");
+    }
+    // A small hole in a photograph is like what surrounds it.
+    assert!(number(3, 2) > number(1, 2) && number(3, 3) > number(1, 3), "{csv}");
+    let picture = image::open(place.at("both/side/inpainted.png")).unwrap();
+    assert_eq!((picture.width(), picture.height()), (9 * 66 + 2, 8 * 66 + 2));
+
+    let blocks = place.inpaint("blocks", json!({ "region": "blocks", "images": 20, "missing": [0.25] })).unwrap();
+    let others =
+        place.inpaint("others", json!({ "region": "blocks", "images": 20, "missing": [0.25], "seed": 1 })).unwrap();
+    assert_ne!(figure(&blocks, "psnr_mean"), figure(&others, "psnr_mean"), "blocks lie elsewhere at another seed");
 }
 
 #[test]

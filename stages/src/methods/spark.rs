@@ -1,0 +1,200 @@
+//! SparK (Tian et al. 2023, arXiv:2301.03580): masked image modelling for convolutional networks. Patches that are masked are left out by
+//! every convolution and every norm (section 3.1), a light U-Net draws the image from all scales (section 3.2), and the loss is the mean
+//! squared error of the masked patches, each of which is normalised by its own mean and deviation.
+
+use super::patches::{from_patches, kept, masked_patch_error, normalised, patches};
+use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain};
+use crate::augment::masking::patch_order;
+use crate::augment::{Batch, Operation, Policy, Wants};
+use crate::context::Context;
+use crate::nn::encoder::{Encoder, EncoderConfig, EncoderKind};
+use crate::nn::layers::Mode;
+use crate::nn::sparse::Seen;
+use crate::nn::state::Part;
+use crate::nn::{Init, SparseDecoder, ops};
+use crate::stage::{About, Deviations, Stage};
+use crate::train::{At, Objective, OptimiserConfig, OptimiserKind, Term};
+use anyhow::{Result, ensure};
+use burn::tensor::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub struct Spark;
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Params {
+    #[serde(flatten)]
+    common: Common,
+    /// share of an image's patches that the encoder does not see
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
+    mask_ratio: f64,
+    /// pixels of a patch's side, a multiple of the stride of the encoder's last map; 0: that stride
+    #[schemars(range(min = 0, max = 1024), extend("x-unit" = "pixels"))]
+    patch: u32,
+    /// channels of the decoder
+    #[schemars(range(min = 1, max = 4096), extend("x-unit" = "channels"))]
+    decoder_width: u32,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        let optimiser = OptimiserConfig {
+            kind: OptimiserKind::Adamw,
+            beta2: 0.95,
+            warmup_epochs: 1.0,
+            ..OptimiserConfig::default()
+        };
+        let encoder = EncoderConfig::of(EncoderKind::Resnet20);
+        let common = Common { encoder, optimiser, ..Common::default() };
+        Self { common, mask_ratio: 0.6, patch: 0, decoder_width: 64 }
+    }
+}
+
+impl Stage for Spark {
+    type Params = Params;
+    const ABOUT: About = About {
+        name: "pretrain/spark",
+        summary: "SparK: masked image modelling for convolutional networks (Tian et al. 2023, arXiv:2301.03580)",
+        docs: "For encoders of convolutions with batch norms (conv4, the ResNets, MobileNetV2, EfficientNet-Lite). Which patches are masked is \
+               drawn anew in every epoch, of each image the same number; an image counts once in `images`. Without views: crops of two \
+               thirds of the area at least, and flips. drawn.png shows images, what of them is seen, and what is restored, to which the true \
+               mean and deviation of each patch are given back, since the network is not asked for them.",
+        deviations: &[
+            Deviations::from_paper(&[
+                "adamw, where the paper has lamb; its rate of .0002 for each 256 images of a batch is a parameter here, .001 unless it says \
+                 otherwise, and warm-up takes one epoch, where it takes 40 of 1600",
+                "patches are as large as the stride of the encoder's last map unless `patch` says otherwise, as the paper's 32 pixels are; on \
+                 small images that is 4 or 8",
+                "the decoder has a convolution a scale (`decoder_width`, 64), where the paper's has two of 768 channels and fewer, makes maps \
+                 larger by interpolation, where the paper's learns to, and draws what lies within a place of the finest map at once",
+                "crops are scaled bilinearly, where their code does it bicubically",
+            ]),
+            TRAINING,
+            ENCODERS,
+        ],
+        ..TRAINED
+    };
+
+    fn run(params: Params, context: &Context) -> Result<()> {
+        let inputs = Inputs::open(context, crops_and_flips())?;
+        let size = inputs.size_of_view();
+        pretrain(&params.common, &inputs, context, |init, encoder, data| {
+            Ok(Box::new(SparseRestoration::new(init, encoder, data.channels, size, &params)?))
+        })
+    }
+}
+
+/// As the authors' code has it.
+fn crops_and_flips() -> Policy {
+    Policy::Operations(vec![
+        Operation::RandomResizedCrop { scale: [0.67, 1.0], ratio: [0.75, 4.0 / 3.0], size: None },
+        Operation::HorizontalFlip { p: 0.5 },
+    ])
+}
+
+struct SparseRestoration {
+    decoder: SparseDecoder,
+    /// Of an image's patches so many are seen.
+    kept: usize,
+    /// Pixels of a patch's side.
+    patch: usize,
+}
+
+impl SparseRestoration {
+    fn new(init: &mut Init, encoder: &Encoder, channels: usize, size: [usize; 2], params: &Params) -> Result<Self> {
+        ensure!(
+            encoder.can_be_sparse(),
+            "this encoder has more than convolutions with batch norms, and cannot leave patches out: write `encoder: {{ kind: resnet20 }}`, or \
+             use pretrain/mae, which is for vit_tiny"
+        );
+        let [height, width] = size;
+        let of_maps = encoder.maps_of([channels, height, width], &init.device.clone().inner())?;
+        let strides: Vec<usize> = of_maps.iter().map(|(stride, _)| *stride).collect();
+        let coarsest = *strides.last().expect("an encoder has maps");
+        let patch = if params.patch == 0 { coarsest } else { params.patch as usize };
+        ensure!(
+            patch.is_multiple_of(coarsest),
+            "patch is {patch}, and places of the encoder's last map lie {coarsest} pixels apart: write a multiple of {coarsest}, or 0"
+        );
+        ensure!(
+            height.is_multiple_of(patch) && width.is_multiple_of(patch),
+            "views have {height} x {width} pixels, which patches of {patch} x {patch} do not fill: change `patch` or the views' size"
+        );
+        ensure!(
+            patch * patch * channels > 1,
+            "a patch of one value is its own mean, and nothing is left to restore: write a larger `patch`"
+        );
+        let patches = (height / patch) * (width / patch);
+        let kept = kept(patches, params.mask_ratio);
+        ensure!(
+            (1..patches).contains(&kept),
+            "mask_ratio is {}, by which {kept} of {patches} patches would be seen (views have {height} x {width} pixels, and a patch {patch} \
+             x {patch}): change it, or use an encoder with finer maps, so that some are seen and some are not",
+            params.mask_ratio
+        );
+        let of_maps: Vec<usize> = of_maps.into_iter().map(|(_, channels)| channels).collect();
+        let decoder = SparseDecoder::new(init, &of_maps, strides[0], params.decoder_width as usize, channels);
+        Ok(Self { decoder, kept, patch })
+    }
+
+    fn seen(&self, images: &Tensor<4>, ids: &[u32], at: &At) -> Seen {
+        let [_, _, height, width] = images.dims();
+        let grid = [height / self.patch, width / self.patch];
+        let patches = grid[0] * grid[1];
+        let of_image = |&image: &u32| {
+            let mut seen = vec![false; patches];
+            let order = patch_order(patches, at.seed, at.epoch, image as usize);
+            order[..self.kept].iter().for_each(|&patch| seen[patch] = true);
+            seen
+        };
+        Seen::new(ids.iter().flat_map(of_image).collect(), grid)
+    }
+
+    /// `[batch, patches, values]`, in float32.
+    fn restored(&self, encoder: &Encoder, images: Tensor<4>, seen: &Seen, train: bool) -> Tensor<3> {
+        let maps = encoder.maps(seen.only(images), Mode::Sparse { seen, train }).expect("its maps were asked for");
+        let mode = if train { Mode::Train } else { Mode::Eval };
+        patches(self.decoder.forward(maps, seen, mode), self.patch)
+    }
+
+    /// `[batch, patches]`: 1 where a patch is not seen, else 0.
+    fn masked(&self, seen: &Seen, images: &Tensor<4>) -> Tensor<2> {
+        let [_, _, height, width] = images.dims();
+        seen.mask([height / self.patch, width / self.patch], &images.device()).neg().add_scalar(1.0).flatten(1, 3)
+    }
+}
+
+impl Objective for SparseRestoration {
+    fn wants(&self) -> Wants {
+        Wants::views(1)
+    }
+
+    fn heads(&self) -> Vec<(&'static str, &dyn Part)> {
+        vec![("decoder", &self.decoder)]
+    }
+
+    fn losses(&mut self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Term> {
+        let ids = batch.ids.clone();
+        let [images] = batch.into_views();
+        let seen = self.seen(&images, &ids, at);
+        let restored = self.restored(encoder, images.clone(), &seen, true);
+        let masked = self.masked(&seen, &images);
+        Term::alone(masked_patch_error(restored, ops::float32(images), masked, self.patch))
+    }
+
+    fn shown(&self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Tensor<4>> {
+        let ids = batch.ids.clone();
+        let [images] = batch.into_views();
+        let [_, channels, height, width] = images.dims();
+        let seen = self.seen(&images, &ids, at);
+        let restored = self.restored(encoder, images.clone(), &seen, false);
+        let whole = patches(images.clone(), self.patch);
+        let [_, mean, sd] = normalised(whole.clone());
+        let masked = self.masked(&seen, &images).unsqueeze_dim::<3>(2); // [batch, patches, 1]
+        let shown = whole * masked.clone().neg().add_scalar(1.0);
+        let restored = shown.clone() + (restored * sd + mean) * masked;
+        let image = |values| from_patches(values, [channels, height, width], self.patch);
+        vec![images, image(shown), image(restored)]
+    }
+}
