@@ -130,7 +130,7 @@ fn computed(entry: &Entry, inputs: &Inputs, root: &Path) -> Fingerprint {
         *path = inputs.path(entry.name).to_string_lossy().into();
         if params.get("validation").is_some_and(serde_json::Value::is_f64) {
             params["validation"] = 0.2.into();
-        } else {
+        } else if params.contains_key("train") {
             (params["train"], params["validation"]) = (80.into(), 20.into());
         }
     }

@@ -125,7 +125,7 @@ impl Lab {
         let story = Rc::new(RefCell::new(Vec::new()));
         let recorder = Recorder { story: story.clone(), react: Box::new(react), send: Box::new(send) };
         let (path, digest, wishes) = ("test.yaml", Digest::of(b""), &self.wishes);
-        let work = Work { graph: &graph, recipe: "test", path, digest, wishes };
+        let work = Work { graph: &graph, recipe: "test", path, digest, wishes, choosing: None };
         let mut observers = recorders(&work, &store).expect("the store can be written");
         observers.push(Box::new(recorder));
         let view = View::new(&store, "test");

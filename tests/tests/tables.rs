@@ -85,6 +85,52 @@ fn a_recipe_chooses_on_validation_and_says_what() {
     assert!(part.contains("no lr was chosen for up, down: train.loss is missing for some of the values"), "{part}");
 }
 
+/// What follows a choice is computed for what was chosen: two trainings of two seeds are evaluated, and not six.
+#[test]
+fn what_was_not_chosen_is_spared() {
+    let place = place();
+    let sweep = CHOSEN.replace("  all: { from: train, rows: [method, lr], value: loss, over: seed }\n", "").replace(
+        "choose:",
+        "  model: { use: tool/command, with: { outputs: { model: file }, run: \"echo $(method) $(lr) $(seed) > $OUT_model/model.txt\" } }
+  test:
+    use: tool/command
+    needs: { model: model }
+    with:
+      measures: { score: [test] }
+      run: |
+        cat $IN_model/model.txt >> LOG_FILE
+        echo '{\"name\": \"score\", \"split\": \"test\", \"value\": 1}' >> $MEASURES
+choose:",
+    );
+    let log = place.path().join("evaluated");
+    let sweep = sweep.replace("LOG_FILE", log.to_str().unwrap()).replace(
+        "best: { from: train, rows: method, value: loss, over: seed }",
+        "best: { rows: method, over: seed, columns: [{ from: train, value: loss }, { from: test, value: score }] }",
+    );
+    place.write("chosen.yaml", &sweep);
+    let planned = place.out(&["plan", "chosen.yaml", "--allow-commands"]);
+    assert!(planned.contains("36 stages · 0 hit, 12 to run, 0 open, 24 spared"), "{planned}");
+    assert!(planned.contains("only what `choose` picks is computed"), "{planned}");
+    let shown = place.out(&["run", "chosen.yaml", "--allow-commands", "--publish"]);
+    assert!(shown.contains("up 1, down 3") && !shown.contains("partial"), "{shown}");
+    let evaluated = || {
+        let text = fs::read_to_string(&log).unwrap();
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(evaluated(), ["down 3 0", "down 3 1", "up 1 0", "up 1 1"]);
+    let again = place.out(&["plan", "chosen.yaml", "--allow-commands"]);
+    assert!(again.contains("20 hit, 0 to run, 0 open, 16 spared"), "{again}");
+    let table = place.out(&["table", "chosen.yaml", "--allow-commands"]);
+    assert!(!table.contains("partial"), "{table}");
+    let why = place.out(&["explain", "chosen.yaml", "test[method=up,lr=2,seed=0]", "--allow-commands"]);
+    assert!(why.contains("spared: only what `choose` picks is computed"), "{why}");
+    // Who names a stage wants it.
+    place.out(&["run", "chosen.yaml", "--allow-commands", "--only", "test[method=up,lr=2,seed=0]"]);
+    assert_eq!(evaluated()[4], "up 2 0");
+}
+
 #[test]
 fn what_set_changes_has_tables_of_its_own() {
     let place = place();

@@ -56,7 +56,7 @@ fn page(planned: &Planned, runs: &Runs, index: NodeIndex) -> String {
     }
     let key = match &statuses[index.index()] {
         Status::Hit { key, .. } | Status::Run { key, .. } => key.to_string(),
-        Status::Open { .. } | Status::Unchecked => "not known yet".to_owned(),
+        Status::Open { .. } | Status::Spared | Status::Unchecked => "not known yet".to_owned(),
     };
     let rows = [
         ("kind", format!("{}, version {}", node.kind.name, node.kind.version)),

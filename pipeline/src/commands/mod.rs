@@ -1,5 +1,6 @@
 //! The command line: one file for each command.
 
+mod choosing;
 mod data;
 mod device;
 mod diff;

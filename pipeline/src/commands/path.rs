@@ -1,7 +1,7 @@
 use super::source::{Planned, Source};
 use super::{print_for_programs, target};
 use crate::ids::{Digest, Key};
-use crate::plan::{Status, sentence};
+use crate::plan::{SPARED, Status, sentence};
 use crate::recipe::nearest;
 use crate::store::StageResult;
 use anyhow::{Result, bail};
@@ -58,6 +58,7 @@ pub(super) fn result_of(planned: &Planned, index: NodeIndex) -> Result<(&Key, &S
         Status::Hit { key, result } => Ok((key, result)),
         Status::Run { reasons, .. } => bail!("{} has no result: {}", node.id, sentence(reasons, Some(&node.kind))),
         Status::Open { waits_for } => bail!("{} has no result: it waits for {waits_for}", node.id),
+        Status::Spared => bail!("{} has no result: {SPARED}", node.id),
         Status::Unchecked => bail!("{} has no result: its worker is not allowed yet", node.id),
     }
 }

@@ -1,9 +1,10 @@
+use super::choosing::Chooser;
 use super::source::Source;
 use super::tabulate::{Folders, Results, tabulate};
 use super::{device, permission, print, target};
 use crate::plan::{self, Device, NodePattern};
 use crate::recipe::Recipe;
-use crate::run::{GPU_LOCKS, Gpu, LocalSettings, Wishes, Work, execute, gpus};
+use crate::run::{Choosing, GPU_LOCKS, Gpu, LocalSettings, Wishes, Work, execute, gpus};
 use crate::store::View;
 use anyhow::{Result, ensure};
 use clap::Args;
@@ -62,7 +63,10 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode> {
     let gpus: Vec<usize> = settings.gpus.iter().map(|gpu| gpu.number).collect();
     device::refuse_unless_there(&recipe, &wishes, &view, &gpus)?;
     let (graph, digest) = (&recipe.graph, recipe.digest);
-    let work = Work { graph, recipe: &recipe.name, path: &recipe.path, digest, wishes: &wishes };
+    // Who names stages wants them, whatever is chosen.
+    let chooser = Chooser::of(&recipe).filter(|_| args.only.is_empty());
+    let choosing = chooser.as_ref().map(|chooser| chooser as &dyn Choosing);
+    let work = Work { graph, recipe: &recipe.name, path: &recipe.path, digest, wishes: &wishes, choosing };
     let too_wide = plan::wider_than(graph, settings.threads);
     let limits =
         store.new_limits().into_iter().map(|limit| format!("where the store {} lies, {limit}", store.root().display()));
@@ -117,7 +121,7 @@ pub(super) fn compute(path: &Path, pattern: &NodePattern, source: &Source) -> Re
     let nodes = target::nodes(&recipe.graph, pattern, &recipe.path)?;
     let only = Some(target::with_what_they_need(&recipe.graph, nodes));
     let (graph, digest, wishes) = (&recipe.graph, recipe.digest, Wishes { only, ..Wishes::default() });
-    let work = Work { graph, recipe: &recipe.name, path: &recipe.path, digest, wishes: &wishes };
+    let work = Work { graph, recipe: &recipe.name, path: &recipe.path, digest, wishes: &wishes, choosing: None };
     let summary = execute(&work, &View::new(&store, &recipe.name), settings)?.summary;
     ensure!(summary.exit_code() == 0, "`{pattern}` could not be computed");
     Ok(())

@@ -1,6 +1,6 @@
 use super::source::{Planned, Source};
 use super::{print, target};
-use crate::plan::{Node, Status, sentence};
+use crate::plan::{Node, SPARED, Status, sentence};
 use crate::recipe::schema;
 use crate::store::{Machine, Provenance, StageResult, Store};
 use crate::text;
@@ -38,6 +38,7 @@ fn page(planned: &Planned, index: NodeIndex) -> Result<String> {
         Status::Hit { .. } => "hit".to_owned(),
         Status::Run { reasons, .. } => format!("would run: {}", sentence(reasons, Some(&node.kind))),
         Status::Open { waits_for } => format!("open: waits for what {waits_for} yields"),
+        Status::Spared => format!("spared: {SPARED}"),
         Status::Unchecked => "unchecked: its worker is not allowed yet".to_owned(),
     };
     let mut text = format!("{} ({}, version {})\n  {fate}\n", node.id, node.kind.name, node.kind.version);

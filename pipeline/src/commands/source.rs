@@ -1,5 +1,6 @@
 //! A recipe as the command line changes it, against a store.
 
+use super::choosing::Chooser;
 use super::permission::Permission;
 use super::places::Places;
 use crate::plan::{self, Status, WorkerName};
@@ -103,7 +104,8 @@ impl Planned {
         let store = source.look()?;
         let recipe = source.recipe(path, &store)?;
         let view = View::new(&store, &recipe.name);
-        let statuses = plan::evaluate(&recipe.graph, &view);
+        let mut statuses = plan::evaluate(&recipe.graph, &view);
+        Chooser::of(&recipe).inspect(|chooser| chooser.spare(&mut statuses));
         // Only a cache: the next plan reads the plain files again.
         let _ = view.save();
         Ok(Self { view, recipe, statuses })

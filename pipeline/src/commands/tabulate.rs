@@ -23,7 +23,7 @@ const OWNER: &str = ".recipe";
 pub(super) struct Results {
     found: Vec<Option<Arc<StageResult>>>,
     failed: BTreeMap<NodeId, String>,
-    /// How many will still come: those that have neither a result nor a failure, and need no node that has failed.
+    /// How many will still come: those that have neither a result nor a failure, need no node that has failed, and are wanted.
     missing: usize,
 }
 
@@ -52,8 +52,9 @@ impl Results {
             })
             .collect();
         let is_lost = |id: &NodeId| matches!(outcomes.get(id), Some(NodeEvent::Failed | NodeEvent::Skipped));
-        let nodes = recipe.graph.node_weights().zip(&found);
-        let missing = nodes.filter(|(node, result)| result.is_none() && !is_lost(&node.id)).count();
+        let nodes = recipe.graph.node_weights().zip(statuses);
+        let is_to_come = |status: &Status| !matches!(status, Status::Hit { .. } | Status::Spared);
+        let missing = nodes.filter(|(node, status)| is_to_come(status) && !is_lost(&node.id)).count();
         let failed = lines.iter().filter(|line| line.outcome == NodeEvent::Failed);
         let failed = failed.filter_map(|line| Some((line.node.clone(), line.error.clone()?))).collect();
         Ok(Self { found, failed, missing })

@@ -29,17 +29,20 @@ pub enum Status {
     Open {
         waits_for: NodeId,
     },
+    /// It has no result and needs none: `choose` has picked other values, or has not picked yet.
+    Spared,
     /// Its worker may not be started before a person has allowed it, so that nothing is known of it but its place.
     Unchecked,
 }
 
 impl Status {
-    /// `hit`, `run`, `open` or `unchecked`.
+    /// `hit`, `run`, `open`, `spared` or `unchecked`.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Hit { .. } => "hit",
             Self::Run { .. } => "run",
             Self::Open { .. } => "open",
+            Self::Spared => "spared",
             Self::Unchecked => "unchecked",
         }
     }
@@ -137,7 +140,7 @@ fn look_up<'a>(
 fn yielded(found: &Found, output: &str) -> Option<Digest> {
     match &found.status {
         Status::Hit { result, .. } => result.artifacts.get(output).copied(),
-        Status::Run { .. } | Status::Open { .. } | Status::Unchecked => None,
+        Status::Run { .. } | Status::Open { .. } | Status::Spared | Status::Unchecked => None,
     }
 }
 

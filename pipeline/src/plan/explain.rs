@@ -1,6 +1,6 @@
 //! Why one node would run or wait, with the chain of causes before it.
 
-use super::words::{ago, sentence, words};
+use super::words::{SPARED, ago, sentence, words};
 use super::{Canonical, Graph, Known, Reason, Status, canonical, canonical_at, differences};
 use crate::ids::NodeId;
 use petgraph::Direction;
@@ -29,6 +29,7 @@ impl Question<'_> {
     pub fn answer(&self, index: NodeIndex) -> String {
         match &self.statuses[index.index()] {
             Status::Hit { .. } => "hit".to_owned(),
+            Status::Spared => format!("spared: {SPARED}"),
             Status::Unchecked => "unchecked: its worker is not allowed yet".to_owned(),
             Status::Run { .. } => format!("would run: {}", self.reasons(index)),
             Status::Open { .. } => format!("open: it is not known yet whether it would run{}", self.waiting(index)),
@@ -99,6 +100,7 @@ impl Question<'_> {
         match &self.statuses[index.index()] {
             Status::Hit { .. } => None,
             Status::Run { .. } => Some(format!("{id}, which would run: {}", self.reasons(index))),
+            Status::Spared => Some(format!("{id}, which is spared: {SPARED}")),
             Status::Unchecked => Some(format!("{id}, whose worker is not allowed yet")),
             Status::Open { waits_for } => {
                 let next = self.inputs(index).map(|edge| edge.source()).find(|at| self.graph[*at].id == *waits_for)?;

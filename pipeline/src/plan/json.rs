@@ -63,7 +63,7 @@ impl<'a> Entry<'a> {
                 Self { key: Some(key), reasons, last_run: last.as_ref(), ..entry }
             }
             Status::Open { waits_for } => Self { waits_for: Some(waits_for), ..entry },
-            Status::Unchecked => entry,
+            Status::Spared | Status::Unchecked => entry,
         }
     }
 }

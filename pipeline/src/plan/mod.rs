@@ -33,4 +33,4 @@ pub use program::{CodeFile, Program};
 pub use reason::{Reason, differences};
 pub use rebuilt::rebuilt;
 pub use text::{Counts, text};
-pub use words::{ago, sentence, words};
+pub use words::{SPARED, ago, sentence, words};

@@ -13,7 +13,7 @@ pub fn rebuilt(
 ) -> Option<String> {
     let (mut stages, mut took) = (0, 0.0);
     for (node, status) in graph.node_weights().zip(statuses) {
-        if matches!(status, Status::Hit { .. } | Status::Unchecked) {
+        if matches!(status, Status::Hit { .. } | Status::Spared | Status::Unchecked) {
             continue;
         }
         let Some(last) = known.last(&node.id) else { continue };

@@ -53,6 +53,8 @@ pub struct Counts {
     pub hit: u64,
     pub run: u64,
     pub open: u64,
+    #[serde(skip_serializing_if = "is_none")]
+    pub spared: u64,
     pub unchecked: u64,
 }
 
@@ -65,6 +67,7 @@ impl Counts {
                 Status::Hit { .. } => counts.hit += 1,
                 Status::Run { .. } => counts.run += 1,
                 Status::Open { .. } => counts.open += 1,
+                Status::Spared => counts.spared += 1,
                 Status::Unchecked => counts.unchecked += 1,
             }
         }
@@ -72,10 +75,17 @@ impl Counts {
     }
 }
 
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { hit, run, open, unchecked } = self;
+        let Self { hit, run, open, spared, unchecked } = self;
         write!(f, "{} hit, {} to run, {} open", count(*hit), count(*run), count(*open))?;
+        if *spared > 0 {
+            write!(f, ", {} spared", count(*spared))?;
+        }
         if *unchecked > 0 {
             write!(f, ", {} unchecked", count(*unchecked))?;
         }
@@ -147,6 +157,7 @@ fn fate(node: &Node, status: &Status) -> (Vec<Words>, Option<u64>) {
             let stage = waits_for.0.split('[').next().unwrap_or_default();
             (vec![(format!("waits for what {stage} yields"), None)], None)
         }
+        Status::Spared => (vec![(super::SPARED.into(), None)], None),
         Status::Unchecked => (vec![("its worker is not allowed yet".into(), None)], None),
         Status::Run { reasons, last, .. } => {
             let words = reasons.iter().map(|reason| words(reason, Some(&node.kind))).collect();

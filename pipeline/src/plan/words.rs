@@ -11,6 +11,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// A reason, and what each node has of its own in it: digests and damages.
 pub type Words = (String, Option<String>);
 
+/// Why a node is spared.
+pub const SPARED: &str = "only what `choose` picks is computed";
+
 /// A reason in words. The kind tells the value where it is the default.
 pub fn words(reason: &Reason, kind: Option<&StageKind>) -> Words {
     let reason = kind.map_or_else(|| reason.clone(), |kind| reason.with_defaults(kind));

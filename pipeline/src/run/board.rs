@@ -96,6 +96,15 @@ impl<'a> Board<'a> {
         &self.outcomes[node.index()]
     }
 
+    pub(super) fn outcomes(&self) -> &[NodeOutcome] {
+        &self.outcomes
+    }
+
+    /// Notes that nodes are not computed, since nobody wants them.
+    pub(super) fn spare(&mut self, nodes: &[NodeIndex]) {
+        nodes.iter().for_each(|node| self.set(*node, NodeOutcome::Spared));
+    }
+
     pub(super) fn is_pending(&self, node: NodeIndex) -> bool {
         matches!(self.outcome(node), NodeOutcome::NotRun)
     }

@@ -41,7 +41,7 @@ pub use screen::screen;
 pub(crate) use screen::{pace, percent};
 pub use slots::memory_bytes;
 pub use update::{Observer, Update};
-pub use work::{NodeOutcome, Outcome, Wishes, Work};
+pub use work::{Choosing, NodeOutcome, Outcome, Wishes, Work};
 pub use worker::{Failure, Worker, WorkerSpec};
 
 use crate::plan::{self, NodeIndex, Status};

@@ -1,12 +1,12 @@
 use crate::ids::{Digest, NodeId};
-use crate::plan::Graph;
+use crate::plan::{Graph, Node};
 use crate::store::{StageResult, Summary};
 use petgraph::graph::NodeIndex;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// What is to be computed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Work<'a> {
     pub graph: &'a Graph,
     /// The recipe's name.
@@ -15,6 +15,16 @@ pub struct Work<'a> {
     pub path: &'a str,
     pub digest: Digest,
     pub wishes: &'a Wishes,
+    /// Where what is computed depends on what was: by a recipe's `choose`.
+    pub choosing: Option<&'a dyn Choosing>,
+}
+
+/// Says what of a graph is wanted, as far as is known.
+pub trait Choosing {
+    /// By what has become of each node so far. Grows as more is known.
+    fn wanted(&self, nodes: &[NodeOutcome]) -> HashSet<NodeIndex>;
+    /// Whether more may be wanted when this node has a result.
+    fn decides(&self, node: &Node) -> bool;
 }
 
 /// What the user wants to be different this time.
@@ -70,6 +80,8 @@ pub enum NodeOutcome {
     Skipped {
         needs: NodeId,
     },
+    /// What was chosen needs something else.
+    Spared,
     /// It was stopped, or left out, or its turn did not come before the run ended.
     NotRun,
 }

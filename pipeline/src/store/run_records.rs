@@ -37,6 +37,9 @@ pub struct Summary {
     pub cut_short: usize,
     /// Their turn did not come: the run was interrupted, or ended after a failure, or was told to leave them out.
     pub not_run: usize,
+    /// Not computed, since what `choose` picked needs others.
+    #[serde(default)]
+    pub spared: usize,
     pub interrupted: bool,
     /// By which signal.
     #[serde(default)]

@@ -82,6 +82,22 @@ pub(super) fn settled(
     Some(settled)
 }
 
+/// The nodes that a cell needs as far as is known: those that decide, and its own where nothing is left to be chosen.
+pub(super) fn needed(outcome: &Outcome, spec: &TableSpec, row: &Place, column: &Column) -> Vec<NodeIndex> {
+    let mut place = [row.as_slice(), &column.where_].concat();
+    let mut needed = vec![];
+    for choice in &column.chosen {
+        let tried = combinations(spec, &choice.axes);
+        needed.extend(tried.iter().flat_map(|values| of_cell(outcome, &[&place[..], values].concat(), &choice.by)));
+        match pick(outcome, spec, &place, choice, &mut Gaps::default()) {
+            Ok(picked) => place.extend(picked.values),
+            Err(_) => return needed,
+        }
+    }
+    needed.extend(of_cell(outcome, &place, column));
+    needed
+}
+
 struct Picked {
     values: Place,
     tried: Vec<Place>,

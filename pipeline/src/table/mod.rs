@@ -23,6 +23,7 @@ mod settings;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod wanted;
 mod wording;
 mod write;
 
@@ -33,6 +34,7 @@ pub use compared::Compared;
 pub use costs::RowCost;
 pub use error::TableError;
 pub use settings::Settings;
+pub use wanted::{decide, wanted};
 pub use write::Tables;
 
 use crate::ids::{Digest, NodeId};

@@ -3,12 +3,12 @@
 mod read;
 
 use super::dataset::{Labels, Split};
-use super::split::{Draw, by_groups, hold_out};
+use super::split::{by_groups, in_shares};
 use super::summary::Summary;
 use super::writer::{DatasetWriter, Format, Sample};
 use crate::context::Context;
 use crate::stage::{About, DATASET, Stage};
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -169,12 +169,8 @@ fn draw(part: &Part, classes: usize, [test, validation]: [f64; 2], seed: u64) ->
         return Ok(by_groups(groups, [left * (1.0 - validation), test, left * validation], seed));
     }
     let labels: Vec<i32> = part.labels.iter().map(|&label| label as i32).collect();
-    let (test, left) = hold_out(&labels, classes, Draw::Share(test), 1, seed).context("cannot draw the test split")?;
-    let of_left: Vec<i32> = left.iter().map(|&image| labels[image]).collect();
-    let (validation, train) =
-        hold_out(&of_left, classes, Draw::Share(validation), 1, seed).context("cannot draw the validation split")?;
-    let whole = |places: Vec<usize>| places.into_iter().map(|place| left[place]).collect();
-    Ok([whole(train), test, whole(validation)])
+    let [train, validation, test] = in_shares(&labels, classes, test, validation, seed)?.map(|(_, images)| images);
+    Ok([train, test, validation])
 }
 
 #[cfg(test)]

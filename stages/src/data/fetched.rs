@@ -8,6 +8,8 @@ use super::writer::{DatasetWriter, Format, Sample};
 use crate::context::Context;
 use crate::random::{Purpose, Rng};
 use anyhow::{Context as _, Result, bail, ensure};
+use image::GrayImage;
+use image::imageops::{FilterType, resize};
 use memmap2::Mmap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -98,6 +100,13 @@ impl Kept {
     pub fn image(&self, number: usize) -> &[u8] {
         let start = self.labels.len() + number * self.image_bytes;
         &self.bytes[start..start + self.image_bytes]
+    }
+
+    /// One of square grey images, made as small as `side` (bilinear, antialiased).
+    pub fn scaled(&self, number: usize, side: u32) -> Vec<u8> {
+        let own = self.image_bytes.isqrt() as u32;
+        let whole = GrayImage::from_raw(own, own, self.image(number).to_vec()).expect("it is a square");
+        resize(&whole, side, side, FilterType::Triangle).into_raw()
     }
 }
 

@@ -1,5 +1,5 @@
 use super::dataset::Labels;
-use super::fetched::{Fetched, Kept};
+use super::fetched::Fetched;
 use super::sources::Source;
 use super::split::in_shares;
 use super::summary::Summary;
@@ -7,8 +7,6 @@ use super::writer::{DatasetWriter, Format, Sample};
 use crate::context::Context;
 use crate::stage::{About, OutputAbout, Stage};
 use anyhow::{Context as _, Result, bail, ensure};
-use image::GrayImage;
-use image::imageops::{FilterType, resize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
@@ -106,7 +104,7 @@ impl Stage for SolarCells {
         let mut writer = DatasetWriter::create(&folder, format, chosen.len())?;
         for (split, places) in splits {
             for place in places {
-                let image = scaled(&kept, chosen[place], params.size)?;
+                let image = kept.scaled(chosen[place], params.size);
                 writer.add(Sample::new(split, &image, labels[place]))?;
             }
         }
@@ -117,12 +115,6 @@ impl Stage for SolarCells {
         };
         summary.publish(&writer.finish()?, &folder, context)
     }
-}
-
-fn scaled(kept: &Kept, cell: usize, side: u32) -> Result<Vec<u8>> {
-    let whole =
-        GrayImage::from_raw(SIZE as u32, SIZE as u32, kept.image(cell).to_vec()).context("a cell is a square")?;
-    Ok(resize(&whole, side, side, FilterType::Triangle).into_raw())
 }
 
 /// A label is twice the thirds of a defect's probability, and 1 more for silicon of many crystals.
@@ -168,6 +160,7 @@ mod tests {
     use super::super::dataset::{Dataset, Split};
     use super::super::fetched::write_stand_in;
     use super::*;
+    use image::GrayImage;
     use pretext_protocol::Run;
     use std::collections::BTreeSet;
     use std::sync::Mutex;

@@ -2,7 +2,7 @@
 
 use super::dataset::Split;
 use crate::random::{Purpose, Rng};
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Numbers of images, ascending.
@@ -102,9 +102,10 @@ pub fn in_shares(
     validation: f64,
     seed: u64,
 ) -> Result<[(Split, Vec<usize>); 3]> {
-    let (test, left) = hold_out(labels, classes, Draw::Share(test), 1, seed)?;
+    let (test, left) = hold_out(labels, classes, Draw::Share(test), 1, seed).context("cannot draw the test split")?;
     let of_left: Vec<i32> = left.iter().map(|&place| labels[place]).collect();
-    let (validation, train) = hold_out(&of_left, classes, Draw::Share(validation), 1, seed)?;
+    let (validation, train) =
+        hold_out(&of_left, classes, Draw::Share(validation), 1, seed).context("cannot draw the validation split")?;
     let [train, validation] = [train, validation].map(|places| places.into_iter().map(|place| left[place]).collect());
     Ok([(Split::Train, train), (Split::Validation, validation), (Split::Test, test)])
 }

@@ -8,8 +8,6 @@ use super::writer::{DatasetWriter, Format, Sample};
 use crate::context::Context;
 use crate::stage::{About, OutputAbout, Stage};
 use anyhow::{Context as _, Result, ensure};
-use image::GrayImage;
-use image::imageops::{FilterType, resize};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
@@ -91,9 +89,7 @@ impl Stage for Textiles {
         let mut writer = DatasetWriter::create(&folder, format, labels.len())?;
         for (split, images) in splits {
             for number in images {
-                let whole = GrayImage::from_raw(SIZE as u32, SIZE as u32, kept.image(number).to_vec());
-                let image = resize(&whole.context("a picture is a square")?, side, side, FilterType::Triangle);
-                writer.add(Sample::new(split, image.as_raw(), labels[number]))?;
+                writer.add(Sample::new(split, &kept.scaled(number, side), labels[number]))?;
             }
         }
         let title = format!("textiles: simulated weaves, {side} x {side} pixels");

@@ -6,7 +6,7 @@
 use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain_further};
 use crate::artifact::{EncoderArtifact, PROTOTYPES};
 use crate::augment::{Batch, Policy, Wants};
-use crate::context::Context;
+use crate::context::{Context, Stopped};
 use crate::data::{Dataset, Manifest};
 use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
@@ -14,7 +14,8 @@ use crate::nn::state::Part;
 use crate::nn::{CODE, Head, HeadConfig, Mlp, Prototypes, ops};
 use crate::stage::{About, DATA, Deviations, PortAbout, Stage, VIEWS};
 use crate::tasks::{batch, kmeans, normalised};
-use crate::train::{At, Objective, Term};
+use crate::train::schedule::Schedule;
+use crate::train::{At, Objective, OptimiserConfig, OptimiserKind, Term};
 use anyhow::{Result, ensure};
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -43,7 +44,13 @@ pub struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        Self { common: Common::default(), clusters: 0, restarts: 10, refresh: 140 }
+        let optimiser = OptimiserConfig {
+            lr: Some(0.01),
+            weight_decay: Some(0.0),
+            schedule: Schedule::Constant,
+            ..OptimiserConfig::of(OptimiserKind::Sgd)
+        };
+        Self { common: Common { optimiser, ..Common::default() }, clusters: 0, restarts: 10, refresh: 140 }
     }
 }
 
@@ -112,7 +119,7 @@ impl<'a> Clustering<'a> {
             ops::first_not_finite(&[ops::raw(&all)]).is_none(),
             "what the encoder makes of these images is not finite: look at how it was trained, or at the data that it was trained on"
         );
-        let centres = centres(&all, clusters, params, context);
+        let centres = centres(&all, clusters, params, context)?;
         let prototypes = Prototypes::at(Tensor::from_inner(centres));
         let targets = target_distribution(log_assignment(&prototypes.valid(), all).exp());
         Ok(Self { codes, prototypes, rows, targets, refresh: params.refresh as usize })
@@ -141,17 +148,17 @@ fn clusters(asked: usize, data: &Manifest) -> Result<usize> {
 }
 
 /// The first centres, `[cluster, feature]`.
-fn centres(codes: &Tensor<2>, clusters: usize, params: &Params, context: &Context) -> Tensor<2> {
+fn centres(codes: &Tensor<2>, clusters: usize, params: &Params, context: &Context) -> Result<Tensor<2>> {
     let mut meter = context.meter("cluster", u64::from(params.restarts), "runs");
-    // It ends in seconds, and there is nothing to save yet: it does not ask whether to stop.
     let go_on = |done: usize| {
         meter.at(done as u64, &[]);
-        true
+        !context.stopping()
     };
     // Seen from their mean: squares of what lies far from zero would not tell codes apart.
     let mean = codes.clone().mean_dim(0); // [1, feature]
     let seen = codes.clone() - mean.clone();
-    kmeans(&seen, clusters, params.restarts as usize, params.common.seed, go_on).expect("it goes on").centres + mean
+    let found = kmeans(&seen, clusters, params.restarts as usize, params.common.seed, go_on).ok_or(Stopped)?;
+    Ok(found.centres + mean)
 }
 
 /// From images to what is clustered.

@@ -59,15 +59,20 @@ impl Stage for Spark {
         docs: "For encoders of convolutions with batch norms (conv4, the ResNets, MobileNetV2, EfficientNet-Lite). Which patches are masked is \
                drawn anew in every epoch, of each image the same number; an image counts once in `images`. Without views: crops of two \
                thirds of the area at least, and flips. drawn.png shows images, what of them is seen, and what is restored, to which the true \
-               mean and deviation of each patch are given back, since the network is not asked for them.",
+               mean and deviation of each patch are given back, since the network is not asked for them.\n\n\
+               Its batch norms' running statistics are of images that are shown in part, as in the authors' code: frozen features of whole \
+               images (`features`, kNN, the linear probe) are normalised by them, and say less than fine-tuning does.",
         deviations: &[
             Deviations::from_paper(&[
                 "adamw, where the paper has lamb; its rate of .0002 for each 256 images of a batch is a parameter here, .001 unless it says \
                  otherwise, and warm-up takes one epoch, where it takes 40 of 1600",
+                "weight decay stays what it is, where theirs grows from .04 to .2, and gradients are not cut off at a norm of 5 unless \
+                 `optimiser.clip_norm` says so",
                 "patches are as large as the stride of the encoder's last map unless `patch` says otherwise, as the paper's 32 pixels are; on \
                  small images that is 4 or 8",
-                "the decoder has a convolution a scale (`decoder_width`, 64), where the paper's has two of 768 channels and fewer, makes maps \
-                 larger by interpolation, where the paper's learns to, and draws what lies within a place of the finest map at once",
+                "the decoder has a convolution a scale (`decoder_width`, 64), into which each scale enters as it is, where the paper's has two of \
+                 768 channels and fewer and projects every scale first; it makes maps larger by interpolation, where the paper's learns to, \
+                 and draws what lies within a place of the finest map at once; mask tokens are drawn from a normal that is not cut off",
                 "crops are scaled bilinearly, where their code does it bicubically",
             ]),
             TRAINING,
@@ -153,7 +158,7 @@ impl SparseRestoration {
 
     /// `[batch, patches, values]`, in float32.
     fn restored(&self, encoder: &Encoder, images: Tensor<4>, seen: &Seen, train: bool) -> Tensor<3> {
-        let maps = encoder.maps(seen.only(images), Mode::Sparse { seen, train }).expect("its maps were asked for");
+        let maps = encoder.maps(images, Mode::Sparse { seen, train }).expect("its maps were asked for");
         let mode = if train { Mode::Train } else { Mode::Eval };
         patches(self.decoder.forward(maps, seen, mode), self.patch)
     }

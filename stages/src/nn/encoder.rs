@@ -149,9 +149,13 @@ impl Encoder {
         self.network().linear_layers()
     }
 
-    /// Feature maps, the finest first, in the precision of `x`.
+    /// Feature maps, the finest first, in the precision of `x`. What is not shown of an image ([`Mode::Sparse`]) changes none.
     pub fn maps(&self, x: Tensor<4>, mode: Mode) -> Result<Vec<Map>> {
         let name = self.network().name();
+        let x = match mode.seen() {
+            Some(seen) => seen.only(x),
+            None => x,
+        };
         self.network()
             .maps(x, mode)
             .with_context(|| format!("{name} has no feature maps: choose an encoder of another kind, such as resnet18"))

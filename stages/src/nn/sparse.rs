@@ -1,8 +1,10 @@
 //! Convolutional networks on a part of an image (Tian et al. 2023, arXiv:2301.03580, section 3.1): where nothing is shown every map is 0,
 //! as if a sparse convolution had left the place out, and a batch norm's statistics are of the places that are shown.
 
-use super::ops::{self, Staging};
-use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
+use super::ops::{RowNumbers, Staging, put_rows, take_rows};
+use burn::tensor::{Device, Tensor};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 /// Which patches of a batch's images are shown.
 #[derive(Debug)]
@@ -11,13 +13,15 @@ pub struct Seen {
     patches: Vec<bool>,
     /// Rows and columns of patches.
     grid: [usize; 2],
+    /// Places of maps that are shown, by the maps' height and width: every layer of a size asks for the same.
+    places: RefCell<BTreeMap<[usize; 2], RowNumbers>>,
 }
 
 impl Seen {
     /// `patches`: of every image, row by row, whether each of its `rows * columns` is shown.
     pub fn new(patches: Vec<bool>, grid: [usize; 2]) -> Self {
         assert_eq!(patches.len() % (grid[0] * grid[1]), 0, "images have {} x {} patches", grid[0], grid[1]);
-        Self { patches, grid }
+        Self { patches, grid, places: RefCell::default() }
     }
 
     /// Of the places of maps of a height and width, which are multiples of the grid's, those that are shown, row by row.
@@ -55,25 +59,27 @@ impl Seen {
         let [batch, channels, height, width] = x.dims();
         let places = self.places([height, width], &x.device());
         let rows = x.permute([0, 2, 3, 1]).reshape([batch * height * width, channels]);
-        let made = make(rows.clone().select(0, places.clone()));
-        let all = Tensor::<2>::zeros([batch * height * width, channels], &made.device()).cast(made.dtype());
-        let all = all.select_assign(0, places, made, IndexingUpdateOp::Add);
+        let made = make(take_rows(rows, &places));
+        let all = put_rows(made, &places, batch * height * width);
         all.reshape([batch, height, width, channels]).permute([0, 3, 1, 2])
     }
 
-    fn places(&self, size: [usize; 2], device: &Device) -> Tensor<1, Int> {
-        let places = self.shown(size).zip(0..).filter_map(|(shown, place)| shown.then_some(place));
-        ops::integers(&places.collect::<Vec<i32>>(), device)
+    fn places(&self, size: [usize; 2], device: &Device) -> RowNumbers {
+        let new = || {
+            let places = self.shown(size).zip(0..).filter_map(|(shown, place)| shown.then_some(place));
+            RowNumbers::new(&places.collect::<Vec<i32>>(), device)
+        };
+        self.places.borrow_mut().entry(size).or_insert_with(new).clone()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::Init;
     use crate::nn::encoder::{Encoder, EncoderConfig, EncoderKind, Map, StemKind};
-    use crate::nn::layers::{ConvNorm, Mode};
+    use crate::nn::layers::{BatchNorm, ConvNorm, Mode};
     use crate::nn::state::{self, Part};
+    use crate::nn::{Init, ops};
     use burn::tensor::TensorData;
 
     const SIZE: usize = 64;
@@ -129,6 +135,15 @@ mod tests {
         }
     }
 
+    #[test]
+    fn places_are_those_of_their_patches_where_images_are_not_square() {
+        // Two rows and three columns of patches, of 2 x 3 places each.
+        let seen = Seen::new(vec![true, false, true, false, false, true], [2, 3]);
+        let found: Vec<bool> = seen.shown([4, 9]).collect();
+        let rows = [[1, 1, 1, 0, 0, 0, 1, 1, 1], [0, 0, 0, 0, 0, 0, 1, 1, 1]].map(|row| row.map(|shown| shown == 1));
+        assert_eq!(found, [rows[0], rows[0], rows[1], rows[1]].concat());
+    }
+
     /// Nothing is there, and what would be there is told by nothing else.
     #[test]
     fn what_is_not_shown_is_zero_in_every_map_and_changes_none() {
@@ -138,10 +153,8 @@ mod tests {
             let seen = some();
             let maps = |hidden: f32| -> Vec<Map> {
                 let mask = seen.mask([SIZE; 2], &device());
-                let other = mask.clone().neg().add_scalar(1.0) * hidden;
-                encoder
-                    .maps(seen.only(images(0.0)) + other.clone() - other, Mode::Sparse { seen: &seen, train: true })
-                    .unwrap()
+                let other = mask.neg().add_scalar(1.0) * hidden;
+                encoder.maps(images(0.0) + other, Mode::Sparse { seen: &seen, train: true }).unwrap()
             };
             let shown = maps(0.0);
             for map in &shown {
@@ -176,6 +189,30 @@ mod tests {
             let mean = of_channel.iter().sum::<f64>() / of_channel.len() as f64;
             let variance = of_channel.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / of_channel.len() as f64;
             assert!(mean.abs() < 1e-4 && (variance - 1.0).abs() < 1e-2, "{mean}, {variance}");
+        }
+    }
+
+    /// A tenth of what is found moves the running ones.
+    #[test]
+    fn running_statistics_are_of_what_is_shown() {
+        let (norm, seen) = (BatchNorm::new(&Init::new(0, &device()), 3), some());
+        let shown = seen.of_shown(images(0.0), |places| norm.forward(places, Mode::Train));
+        let mask = seen.shown([SIZE; 2]).collect::<Vec<_>>();
+        let all = state::named(&norm);
+        let running = |name: &str| {
+            let found = all.iter().find(|(own, _)| own.ends_with(name)).map(|(_, tensor)| tensor).unwrap();
+            Vec::<f32>::try_from(found).unwrap()
+        };
+        let (means, variances, values) = (running("running_mean"), running("running_var"), values(&images(0.0)));
+        assert_eq!(shown.dims(), [2, 3, SIZE, SIZE]);
+        for channel in 0..3 {
+            let at = |place: usize| (place / (SIZE * SIZE) * 3 + channel) * SIZE * SIZE + place % (SIZE * SIZE);
+            let own: Vec<f64> =
+                (0..2 * SIZE * SIZE).filter(|&place| mask[place]).map(|place| f64::from(values[at(place)])).collect();
+            let mean = own.iter().sum::<f64>() / own.len() as f64;
+            let variance = own.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (own.len() - 1) as f64;
+            let off = [f64::from(means[channel]) - 0.1 * mean, f64::from(variances[channel]) - 0.9 - 0.1 * variance];
+            assert!(off.iter().all(|off| off.abs() < 1e-5), "{off:?}");
         }
     }
 

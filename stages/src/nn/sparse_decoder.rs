@@ -1,16 +1,18 @@
 use super::encoder::Map;
-use super::layers::Mode;
+use super::layers::{BatchNorm, Mode};
 use super::segmenter::Unet;
 use super::sparse::Seen;
 use super::{Init, SegmenterConfig, SegmenterKind};
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-/// What a convolutional network says of a part of an image to the whole image (Tian et al. 2023, arXiv:2301.03580, section 3.2): at every
-/// scale an embedding, that is learned, stands wherever nothing was shown, and a light U-Net draws from all scales.
+/// What a convolutional network says of a part of an image to the whole image (Tian et al. 2023, arXiv:2301.03580, section 3.2): every
+/// scale has a norm of its own, an embedding, that is learned, stands wherever nothing was shown, and a light U-Net draws from all scales.
 #[derive(Module, Debug)]
 pub struct SparseDecoder {
-    /// Of each map, the finest first: `[channels]`.
+    /// Of each map, the finest first: over what was shown.
+    norms: Vec<BatchNorm>,
+    /// `[channels]`
     mask_tokens: Vec<Param<Tensor<1>>>,
     unet: Unet,
     /// Pixels of a side of what is drawn at each place of the finest map.
@@ -23,6 +25,7 @@ impl SparseDecoder {
         let classes = image * stride * stride;
         let config = SegmenterConfig { head: SegmenterKind::Unet, channels: channels.to_vec(), width, classes };
         Self {
+            norms: channels.iter().map(|&channels| BatchNorm::new(init, channels)).collect(),
             mask_tokens: channels.iter().map(|&channels| Param::from_tensor(init.normal([channels]) * 0.02)).collect(),
             unet: Unet::new(init, &config),
             stride,
@@ -31,11 +34,13 @@ impl SparseDecoder {
 
     /// Maps of images of which `seen` was shown to `[batch, channels, height, width]`, in float32.
     pub fn forward(&self, maps: Vec<Map>, seen: &Seen, mode: Mode) -> Tensor<4> {
-        let filled = maps.into_iter().zip(&self.mask_tokens).map(|(map, token)| {
+        let filled = maps.into_iter().zip(&self.norms).zip(&self.mask_tokens).map(|((map, norm), token)| {
             let [_, channels, height, width] = map.x.dims();
-            let hidden = seen.mask([height, width], &map.x.device()).neg().add_scalar(1.0);
+            let shown = seen.of_shown(map.x, |places| norm.forward(places, mode));
+            let hidden = seen.mask([height, width], &shown.device()).neg().add_scalar(1.0);
             let token = token.val().reshape([1, channels, 1, 1]);
-            map.x.clone() + (hidden * token).cast(map.x.dtype())
+            let filled = (hidden * token).cast(shown.dtype());
+            shown + filled
         });
         let drawn = self.unet.forward(filled.collect(), mode);
         let ([batch, values, rows, columns], side) = (drawn.dims(), self.stride);
@@ -74,7 +79,7 @@ mod tests {
         assert!(changed > 1e-3, "{changed}");
         let mut grads = (drawn.square() * hidden).mean().backward();
         let grads = state::Part::take_gradients(&decoder, &mut grads);
-        assert_eq!(grads.len(), 2 + 2 * 3 + 2);
+        assert_eq!(grads.len(), 2 * 3 + 2 * 3 + 2);
         assert!(grads.iter().flatten().all(|grad| grad.abs().sum(tch::Kind::Double).double_value(&[]) > 0.0));
     }
 }

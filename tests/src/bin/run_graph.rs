@@ -33,14 +33,18 @@ fn run(store: &Path, worker: &Path, graph: &Path, silence: Duration) -> Result<E
         gpu_locks: "/tmp".into(),
     };
     let (path, digest, wishes) = ("test.yaml", Digest::of(b""), &Wishes::default());
-    let outcome =
-        execute(&Work { graph: &graph, recipe: "test", path, digest, wishes }, &View::new(&store, "test"), settings)?;
+    let outcome = execute(
+        &Work { graph: &graph, recipe: "test", path, digest, wishes, choosing: None },
+        &View::new(&store, "test"),
+        settings,
+    )?;
     for (node, outcome) in graph.node_weights().zip(&outcome.nodes) {
         let became = match outcome {
             NodeOutcome::Reused(_) => "reused",
             NodeOutcome::Computed(_) => "computed",
             NodeOutcome::Failed { .. } => "failed",
             NodeOutcome::Skipped { .. } => "skipped",
+            NodeOutcome::Spared => "spared",
             NodeOutcome::NotRun => "not run",
         };
         println!("{}: {became}", node.id);

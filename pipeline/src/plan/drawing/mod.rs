@@ -119,14 +119,15 @@ impl Shape {
             Counts { run: 1.., .. } => "run",
             Counts { open: 1.., .. } => "open",
             Counts { unchecked: 1.., .. } => "unchecked",
+            Counts { hit: 0, spared: 1.., .. } => "spared",
             _ => "hit",
         })
     }
 
     /// `hit`, or `3 hit, 1 run` of several nodes.
     fn fate(&self) -> String {
-        let Some(Counts { hit, run, open, unchecked }) = &self.counts else { return String::new() };
-        let numbers = [(hit, "hit"), (run, "run"), (open, "open"), (unchecked, "unchecked")];
+        let Some(Counts { hit, run, open, spared, unchecked }) = &self.counts else { return String::new() };
+        let numbers = [(hit, "hit"), (run, "run"), (open, "open"), (spared, "spared"), (unchecked, "unchecked")];
         let there: Vec<(&u64, &str)> = numbers.into_iter().filter(|(number, _)| **number > 0).collect();
         match there.as_slice() {
             [(_, word)] => (*word).to_owned(),

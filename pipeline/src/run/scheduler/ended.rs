@@ -36,6 +36,7 @@ impl Scheduler<'_> {
         // So that it stands in the index, and the next plan need not open its files.
         self.view.look_up(&key);
         let freed = self.board.settle(index, NodeOutcome::Computed(result));
+        self.has_result(index);
         self.look_up(freed);
         self.bytes_are_back(index);
         self.drop_what_nobody_needs(index);

@@ -1,4 +1,5 @@
 mod bytes;
+mod choices;
 mod ended;
 mod ready;
 mod start;
@@ -6,7 +7,7 @@ mod start;
 use super::board::Board;
 use super::busy::Ticks;
 use super::estimate::Estimates;
-use super::{Event, Executor, Observer, Outcome, Update, Work};
+use super::{Event, Executor, NodeOutcome, Observer, Outcome, Update, Work};
 use crate::plan::Known;
 use crate::store::{Summary, View};
 use bytes::Bytes;
@@ -44,6 +45,9 @@ pub fn schedule(
         told_to_wait: HashSet::new(),
         tries: BTreeMap::new(),
         bytes: Bytes::new(work.graph),
+        wanted: work.choosing.map(|choosing| choosing.wanted(&vec![NodeOutcome::NotRun; work.graph.node_count()])),
+        aside: vec![],
+        may_decide: false,
         estimates: Estimates::new(work.graph),
         to_run: None,
         summary: Summary::default(),
@@ -70,6 +74,12 @@ struct Scheduler<'a> {
     /// How often a node was tried in this run.
     tries: BTreeMap<NodeIndex, u32>,
     bytes: Bytes,
+    /// What is wanted so far, where something is chosen on the way.
+    wanted: Option<HashSet<NodeIndex>>,
+    /// What could run now and is not wanted yet.
+    aside: Vec<NodeIndex>,
+    /// Whether a node that may decide has a result since this was looked at.
+    may_decide: bool,
     estimates: Estimates,
     /// How many were left to run when all that could be reused was; until then reuse is not told one by one.
     to_run: Option<usize>,
@@ -87,6 +97,7 @@ struct Scheduler<'a> {
 impl Scheduler<'_> {
     fn run(mut self, events: &Receiver<Event>) -> Outcome {
         self.look_up(self.board.sources());
+        self.decide();
         self.announce();
         self.dispatch();
         while self.is_busy() {
@@ -99,6 +110,7 @@ impl Scheduler<'_> {
                 self.look_around();
             }
             if is_time || has_ended {
+                self.decide();
                 self.dispatch();
             }
         }
@@ -115,11 +127,11 @@ impl Scheduler<'_> {
     /// Tells what can be known before anything runs.
     fn announce(&mut self) {
         let Work { graph, recipe, .. } = self.work;
-        let wanted = || self.board.pending().filter(|node| self.work.wishes.wants(*node));
+        let wanted: Vec<NodeIndex> = self.board.pending().filter(|node| self.wants(*node)).collect();
         let (view, store) = (self.view, self.view.store());
         let earlier = |node: NodeIndex| Some(store.provenance(&view.last(&graph[node].id)?.key)?.seconds);
-        self.estimates.add_earlier(wanted(), earlier);
-        let to_run = wanted().count();
+        self.estimates.add_earlier(wanted.iter().copied(), earlier);
+        let to_run = wanted.len();
         self.to_run = Some(to_run);
         self.tell(&Update::Planned {
             recipe,
@@ -176,22 +188,23 @@ impl Scheduler<'_> {
     }
 
     fn wanted_pending(&self) -> usize {
-        match &self.work.wishes.only {
-            None => self.board.pending_count(),
-            Some(only) => only.iter().filter(|node| self.board.is_pending(**node)).count(),
+        match (&self.work.wishes.only, &self.wanted) {
+            (None, None) => self.board.pending_count(),
+            _ => self.board.pending().filter(|node| self.wants(*node)).count(),
         }
     }
 
     fn remaining(&self) -> Option<f64> {
         let spent =
             |index: NodeIndex| self.running.get(&index).map_or(0.0, |running| running.since.elapsed().as_secs_f64());
-        let pending = self.board.pending().filter(|node| self.work.wishes.wants(*node));
+        let pending = self.board.pending().filter(|node| self.wants(*node));
         let pending = pending.map(|index| (index, &self.work.graph[index], spent(index)));
         self.estimates.remaining(pending, |threads| self.executor.width(threads))
     }
 
     fn conclude(mut self) -> Outcome {
         self.summary.cut_short += self.running.len();
+        self.spare_the_rest();
         let begun = self.summary.stopped + self.summary.cut_short;
         self.summary.not_run = self.board.pending_count().saturating_sub(begun);
         self.summary.seconds = self.began.elapsed().as_secs_f64();

@@ -47,8 +47,10 @@ impl Scheduler<'_> {
                 (Lookup::Found(_) | Lookup::Dropped(_), _) => Some("forced".to_owned()),
                 (Lookup::Missing, _) => None,
             };
-            if self.work.wishes.wants(node) {
+            if self.wants(node) {
                 self.ready.insert(node, Candidate { key, canonical, again, replaces: is_forced });
+            } else if self.wanted.is_some() {
+                self.aside.push(node);
             }
         }
     }
@@ -66,6 +68,7 @@ impl Scheduler<'_> {
             None => self.tell(&Update::Found { node, key }),
         }
         let freed = self.board.settle(index, NodeOutcome::Reused(result));
+        self.has_result(index);
         self.drop_what_nobody_needs(index);
         freed
     }

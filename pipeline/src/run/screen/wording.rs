@@ -131,7 +131,11 @@ pub(super) fn closing(summary: &Summary, told: &HashSet<NodeId>) -> String {
     if summary.saved_seconds >= 1.0 {
         parts[1] += &format!(" (saved {})", text::rough_duration(summary.saved_seconds));
     }
-    let further = [(summary.failed.len(), "failed"), (summary.skipped, "skipped")];
+    let further = [
+        (summary.failed.len(), "failed"),
+        (summary.skipped, "skipped"),
+        (summary.spared, "spared, since `choose` picked others"),
+    ];
     parts.extend(further.iter().filter(|(failed, _)| *failed > 0).map(|(failed, what)| number(*failed, what)));
     text.push_str(&format!("{} · {}", parts.join(", "), text::duration(summary.seconds)));
     if let Some(busy) = summary.busy.filter(|_| summary.computed > 0 && summary.seconds >= 2.0) {

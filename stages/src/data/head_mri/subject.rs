@@ -79,6 +79,14 @@ impl Subject {
         }
     }
 
+    /// Millimetres between two voxels.
+    const fn spacing(self) -> f32 {
+        match self {
+            Self::Human => 1.0,
+            Self::Macaque => 0.5,
+        }
+    }
+
     pub fn name(self) -> &'static str {
         self.fetched().name
     }
@@ -92,7 +100,7 @@ impl Subject {
         };
         Ok(Head {
             shape: [width, depth, height],
-            spacing: if self == Self::Human { 1.0 } else { 0.5 },
+            spacing: self.spacing(),
             image: value(0),
             regions: value(1),
             brain: value(2),
@@ -129,16 +137,29 @@ fn decode_human(folder: &Path, to: &mut dyn Write) -> Result<()> {
     let volume = |name: &str| Volume::read(&folder.join(TEMPLATES).join(name));
     let (head, atlas, brain) = (volume("ch2.nii.gz")?, volume("aal.nii.gz")?, volume("ch2bet.nii.gz")?);
     let regions: Vec<u8> = atlas.values.iter().map(|&region| region as u8).collect();
-    write(&HUMAN, &head, &regions, &brain, to)
+    ensure!(
+        head.origin == atlas.origin && head.origin == brain.origin,
+        "its volumes begin at {:?}, {:?} and {:?}, expected one place",
+        head.origin,
+        atlas.origin,
+        brain.origin
+    );
+    write(Subject::Human, &head, &regions, &brain, to)
 }
 
 fn decode_macaque(folder: &Path, to: &mut dyn Write) -> Result<()> {
     let brain = Volume::read(&folder.join(TEMPLATES).join("inia19-t1-brain.nii.gz"))?;
-    write(&MACAQUE, &brain, &vec![0; brain.values.len()], &brain, to)
+    write(Subject::Macaque, &brain, &vec![0; brain.values.len()], &brain, to)
 }
 
 /// `brain`: what is not 0 there is brain.
-fn write(of: &Fetched, head: &Volume, regions: &[u8], brain: &Volume, to: &mut dyn Write) -> Result<()> {
+fn write(subject: Subject, head: &Volume, regions: &[u8], brain: &Volume, to: &mut dyn Write) -> Result<()> {
+    let (of, spacing) = (subject.fetched(), subject.spacing());
+    ensure!(
+        head.spacing.iter().all(|own| (own / spacing - 1.0).abs() < 0.01),
+        "its voxels have {:?} mm, expected {spacing}",
+        head.spacing
+    );
     let expected = [of.size[1], of.size[0], of.images[0]];
     let alike = head.shape == expected && regions.len() == head.values.len() && brain.shape == expected;
     ensure!(alike, "its volumes are not of {expected:?} voxels");

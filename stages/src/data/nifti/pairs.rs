@@ -81,10 +81,18 @@ impl Pair {
             labels.shape,
             image.shape
         );
+        let is_other = |axis: usize| (image.spacing[axis] / labels.spacing[axis] - 1.0).abs() > 0.01;
+        ensure!(
+            !(0..3).any(is_other),
+            "{} has voxels of {:?} mm by its header, and its image of {:?}",
+            of_labels(),
+            labels.spacing,
+            image.spacing
+        );
         let off = (0..3).map(|axis| (image.origin[axis] - labels.origin[axis]).abs() / image.spacing[axis]);
         let off = off.fold(0.0, f32::max);
         ensure!(
-            off <= 1.0,
+            off <= 0.5,
             "{} begins at {:?} mm by its header, and its image at {:?}: expected the same place, or its classes are not where they are \
              said to be",
             of_labels(),
@@ -101,7 +109,8 @@ impl Pair {
         };
         let slices = Slices { axis, shape: image.shape, spacing: image.spacing };
         let bytes = image.bytes().with_context(|| format!("{} cannot be used", self.image.display()))?;
+        let of_labels_remark = labels.remark;
         let labels = labels.values.iter().map(whole).collect::<Result<_>>()?;
-        Ok(Loaded { image: bytes, labels, slices, remark: image.remark })
+        Ok(Loaded { image: bytes, remark: image.remark.or(of_labels_remark), labels, slices })
     }
 }

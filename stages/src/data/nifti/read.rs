@@ -2,8 +2,10 @@
 
 use super::orientation::Orientation;
 use anyhow::{Context as _, Result, ensure};
-use nifti::{InMemNiftiVolume, NiftiHeader, NiftiObject, RandomAccessNiftiVolume, ReaderOptions};
+use flate2::read::MultiGzDecoder;
+use nifti::{InMemNiftiVolume, NiftiHeader, RandomAccessNiftiVolume};
 use rayon::prelude::*;
+use std::io::Read;
 use std::path::Path;
 
 #[derive(Debug)]
@@ -25,15 +27,14 @@ const MOST_STRETCHED: f32 = 50.0;
 
 impl Volume {
     pub fn read(path: &Path) -> Result<Self> {
-        let object = ReaderOptions::new().read_file(path).with_context(|| {
+        let file = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let (mut header, raw) = parts(file).with_context(|| {
             format!("{} is damaged, or no NIfTI-1 file (`.nii`, or `.nii.gz` packed by gzip)", path.display())
         })?;
-        let mut header = object.header().clone();
         // Some write down that there is no scale as one that is no number.
         if !header.scl_slope.is_finite() {
             header.scl_slope = 0.0;
         }
-        let raw = object.into_volume().into_raw_data();
         Self::of(&header, raw).with_context(|| format!("{} cannot be used", path.display()))
     }
 
@@ -91,6 +92,35 @@ impl Volume {
     }
 }
 
+/// A file's header, and what follows where that says that the voxels begin: behind extensions, and whatever else there is. The whole of
+/// what is packed is unpacked, and with it its checksum is looked at.
+fn parts(file: Vec<u8>) -> Result<(NiftiHeader, Vec<u8>)> {
+    const GZIP: [u8; 2] = [0x1f, 0x8b];
+    const IN_ONE_FILE: &[u8; 4] = b"n+1\0";
+    const FIRST: usize = 352;
+    let mut bytes = file;
+    if bytes.starts_with(&GZIP) {
+        let mut unpacked = vec![];
+        MultiGzDecoder::new(&bytes[..]).read_to_end(&mut unpacked)?;
+        bytes = unpacked;
+    }
+    let header = NiftiHeader::from_reader(&bytes[..])?;
+    ensure!(
+        &header.magic == IN_ONE_FILE,
+        "its voxels are in another file (`.hdr` and `.img`): write them as one `.nii`"
+    );
+    let begin = (header.vox_offset as usize).max(FIRST);
+    let length =
+        header.dim()?.iter().try_fold(header.data_type()?.size_of(), |length, &side| length.checked_mul(side.into()));
+    let end = length.and_then(|length| begin.checked_add(length)).filter(|&end| end <= bytes.len());
+    let end = end.with_context(|| {
+        format!("it has {} bytes, and its header tells of {:?} voxels from byte {begin} on", bytes.len(), header.dim)
+    })?;
+    bytes.truncate(end);
+    bytes.drain(..begin);
+    Ok((header, bytes))
+}
+
 /// Of ascending values, linear between two, as numpy has it.
 fn quantile(ascending: &[f32], share: f64) -> f64 {
     let place = share * (ascending.len() - 1) as f64;
@@ -133,6 +163,33 @@ mod tests {
             let is_at_0 = volume.origin.iter().all(|start| start.abs() < 1e-4);
             assert!(is_at_0 || remark.is_some(), "{name}: {:?}", volume.origin);
         }
+    }
+
+    /// Whatever lies between header and voxels, and behind them.
+    #[test]
+    fn voxels_begin_where_the_header_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.nii");
+        let mut bytes = std::fs::read(fixture("scaled.nii")).unwrap();
+        bytes[108..112].copy_from_slice(&368f32.to_le_bytes());
+        bytes.splice(352..352, [7; 16]);
+        bytes.extend([9; 5]);
+        std::fs::write(&file, bytes).unwrap();
+        assert_eq!(Volume::read(&file).unwrap().values, places());
+    }
+
+    /// In the checksum at the end, and in what it is of.
+    #[test]
+    fn what_was_packed_and_has_changed_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.nii.gz");
+        let packed = std::fs::read(fixture("ras.nii.gz")).unwrap();
+        let mut other = packed.clone();
+        let crc = packed.len() - 8;
+        other[crc] ^= 1;
+        std::fs::write(&file, other).unwrap();
+        let error = format!("{:#}", Volume::read(&file).unwrap_err());
+        assert!(error.contains("is damaged, or no NIfTI-1 file"), "{error}");
     }
 
     #[test]

@@ -143,6 +143,13 @@ fn labels_that_lie_elsewhere_than_their_image_are_refused() {
         error.contains("labels/a.nii begins at [7.0, 0.0, 0.0] mm by its header, and its image at [0.0"),
         "{error}"
     );
+    // Of the second row of sform what leads along the file's second axis: voxels of two millimetres.
+    put("scaled.nii", "labels/a.nii", &|bytes| bytes[300..304].copy_from_slice(&2f32.to_le_bytes()));
+    let error = refused::<Nifti>(root.path(), json!({ "size": 8 }));
+    assert!(
+        error.contains("labels/a.nii has voxels of [1.0, 2.0, 1.0] mm by its header, and its image of [1.0"),
+        "{error}"
+    );
     // Halves of whole numbers.
     put("scaled.nii", "labels/a.nii", &|bytes| bytes[352] = 1);
     let error = refused::<Nifti>(root.path(), json!({ "size": 8 }));

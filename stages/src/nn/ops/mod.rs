@@ -39,6 +39,7 @@ mod operation;
 mod optim;
 mod precision;
 mod raw;
+mod rows;
 mod staging;
 #[cfg(test)]
 mod tests;
@@ -62,6 +63,7 @@ pub use raw::{
     allow_tf32, allows_tf32, channels_last, copy, laid_out_as, libtorch_version, make_gpus_repeatable, raw,
     tune_allocator,
 };
+pub use rows::{RowNumbers, put_rows, take_rows};
 pub use staging::{Staging, floats, integers, is_gpu};
 pub use threads::share_out;
 pub use values::{Summary, first_not_finite, read, summary};

@@ -55,9 +55,13 @@ impl Staging<u8> {
 
 /// Integers, such as labels, on a device.
 pub fn integers(values: &[i32], device: &Device) -> Tensor<1, Int> {
+    Tensor::from_primitive::<LibTorch>(TchTensor::new(integers_on(values, device)))
+}
+
+pub(super) fn integers_on(values: &[i32], device: &Device) -> tch::Tensor {
     let mut staged = room(&[values.len() as i64], Kind::Int64, place(device));
     staged.copy_(&tch::Tensor::from_slice(values));
-    Tensor::from_primitive::<LibTorch>(TchTensor::new(moved(staged, place(device))))
+    moved(staged, place(device))
 }
 
 /// Numbers, such as weights of images, on a device.

@@ -155,6 +155,33 @@ fn convolutions() {
 }
 
 #[test]
+fn rows_are_taken_and_put_back() {
+    let numbers_of_rows = [4, 0, 3];
+    let at = |device: &burn::tensor::Device| RowNumbers::new(&numbers_of_rows, device);
+    let index = || tch::Tensor::from_slice(&numbers_of_rows.map(i64::from)).to_device(device());
+    compare(
+        "taken",
+        vec![numbers(&[6, 5], 0.0)],
+        |x| x[0].index_select(0, &index()),
+        |x| {
+            let input = leaf::<2>(&x[0]);
+            let y = take_rows(input.clone(), &at(&input.device()));
+            ours(y, |grads| vec![grad(&input, grads)])
+        },
+    );
+    compare(
+        "put back",
+        vec![numbers(&[3, 5], 0.0)],
+        |x| x[0].new_zeros([6, 5], (x[0].kind(), x[0].device())).index_add(0, &index(), &x[0]),
+        |x| {
+            let input = leaf::<2>(&x[0]);
+            let y = put_rows(input.clone(), &at(&input.device()), 6);
+            ours(y, |grads| vec![grad(&input, grads)])
+        },
+    );
+}
+
+#[test]
 fn linear_layers() {
     compare(
         "linear",

@@ -30,8 +30,6 @@ pub fn median(values: &[f32], missing: &[bool], shape: [usize; 3]) -> Vec<f32> {
 
 /// How much a pixel may still change at last.
 const ENOUGH: f64 = 1e-7;
-/// Successive over-relaxation; any number between 1 and 2 ends at the same values.
-const RELAXATION: f64 = 1.9;
 
 /// The solution of Laplace's equation: each missing pixel is the mean of the up to four beside it, of which those that are known stay what
 /// they are.
@@ -39,6 +37,7 @@ pub fn harmonic(values: &[f32], missing: &[bool], shape: [usize; 3]) -> Vec<f32>
     if missing.iter().all(|missing| *missing) {
         return values.to_vec();
     }
+    let relaxation = relaxation(missing, shape);
     let mut values: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
     let places: Vec<(usize, Vec<usize>)> = (0..values.len())
         .filter(|&place| missing[place])
@@ -48,7 +47,7 @@ pub fn harmonic(values: &[f32], missing: &[bool], shape: [usize; 3]) -> Vec<f32>
         let mut most = 0f64;
         for (place, beside) in &places {
             let mean = beside.iter().map(|&near| values[near]).sum::<f64>() / beside.len() as f64;
-            let step = RELAXATION * (mean - values[*place]);
+            let step = relaxation * (mean - values[*place]);
             values[*place] += step;
             most = most.max(step.abs());
         }
@@ -56,6 +55,18 @@ pub fn harmonic(values: &[f32], missing: &[bool], shape: [usize; 3]) -> Vec<f32>
             return values.into_iter().map(|value| value as f32).collect();
         }
     }
+}
+
+/// Of successive over-relaxation: the best there is of a square as wide as the hole is, which ends in as many sweeps as that has pixels in
+/// a row, or a few times that.
+fn relaxation(missing: &[bool], [_, width, channels]: [usize; 3]) -> f64 {
+    let places = || missing.iter().enumerate().filter(|(_, missing)| **missing).map(|(place, _)| place / channels);
+    let length = |along: &dyn Fn(usize) -> usize| {
+        let (first, last) = (places().map(along).min(), places().map(along).max());
+        last.zip(first).map_or(0, |(last, first)| last - first + 1)
+    };
+    let side = length(&|place| place / width).max(length(&|place| place % width));
+    2.0 / (1.0 + (std::f64::consts::PI / (side as f64 + 1.0)).sin())
 }
 
 /// The same channel of the pixels around one, with those at its corners or without.

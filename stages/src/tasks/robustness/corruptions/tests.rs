@@ -106,6 +106,21 @@ fn an_impulse_is_black_or_white() {
     }
 }
 
+/// Of the plane itself, by the formulas.
+#[test]
+fn grey_images_are_corrupted_by_the_same_formulas() {
+    let grey: Vec<u8> = (0..10 * 12).map(|place| (60 + place * 37 % 101) as u8).collect();
+    let mean = grey.iter().map(|&value| f64::from(value)).sum::<f64>() / grey.len() as f64;
+    let near = |name: &str, formula: &dyn Fn(f64) -> f64| {
+        let made = named(name).of(&grey, [10, 12, 1], 1, &mut rng());
+        let off = made.iter().zip(&grey).map(|(&made, &was)| (f64::from(made) - formula(f64::from(was))).abs());
+        let off = off.fold(0.0, f64::max);
+        assert!(off <= 0.51, "{name}: {off}");
+    };
+    near("contrast", &|value| (value - mean) * 0.4 + mean);
+    near("brightness", &|value| (value + 0.15 * 255.0).min(255.0));
+}
+
 /// The first of the colours that a colour image of the same values has.
 #[test]
 fn grey_images_are_corrupted_alike() {
