@@ -86,7 +86,7 @@ fn codes_move_to_their_centres_and_both_are_kept() {
     let place = Place::new("pretrain/autoencoder", json!({ "code": 5 }));
     let still = json!({ "epochs": 1, "optimiser": { "kind": "sgd", "lr": 1e-9 } });
     place.cluster("still", still).unwrap();
-    place.cluster("moved", json!({ "epochs": 12 })).unwrap();
+    place.cluster("moved", json!({ "epochs": 12, "optimiser": { "lr": 0.06 } })).unwrap();
     let ((still, of_classes), (moved, _)) = (place.spread("still"), place.spread("moved"));
     assert!(moved < 0.8 * still, "{still} before and {moved} after");
     assert_eq!(of_classes, 4, "as many as classes");

@@ -11,10 +11,10 @@ const EPOCHS: u32 = 2;
 const BATCH: u32 = 32;
 
 /// Trains in a folder of its own, judged by kNN so many times.
-fn train(entry: &Entry, data: &Path, folder: PathBuf, online_knn: u32) -> PathBuf {
+fn train(entry: &Entry, data: &Path, encoder: &Path, folder: PathBuf, online_knn: u32) -> PathBuf {
     let mut params = tiny::small_params(entry, EPOCHS, BATCH);
     params["online_knn"] = online_knn.into();
-    let run = tiny::request(entry, params, &folder, &[("data", data)]);
+    let run = tiny::request(entry, params, &folder, &[("data", data), ("encoder", encoder)]);
     let context = Context::new(&run, &tiny::Nobody, &|| false).unwrap();
     (entry.run)(&run.params, &context).unwrap_or_else(|error| panic!("{}: {error:#}", entry.name));
     folder
@@ -26,10 +26,12 @@ fn to_be_judged_meanwhile_changes_nothing_but_the_curve() {
     let root = tempfile::tempdir().unwrap();
     let data = root.path().join("data");
     tiny::write_dataset(&data);
+    let encoder = tiny::write_encoder("pretrain/random", &data, &root.path().join("encoder"));
     let is_judged = |entry: &Entry| (entry.kind)().params["properties"]["online_knn"].is_object();
     for entry in tiny::trained_kinds().iter().filter(|entry| is_judged(entry)) {
         let place = |times| root.path().join(format!("{}-{times}", entry.name.replace('/', "-")));
-        let [never, once, often] = [0, 1, 5].map(|times| tiny::trained(&train(entry, &data, place(times), times)));
+        let [never, once, often] =
+            [0, 1, 5].map(|times| tiny::trained(&train(entry, &data, &encoder, place(times), times)));
         for judged in [&once, &often] {
             assert_eq!(tiny::differing(&never, judged), [tiny::CURVE], "{}", entry.name);
         }
@@ -60,6 +62,6 @@ fn data_without_classes_is_not_judged() {
     tiny::write_dataset(&data);
     tiny::change_manifest(&data, |manifest| manifest.classes.truncate(1));
     let entry = tiny::trained_kinds().into_iter().find(|entry| entry.name == "pretrain/rotation").unwrap();
-    let folder = train(&entry, &data, root.path().join("unlabelled"), 5);
+    let folder = train(&entry, &data, &data, root.path().join("unlabelled"), 5);
     assert!(std::fs::read_to_string(folder.join("side/curve.csv")).unwrap().starts_with("epoch,loss\n"));
 }

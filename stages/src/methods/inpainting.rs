@@ -95,13 +95,11 @@ impl Objective for Restoration {
     fn losses(&mut self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Term> {
         let ids = batch.ids.clone();
         let [images] = batch.into_views();
-        let [_, channels, height, width] = images.dims();
+        let [_, _, height, width] = images.dims();
         let missing = self.missing(at, &ids, [height, width], &images.device()); // [batch, 1, height, width]
         let known = missing.clone().neg().add_scalar(1.0).cast(images.dtype());
         let drawn = self.bottleneck.redraw(encoder, images.clone() * known, Mode::Train);
-        let missing = missing.cast(drawn.dtype());
-        let values = missing.clone().sum().mul_scalar(channels as f64);
-        Term::alone(((drawn - float32(images)).square() * missing).sum() / values)
+        Term::alone(missing_error(drawn, float32(images), missing))
     }
 
     fn shown(&self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Tensor<4>> {
@@ -112,5 +110,46 @@ impl Objective for Restoration {
         let holed = images.clone() * missing.clone().neg().add_scalar(1.0);
         let drawn = self.bottleneck.redraw(encoder, holed.clone(), Mode::Eval);
         vec![images, holed.clone(), holed + drawn * missing]
+    }
+}
+
+/// Mean squared error of the missing values (eq. 1): `drawn` and `images` are `[batch, channels, height, width]`, `missing` is `[batch, 1, height,
+/// width]`, 1 where a pixel counts, else 0.
+fn missing_error(drawn: Tensor<4>, images: Tensor<4>, missing: Tensor<4>) -> Tensor<1> {
+    let (channels, missing) = (drawn.dims()[1], missing.cast(drawn.dtype()));
+    let values = missing.clone().sum().mul_scalar(channels as f64);
+    ((drawn - images).square() * missing).sum() / values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::ops;
+    use burn::tensor::TensorData;
+
+    /// Eq. 1 number by number, and its derivative.
+    #[test]
+    fn only_what_is_missing_counts() {
+        let device = crate::nn::device("cpu").unwrap().autodiff();
+        let shape = [2, 3, 4, 5];
+        let wave = |phase: f32| -> Vec<f32> { (0..120).map(|place| (phase + 0.7 * place as f32).sin()).collect() };
+        let tensor = |values: &[f32], shape: [usize; 4]| {
+            Tensor::<4>::from_data(TensorData::new(values.to_vec(), shape), &device)
+        };
+        let (drawn, images) = (wave(0.0), wave(1.0));
+        let hole: Vec<f32> = (0..40).map(|pixel| f32::from(u8::from(pixel % 3 == 0))).collect();
+        let is_missing = |place: usize| hole[place / 60 * 20 + place % 20] > 0.0;
+        let missing: Vec<usize> = (0..120).filter(|&place| is_missing(place)).collect();
+        let error = |place: usize| f64::from(drawn[place]) - f64::from(images[place]);
+        let expected = missing.iter().map(|&place| error(place).powi(2)).sum::<f64>() / missing.len() as f64;
+        let leaf = tensor(&drawn, shape).require_grad();
+        let loss = missing_error(leaf.clone(), tensor(&images, shape), tensor(&hole, [2, 1, 4, 5]));
+        let grads = loss.clone().backward();
+        assert!((f64::from(loss.into_scalar::<f32>()) - expected).abs() < 1e-6, "{expected}");
+        let gradient = ops::read(&leaf.grad(&grads).unwrap(), <[f32]>::to_vec);
+        for (place, found) in gradient.into_iter().enumerate() {
+            let expected = if is_missing(place) { 2.0 * error(place) / missing.len() as f64 } else { 0.0 };
+            assert!((f64::from(found) - expected).abs() < 1e-7, "{place}: {found} and {expected}");
+        }
     }
 }
