@@ -150,9 +150,13 @@ fn clusters(asked: usize, data: &Manifest) -> Result<usize> {
 /// The first centres, `[cluster, feature]`.
 fn centres(codes: &Tensor<2>, clusters: usize, params: &Params, context: &Context) -> Result<Tensor<2>> {
     let mut meter = context.meter("cluster", u64::from(params.restarts), "runs");
-    let go_on = |done: usize| {
-        meter.at(done as u64, &[]);
-        !context.stopping()
+    let mut begun = None;
+    let go_on = |run: usize| {
+        let is_new = begun.replace(run) != Some(run);
+        if is_new {
+            meter.at(run as u64, &[]);
+        }
+        !(is_new && context.stopping())
     };
     // Seen from their mean: squares of what lies far from zero would not tell codes apart.
     let mean = codes.clone().mean_dim(0); // [1, feature]
