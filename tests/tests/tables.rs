@@ -85,6 +85,33 @@ fn a_recipe_chooses_on_validation_and_says_what() {
     assert!(part.contains("no lr was chosen for up, down: train.loss is missing for some of the values"), "{part}");
 }
 
+/// Figures of one stage are told apart by their names, a recipe without axes has one row, and what has no output has a folder all the same.
+#[test]
+fn a_recipe_of_one_row_has_its_table() {
+    let place = place();
+    place.write(
+        "one.yaml",
+        "
+name: one
+stages:
+  test:
+    use: tool/command
+    with:
+      measures: { score: [test], length: [test] }
+      run: |
+        echo '{\"name\": \"score\", \"split\": \"test\", \"value\": 1}' >> $MEASURES
+        echo '{\"name\": \"length\", \"split\": \"test\", \"value\": 2}' >> $MEASURES
+tables: { one: { columns: [{ from: test, value: score }, { from: test, value: length }] } }
+",
+    );
+    place.out(&["run", "one.yaml", "--allow-commands"]);
+    let table = fs::read_to_string(place.path().join("out/one/one.csv")).unwrap();
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[0].contains("score") && lines[0].contains("length") && lines[1].starts_with("1.0"), "{table}");
+    let side = place.out(&["path", "one.yaml", "test", "--allow-commands"]);
+    assert!(side.trim_end().ends_with("/side") && Path::new(side.trim_end()).is_dir(), "{side}");
+}
+
 /// What follows a choice is computed for what was chosen: two trainings of two seeds are evaluated, and not six.
 #[test]
 fn what_was_not_chosen_is_spared() {
@@ -110,7 +137,7 @@ choose:",
     place.write("chosen.yaml", &sweep);
     let planned = place.out(&["plan", "chosen.yaml", "--allow-commands"]);
     assert!(planned.contains("36 stages · 0 hit, 12 to run, 0 open, 24 spared"), "{planned}");
-    assert!(planned.contains("only what `choose` picks is computed"), "{planned}");
+    assert!(planned.contains("of these only what `choose` picks is computed"), "{planned}");
     let shown = place.out(&["run", "chosen.yaml", "--allow-commands", "--publish"]);
     assert!(shown.contains("up 1, down 3") && !shown.contains("partial"), "{shown}");
     let evaluated = || {
@@ -125,7 +152,7 @@ choose:",
     let table = place.out(&["table", "chosen.yaml", "--allow-commands"]);
     assert!(!table.contains("partial"), "{table}");
     let why = place.out(&["explain", "chosen.yaml", "test[method=up,lr=2,seed=0]", "--allow-commands"]);
-    assert!(why.contains("spared: only what `choose` picks is computed"), "{why}");
+    assert!(why.contains("spared: of these only what `choose` picks is computed"), "{why}");
     // Who names a stage wants it.
     place.out(&["run", "chosen.yaml", "--allow-commands", "--only", "test[method=up,lr=2,seed=0]"]);
     assert_eq!(evaluated()[4], "up 2 0");

@@ -36,8 +36,9 @@ pub(super) fn path(args: &PathArgs) -> Result<ExitCode> {
         let node = &planned.recipe.graph[index];
         let (key, result) = result_of(&planned, index)?;
         if result.artifacts.is_empty() {
-            let side = planned.view.store().result_folder(key).join("side");
-            bail!("{} gives no output; its pictures and curves are in {}", node.id, side.display());
+            // What it has is beside its result: pictures, curves, files of figures.
+            text += &format!("{}\n", planned.view.store().result_folder(key).join("side").display());
+            continue;
         }
         if let Some(output) = output.filter(|output| !result.artifacts.contains_key(*output)) {
             let names = result.artifacts.keys().map(String::as_str);

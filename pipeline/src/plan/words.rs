@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub type Words = (String, Option<String>);
 
 /// Why a node is spared.
-pub const SPARED: &str = "only what `choose` picks is computed";
+pub const SPARED: &str = "of these only what `choose` picks is computed (`run --only` computes any)";
 
 /// A reason in words. The kind tells the value where it is the default.
 pub fn words(reason: &Reason, kind: Option<&StageKind>) -> Words {

@@ -167,7 +167,7 @@ pub fn nearest<'a>(found: &str, names: impl IntoIterator<Item = &'a str>) -> Str
     match nearest_name(found, &names) {
         Some(name) => format!("{NEAR} `{name}`?"),
         None if names.is_empty() => "there is none".into(),
-        None if names.len() <= 12 => format!("there is: {}", names.join(", ")),
+        None if names.len() <= 16 => format!("there is: {}", names.join(", ")),
         None => format!("there are {} and none is near it", count(names.len() as u64)),
     }
 }

@@ -80,7 +80,7 @@ impl Reader<'_> {
             let label = "a file of this name is written beside the tables";
             self.problems.push(Problem::new(self.name.span.clone(), title, label));
         }
-        if tree.get("rows").is_none() {
+        if tree.get("rows").is_none() && !self.raw.axes.is_empty() {
             if self.is_unknown() {
                 return None;
             }
@@ -173,6 +173,13 @@ impl Reader<'_> {
             }
             known_names(item, &COLUMN_WORDS, "word", self.problems);
             let Some(mut column) = self.column(item) else { continue };
+            // Of one stage several columns are told apart by what they show.
+            let from = item.get("from").or(items[0].get("from")).and_then(Tree::text);
+            let is_of_it =
+                |other: &&Tree| other.get("title").is_none() && other.get("from").and_then(Tree::text) == from;
+            if items.iter().filter(is_of_it).count() > 1 {
+                column.title.clone_from(&column.value);
+            }
             if let Some(title) = item.get("title").and_then(|title| self.text(title, "title")) {
                 column.title = title;
             }

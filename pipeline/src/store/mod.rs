@@ -72,6 +72,8 @@ use std::path::{Path, PathBuf};
 pub const FORMAT: u32 = 1;
 /// What tells that a folder is a store, and of which version.
 const FORMAT_FILE: &str = "format";
+/// What stages have fetched.
+const CACHE: &str = "cache";
 
 /// A store. Cheap to clone; any number of processes may have the same one open.
 #[derive(Debug, Clone)]
@@ -116,7 +118,7 @@ impl Store {
 
     /// Where downloads are kept, shared by all runs.
     pub fn cache(&self) -> Result<PathBuf> {
-        let cache = self.root.join("cache");
+        let cache = self.root.join(CACHE);
         files::create_folders(&cache).doing("create", &cache)?;
         Ok(cache)
     }
@@ -132,11 +134,12 @@ impl Store {
         }
     }
 
-    /// Makes an empty folder a store, and nothing else: `--store ~` must not scatter folders over someone's home.
+    /// Makes an empty folder a store, or one that holds a cache of downloads, and nothing else: `--store ~` must not scatter folders over
+    /// someone's home.
     fn found_new(&self, place: &Path) -> Result<()> {
         for entry in fs::read_dir(&self.root).doing("list", &self.root)? {
             let name = entry.doing("list", &self.root)?.file_name();
-            if name != FORMAT_FILE && !name.to_string_lossy().starts_with(files::TEMPORARY) {
+            if name != FORMAT_FILE && name != CACHE && !name.to_string_lossy().starts_with(files::TEMPORARY) {
                 return Err(StoreError::NotAStore { root: self.root.clone() });
             }
         }

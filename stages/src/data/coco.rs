@@ -27,6 +27,8 @@ impl Stage for Coco {
     type Params = Params;
     const ABOUT: About = About {
         name: "data/coco",
+        // 2: the summary counts images beside what they show.
+        version: 2,
         summary: "Pictures with boxes and masks in COCO's format: a .json file a split (Lin et al. 2014, arXiv:1405.0312)",
         docs: "Files of annotations lie anywhere beneath the folder, and so do the pictures, which are found by their names: COCO's own \
                layout (annotations/instances_train2017.json beside train2017) and one of a folder a split with a .json file in it are both \

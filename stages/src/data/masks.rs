@@ -44,6 +44,8 @@ impl Stage for Masks {
     type Params = Params;
     const ABOUT: About = About {
         name: "data/masks",
+        // 2: the summary counts images beside what they show.
+        version: 2,
         summary: "Pictures in folders `images`, and masks of the same names in folders `masks` beside them",
         docs: "Of images/a.jpg the mask is masks/a.png, of images/train/b.png masks/train/b.png, of train/images/c.png train/masks/c.png: a \
                folder that is named like a split (train, val, test) is one, and splits that are not there are drawn from train. A mask is \

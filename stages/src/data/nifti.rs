@@ -10,7 +10,7 @@ pub use read::Volume;
 use super::dataset::{Labels, Split};
 use super::pictures::Fit;
 use super::slices::Axis;
-use super::split::by_groups;
+use super::split::{Draw, hold_out_groups};
 use super::summary::Summary;
 use super::writer::{Counts, DatasetWriter, Format, Sample};
 use crate::context::Context;
@@ -82,13 +82,22 @@ impl Stage for Nifti {
             meter.at(number as u64 + 1, &[]);
         }
         let names = Names::read(&params.path.join("labels.txt"))?.map_or_else(|| of_values(&found), Ok)?;
-        let slices: Vec<(usize, usize)> = found
+        let slices: Vec<Slice> = found
             .iter()
             .enumerate()
             .flat_map(|(volume, found)| found.seen.iter().map(move |&slice| (volume, slice)))
             .collect();
         ensure!(!slices.is_empty(), "{}: there is nothing to see in any slice", params.path.display());
-        let splits = splits(&slices, &params);
+        let splits = splits(&slices, &params)?;
+        for (name, share, (_, slices)) in
+            [("validation", params.validation, &splits[1]), ("test", params.test, &splits[2])]
+        {
+            ensure!(
+                share == 0.0 || !slices.is_empty(),
+                "{name} is {share}, and of {} whole volumes none is left for it: add some, or write `{name}: 0`, if nothing is to be judged by it",
+                pairs.len()
+            );
+        }
         let folder = context.output("dataset")?;
         let counts = write(&pairs, &names, &splits, &params, &folder, context)?;
         let mut summary = summary(&found, &names, &params);
@@ -125,20 +134,27 @@ fn of_values(found: &[Found]) -> Result<Names> {
     Names::of(values.into_iter().map(|value| (value, value.to_string())).collect())
 }
 
-/// Of each split its slices, with the numbers of their volumes.
-fn splits(slices: &[(usize, usize)], params: &Params) -> [(Split, Vec<(usize, usize)>); 3] {
-    let left = 1.0 - params.test;
-    let shares = [left * (1.0 - params.validation), left * params.validation, params.test];
-    let volumes: Vec<i64> = slices.iter().map(|&(volume, _)| volume as i64).collect();
-    let [train, validation, test] = by_groups(&volumes, shares, params.seed);
-    [(Split::Train, train), (Split::Validation, validation), (Split::Test, test)]
-        .map(|(split, places)| (split, places.into_iter().map(|place| slices[place]).collect()))
+/// A volume's number, and a slice's in it.
+type Slice = (usize, usize);
+
+/// Of each split its slices; of each that is asked for one volume at least, as long as there are some.
+fn splits(slices: &[Slice], params: &Params) -> Result<[(Split, Vec<Slice>); 3]> {
+    let volumes = |places: &[usize]| -> Vec<i64> { places.iter().map(|&place| slices[place].0 as i64).collect() };
+    let all: Vec<usize> = (0..slices.len()).collect();
+    let drawn = |of: &[usize], share: f64| -> Result<[Vec<usize>; 2]> {
+        let (drawn, rest) = hold_out_groups(&volumes(of), Draw::Share(share), params.seed)?;
+        Ok([drawn, rest].map(|places| places.into_iter().map(|place| of[place]).collect()))
+    };
+    let [test, left] = drawn(&all, params.test)?;
+    let [validation, train] = drawn(&left, params.validation)?;
+    let splits = [(Split::Train, train), (Split::Validation, validation), (Split::Test, test)];
+    Ok(splits.map(|(split, places)| (split, places.into_iter().map(|place| slices[place]).collect())))
 }
 
 fn write(
     pairs: &[Pair],
     names: &Names,
-    splits: &[(Split, Vec<(usize, usize)>)],
+    splits: &[(Split, Vec<Slice>)],
     params: &Params,
     folder: &Path,
     context: &Context,
@@ -188,7 +204,10 @@ fn summary(found: &[Found], names: &Names, params: &Params) -> Summary {
     }));
     let (size, classes) = (params.size, names.classes.len());
     Summary {
-        title: format!("slices of {size} x {size} pixels with masks of {classes} classes"),
+        title: format!(
+            "slices of {size} x {size} pixels with masks of {classes} class{}",
+            if classes == 1 { "" } else { "es" }
+        ),
         remarks,
         details: vec![],
     }

@@ -100,6 +100,8 @@ impl Stage for Scenes {
     type Params = Params;
     const ABOUT: About = About {
         name: "data/scenes",
+        // 2: the summary counts images beside what they show.
+        version: 2,
         summary: "Composed scenes for detection and segmentation: emoji over photographs of CIFAR-10, with boxes and masks",
         docs: "A benchmark of real pixels that is put together by the program. A background is joined from photographs of CIFAR-10; \
                on it lie emoji of Twitter or Google, scaled, turned and partly hidden by each other and by the border. Some have a \

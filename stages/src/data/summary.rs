@@ -57,10 +57,11 @@ impl Summary {
 /// A row a class, a column a split.
 fn table(counts: &Counts) -> String {
     let splits: Vec<Split> = counts.images.keys().copied().collect();
-    let [unknown, all] = ["no class", "all"].map(str::to_owned);
+    let all = if counts.add_up() { "all" } else { "images" };
+    let [unknown, all] = ["no class", all].map(str::to_owned);
     let has_unknown = !counts.unknown.is_empty();
     let names = counts.classes.iter().chain(has_unknown.then_some(&unknown));
-    let names = names.chain((has_unknown || counts.classes.len() > 1).then_some(&all));
+    let names = names.chain((has_unknown || counts.classes.len() > 1 || !counts.add_up()).then_some(&all));
     let width = names.clone().map(|name| name.chars().count()).max().unwrap_or(0);
     let mut text = format!("  {:width$}", "");
     splits.iter().for_each(|split| text += &format!("  {:>10}", split.name()));
@@ -107,11 +108,13 @@ mod tests {
     use super::*;
 
     fn counts(classes: usize) -> Counts {
-        let count = |share: usize| (0..classes).map(|class| (class + 1) * share / 10).collect();
+        let count = |share: usize| -> Vec<usize> { (0..classes).map(|class| (class + 1) * share / 10).collect() };
+        let rows = |share: usize| count(share).iter().sum();
         Counts {
             classes: (0..classes).map(|class| format!("class-{class}")).collect(),
             images: [(Split::Train, count(100)), (Split::Test, count(7))].into(),
             unknown: [].into(),
+            rows: [(Split::Train, rows(100)), (Split::Test, rows(7))].into(),
         }
     }
 
@@ -125,6 +128,15 @@ mod tests {
                         1\n  all              30           1\nremark";
         assert_eq!(summary().note(&counts(2)), expected);
         assert_eq!(summary().full(&counts(2)), format!("{expected}\ndetail\n"));
+    }
+
+    /// An image may show both, or nothing.
+    #[test]
+    fn images_are_counted_whatever_they_show() {
+        let counts = Counts { rows: [(Split::Train, 25), (Split::Test, 4)].into(), ..counts(2) };
+        let expected = "title\n                train        test\n  class-0          10           0\n  class-1          20           \
+                        1\n  images           25           4\nremark";
+        assert_eq!(summary().note(&counts), expected);
     }
 
     #[test]

@@ -38,6 +38,8 @@ impl Stage for Voc {
     type Params = Params;
     const ABOUT: About = About {
         name: "data/voc",
+        // 2: the summary counts images beside what they show.
+        version: 2,
         summary: "Pictures with boxes in PASCAL VOC's format, an .xml file a picture, and masks (Everingham et al. 2015)",
         docs: "The folder is one of a year, as VOCdevkit/VOC2012: Annotations, JPEGImages, ImageSets and, with `masks`, SegmentationClass. \
                Pictures beside their .xml files, in one folder or in one a split, are read too. Splits are those of ImageSets/Main \

@@ -222,9 +222,10 @@ impl DatasetWriter {
 
     fn counts(&self) -> Counts {
         let classes = self.format.classes.clone();
-        let (mut images, mut unknown) = (BTreeMap::new(), BTreeMap::new());
+        let (mut images, mut unknown, mut rows) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for (row, (&split, &class)) in self.splits.iter().zip(&self.classes).enumerate() {
             let split = Split::ALL[usize::from(split)];
+            *rows.entry(split).or_default() += 1;
             let of_split: &mut Vec<usize> = images.entry(split).or_insert_with(|| vec![0; classes.len()]);
             match (self.format.labels, usize::try_from(class)) {
                 (Labels::Places, _) => {
@@ -236,7 +237,7 @@ impl DatasetWriter {
         }
         // Boxes say more than that an image shows some.
         let images = if self.regions.is_empty() && !self.shown.is_empty() { self.shown.clone() } else { images };
-        Counts { classes, images, unknown }
+        Counts { classes, images, unknown, rows }
     }
 
     fn regions_of(&self, row: usize) -> &[Region] {

@@ -36,8 +36,8 @@ impl Stage for Autoencoder {
         // last step moves weights too.
         // 5: batch norm in bfloat16 is libtorch's.
         // 6: the artifact says what the encoder has seen. 7: and no more than that.
-        // 8: an mlp's decoder is its mirror.
-        version: 8,
+        // 8: an mlp's decoder is its mirror. 9: a decoder's last layer begins by its inputs.
+        version: 9,
         summary: "Autoencoder: draw the image again from its code (Hinton & Salakhutdinov 2006)",
         docs: "Mean squared error of the normalised image; the bottleneck is the pooled feature vector, or a layer of `code` \
                numbers. Trains on the images as they are.",

@@ -58,6 +58,8 @@ impl Stage for DenoisingAutoencoder {
     type Params = Params;
     const ABOUT: About = About {
         name: "pretrain/denoising_autoencoder",
+        // 2: the decoder's last layer begins by its inputs.
+        version: 2,
         summary: "Denoising autoencoder: draw the image again from the code of a spoilt copy (Vincent et al. 2008)",
         docs: "Gaussian, masking and salt-and-pepper noise, any of them or several, drawn anew at every step; mean squared error with the \
                clean, normalised image. Trains on the images as they are but for that.",

@@ -1,8 +1,8 @@
 use super::pretrain::Common;
 use crate::data::Manifest;
 use crate::nn::encoder::{Encoder, EncoderKind};
-use crate::nn::{Bottleneck, Init};
-use anyhow::{Result, ensure};
+use crate::nn::{Bottleneck, Decoder, Init};
+use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -33,13 +33,7 @@ impl<const CODE: u32> Default for Drawing<CODE> {
 impl<const CODE: u32> Drawing<CODE> {
     /// An error where there is no decoder for a data set's images.
     pub fn check(&self, common: &Common, data: &Manifest) -> Result<()> {
-        let Manifest { height, width, .. } = *data;
-        ensure!(
-            common.encoder.kind == EncoderKind::Mlp || height == width && width.is_multiple_of(8),
-            "the decoder draws squares of a multiple of 8 pixels; these images have {height}x{width}: make others of them (`size` of \
-             data/folder), or use `encoder: {{ kind: mlp }}`, whose decoder is linear layers"
-        );
-        Ok(())
+        if common.encoder.kind == EncoderKind::Mlp { Ok(()) } else { Decoder::check([data.height, data.width]) }
     }
 
     pub fn build(&self, init: &mut Init, encoder: &Encoder, data: &Manifest) -> Bottleneck {

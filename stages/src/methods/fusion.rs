@@ -54,6 +54,8 @@ impl Stage for Fusion {
     type Params = Params;
     const ABOUT: About = About {
         name: "pretrain/fusion",
+        // 2: the decoder's last layer begins by its inputs.
+        version: 2,
         summary: "Several objectives on one encoder, their losses added with weights",
         docs: "Each partner that has a weight gets views of its own of every image, made as its method makes them when no views are \
                connected, and counts the images that pass through the network for it: at equal `images` a pair has as many as each alone. \

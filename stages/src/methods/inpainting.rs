@@ -37,6 +37,8 @@ impl Stage for Inpainting {
     type Params = Params;
     const ABOUT: About = About {
         name: "pretrain/inpainting",
+        // 2: the decoder's last layer begins by its inputs.
+        version: 2,
         summary: "Context encoder: draw what is missing from an image (Pathak et al. 2016, arXiv:1604.07379)",
         docs: "The missing pixels have the mean colour; only they count in the loss. Trains on the images as they are but for that.",
         deviations: &[

@@ -62,6 +62,8 @@ impl Stage for Vae {
     type Params = Params;
     const ABOUT: About = About {
         name: "pretrain/vae",
+        // 2: the decoder's last layer begins by its inputs.
+        version: 2,
         summary: "Variational autoencoder (Kingma & Welling 2013, arXiv:1312.6114; beta: Higgins et al. 2017)",
         docs: "The terms `reconstruction` and `kl` in curve.csv are nats an image. What is evaluated is the mean of the code. Trains on \
                the images as they are.",

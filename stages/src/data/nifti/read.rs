@@ -1,7 +1,7 @@
 //! A NIfTI-1 volume in the order in which people speak of a head: right, anterior, superior.
 
 use super::orientation::Orientation;
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use flate2::read::MultiGzDecoder;
 use nifti::{InMemNiftiVolume, NiftiHeader, RandomAccessNiftiVolume};
 use rayon::prelude::*;
@@ -80,6 +80,7 @@ impl Volume {
     pub fn bytes(&self) -> Result<Vec<u8>> {
         let mut seen: Vec<f32> =
             self.values.iter().copied().filter(|value| value.is_finite() && *value != 0.0).collect();
+        ensure!(self.values.iter().any(|value| value.is_finite()), "none of its voxels is a number");
         ensure!(!seen.is_empty(), "all its voxels are 0");
         seen.par_sort_unstable_by(f32::total_cmp);
         let [low, high] = [0.005, 0.995].map(|share| quantile(&seen, share));
@@ -104,7 +105,9 @@ fn parts(file: Vec<u8>) -> Result<(NiftiHeader, Vec<u8>)> {
         MultiGzDecoder::new(&bytes[..]).read_to_end(&mut unpacked)?;
         bytes = unpacked;
     }
-    let header = NiftiHeader::from_reader(&bytes[..])?;
+    // The crate's own words are for programmers.
+    let header =
+        NiftiHeader::from_reader(&bytes[..]).map_err(|_| anyhow!("it does not begin with NIfTI-1's header"))?;
     ensure!(
         &header.magic == IN_ONE_FILE,
         "its voxels are in another file (`.hdr` and `.img`): write them as one `.nii`"

@@ -74,6 +74,26 @@ fn volumes_are_groups_and_axes_are_chosen() {
 }
 
 #[test]
+fn few_volumes_are_in_every_split_that_is_asked_for() {
+    let root = heads();
+    let of_heads = |left: usize, params: serde_json::Value| {
+        let place = tempfile::tempdir().unwrap();
+        for folder in ["images", "labels"] {
+            std::fs::create_dir(place.path().join(folder)).unwrap();
+            for number in 0..left {
+                let name = format!("{folder}/{number}.nii.gz");
+                std::fs::copy(root.path().join(&name), place.path().join(&name)).unwrap();
+            }
+        }
+        made::<Nifti>(place.path(), params).map(|found| Split::ALL.map(|split| found.data.len(split)))
+    };
+    assert_eq!(of_heads(3, json!({ "size": 12 })).unwrap(), [6, 6, 6, 0]);
+    let error = format!("{:#}", of_heads(2, json!({ "size": 12 })).unwrap_err());
+    assert!(error.contains("validation is 0.1, and of 2 whole volumes none is left for it"), "{error}");
+    assert_eq!(of_heads(2, json!({ "size": 12, "validation": 0 })).unwrap(), [6, 0, 6, 0]);
+}
+
+#[test]
 fn what_cannot_be_read_is_named() {
     type Change = fn(&Path);
     let changes: [(Change, &str); 9] = [

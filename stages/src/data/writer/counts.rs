@@ -13,12 +13,21 @@ pub struct Counts {
     pub images: BTreeMap<Split, Vec<usize>>,
     /// Of each such split: those whose class nobody knows.
     pub unknown: BTreeMap<Split, usize>,
+    /// Of each such split: how many images it has, whatever they show.
+    pub rows: BTreeMap<Split, usize>,
 }
 
 impl Counts {
     pub fn total(&self, split: Split) -> usize {
-        let known = self.images.get(&split).map_or(0, |counts| counts.iter().sum());
-        known + self.unknown.get(&split).copied().unwrap_or_default()
+        self.rows.get(&split).copied().unwrap_or_default()
+    }
+
+    /// Whether every image is counted once: it is not where it may show several classes, or none.
+    pub fn add_up(&self) -> bool {
+        self.rows.iter().all(|(split, rows)| {
+            let of_classes: usize = self.images.get(split).map_or(0, |counts| counts.iter().sum());
+            of_classes + self.unknown.get(split).copied().unwrap_or_default() == *rows
+        })
     }
 
     /// The classes of which a split has no image.
