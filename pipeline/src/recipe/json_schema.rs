@@ -145,11 +145,23 @@ fn choice_word(word: &str) -> Value {
 
 fn table_word(word: &str) -> Value {
     match word {
-        "rows" | "over" => names(),
-        "columns" => {
-            json!({ "anyOf": [text(), { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/column" } }] })
+        "rows" => described(names(), "a row for each of the axis' values; of several axes for each combination"),
+        "over" => described(names(), "axes that are averaged over: mean, standard deviation and how many"),
+        "columns" => described(
+            json!({ "anyOf": [text(), { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/column" } }] }),
+            "an axis, for a column for each of its values; or a list of what stands in each",
+        ),
+        "from" => described(text(), "the stage whose measurement is shown"),
+        "value" => described(text(), "which of its measurements"),
+        "split" => described(text(), "of which split: test, where nothing is said"),
+        "where" => {
+            described(json!({ "type": "object" }), "AXIS: VALUE, for what is shown of an axis that stands nowhere else")
         }
-        "where" | "reference" => json!({ "type": "object" }),
+        "reference" => described(
+            json!({ "type": "object" }),
+            "published values to stand beside: ROW: { value: 37.3, source: where it was published }",
+        ),
+        "title" => described(text(), "what stands above it"),
         _ => text(),
     }
 }
