@@ -36,6 +36,8 @@ fn a_part_of_a_recipe_leaves_the_last_whole_tables() {
     assert!(!place.has("out"));
     place.out(&["run", "sweep.yaml"]);
     assert_eq!(sums(&place, "out/sweep"), WHOLE);
+    let page = fs::read_to_string(place.path().join("out/sweep/sums.md")).unwrap();
+    assert!(page.contains("differing: plus 0 / 1"), "{page}");
 
     place.write("sweep.yaml", &RECIPE.replace("value: 3", "value: 5"));
     let part = place.out(&["run", "sweep.yaml", "--only", "sum[plus=0]"]);

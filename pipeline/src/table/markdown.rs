@@ -73,7 +73,9 @@ fn settings(stage: &Settings) -> String {
     let listed = |pairs: &[(String, String)]| {
         pairs.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
     };
-    let parts = [listed(&stage.fixed), listed(&stage.chosen)];
+    let varied = listed(&stage.varied);
+    let varied = if varied.is_empty() { varied } else { format!("differing: {varied}") };
+    let parts = [listed(&stage.fixed), varied, listed(&stage.chosen)];
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     match parts.is_empty() {
         true => format!("`{}`{kind}", stage.stage),

@@ -17,6 +17,8 @@ pub struct Settings {
     pub summary: Option<String>,
     /// Parameters that are the same in every row, in the order of the stage's schema.
     pub fixed: Vec<(String, String)>,
+    /// Those that are not, with their values, in the same order; seeds are left out, and lists that nobody would read.
+    pub varied: Vec<(String, String)>,
     /// What the stage chose for itself (k, L2): one value, or the range of what was chosen in the rows.
     pub chosen: Vec<(String, String)>,
 }
@@ -45,6 +47,7 @@ fn of_stage(outcome: &Outcome, stage: &str, nodes: &[&Node]) -> Settings {
         kind: kind.map(|kind| kind.name.clone()),
         summary: kind.map(|kind| kind.summary.clone()).filter(|summary| !summary.is_empty()),
         fixed: first.map(|first| fixed(first, nodes)).unwrap_or_default(),
+        varied: kind.zip(first).map(|(_, first)| varied(first, nodes)).unwrap_or_default(),
         chosen: chosen(outcome, nodes),
     }
 }
@@ -89,19 +92,38 @@ pub(super) fn edge(tried: &[f64], chosen: f64) -> Option<&'static str> {
     }
 }
 
+/// Every parameter that counts, in the order in which the kind declares them, with its value in the first node.
+fn counting(first: &Node) -> impl Iterator<Item = (&String, &Value)> {
+    let properties = first.kind.params["properties"].as_object().into_iter().flatten();
+    let counting = properties.filter(|(_, property)| property["x-unused"] != true && property["x-unkeyed"] != true);
+    counting.filter_map(|(name, _)| Some((name, first.params.get(name)?)))
+}
+
 fn fixed(first: &Node, nodes: &[&Node]) -> Vec<(String, String)> {
-    let property = |name: &str| &first.kind.params["properties"][name];
-    // In the order in which the kind declares them.
-    let names = first.kind.params["properties"].as_object().into_iter().flat_map(|properties| properties.keys());
-    let values = names.filter_map(|name| Some((name, first.params.get(name)?)));
-    let counts = |name: &str| property(name)["x-unused"] != true && property(name)["x-unkeyed"] != true;
-    let shared =
-        values.filter(|(name, value)| counts(name) && nodes.iter().all(|node| node.params.get(name) == Some(value)));
-    let shown = |name: &str, value: &Value| match property(name)["x-unit"].as_str() {
+    let shared = counting(first).filter(|(name, value)| nodes.iter().all(|node| node.params.get(name) == Some(value)));
+    let shown = |name: &str, value: &Value| match first.kind.params["properties"][name]["x-unit"].as_str() {
         Some(unit) if !value.is_null() => format!("{} {unit}", plain(value)),
         _ => plain(value),
     };
     shared.map(|(name, value)| (name.clone(), shown(name, value))).collect()
+}
+
+fn varied(first: &Node, nodes: &[&Node]) -> Vec<(String, String)> {
+    const READABLE: usize = 6;
+    const LENGTH: usize = 60;
+    let of_name = |(name, _): (&String, &Value)| {
+        let mut values: Vec<&Value> = vec![];
+        for value in nodes.iter().filter_map(|node| node.params.get(name)) {
+            if !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        let values: Vec<String> = values.into_iter().map(plain).collect();
+        let is_short = |value: &String| value.len() <= LENGTH && !value.contains('\n');
+        let is_told = name != "seed" && (2..=READABLE).contains(&values.len()) && values.iter().all(is_short);
+        is_told.then(|| (name.clone(), values.join(" / ")))
+    };
+    counting(first).filter_map(of_name).collect()
 }
 
 fn chosen(outcome: &Outcome, nodes: &[&Node]) -> Vec<(String, String)> {
