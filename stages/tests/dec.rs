@@ -5,48 +5,21 @@ mod tiny;
 use burn::tensor::{Tensor, TensorData};
 use pretext_protocol::Measurement;
 use pretext_stages::artifact::EncoderArtifact;
-use pretext_stages::catalog;
-use pretext_stages::context::Context;
 use pretext_stages::data::Split;
 use pretext_stages::metrics::Contingency;
 use pretext_stages::nn::layers::Mode;
 use pretext_stages::nn::{device, ops};
 use pretext_stages::tasks::FeatureSet;
-use serde_json::{Map, Value, json};
-use std::path::{Path, PathBuf};
-
-struct Place {
-    root: tempfile::TempDir,
-}
+use serde_json::{Value, json};
+use tiny::place::Place;
 
 impl Place {
     /// A data set, and an encoder of it.
     fn new(kind: &str, change: Value) -> Self {
-        tch::set_num_threads(tiny::THREADS as i32);
-        let place = Self { root: tempfile::tempdir().unwrap() };
+        let place = Self::of_epochs(4);
         tiny::write_dataset(&place.at("data"));
         place.run(kind, "before", change, &[]).unwrap();
         place
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.root.path().join(name)
-    }
-
-    fn encoder(&self, name: &str) -> PathBuf {
-        self.at(name).join("out/encoder")
-    }
-
-    fn run(&self, kind: &str, name: &str, change: Value, inputs: &[(&str, &Path)]) -> anyhow::Result<Vec<Measurement>> {
-        let entry = catalog::find(kind).unwrap();
-        let mut params: Map<String, Value> = tiny::small_params(&entry, 4, 32);
-        params.extend(change.as_object().unwrap().clone());
-        let data = self.at("data");
-        let inputs: Vec<(&str, &Path)> = [("data", data.as_path())].into_iter().chain(inputs.iter().copied()).collect();
-        let run = tiny::request(&entry, params, &self.at(name), &inputs);
-        let measured = tiny::Measured::default();
-        (entry.run)(&run.params, &Context::new(&run, &measured, &|| false)?)?;
-        Ok(measured.0.into_inner().unwrap())
     }
 
     fn cluster(&self, name: &str, change: Value) -> anyhow::Result<Vec<Measurement>> {

@@ -6,43 +6,20 @@ mod tiny;
 use pretext_protocol::Measurement;
 use pretext_stages::artifact::EncoderArtifact;
 use pretext_stages::augment::{Normaliser, channels_last};
-use pretext_stages::catalog;
-use pretext_stages::context::Context;
 use pretext_stages::data::{Dataset, Split};
 use pretext_stages::metrics::image::psnr;
 use pretext_stages::nn;
 use pretext_stages::nn::layers::Mode;
-use serde_json::{Map, Value, json};
-use std::path::{Path, PathBuf};
-
-struct Place {
-    root: tempfile::TempDir,
-}
+use serde_json::{Value, json};
+use tiny::place::{Place, figure};
 
 impl Place {
     /// A data set, and an encoder of it.
     fn new(kind: &str, change: Value) -> Self {
-        tch::set_num_threads(tiny::THREADS as i32);
-        let place = Self { root: tempfile::tempdir().unwrap() };
+        let place = Self::of_epochs(30);
         tiny::write_dataset(&place.at("data"));
         place.run(kind, "encoder", change, &[]).unwrap();
         place
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.root.path().join(name)
-    }
-
-    fn run(&self, kind: &str, name: &str, change: Value, inputs: &[(&str, &Path)]) -> anyhow::Result<Vec<Measurement>> {
-        let entry = catalog::find(kind).unwrap();
-        let mut params: Map<String, Value> = tiny::small_params(&entry, 30, 32);
-        params.extend(change.as_object().unwrap().clone());
-        let data = self.at("data");
-        let inputs: Vec<(&str, &Path)> = [("data", data.as_path())].into_iter().chain(inputs.iter().copied()).collect();
-        let run = tiny::request(&entry, params, &self.at(name), &inputs);
-        let measured = tiny::Measured::default();
-        (entry.run)(&run.params, &Context::new(&run, &measured, &|| false)?)?;
-        Ok(measured.0.into_inner().unwrap())
     }
 
     fn denoise(&self, name: &str, change: Value) -> anyhow::Result<Vec<Measurement>> {
@@ -52,12 +29,6 @@ impl Place {
     fn inpaint(&self, name: &str, change: Value) -> anyhow::Result<Vec<Measurement>> {
         self.run("eval/inpaint", name, change, &[("encoder", &self.at("encoder/out/encoder"))])
     }
-}
-
-fn figure(measured: &[Measurement], name: &str) -> f64 {
-    let all: Vec<f64> = measured.iter().filter(|m| m.name == name && m.split == "test").map(|m| m.value).collect();
-    let [value] = all[..] else { panic!("{name} is measured {} times", all.len()) };
-    value
 }
 
 /// Noise of deviation s is -20 log10 s decibels, but for what is cut off at black and white.

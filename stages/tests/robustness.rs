@@ -3,41 +3,18 @@
 mod tiny;
 
 use pretext_protocol::Measurement;
-use pretext_stages::catalog;
-use pretext_stages::context::Context;
-use serde_json::{Map, Value, json};
-use std::path::{Path, PathBuf};
-
-struct Place {
-    root: tempfile::TempDir,
-}
+use serde_json::{Value, json};
+use tiny::place::{Place, figure};
 
 impl Place {
     /// A data set of four classes, and an encoder of its images as they are: a border of black would be all that is seen of faint ones.
     fn new(images: Vec<(Vec<u8>, i32)>, kind: &str) -> Self {
-        tch::set_num_threads(tiny::THREADS as i32);
-        let place = Self { root: tempfile::tempdir().unwrap() };
+        let place = Self::of_epochs(12);
         tiny::write_dataset_of(&place.at("data"), images);
         std::fs::create_dir(place.at("views")).unwrap();
         std::fs::write(place.at("views/policy.json"), json!({ "operations": [] }).to_string()).unwrap();
         place.run(kind, "encoder", json!({}), &[("views", &place.at("views"))]).unwrap();
         place
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.root.path().join(name)
-    }
-
-    fn run(&self, kind: &str, name: &str, change: Value, inputs: &[(&str, &Path)]) -> anyhow::Result<Vec<Measurement>> {
-        let entry = catalog::find(kind).unwrap();
-        let mut params: Map<String, Value> = tiny::small_params(&entry, 12, 32);
-        params.extend(change.as_object().unwrap().clone());
-        let data = self.at("data");
-        let inputs: Vec<(&str, &Path)> = [("data", data.as_path())].into_iter().chain(inputs.iter().copied()).collect();
-        let run = tiny::request(&entry, params, &self.at(name), &inputs);
-        let measured = tiny::Measured::default();
-        (entry.run)(&run.params, &Context::new(&run, &measured, &|| false)?)?;
-        Ok(measured.0.into_inner().unwrap())
     }
 
     /// Of the encoder that was made as `encoder`.
@@ -59,12 +36,6 @@ fn patterns() -> Vec<(Vec<u8>, i32)> {
         ((0..side * side).flat_map(|place| [value(place); 3]).collect(), (number % 4) as i32)
     };
     (0..217).map(of).collect()
-}
-
-fn figure(measured: &[Measurement], name: &str) -> f64 {
-    let all: Vec<f64> = measured.iter().filter(|m| m.name == name && m.split == "test").map(|m| m.value).collect();
-    let [value] = all[..] else { panic!("{name} is measured {} times", all.len()) };
-    value
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use super::dataset::Labels;
 use super::fetched::Fetched;
 use super::sources::Source;
-use super::split::in_shares;
+use super::split::Shares;
 use super::summary::Summary;
 use super::writer::{DatasetWriter, Format, Sample};
 use crate::context::Context;
@@ -34,20 +34,13 @@ pub struct Params {
     /// the least probability of a defect with which a cell counts as defective; there are 0, 1/3, 2/3 and 1
     #[schemars(range(min = 0.01, max = 1.0), extend("x-unit" = "probability"))]
     defective_from: f64,
-    /// share of both classes that is the test split
-    #[schemars(range(min = 0.05, max = 0.9), extend("x-unit" = "fraction"))]
-    test: f64,
-    /// share of what that leaves that is the validation split
-    #[schemars(range(min = 0.05, max = 0.9), extend("x-unit" = "fraction"))]
-    validation: f64,
-    /// of the draw of the splits
-    #[schemars(range(min = 0))]
-    seed: u64,
+    #[serde(flatten)]
+    shares: Shares,
 }
 
 impl Default for Params {
     fn default() -> Self {
-        Self { size: 64, cells: Cells::All, defective_from: 0.5, test: 0.25, validation: 0.1, seed: 0 }
+        Self { size: 64, cells: Cells::All, defective_from: 0.5, shares: Shares::default() }
     }
 }
 
@@ -87,7 +80,7 @@ impl Stage for SolarCells {
         let chosen: Vec<usize> = (0..COUNT).filter(|&cell| params.cells.hold(kept.labels[cell])).collect();
         let class = |cell: usize| i32::from(probability(kept.labels[cell]) >= params.defective_from - 1e-9);
         let labels: Vec<i32> = chosen.iter().map(|&cell| class(cell)).collect();
-        let splits = in_shares(&labels, 2, params.test, params.validation, params.seed)?;
+        let splits = params.shares.split(&labels, 2)?;
 
         let side = params.size as usize;
         let classes = ["sound", "defective"].map(String::from).to_vec();

@@ -3,6 +3,8 @@
 use super::dataset::Split;
 use crate::random::{Purpose, Rng};
 use anyhow::{Context as _, Result, ensure};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Numbers of images, ascending.
@@ -92,6 +94,33 @@ pub fn hold_out(
     drawn.sort_unstable();
     rest.sort_unstable();
     Ok((drawn, rest))
+}
+
+/// What is held out of a data set that has no splits of its own.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Shares {
+    /// share of every class that is the test split
+    #[schemars(range(min = 0.05, max = 0.9), extend("x-unit" = "fraction"))]
+    test: f64,
+    /// share of what that leaves that is the validation split
+    #[schemars(range(min = 0.05, max = 0.9), extend("x-unit" = "fraction"))]
+    validation: f64,
+    /// of the draw of the splits
+    #[schemars(range(min = 0))]
+    seed: u64,
+}
+
+impl Default for Shares {
+    fn default() -> Self {
+        Self { test: 0.25, validation: 0.1, seed: 0 }
+    }
+}
+
+impl Shares {
+    pub fn split(&self, labels: &[i32], classes: usize) -> Result<[(Split, Vec<usize>); 3]> {
+        in_shares(labels, classes, self.test, self.validation, self.seed)
+    }
 }
 
 /// Of every class the share `test` is the test split, and of what that leaves the share `validation` the validation split. Places ascend.

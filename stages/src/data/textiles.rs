@@ -2,7 +2,7 @@ use super::dataset::Labels;
 use super::fetched::Fetched;
 use super::pictures;
 use super::sources::Source;
-use super::split::in_shares;
+use super::split::Shares;
 use super::summary::Summary;
 use super::writer::{DatasetWriter, Format, Sample};
 use crate::context::Context;
@@ -22,20 +22,13 @@ pub struct Params {
     /// width and height of the data set's images, of 250
     #[schemars(range(min = 8, max = 250), extend("x-unit" = "pixels"))]
     size: u32,
-    /// share of every class that is the test split
-    #[schemars(range(min = 0.05, max = 0.9), extend("x-unit" = "fraction"))]
-    test: f64,
-    /// share of what that leaves that is the validation split
-    #[schemars(range(min = 0.05, max = 0.9), extend("x-unit" = "fraction"))]
-    validation: f64,
-    /// of the draw of the splits
-    #[schemars(range(min = 0))]
-    seed: u64,
+    #[serde(flatten)]
+    shares: Shares,
 }
 
 impl Default for Params {
     fn default() -> Self {
-        Self { size: 64, test: 0.25, validation: 0.1, seed: 0 }
+        Self { size: 64, shares: Shares::default() }
     }
 }
 
@@ -74,7 +67,7 @@ impl Stage for Textiles {
     fn run(params: Params, context: &Context) -> Result<()> {
         let kept = TEXTILES.open(context)?;
         let labels: Vec<i32> = kept.labels.iter().map(|&label| i32::from(label)).collect();
-        let splits = in_shares(&labels, CLASSES.len(), params.test, params.validation, params.seed)?;
+        let splits = params.shares.split(&labels, CLASSES.len())?;
         let side = params.size;
         let format = Format {
             name: "textiles".into(),

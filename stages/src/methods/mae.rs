@@ -2,17 +2,17 @@
 //! of them (section 3), a light decoder then draws all, and the loss is the mean squared error of the masked ones, each of which is
 //! normalised by its own mean and deviation.
 
-use super::patches::{from_patches, kept, masked_patch_error, normalised, patches};
+use super::patches::{columns, crops_and_flips, kept, masked_patch_error, optimiser};
 use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, pretrain};
 use crate::augment::masking::patch_order;
-use crate::augment::{Batch, Operation, Policy, Wants};
+use crate::augment::{Batch, Wants};
 use crate::context::Context;
 use crate::nn::encoder::{Encoder, EncoderConfig, EncoderKind};
 use crate::nn::layers::Mode;
 use crate::nn::state::Part;
 use crate::nn::{HeadConfig, Init, PatchDecoder, ops};
 use crate::stage::{About, Deviations, Stage};
-use crate::train::{At, Objective, OptimiserConfig, OptimiserKind, Term};
+use crate::train::{At, Objective, Term};
 use anyhow::{Result, ensure};
 use burn::tensor::{Device, Int, Tensor};
 use schemars::JsonSchema;
@@ -38,14 +38,8 @@ pub struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        let optimiser = OptimiserConfig {
-            kind: OptimiserKind::Adamw,
-            beta2: 0.95,
-            warmup_epochs: 1.0,
-            ..OptimiserConfig::default()
-        };
         let encoder = EncoderConfig::of(EncoderKind::VitTiny);
-        let common = Common { encoder, optimiser, ..Common::default() };
+        let common = Common { encoder, optimiser: optimiser(), ..Common::default() };
         Self { common, mask_ratio: 0.75, decoder_width: 96, decoder_depth: 2 }
     }
 }
@@ -76,7 +70,7 @@ impl Stage for Mae {
 
     fn run(params: Params, context: &Context) -> Result<()> {
         PatchDecoder::check(params.decoder_width as usize)?;
-        let inputs = Inputs::open(context, crops_and_flips())?;
+        let inputs = Inputs::open(context, crops_and_flips(LEAST_AREA))?;
         let size = inputs.size_of_view();
         pretrain(&params.common, &inputs, context, |init, encoder, data| {
             Ok(Box::new(MaskedReconstruction::new(init, encoder, data.channels, size, &params)?))
@@ -85,12 +79,7 @@ impl Stage for Mae {
 }
 
 /// Appendix A.1, table 8.
-fn crops_and_flips() -> Policy {
-    Policy::Operations(vec![
-        Operation::RandomResizedCrop { scale: [0.2, 1.0], ratio: [0.75, 4.0 / 3.0], size: None },
-        Operation::HorizontalFlip { p: 0.5 },
-    ])
-}
+const LEAST_AREA: f32 = 0.2;
 
 struct MaskedReconstruction {
     decoder: PatchDecoder,
@@ -166,16 +155,9 @@ impl Objective for MaskedReconstruction {
     fn shown(&self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Tensor<4>> {
         let ids = batch.ids.clone();
         let [images] = batch.into_views();
-        let [_, channels, height, width] = images.dims();
         let mask = self.mask(&images, &ids, at);
         let restored = self.restored(encoder, images.clone(), &mask, Mode::Eval);
-        let whole = patches(images.clone(), self.patch);
-        let [_, mean, sd] = normalised(whole.clone());
-        let masked = Tensor::from_inner(mask.masked).unsqueeze_dim::<3>(2); // [batch, patches, 1]
-        let seen = whole * masked.clone().neg().add_scalar(1.0);
-        let restored = seen.clone() + (restored * sd + mean) * masked;
-        let image = |values| from_patches(values, [channels, height, width], self.patch);
-        vec![images, image(seen), image(restored)]
+        columns(images, restored, Tensor::from_inner(mask.masked), self.patch)
     }
 }
 

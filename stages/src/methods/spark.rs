@@ -2,10 +2,10 @@
 //! every convolution and every norm (section 3.1), a light U-Net draws the image from all scales (section 3.2), and the loss is the mean
 //! squared error of the masked patches, each of which is normalised by its own mean and deviation.
 
-use super::patches::{from_patches, kept, masked_patch_error, normalised, patches};
+use super::patches::{columns, crops_and_flips, kept, masked_patch_error, optimiser, patches};
 use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain};
 use crate::augment::masking::patch_order;
-use crate::augment::{Batch, Operation, Policy, Wants};
+use crate::augment::{Batch, Wants};
 use crate::context::Context;
 use crate::nn::encoder::{Encoder, EncoderConfig, EncoderKind};
 use crate::nn::layers::Mode;
@@ -13,7 +13,7 @@ use crate::nn::sparse::Seen;
 use crate::nn::state::Part;
 use crate::nn::{Init, SparseDecoder, ops};
 use crate::stage::{About, Deviations, Stage};
-use crate::train::{At, Objective, OptimiserConfig, OptimiserKind, Term};
+use crate::train::{At, Objective, Term};
 use anyhow::{Result, ensure};
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
@@ -39,14 +39,8 @@ pub struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        let optimiser = OptimiserConfig {
-            kind: OptimiserKind::Adamw,
-            beta2: 0.95,
-            warmup_epochs: 1.0,
-            ..OptimiserConfig::default()
-        };
         let encoder = EncoderConfig::of(EncoderKind::Resnet20);
-        let common = Common { encoder, optimiser, ..Common::default() };
+        let common = Common { encoder, optimiser: optimiser(), ..Common::default() };
         Self { common, mask_ratio: 0.6, patch: 0, decoder_width: 64 }
     }
 }
@@ -70,7 +64,7 @@ impl Stage for Spark {
                  `optimiser.clip_norm` says so",
                 "patches are as large as the stride of the encoder's last map unless `patch` says otherwise, as the paper's 32 pixels are; on \
                  small images that is 4 or 8",
-                "the decoder has a convolution a scale (`decoder_width`, 64), into which each scale enters as it is, where the paper's has two of \
+                "the decoder has a convolution a scale (`decoder_width`, 64), into which each scale enters behind a norm, where the paper's has two of \
                  768 channels and fewer and projects every scale first; it makes maps larger by interpolation, where the paper's learns to, \
                  and draws what lies within a place of the finest map at once; mask tokens are drawn from a normal that is not cut off",
                 "crops are scaled bilinearly, where their code does it bicubically",
@@ -82,7 +76,7 @@ impl Stage for Spark {
     };
 
     fn run(params: Params, context: &Context) -> Result<()> {
-        let inputs = Inputs::open(context, crops_and_flips())?;
+        let inputs = Inputs::open(context, crops_and_flips(LEAST_AREA))?;
         let size = inputs.size_of_view();
         pretrain(&params.common, &inputs, context, |init, encoder, data| {
             Ok(Box::new(SparseRestoration::new(init, encoder, data.channels, size, &params)?))
@@ -91,12 +85,7 @@ impl Stage for Spark {
 }
 
 /// As the authors' code has it.
-fn crops_and_flips() -> Policy {
-    Policy::Operations(vec![
-        Operation::RandomResizedCrop { scale: [0.67, 1.0], ratio: [0.75, 4.0 / 3.0], size: None },
-        Operation::HorizontalFlip { p: 0.5 },
-    ])
-}
+const LEAST_AREA: f32 = 0.67;
 
 struct SparseRestoration {
     decoder: SparseDecoder,
@@ -191,15 +180,9 @@ impl Objective for SparseRestoration {
     fn shown(&self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Tensor<4>> {
         let ids = batch.ids.clone();
         let [images] = batch.into_views();
-        let [_, channels, height, width] = images.dims();
         let seen = self.seen(&images, &ids, at);
         let restored = self.restored(encoder, images.clone(), &seen, false);
-        let whole = patches(images.clone(), self.patch);
-        let [_, mean, sd] = normalised(whole.clone());
-        let masked = self.masked(&seen, &images).unsqueeze_dim::<3>(2); // [batch, patches, 1]
-        let shown = whole * masked.clone().neg().add_scalar(1.0);
-        let restored = shown.clone() + (restored * sd + mean) * masked;
-        let image = |values| from_patches(values, [channels, height, width], self.patch);
-        vec![images, image(shown), image(restored)]
+        let masked = self.masked(&seen, &images);
+        columns(images, restored, masked, self.patch)
     }
 }

@@ -1,9 +1,9 @@
 //! Taking noise away: what an autoencoder draws of noisy images, beside filters that have learned nothing.
 
-use super::restoration::{Drawer, NEEDS, SEEN_OF_TEST, Spoiling, Spoilt, each, filters, judge, measures};
+use super::restoration::{Drawer, NEEDS, Restoring, Spoiling, Spoilt, all_measures, each, filters, judge, measures};
 use crate::context::Context;
 use crate::random::{Purpose, Rng};
-use crate::stage::{About, MeasureAbout, Stage};
+use crate::stage::{About, Stage};
 use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ impl Default for Params {
 }
 
 /// What is judged: its name in denoise.csv, and what is measured of it.
-const METHODS: [(&str, [MeasureAbout; 2]); 4] = [
+const METHODS: [Restoring; 4] = [
     ("noisy", measures(["psnr_noisy", "ssim_noisy"], ["of the noisy image itself", "of the noisy image itself"])),
     ("median", measures(["psnr_median", "ssim_median"], ["of a median over 3 x 3 pixels", "of the median"])),
     ("nl_means", measures(["psnr_nl_means", "ssim_nl_means"], ["of non-local means", "of non-local means"])),
@@ -59,17 +59,7 @@ impl Stage for Denoise {
                scikit-image's with patches of 5 x 5, distance 6 and h of .8 of it. Measured are means over all of `gaussian`; denoise.csv \
                has each by itself, and denoised.png some images: clean, then for each deviation noisy, median, non-local means, drawn.",
         needs: NEEDS,
-        measures: &[
-            METHODS[3].1[0],
-            METHODS[3].1[1],
-            METHODS[0].1[0],
-            METHODS[0].1[1],
-            METHODS[1].1[0],
-            METHODS[1].1[1],
-            METHODS[2].1[0],
-            METHODS[2].1[1],
-            SEEN_OF_TEST,
-        ],
+        measures: &all_measures(&METHODS),
         ..About::NONE
     };
 
@@ -85,7 +75,7 @@ struct Noise {
 
 impl Spoiling for Noise {
     const STRENGTH: &'static str = "gaussian";
-    const METHODS: &'static [(&'static str, [MeasureAbout; 2])] = &METHODS;
+    const METHODS: &'static [Restoring] = &METHODS;
 
     fn spoil(&self, clean: &[f32], gaussian: f64, row: usize, _: &Drawer) -> Spoilt {
         Spoilt { values: noisy(clean, gaussian, self.seed, row), missing: None }

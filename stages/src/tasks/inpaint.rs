@@ -2,11 +2,11 @@
 
 mod fills;
 
-use super::restoration::{Drawer, NEEDS, SEEN_OF_TEST, Spoiling, Spoilt, each, judge, measures};
+use super::restoration::{Drawer, NEEDS, Restoring, Spoiling, Spoilt, all_measures, each, judge, measures};
 use crate::augment::holes::{Holes, Region};
 use crate::context::Context;
 use crate::random::{Purpose, Rng};
-use crate::stage::{About, MeasureAbout, Stage};
+use crate::stage::{About, Stage};
 use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ impl Default for Params {
 }
 
 /// What is judged: its name in inpaint.csv, and what is measured of it.
-const METHODS: [(&str, [MeasureAbout; 2]); 4] = [
+const METHODS: [Restoring; 4] = [
     (
         "mean",
         measures(["psnr_mean", "ssim_mean"], ["of the mean colour, which is what is shown", "of the mean colour"]),
@@ -79,17 +79,7 @@ impl Stage for Inpaint {
                inpaint.csv has each by itself, and inpainted.png some images: whole, then for each share with its hole, and filled by \
                medians, harmonically, and by the decoder.",
         needs: NEEDS,
-        measures: &[
-            METHODS[3].1[0],
-            METHODS[3].1[1],
-            METHODS[0].1[0],
-            METHODS[0].1[1],
-            METHODS[1].1[0],
-            METHODS[1].1[1],
-            METHODS[2].1[0],
-            METHODS[2].1[1],
-            SEEN_OF_TEST,
-        ],
+        measures: &all_measures(&METHODS),
         ..About::NONE
     };
 
@@ -107,7 +97,7 @@ struct Cut {
 
 impl Spoiling for Cut {
     const STRENGTH: &'static str = "missing";
-    const METHODS: &'static [(&'static str, [MeasureAbout; 2])] = &METHODS;
+    const METHODS: &'static [Restoring] = &METHODS;
 
     fn spoil(&self, clean: &[f32], missing: f64, row: usize, drawer: &Drawer) -> Spoilt {
         let [height, width, channels] = drawer.shape;

@@ -19,8 +19,8 @@ use std::fmt::Write;
 pub trait Spoiling: Sync {
     /// What a strength is called in the tables.
     const STRENGTH: &'static str;
-    /// What is judged, the decoder's drawings last: its name in the table, and what is measured of it, PSNR and SSIM.
-    const METHODS: &'static [(&'static str, [MeasureAbout; 2])];
+    /// What is judged, the decoder's drawings last.
+    const METHODS: &'static [Restoring];
 
     /// A row's image, of values from 0 to 1.
     fn spoil(&self, clean: &[f32], strength: f64, row: usize, drawer: &Drawer) -> Spoilt;
@@ -28,6 +28,9 @@ pub trait Spoiling: Sync {
     /// What each of [`Spoiling::METHODS`] makes of images.
     fn restored(&self, images: &[Spoilt], strength: f64, drawer: &Drawer) -> Result<Vec<Vec<Vec<f32>>>>;
 }
+
+/// What restores images: its name in the table, and what is measured of it, PSNR and SSIM.
+pub type Restoring = (&'static str, [MeasureAbout; 2]);
 
 /// An image `[height, width, channels]`.
 pub struct Spoilt {
@@ -40,11 +43,27 @@ pub const NEEDS: &[PortAbout] = &[
     DATA,
     PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "what draws images again" },
 ];
-pub const SEEN_OF_TEST: MeasureAbout = MeasureAbout { splits: &["test"], ..SEEN };
 
 pub const fn measures([psnr, ssim]: [&'static str; 2], docs: [&'static str; 2]) -> [MeasureAbout; 2] {
     const ABOUT: MeasureAbout = MeasureAbout { name: "", splits: &["test"], unit: "", setting: false, doc: "" };
     [MeasureAbout { name: psnr, unit: "dB", doc: docs[0], ..ABOUT }, MeasureAbout { name: ssim, doc: docs[1], ..ABOUT }]
+}
+
+/// All that is measured, of the last method first.
+pub const fn all_measures(methods: &[Restoring; 4]) -> [MeasureAbout; 9] {
+    let [first, second, third, (_, [psnr, ssim])] = methods;
+    let [of_first, of_second, of_third] = [&first.1, &second.1, &third.1];
+    [
+        *psnr,
+        *ssim,
+        of_first[0],
+        of_first[1],
+        of_second[0],
+        of_second[1],
+        of_third[0],
+        of_third[1],
+        MeasureAbout { splits: &["test"], ..SEEN },
+    ]
 }
 
 /// Of values that are known to half a step of a byte.

@@ -2,6 +2,8 @@
 //! requests to compute on them. Every test that names this module uses some of it.
 #![allow(dead_code, reason = "each test is a crate of its own and uses a part")]
 
+pub mod place;
+
 use pretext_protocol::{Measurement, Reply, Run};
 use pretext_stages::catalog::{self, Entry};
 use pretext_stages::context::{Context, Outbox};

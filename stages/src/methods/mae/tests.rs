@@ -1,7 +1,8 @@
+use super::super::patches::{from_patches, patches};
 use super::*;
 use crate::augment::Targets;
 use crate::nn::state;
-use crate::train::{Optimiser, networks};
+use crate::train::{Optimiser, OptimiserConfig, networks};
 use burn::tensor::TensorData;
 use std::collections::BTreeMap;
 
