@@ -18,25 +18,27 @@ pub struct Params {
     /// pixels of black around each image: 2 makes 32 x 32 of 28 x 28
     #[schemars(range(min = 0, max = 256), extend("x-unit" = "pixels"))]
     pad: u32,
+    /// grey images with three channels that are alike, which an encoder of colour images takes
+    rgb: bool,
 }
 
 impl Default for Params {
     fn default() -> Self {
-        Self { normal: "0".into(), pad: 0 }
+        Self { normal: "0".into(), pad: 0, rgb: false }
     }
 }
-
-const CLASSES: [&str; 2] = ["normal", "anomalous"];
 
 impl Stage for OneClass {
     type Params = Params;
     const ABOUT: About = About {
         name: "data/one_class",
+        // 2: every class that is not normal keeps its name.
+        version: 2,
         summary: "A data set of which one class is normal: only its images are trained on, all others are anomalous",
-        docs: "Classes are `normal` and `anomalous`. Train and validation hold the images of the class, test holds all (Ruff et al. 2018, \
-               Deep SVDD, section 4.2, has CIFAR-10 and MNIST so); what is unlabelled is left out. Images that the data set holds as \
-               files are decoded. Masks, boxes and groups are left behind. For every class in one run: an axis of the classes' names, \
-               `with: { normal: $(class) }`.",
+        docs: "The normal class comes first, and the others keep their order. Train and validation hold the images of the class, test holds \
+               all (Ruff et al. 2018, Deep SVDD, section 4.2, has CIFAR-10 and MNIST so); what is unlabelled is left out. Images that \
+               the data set holds as files are decoded. Masks, boxes and groups are left behind. For every class in one run: an axis of \
+               the classes' names, `with: { normal: $(class) }`.",
         needs: &[PortAbout { doc: "images with classes", ..DATA }],
         gives: &[DATASET],
         ..About::NONE
@@ -61,12 +63,15 @@ impl Stage for OneClass {
             "the test split has images of {name} only, so that there is nothing to tell from what is normal"
         );
         let folder = context.output("dataset")?;
-        let pad = params.pad as usize;
-        let mut writer = DatasetWriter::create(&folder, format(&data.manifest, pad), rows.len())?;
+        let (made, grey) = (format(&data.manifest, normal, &params), data.manifest.channels == 1);
+        let mut writer = DatasetWriter::create(&folder, made, rows.len())?;
         for (split, row) in rows {
             context.check_stop()?;
-            let image = padded(&data.image(row), &data.manifest, pad);
-            writer.add(Sample::new(split, &image, i32::from(data.class(row) != normal)))?;
+            let mut image = padded(&data.image(row), &data.manifest, params.pad as usize);
+            if params.rgb && grey {
+                image = image.into_iter().flat_map(|value| [value; 3]).collect();
+            }
+            writer.add(Sample::new(split, &image, first(data.class(row), normal)))?;
         }
         let title = format!("{} with {name} as what is normal", data.manifest.name);
         Summary { title, remarks: vec![], details: vec![] }.publish(&writer.finish()?, &folder, context)
@@ -86,13 +91,21 @@ fn class(normal: &str, classes: &[String]) -> Result<i32> {
     })
 }
 
-fn format(of: &Manifest, pad: usize) -> Format {
+/// The number of a class where the normal one has come to the front.
+fn first(class: i32, normal: i32) -> i32 {
+    if class == normal { 0 } else { class + i32::from(class < normal) }
+}
+
+fn format(of: &Manifest, normal: i32, params: &Params) -> Format {
+    let pad = params.pad as usize;
+    let mut classes = of.classes.clone();
+    classes[..=normal as usize].rotate_right(1);
     Format {
         name: of.name.clone(),
         height: of.height + 2 * pad,
         width: of.width + 2 * pad,
-        channels: of.channels,
-        classes: CLASSES.map(String::from).to_vec(),
+        channels: if params.rgb { 3 } else { of.channels },
+        classes,
         labels: Labels::Anomalies,
         pictures: of.pictures.map(|how| Preparation { encoded: false, ..how }),
     }

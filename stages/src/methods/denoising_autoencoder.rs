@@ -176,11 +176,38 @@ impl Noise {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::augment::Targets;
+    use crate::nn::encoder::EncoderConfig;
+    use crate::nn::{Init, ops};
     use burn::tensor::TensorData;
 
     const AT: At = At { seed: 3, step: 0, steps: 1, epoch: 0, epochs: 1, turn: 0 };
     const MEAN: [f32; 3] = [0.5, 0.4, 0.3];
     const SD: [f32; 3] = [0.2, 0.25, 0.1];
+
+    /// Where all is masked, what is drawn of black is compared with the clean images, number by number.
+    #[test]
+    fn the_loss_is_between_what_is_drawn_of_the_spoilt_image_and_the_clean_one() {
+        let device = crate::nn::device("cpu").unwrap().autodiff();
+        let init = &mut Init::new(0, &device);
+        let encoder = EncoderConfig { width: 4, ..EncoderConfig::default() }.build(init, [3, 16, 16]);
+        let mut denoising = Denoising {
+            bottleneck: Bottleneck::new(init, &encoder, [3, 16, 16], 0, 4),
+            noise: Noise { gaussian: 0.0, masking: 1.0, salt_and_pepper: 0.0 },
+            values: PixelValues::new(&MEAN, &SD, &device),
+        };
+        let tensor = |values: &[f32]| {
+            ops::channels_last(Tensor::<4>::from_data(TensorData::new(values.to_vec(), [4, 3, 16, 16]), &device))
+        };
+        let clean: Vec<f32> = (0..4 * 768).map(|place| (0.37 * place as f32).sin()).collect();
+        let batch = Batch { ids: vec![4, 0, 7, 31], views: vec![tensor(&clean)], targets: Targets::None };
+        let found = denoising.losses(&encoder, batch, &AT).remove(0).value.into_scalar::<f32>();
+        let black: Vec<f32> = (0..4 * 768).map(|place| -MEAN[place / 256 % 3] / SD[place / 256 % 3]).collect();
+        let drawn = denoising.bottleneck.redraw(&encoder, tensor(&black), Mode::Train).into_data();
+        let error = |(drawn, &clean): (f64, &f32)| (drawn - f64::from(clean)).powi(2);
+        let expected = drawn.iter::<f64>().zip(&clean).map(error).sum::<f64>() / clean.len() as f64;
+        assert!((f64::from(found) - expected).abs() < 1e-5 * expected, "{found} and {expected}");
+    }
 
     /// Spoilt images of middle grey, as values from 0 to 1: `[channel][value]`.
     fn spoilt(noise: Noise) -> Vec<Vec<f32>> {

@@ -150,8 +150,29 @@ fn permutations(pieces: usize) -> Vec<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tiles::literal;
     use super::*;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn the_answer_is_the_order_in_which_tiles_come() {
+        let init = &mut literal::init();
+        let encoder = literal::encoder(init);
+        let classifier = Mlp::new(init, &[9 * encoder.features(), 8, 20], Norms::Hidden);
+        let permutations = far_apart(9, 20);
+        let values = PixelValues::new(&[0.0; 3], &[1.0; 3], &init.device);
+        let mut puzzle = Puzzle {
+            classifier: classifier.clone(),
+            permutations: permutations.clone(),
+            tiles: literal::plain(),
+            values,
+        };
+        let answers = literal::IDS.map(|id| draws::of_image(&literal::AT, Purpose::Mask, id).below(20));
+        assert!(answers.iter().any(|answer| *answer != answers[0]));
+        let orders = answers.map(|answer| permutations[answer].clone());
+        let [found, expected] = literal::losses(&mut puzzle, &encoder, &classifier, &orders, &answers);
+        assert!((found - expected).abs() < 1e-5 * expected, "{found} and {expected}");
+    }
 
     #[test]
     fn there_are_all_permutations_once_each() {

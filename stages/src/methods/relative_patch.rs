@@ -119,7 +119,23 @@ fn tile_of(side: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tiles::literal;
     use super::*;
+
+    #[test]
+    fn the_answer_is_the_side_of_the_second_tile() {
+        let init = &mut literal::init();
+        let encoder = literal::encoder(init);
+        let classifier = Mlp::new(init, &[2 * encoder.features(), 8, SIDES], Norms::Hidden);
+        let values = PixelValues::new(&[0.0; 3], &[1.0; 3], &init.device);
+        let mut position = Position { classifier: classifier.clone(), tiles: literal::plain(), values };
+        let answers = literal::IDS.map(|id| draws::of_image(&literal::AT, Purpose::Mask, id).below(SIDES));
+        assert!(answers.iter().any(|answer| *answer != answers[0]));
+        // Around the middle, row by row.
+        let pairs = answers.map(|answer| vec![4, [0, 1, 2, 3, 5, 6, 7, 8][answer]]);
+        let [found, expected] = literal::losses(&mut position, &encoder, &classifier, &pairs, &answers);
+        assert!((found - expected).abs() < 1e-5 * expected, "{found} and {expected}");
+    }
 
     #[test]
     fn sides_are_all_tiles_but_the_middle_one() {

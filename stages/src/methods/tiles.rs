@@ -192,6 +192,78 @@ fn normalised(tiles: Tensor<4>) -> Tensor<4> {
     (centred / sd.clamp_min(1e-3)).reshape([all, channels, tall, wide]).cast(kind)
 }
 
+/// What puzzles' losses are compared with: tiles without gaps, shifts and other colours, cut number by number.
+#[cfg(test)]
+pub mod literal {
+    use super::{GRID, Tiles};
+    use crate::augment::{Batch, Targets};
+    use crate::nn::encoder::{Encoder, EncoderConfig};
+    use crate::nn::layers::Mode;
+    use crate::nn::{Init, Mlp, ops};
+    use crate::train::{At, Objective};
+    use burn::tensor::{Tensor, TensorData};
+
+    pub const AT: At = At { seed: 3, step: 2, steps: 9, epoch: 0, epochs: 1, turn: 0 };
+    pub const IDS: [u32; 6] = [4, 0, 7, 31, 2, 9];
+    const CELL: usize = 5;
+    const SIDE: usize = GRID * CELL;
+
+    pub fn init() -> Init {
+        Init::new(0, &crate::nn::device("cpu").unwrap().autodiff())
+    }
+
+    pub fn encoder(init: &mut Init) -> Encoder {
+        EncoderConfig { width: 4, ..EncoderConfig::default() }.build(init, [3, CELL, CELL])
+    }
+
+    pub fn plain<const GREY: u32, const DROPPED: u32, const NORMALISED: bool>() -> Tiles<GREY, DROPPED, NORMALISED> {
+        Tiles { gap: 0.0, colour_shift: 0, grey: 0.0, dropped_colours: 0.0, normalised_tiles: false }
+    }
+
+    /// The loss that a puzzle has, and that which it should have: of image i the tiles `chosen[i]` go through the encoder, their features
+    /// side by side to the classifier, and the answer is `answers[i]`.
+    pub fn losses(
+        objective: &mut dyn Objective,
+        encoder: &Encoder,
+        classifier: &Mlp,
+        chosen: &[Vec<usize>],
+        answers: &[usize],
+    ) -> [f64; 2] {
+        let device = init().device;
+        let tensor = |values: Vec<f32>, shape: [usize; 4]| {
+            ops::channels_last(Tensor::<4>::from_data(TensorData::new(values, shape), &device))
+        };
+        let size = 3 * SIDE * SIDE;
+        let values: Vec<f32> = (0..IDS.len() * size).map(|place| (0.37 * place as f32).sin() * 2.0).collect();
+        let images = tensor(values.clone(), [IDS.len(), 3, SIDE, SIDE]);
+        let batch = Batch { ids: IDS.to_vec(), views: vec![images], targets: Targets::None };
+        let found = objective.losses(encoder, batch, &AT).remove(0).value.into_scalar::<f32>();
+
+        let mut tiles = vec![];
+        for (image, chosen) in values.chunks(size).zip(chosen) {
+            for &tile in chosen {
+                for channel in 0..3 {
+                    for y in tile / GRID * CELL..(tile / GRID + 1) * CELL {
+                        let row = (channel * SIDE + y) * SIDE + tile % GRID * CELL;
+                        tiles.extend_from_slice(&image[row..row + CELL]);
+                    }
+                }
+            }
+        }
+        let count = chosen[0].len();
+        let features = encoder.pooled(tensor(tiles, [IDS.len() * count, 3, CELL, CELL]), Mode::Train);
+        let joined = features.reshape([IDS.len(), count * encoder.features()]);
+        let logits = classifier.forward(joined, Mode::Train);
+        let ways = logits.dims()[1];
+        let logits: Vec<f64> = logits.into_data().iter::<f64>().collect();
+        let of_image = |(logits, &answer): (&[f64], &usize)| {
+            logits.iter().map(|logit| logit.exp()).sum::<f64>().ln() - logits[answer]
+        };
+        let expected = logits.chunks(ways).zip(answers).map(of_image).sum::<f64>() / IDS.len() as f64;
+        [f64::from(found), expected]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
