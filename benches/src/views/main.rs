@@ -9,6 +9,7 @@ mod stage;
 
 use pretext_benches::{Beside, Peer, in_turns};
 use pretext_stages::augment::Policy;
+use pretext_stages::nn::ops;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -18,6 +19,8 @@ const MEAN: [f32; 3] = [0.4914, 0.4822, 0.4465];
 const SD: [f32; 3] = [0.2470, 0.2435, 0.2616];
 
 fn main() -> anyhow::Result<()> {
+    // As the worker does.
+    ops::tune_allocator();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench-views");
     let argument = folder.to_str().expect("a path in UTF-8");
     let mut figures = Map::new();

@@ -30,7 +30,7 @@ pub struct Params {
     #[schemars(range(min = 2, max = 2000))]
     permutations: u32,
     #[serde(flatten)]
-    tiles: Tiles<30, 0, true>,
+    tiles: Tiles,
     /// length of the classifier's hidden layer
     #[schemars(range(min = 1, max = 8192))]
     hidden: u32,
@@ -87,7 +87,7 @@ impl Stage for Jigsaw {
 struct Puzzle {
     classifier: Mlp,
     permutations: Vec<Vec<usize>>,
-    tiles: Tiles<30, 0, true>,
+    tiles: Tiles,
     values: PixelValues,
 }
 

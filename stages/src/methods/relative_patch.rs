@@ -27,7 +27,7 @@ pub struct Params {
     #[serde(flatten)]
     common: Common,
     #[serde(flatten)]
-    tiles: Tiles<0, 100, false>,
+    tiles: Tiles,
     /// length of the classifier's hidden layer
     #[schemars(range(min = 1, max = 8192))]
     hidden: u32,
@@ -43,6 +43,8 @@ impl Stage for RelativePatch {
     type Params = Params;
     const ABOUT: About = About {
         name: "pretrain/relative_patch",
+        // 2: tiles are normalised, and some grey, where nothing is said.
+        version: 2,
         summary: "Relative position: where does this tile lie beside that? (Doersch et al. 2015, arXiv:1505.05192)",
         docs: "The middle tile of nine and a random one of the others pass through the encoder, and the features of both go to a classifier \
                of the eight sides. The two tiles count as one image that passed through the network. Without views: padded crop and \
@@ -52,6 +54,10 @@ impl Stage for RelativePatch {
                 "tiles are of a grid of nine, where the paper cuts pairs anywhere; their gap is a fifth of a cell, where the paper's is \
                  half a tile",
                 "the classifier has one hidden layer with batch norm, where the paper's has two",
+                "tiles are normalised each by itself, and those of 30 % of the images grey, where the paper takes two of three colours away \
+                 from every tile, which leaves less than an untrained network has when it is then shown all three (`dropped_colours: 1`, \
+                 `grey: 0`, `normalised_tiles: false`); Kolesnikov et al. 2019 (arXiv:1901.09005) prepare tiles so for this task and \
+                 for jigsaw puzzles, and make two thirds grey",
                 "tiles are not scaled down and up again",
             ]),
             TRAINING,
@@ -83,7 +89,7 @@ const MIDDLE: usize = GRID * GRID / 2;
 
 struct Position {
     classifier: Mlp,
-    tiles: Tiles<0, 100, false>,
+    tiles: Tiles,
     values: PixelValues,
 }
 

@@ -12,61 +12,35 @@ use serde::{Deserialize, Serialize};
 /// Tiles along a side of an image.
 pub const GRID: usize = 3;
 
-/// How they are cut and coloured. `GREY`, `DROPPED`, in percent, and `NORMALISED`: a method's defaults.
+/// How they are cut and coloured.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
-pub struct Tiles<const GREY: u32, const DROPPED: u32, const NORMALISED: bool> {
+#[serde(default)]
+pub struct Tiles {
     /// share of a cell's side (a third of the image's) that its tile leaves free: the tile lies at a random place of its cell, so that
     /// neighbours are this far apart on average, and twice as far at most
-    #[serde(default = "fifth")]
     #[schemars(range(min = 0.0, max = 0.8))]
     gap: f64,
     /// how far a tile's colours are moved against each other, each by up to so many pixels either way: a lens bends colours differently, and
     /// more so farther from the middle
-    #[serde(default = "constant::<1>")]
     #[schemars(range(min = 0, max = 16), extend("x-unit" = "pixels"))]
     colour_shift: u32,
     /// share of the images whose tiles are grey
-    #[serde(default = "percent::<GREY>")]
     #[schemars(range(min = 0.0, max = 1.0))]
     grey: f64,
     /// share of the images of whose tiles only one colour is left, drawn for each; the others become noise
-    #[serde(default = "percent::<DROPPED>")]
     #[schemars(range(min = 0.0, max = 1.0))]
     dropped_colours: f64,
     /// whether each tile has its own mean taken away and is divided by its own standard deviation
-    #[serde(default = "truth::<NORMALISED>")]
     normalised_tiles: bool,
 }
 
-fn fifth() -> f64 {
-    0.2
-}
-
-fn constant<const N: u32>() -> u32 {
-    N
-}
-
-fn percent<const N: u32>() -> f64 {
-    f64::from(N) / 100.0
-}
-
-fn truth<const IS: bool>() -> bool {
-    IS
-}
-
-impl<const GREY: u32, const DROPPED: u32, const NORMALISED: bool> Default for Tiles<GREY, DROPPED, NORMALISED> {
+impl Default for Tiles {
     fn default() -> Self {
-        Self {
-            gap: fifth(),
-            colour_shift: 1,
-            grey: percent::<GREY>(),
-            dropped_colours: percent::<DROPPED>(),
-            normalised_tiles: NORMALISED,
-        }
+        Self { gap: 0.2, colour_shift: 1, grey: 0.3, dropped_colours: 0.0, normalised_tiles: true }
     }
 }
 
-impl<const GREY: u32, const DROPPED: u32, const NORMALISED: bool> Tiles<GREY, DROPPED, NORMALISED> {
+impl Tiles {
     /// Height and width of a tile of an image.
     pub fn size(&self, image: [usize; 2]) -> [usize; 2] {
         image.map(|side| side / GRID - self.free(side / GRID))
@@ -216,7 +190,7 @@ pub mod literal {
         EncoderConfig { width: 4, ..EncoderConfig::default() }.build(init, [3, CELL, CELL])
     }
 
-    pub fn plain<const GREY: u32, const DROPPED: u32, const NORMALISED: bool>() -> Tiles<GREY, DROPPED, NORMALISED> {
+    pub fn plain() -> Tiles {
         Tiles { gap: 0.0, colour_shift: 0, grey: 0.0, dropped_colours: 0.0, normalised_tiles: false }
     }
 
@@ -272,8 +246,13 @@ mod tests {
     const AT: At = At { seed: 1, step: 0, steps: 1, epoch: 0, epochs: 1, turn: 0 };
     const SIDE: usize = 30;
 
+    /// With gaps, and in the image's colours.
+    fn coloured() -> Tiles {
+        Tiles { grey: 0.0, normalised_tiles: false, ..Tiles::default() }
+    }
+
     /// Two images whose values say where they are: `channel * 10,000 + row * 100 + column`, the second's 100,000 more.
-    fn cut(tiles: Tiles<0, 0, false>, chosen: &[Vec<usize>]) -> Vec<Vec<f32>> {
+    fn cut(tiles: Tiles, chosen: &[Vec<usize>]) -> Vec<Vec<f32>> {
         let device = crate::nn::device("cpu").unwrap();
         let value = |n: usize| {
             let (image, channel, row, column) = (n / 2700, n / 900 % 3, n / 30 % 30, n % 30);
@@ -290,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_tile_lies_in_its_cell_at_a_place_of_its_own() {
-        let plain = Tiles { gap: 0.2, colour_shift: 0, ..Tiles::default() };
+        let plain = Tiles { colour_shift: 0, ..coloured() };
         let chosen = [vec![8, 0], vec![4, 4]];
         let tiles = cut(plain, &chosen);
         let mut offsets = vec![];
@@ -311,7 +290,7 @@ mod tests {
 
     #[test]
     fn colours_are_shifted_against_each_other() {
-        let tiles = cut(Tiles { gap: 0.2, colour_shift: 2, ..Tiles::default() }, &[vec![4], vec![4]]);
+        let tiles = cut(Tiles { colour_shift: 2, ..coloured() }, &[vec![4], vec![4]]);
         let corners: Vec<usize> = tiles[0].chunks(64).map(|channel| channel[0] as usize % 10_000).collect();
         let apart = |a: usize, b: usize| (a / 100).abs_diff(b / 100).max((a % 100).abs_diff(b % 100));
         assert!(corners.iter().any(|&corner| corner != corners[0]));
@@ -335,7 +314,7 @@ mod tests {
         let device = crate::nn::device("cpu").unwrap();
         let images = Tensor::<4>::full([2, 3, SIDE, SIDE], 2.0, &device);
         let pixels = PixelValues::new(&[0.0; 3], &[1.0; 3], &device);
-        let tiles = Tiles::<0, 100, false>::default();
+        let tiles = Tiles { dropped_colours: 1.0, ..coloured() };
         let made = tiles.cut(images, &[7, 8], &AT, &[vec![0, 1], vec![2, 3]], &pixels);
         let made: Vec<f32> = made.into_data().iter::<f32>().collect();
         for tile in made.chunks(3 * 64) {
