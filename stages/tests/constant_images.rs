@@ -48,7 +48,8 @@ fn judge_all(pixel: fn([u8; 3]) -> [u8; 3]) {
         for task in entries.iter().filter(judges) {
             let place = place.join(task.name);
             let needs: Vec<String> = (task.kind)().needs.into_iter().map(|port| port.name).collect();
-            let there = [("data", data.as_path()), ("encoder", &encoder), ("judge", &encoder), ("features", &features)];
+            let there =
+                [("data", data.as_path()), ("encoder", &encoder), ("classifier", &encoder), ("features", &features)];
             let inputs: Vec<(&str, &Path)> =
                 there.into_iter().filter(|(port, _)| needs.iter().any(|n| n == port)).collect();
             // Raw pixels have no weights to train.

@@ -7,7 +7,7 @@ mod tiny;
 use libtest_mimic::{Arguments, Failed, Trial};
 use pretext_stages::catalog;
 use pretext_stages::context::Context;
-use pretext_stages::data::{Dataset, DatasetWriter, Format, Labels, Sample, Split};
+use pretext_stages::data::{Dataset, DatasetWriter, Format, Labels, Region, Sample, Split, column};
 use std::path::Path;
 use std::process::Command;
 
@@ -16,34 +16,38 @@ const SCRIPT: &str = r#"
 import sys
 import numpy as np
 import torch
-for folder, names in [(sys.argv[1], ["image", "class", "split", "digest"]), (sys.argv[2], ["features", "id", "class", "split"])]:
+data, features, captioned, placed, predictions = sys.argv[1:]
+for folder, names in [
+    (data, ["image", "class", "split", "digest"]),
+    (features, ["features", "id", "class", "split"]),
+    (placed, ["mask", "boxes", "boxes.class", "boxes.offsets", "group"]),
+    (predictions, ["test", "test.ids"]),
+]:
     for name in names:
-        column = np.load(f"{folder}/{name}.npy", mmap_mode="r")
+        column = np.load(f"{folder}/{name}.npy", mmap_mode="c")
         assert isinstance(column, np.memmap), name
-        tensor = torch.from_numpy(np.array(column[:3]))
-        assert tensor.shape[1:] == column.shape[1:]
+        tensor = torch.from_numpy(column)
+        assert list(tensor.shape) == list(column.shape) and tensor.data_ptr() == column.ctypes.data, name
         print(name, column.dtype, list(column.shape), np.sum(column[:7], dtype=np.float64))
-offsets = np.load(f"{sys.argv[3]}/text.offsets.npy")
-texts = np.memmap(f"{sys.argv[3]}/text.bytes", dtype=np.uint8, mode="r")
+offsets = np.load(f"{captioned}/text.offsets.npy")
+texts = np.memmap(f"{captioned}/text.bytes", dtype=np.uint8, mode="r")
 print("text", offsets.dtype, *(texts[start:end].tobytes().decode() for start, end in zip(offsets, offsets[1:])), sep="|")
 "#;
 
-/// A data set of images with captions.
-fn write_captioned(folder: &Path, texts: &[&str]) -> anyhow::Result<()> {
+/// A data set of grey images of 2 x 2 pixels, of which each has something more.
+fn write_small(folder: &Path, labels: Labels, samples: &[Sample]) -> anyhow::Result<()> {
     std::fs::create_dir(folder)?;
     let format = Format {
-        name: "captioned".into(),
+        name: "small".into(),
         height: 2,
         width: 2,
         channels: 1,
         classes: vec!["any".into()],
-        labels: Labels::Images,
+        labels,
         pictures: None,
     };
-    let mut writer = DatasetWriter::create(folder, format, texts.len())?;
-    for text in texts {
-        writer.add(Sample { text: Some(text), ..Sample::new(Split::Train, &[7; 4], 0) })?;
-    }
+    let mut writer = DatasetWriter::create(folder, format, samples.len())?;
+    samples.iter().try_for_each(|sample| writer.add(*sample))?;
     writer.finish().map(|_| ())
 }
 
@@ -57,13 +61,27 @@ fn opened(python: &Path) -> Result<(), Failed> {
         let folder = root.path().join(kind.replace('/', "-"));
         let run = tiny::request(&entry, tiny::small_params(&entry, 1, 32), &folder, inputs);
         (entry.run)(&run.params, &Context::new(&run, &tiny::Nobody, &|| false).unwrap()).unwrap();
-        folder.join("out")
+        folder
     };
-    let encoder = made("pretrain/pixels", &[("data", &data)]).join("encoder");
-    let features = made("features", &[("data", &data), ("encoder", &encoder)]).join("features");
-    let captioned = root.path().join("captioned");
-    write_captioned(&captioned, &["a cat", "", "zwei Bäume"])?;
-    let output = Command::new(python).args(["-c", SCRIPT]).args([&data, &features, &captioned]).output()?;
+    let encoder = made("pretrain/pixels", &[("data", &data)]).join("out/encoder");
+    let features = made("features", &[("data", &data), ("encoder", &encoder)]).join("out/features");
+    let predictions = made("eval/knn", &[("features", &features)]).join("side/predictions");
+    let [captioned, placed] = ["captioned", "placed"].map(|name| root.path().join(name));
+    let plain = Sample::new(Split::Train, &[7; 4], 0);
+    let captions = ["a cat", "", "zwei Bäume"].map(|text| Sample { text: Some(text), ..plain });
+    write_small(&captioned, Labels::Images, &captions)?;
+    let boxes = [Region { class: 0, edges: [0.0, 0.5, 1.0, 2.0] }, Region { class: 0, edges: [1.0, 0.0, 2.0, 1.5] }];
+    let masks = [[1, 1, 0, 255], [0; 4], [0, 1, 0, 1]];
+    let place = |number: usize, regions| Sample {
+        class: -1,
+        group: Some(number as u32),
+        mask: Some(&masks[number]),
+        regions: Some(regions),
+        ..plain
+    };
+    write_small(&placed, Labels::Places, &[place(0, &boxes[..]), place(1, &[]), place(2, &boxes[1..])])?;
+    let folders = [&data, &features, &captioned, &placed, &predictions];
+    let output = Command::new(python).args(["-c", SCRIPT]).args(folders).output()?;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let data = Dataset::open(&data)?;
     let pixels: f64 = (0..7).flat_map(|row| data.image(row).iter().map(|&v| f64::from(v)).collect::<Vec<_>>()).sum();
@@ -80,12 +98,22 @@ fn opened(python: &Path) -> Result<(), Failed> {
     let sum: f64 = lines[3].strip_prefix("digest uint64 [217] ").ok_or("digests are uint64")?.parse()?;
     assert!((sum / digests - 1.0).abs() < 1e-12, "{sum} in place of {digests}");
     assert!(lines[4].starts_with("features float32 [217, 768] "), "{said}");
+    let images = data.len(Split::Test);
+    let ids: usize = data.rows(Split::Test).take(7).sum();
+    let told: i32 = column::<i32>(&predictions, "test", images)?[..7].iter().sum();
     assert_eq!(
         lines[5..],
         [
             "id uint32 [217] 21.0".to_owned(),
             format!("class int32 [217] {classes}.0"),
             expected[2].clone(),
+            "mask uint8 [3, 2, 2] 259.0".to_owned(),
+            "boxes float32 [3, 4] 12.5".to_owned(),
+            "boxes.class int32 [3] 0.0".to_owned(),
+            "boxes.offsets uint64 [4] 7.0".to_owned(),
+            "group uint32 [3] 3.0".to_owned(),
+            format!("test int32 [{images}] {told}.0"),
+            format!("test.ids uint32 [{images}] {ids}.0"),
             "text|uint64|a cat||zwei Bäume".to_owned()
         ]
     );

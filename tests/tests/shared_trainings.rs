@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-const OF: &str = "label-fractions";
-const SHARED: [(&str, &[&str]); 2] = [
-    ("projection", &["photos", "random", "rotation", "simclr", "supervised"]),
-    ("robustness", &["photos", "random", "rotation", "simclr", "supervised", "finetune"]),
+/// A recipe, another, and what the latter has of the former.
+const SHARED: [(&str, &str, &[&str]); 3] = [
+    ("label-fractions", "projection", &["photos", "random", "rotation", "simclr", "supervised"]),
+    ("label-fractions", "robustness", &["photos", "random", "rotation", "simclr", "supervised", "finetune"]),
+    ("detection", "segmentation", &["twitter", "google", "crops", "random", "simclr"]),
 ];
 
 /// A stage's lines, without comments.
@@ -22,11 +23,11 @@ fn stage(recipe: &str, name: &str) -> Vec<String> {
 
 #[test]
 fn trainings_of_another_recipe_are_its() {
-    for (recipe, shared) in SHARED {
+    for (of, recipe, shared) in SHARED {
         for name in shared {
-            let own = stage(OF, name);
-            assert!(!own.is_empty(), "{OF} has no {name}");
-            assert_eq!(stage(recipe, name), own, "{name} of {recipe} is another than that of {OF}");
+            let own = stage(of, name);
+            assert!(!own.is_empty(), "{of} has no {name}");
+            assert_eq!(stage(recipe, name), own, "{name} of {recipe} is another than that of {of}");
         }
     }
 }

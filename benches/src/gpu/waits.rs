@@ -9,7 +9,7 @@ use pretext_stages::nn::{self, ops};
 use serde_json::json;
 use std::panic::catch_unwind;
 
-const STAGES: [&str; 6] = ["methods", "optimisers", "networks", "tuned", "found", "segmented"];
+const STAGES: [&str; 7] = ["methods", "clustered", "optimisers", "networks", "tuned", "found", "segmented"];
 
 pub fn section() -> Result<()> {
     let notices = !kit::on_gpu() || notices_a_wait()?;

@@ -65,7 +65,7 @@ impl Table {
         self.compared.iter().filter(move |compared| compared.shared().is_none() && !is_label(&compared.values))
     }
 
-    /// `encoder conv4, epochs 6`: what all rows share in which it counts.
+    /// `encoder conv4, length 6 epochs`: what all rows share in which it counts.
     pub fn shared(&self) -> Option<String> {
         let told = |compared: &Compared| Some(format!("{} {}", compared.name, compared.shared()?));
         let shared: Vec<String> = self.compared.iter().filter_map(told).collect();

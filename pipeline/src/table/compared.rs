@@ -13,10 +13,11 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Parameters that families share by these names, in the order in which they are told.
-const PARAMETERS: [&str; 7] = ["encoder", EPOCHS, "steps", "images", "batch", "optimiser", "precision"];
+const PARAMETERS: [&str; 5] = ["encoder", LENGTH, "batch", "optimiser", "precision"];
+/// How long it trains: the first of these that is given.
+const LENGTH: &str = "length";
+const LENGTHS: [&str; 3] = ["steps", "images", EPOCHS];
 const EPOCHS: &str = "epochs";
-/// Where one of them says how long, epochs do not.
-const IN_PLACE_OF_EPOCHS: [&str; 2] = ["steps", "images"];
 /// A measurement: how many images went through the network. Four rotations of each cost four times.
 const SEEN: &str = "images_seen";
 /// The port of what is done to images before a network sees them.
@@ -66,12 +67,23 @@ pub(super) fn joined(values: impl Iterator<Item = String>) -> String {
 }
 
 fn parameter(node: &Node, name: &str) -> Option<String> {
-    let property = &node.kind.params["properties"][name];
-    let length_is_given =
-        || IN_PLACE_OF_EPOCHS.iter().any(|other| node.params.get(other).is_some_and(|v| !v.is_null()));
-    let counts = property.is_object() && property["x-unused"] != true && !(name == EPOCHS && length_is_given());
-    let value = node.params.get(name).filter(|value| counts && !value.is_null())?;
-    Some(told(property, value))
+    let used = |name: &str| {
+        let property = &node.kind.params["properties"][name];
+        let value = node.params.get(name).filter(|value| !value.is_null())?;
+        (property.is_object() && property["x-unused"] != true).then_some((property, value))
+    };
+    if name != LENGTH {
+        return used(name).map(|(property, value)| told(property, value));
+    }
+    // Of what has no epochs, `images` may be anything.
+    let has_epochs = node.kind.params["properties"][EPOCHS].is_object();
+    let mut lengths = LENGTHS.into_iter().filter(|name| has_epochs || *name == "steps");
+    lengths.find_map(|name| Some(format!("{} {name}", length(used(name)?.1))))
+}
+
+/// `599,040`: a number of steps, images or epochs.
+fn length(value: &Value) -> String {
+    value.as_u64().map_or_else(|| plain(value), count)
 }
 
 /// `conv4 (width 64)`: of a map its kind, and what is not as it is by default.

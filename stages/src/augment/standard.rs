@@ -57,4 +57,9 @@ impl StandardViews {
     pub fn default_policy() -> Policy {
         Params::default().policy()
     }
+
+    /// Without a border.
+    pub fn flips() -> Policy {
+        Policy::Operations(vec![Operation::HorizontalFlip { p: 0.5 }])
+    }
 }

@@ -81,7 +81,7 @@ impl Stage for Emoji {
         docs: "Fetched once from the npm package emoji-datasource-twitter or emoji-datasource-google and kept in the store's cache; \
                the decoded content is checked against a digest. Splits are drawn, of each class the same share, and no emoji is \
                in two: men and women who do the same, and all families, count as one. Both styles have the same emoji in the \
-               same splits, so that what was learned from one can be judged on the other. Left out are colours of skin and \
+               same splits, so that what was learned from one can be judged on the other. Dials of clocks differ in their hands only. Left out are colours of skin and \
                flags that are other countries' flags.\n\n\
                Licences: Twitter's drawings CC BY 4.0, Google's Apache 2.0.",
         gives: &[DATASET],

@@ -20,7 +20,7 @@ pub struct Params {
     common: Common,
     /// whether masks are read from SegmentationClass; pictures without one are left out
     masks: bool,
-    /// whether objects count that are marked as difficult
+    /// whether objects count that are marked as difficult; where masks are read, which show them, they do
     difficult: bool,
     /// what the files call the left edge of a picture: 1, as PASCAL VOC does, which counts pixels from 1 and names the last one of a box
     /// too; or 0, as tools do that measure edges
@@ -34,19 +34,26 @@ impl Default for Params {
     }
 }
 
+impl Params {
+    fn counts(&self, is_difficult: bool) -> bool {
+        self.difficult || self.masks || !is_difficult
+    }
+}
+
 impl Stage for Voc {
     type Params = Params;
     const ABOUT: About = About {
         name: "data/voc",
-        // 2: the summary counts images beside what they show.
-        version: 2,
+        // 2: the summary counts images beside what they show. 3: difficult objects count where there are masks, which number their classes too.
+        version: 3,
         summary: "Pictures with boxes in PASCAL VOC's format, an .xml file a picture, and masks (Everingham et al. 2015)",
         docs: "The folder is one of a year, as VOCdevkit/VOC2012: Annotations, JPEGImages, ImageSets and, with `masks`, SegmentationClass. \
                Pictures beside their .xml files, in one folder or in one a split, are read too. Splits are those of ImageSets/Main \
                (train.txt, val.txt, test.txt; trainval.txt where there is no train.txt), with `masks` of ImageSets/Segmentation; without \
                lists a folder that is named like a split is one, and splits that are not there are drawn from train.\n\n\
                Classes are the names that objects have, in the order of the alphabet, by which PASCAL VOC's masks number them. Objects \
-               marked as difficult are left out and counted, unless `difficult` says otherwise. Masks are palette pictures, or grey. What else is said of pictures is as in \
+               marked as difficult are left out and counted, unless `difficult` says otherwise; what is found there counts as invented, where VOC's own \
+               figures ignore it. Masks are palette pictures, or grey. What else is said of pictures is as in \
                data/folder; they are taken as they lie in their files.",
         gives: &[DATASET],
         ..About::NONE

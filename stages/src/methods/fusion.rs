@@ -10,6 +10,7 @@ use crate::nn::state::Part;
 use crate::stage::{About, Deviations, Stage};
 use crate::train::{At, Objective, Term};
 use anyhow::{Result, ensure};
+use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -119,11 +120,34 @@ impl Objective for Fused {
         self.members.iter().flat_map(|member| member.objective.heads()).collect()
     }
 
+    fn buffers(&self) -> Vec<(String, tch::Tensor)> {
+        let all =
+            self.members.iter().flat_map(|member| member.objective.buffers().into_iter().map(|of| (member.name, of)));
+        all.map(|(member, (name, tensor))| (format!("{member}.{name}"), tensor)).collect()
+    }
+
+    fn rests(&self, network: &str, at: &At) -> bool {
+        self.members.iter().any(|member| member.objective.rests(network, at))
+    }
+
+    fn after_step(&mut self, step: usize, steps: usize) {
+        self.members.iter_mut().for_each(|member| member.objective.after_step(step, steps));
+    }
+
+    /// Of each partner: the images, and what it makes of them.
+    fn shown(&self, encoder: &Encoder, mut batch: Batch, at: &At) -> Vec<Tensor<4>> {
+        let mut columns = vec![];
+        for Member { objective, .. } in &self.members {
+            let own = own(&mut batch, &**objective);
+            columns.extend(objective.shown(encoder, own, at));
+        }
+        columns
+    }
+
     fn losses(&mut self, encoder: &Encoder, mut batch: Batch, at: &At) -> Vec<Term> {
         let mut terms = vec![];
         for Member { name, weight, objective } in &mut self.members {
-            let rest = batch.views.split_off(objective.wants().views);
-            let own = Batch { views: std::mem::replace(&mut batch.views, rest), ..batch.clone() };
+            let own = own(&mut batch, &**objective);
             let named = |term: Term| match term.name {
                 // The loss of a partner that has one term is called by the partner.
                 "loss" => Term { name, weight: *weight * term.weight, ..term },
@@ -133,4 +157,10 @@ impl Objective for Fused {
         }
         terms
     }
+}
+
+/// A batch with a partner's views, which are the next of `batch`'s.
+fn own(batch: &mut Batch, objective: &dyn Objective) -> Batch {
+    let rest = batch.views.split_off(objective.wants().views);
+    Batch { views: std::mem::replace(&mut batch.views, rest), ..batch.clone() }
 }

@@ -46,10 +46,12 @@ impl Stage for Jigsaw {
     type Params = Params;
     const ABOUT: About = About {
         name: "pretrain/jigsaw",
+        // 2: flips alone, where no views are connected.
+        version: 2,
         summary: "Jigsaw: how were the nine tiles shuffled? (Noroozi & Favaro 2016, arXiv:1603.09246)",
         docs: "Each tile passes through the encoder by itself; the features of all nine, in their shuffled order, go to a classifier of the \
-               permutations. The nine tiles count as one image that passed through the network. Without views: padded crop and flip, as \
-               augment/standard.",
+               permutations. The nine tiles count as one image that passed through the network. Without views: flips; a border of \
+               black would tell where a tile lies (`padding: 0` of augment/standard).",
         deviations: &[
             Deviations::from_paper(&[
                 "permutations are chosen so that the least Hamming distance to the earlier ones is the largest (of several the first), \
@@ -65,7 +67,7 @@ impl Stage for Jigsaw {
     };
 
     fn run(params: Params, context: &Context) -> Result<()> {
-        let inputs = Inputs::open(context, StandardViews::default_policy())?;
+        let inputs = Inputs::open(context, StandardViews::flips())?;
         pretrain(&params.common, &inputs, context, |init, encoder, data| {
             let size = inputs.size_of_view();
             params.tiles.check(size)?;

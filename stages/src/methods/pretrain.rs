@@ -238,8 +238,8 @@ fn train(
     let accuracy = |encoder: &Encoder| knn.as_ref()?.accuracy(encoder);
     let evaluation = knn.is_some().then_some(Evaluation { times: common.online_knn as usize, accuracy: &accuracy });
     let steps = common.total_steps(source.steps_per_epoch(), seen)?;
-    let rates = Rates::default();
-    let training = Training { source, steps, optimiser: &common.optimiser, rates, evaluation };
+    let (optimiser, rates) = (&common.optimiser, Rates::default());
+    let training = Training { source, steps, optimiser, rates, encoder_rests: 0, evaluation };
     training.check()?;
     #[cfg(test)]
     if super::tests::checks(encoder, &mut *objective, &training)? {

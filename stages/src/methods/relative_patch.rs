@@ -43,12 +43,12 @@ impl Stage for RelativePatch {
     type Params = Params;
     const ABOUT: About = About {
         name: "pretrain/relative_patch",
-        // 2: tiles are normalised, and some grey, where nothing is said.
+        // 2: tiles are normalised, and some grey, where nothing is said; flips alone, where no views are connected.
         version: 2,
         summary: "Relative position: where does this tile lie beside that? (Doersch et al. 2015, arXiv:1505.05192)",
         docs: "The middle tile of nine and a random one of the others pass through the encoder, and the features of both go to a classifier \
-               of the eight sides. The two tiles count as one image that passed through the network. Without views: padded crop and \
-               flip, as augment/standard.",
+               of the eight sides. The two tiles count as one image that passed through the network. Without views: \
+               flips; a border of black would tell where a tile lies (`padding: 0` of augment/standard).",
         deviations: &[
             Deviations::from_paper(&[
                 "tiles are of a grid of nine, where the paper cuts pairs anywhere; their gap is a fifth of a cell, where the paper's is \
@@ -67,7 +67,7 @@ impl Stage for RelativePatch {
     };
 
     fn run(params: Params, context: &Context) -> Result<()> {
-        let inputs = Inputs::open(context, StandardViews::default_policy())?;
+        let inputs = Inputs::open(context, StandardViews::flips())?;
         pretrain(&params.common, &inputs, context, |init, encoder, data| {
             let size = inputs.size_of_view();
             params.tiles.check(size)?;

@@ -7,7 +7,7 @@ mod matching;
 #[cfg(test)]
 mod tests;
 
-use matching::{Judged, judge};
+use matching::{Matched, match_found};
 pub use matching::{ToldApart, told_apart};
 
 /// An object that is there.
@@ -96,7 +96,7 @@ impl Detections {
     /// Where a score is not a number.
     pub fn new(scenes: &[Scene], classes: usize) -> Self {
         let curves = |area: [f64; 2], most: usize| -> Vec<Option<Curve>> {
-            let of_class = |class| scenes.iter().map(|scene| judge(scene, class, area, most)).collect::<Vec<_>>();
+            let of_class = |class| scenes.iter().map(|scene| match_found(scene, class, area, most)).collect::<Vec<_>>();
             (0..classes).map(|class| Curve::of(&of_class(class))).collect()
         };
         Self {
@@ -134,8 +134,9 @@ impl Detections {
 /// From which score on what is found is best told, by F1 over all classes where half an overlap counts: the harmonic mean of precision
 /// and recall. 1 where nothing is right.
 pub fn best_score(scenes: &[Scene], classes: usize) -> f64 {
-    let judged = (0..classes).flat_map(|class| scenes.iter().map(move |scene| judge(scene, class, ALL, MOST_FOUND)));
-    let mut found: Vec<_> = judged.flat_map(|image| image.found).collect();
+    let matched =
+        (0..classes).flat_map(|class| scenes.iter().map(move |scene| match_found(scene, class, ALL, MOST_FOUND)));
+    let mut found: Vec<_> = matched.flat_map(|image| image.found).collect();
     found.sort_by(|a, b| matching::surer(a.score, b.score));
     let truths: usize = scenes.iter().map(|scene| scene.truths.len()).sum();
     let (mut right, mut best) = (0, (0.0, 1.0));
@@ -151,7 +152,7 @@ pub fn best_score(scenes: &[Scene], classes: usize) -> f64 {
 
 impl Curve {
     /// `None` where there is no object that counts.
-    fn of(images: &[Judged]) -> Option<Self> {
+    fn of(images: &[Matched]) -> Option<Self> {
         let truths: usize = images.iter().map(|image| image.truths).sum();
         if truths == 0 {
             return None;

@@ -1,9 +1,10 @@
 //! What every evaluation that tells classes measures.
 
 use crate::context::Context;
-use crate::data::Split;
+use crate::data::{Split, npy};
 use crate::metrics::Confusion;
 use crate::stage::MeasureAbout;
+use anyhow::{Context as _, Result};
 
 const SPLITS: &[&str] = &["validation", "test"];
 
@@ -29,8 +30,29 @@ pub const MACRO_F1: MeasureAbout = MeasureAbout {
     doc: "F1 of each class, the harmonic mean of recall and precision, and the mean over the classes",
 };
 
-pub fn measure(context: &Context, split: Split, confusion: &Confusion) {
-    context.measure(ACCURACY.name, split.name(), confusion.accuracy());
-    context.measure(BALANCED_ACCURACY.name, split.name(), confusion.balanced_accuracy());
-    context.measure(MACRO_F1.name, split.name(), confusion.macro_f1());
+/// Images whose class is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Labelled<'a> {
+    pub labels: &'a [i32],
+    /// Their rows in the data set.
+    pub ids: &'a [u32],
+    pub classes: usize,
+}
+
+/// Measures a split by its scores, `[image, class]`, and writes beside the result which class each image was taken for: SPLIT.npy, i32
+/// `[n]`, of equal scores the first, and SPLIT.ids.npy, u32 `[n]`, the images' rows, both in `predictions`.
+pub fn report(context: &Context, split: Split, scores: &[f64], of: Labelled) -> Result<Confusion> {
+    let Labelled { labels, ids, classes } = of;
+    let (confusion, split) = (Confusion::new(scores, labels, classes), split.name());
+    context.measure(ACCURACY.name, split, confusion.accuracy());
+    context.measure(BALANCED_ACCURACY.name, split, confusion.balanced_accuracy());
+    context.measure(MACRO_F1.name, split, confusion.macro_f1());
+    let highest =
+        |scores: &[f64]| (1..classes).fold(0, |best, class| if scores[class] > scores[best] { class } else { best });
+    let predicted: Vec<i32> = scores.chunks_exact(classes).map(|scores| highest(scores) as i32).collect();
+    let folder = context.side().join("predictions");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    npy::write(folder.join(format!("{split}.npy")), &[predicted.len()], &predicted)?;
+    npy::write(folder.join(format!("{split}.ids.npy")), &[ids.len()], ids)?;
+    Ok(confusion)
 }

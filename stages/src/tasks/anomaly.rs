@@ -2,7 +2,7 @@
 
 mod bank;
 mod coreset;
-mod judge;
+mod evaluate;
 mod knn;
 mod layers;
 mod map;
@@ -148,7 +148,7 @@ impl Stage for Anomaly {
 
     fn run(params: Params, context: &Context) -> Result<()> {
         let data = Dataset::open(context.input("data")?)?;
-        judge::check(&data)?;
+        evaluate::check(&data)?;
         let folder = context.input("encoder")?;
         let encoder = EncoderArtifact::open(folder, &context.device)?;
         encoder.artifact.check_channels(&data.manifest)?;
@@ -164,7 +164,7 @@ impl Stage for Anomaly {
             Method::Patchcore => Box::new(patchcore::PatchCore::fit(&images, &params)?),
         };
         let scored = score(&*detector, &images, &params)?;
-        judge::judge(&images, &scored)
+        evaluate::evaluate(&images, &scored)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Taking noise away: what an autoencoder draws of noisy images, beside filters that have learned nothing.
 
-use super::restoration::{Drawer, NEEDS, Restoring, Spoiling, Spoilt, all_measures, each, filters, judge, measures};
+use super::restoration::{Drawer, NEEDS, Restoring, Spoiling, Spoilt, all_measures, each, evaluate, filters, measures};
 use crate::context::Context;
 use crate::random::{Purpose, Rng};
 use crate::stage::{About, Stage};
@@ -64,7 +64,7 @@ impl Stage for Denoise {
     };
 
     fn run(params: Params, context: &Context) -> Result<()> {
-        judge(&Noise { seed: params.seed }, &params.gaussian, params.images, ["denoise", "denoised"], context)
+        evaluate(&Noise { seed: params.seed }, &params.gaussian, params.images, ["denoise", "denoised"], context)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The `features` artifact, a row a sample: `features.npy` (f32 `[n, features]`), `id.npy` (u32: its row in the data set), `class.npy`
 //! (i32) and `split.npy` (u8) as there, and `manifest.json`.
 
+use super::accuracies::Labelled;
 use crate::data::npy::{self, Mapped, NpyWriter};
 use crate::data::{Split, column};
 use crate::json;
@@ -31,6 +32,12 @@ pub struct SplitFeatures {
     pub labels: Vec<i32>,
     /// Their rows in the data set.
     pub ids: Vec<u32>,
+}
+
+impl SplitFeatures {
+    pub fn labelled(&self, classes: usize) -> Labelled<'_> {
+        Labelled { labels: &self.labels, ids: &self.ids, classes }
+    }
 }
 
 impl FeatureSet {

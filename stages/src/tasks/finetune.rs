@@ -1,7 +1,7 @@
 //! Fine-tuning: a pretrained encoder and a new linear classifier are trained with labels, all of them or few, and the whole is judged. An
 //! encoder of `pretrain/random` makes it training from scratch.
 
-use super::accuracies::{self, ACCURACY, BALANCED_ACCURACY, MACRO_F1};
+use super::accuracies::{ACCURACY, BALANCED_ACCURACY, Labelled, MACRO_F1, report};
 use super::feature_set::SplitFeatures;
 use super::features::{SEEN, batch, encode_all, measure_seen};
 use super::standardiser::Standardiser;
@@ -54,7 +54,7 @@ impl Stage for Finetune {
                the last step. With `pretrain/random` it is training from scratch. Batch norm uses the statistics of the batches, also \
                where it is fixed, unless nothing of the encoder is trained: then its running ones, and the classifier learns from \
                features that are standardised over the first views. The confusion matrices lie beside the \
-               result as CSV and as pictures (SVG).",
+               result as CSV and as pictures (SVG), and in `predictions` which class each image was taken for (.npy).",
         needs: &[
             DATA,
             PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "what is fine-tuned" },
@@ -111,7 +111,6 @@ impl Stage for Finetune {
             artifact.trained_on(&data, &seen).with_heads(vec![(CLASSIFIER, classifier.config())], &data.manifest);
         for split in [Split::Validation, Split::Test] {
             let confusion = evaluate(&classifier, &data, split, &artifact, &encoder, context)?;
-            accuracies::measure(context, split, &confusion);
             measure_seen(&artifact, &data, split, context);
             let file = context.side().join(format!("confusion-{}.csv", split.name()));
             let picture = confusion_picture::svg(&confusion, &data.manifest.classes);
@@ -173,7 +172,9 @@ fn evaluate(
         meter.at(done, &[]);
     })?;
     let scores: Vec<f64> = scores.into_iter().map(f64::from).collect();
-    Ok(Confusion::new(&scores, data.labels(split), data.manifest.classes.len()))
+    let ids: Vec<u32> = rows.iter().map(|&row| row as u32).collect();
+    let of = Labelled { labels: data.labels(split), ids: &ids, classes: data.manifest.classes.len() };
+    report(context, split, &scores, of)
 }
 
 #[cfg(test)]

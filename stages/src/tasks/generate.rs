@@ -55,12 +55,12 @@ const fn measure(name: &'static str, unit: &'static str, doc: &'static str) -> M
 const FRECHET: MeasureAbout = measure(
     "frechet",
     "",
-    "squared Frechet distance of the judge's features between invented and test images; no FID, whose judge is another network",
+    "squared Frechet distance of the classifier's features between invented and test images; no FID, whose features are another network's",
 );
 const FRECHET_OF_REAL: MeasureAbout = measure(
     "frechet_of_real",
     "",
-    "the same between as many training images and the test images: what is to be reached",
+    "the same between as many validation images, which neither network was trained on, and the test images: what is to be reached",
 );
 const COMPARED: MeasureAbout = measure("compared", "images", "images on each side of the comparison");
 const ERROR: MeasureAbout = measure(
@@ -79,9 +79,11 @@ impl Stage for Generate {
     type Params = Params;
     const ABOUT: About = About {
         name: "eval/generate",
+        // 2: real images are those of validation, and features a `classifier`'s.
+        version: 2,
         summary: "Invented images: Frechet distance in the features of a given network, reconstruction error, ELBO",
-        docs: "`judge` is an encoder that a stage of the recipe trained, best to tell classes apart: distances are comparable between \
-               stages with the same judge and the same number of images only. samples.png shows invented images, interpolations.png ways \
+        docs: "`classifier` is an encoder that a stage of the recipe trained, best to tell classes apart: distances are comparable between \
+               stages with the same classifier and the same number of images only. samples.png shows invented images, interpolations.png ways \
                from one test image's code to another's.",
         needs: &[
             DATA,
@@ -93,7 +95,7 @@ impl Stage for Generate {
                 doc: "with a decoder: of pretrain/vae, pretrain/autoencoder and their like",
             },
             PortAbout {
-                name: "judge",
+                name: "classifier",
                 type_: "encoder",
                 required: true,
                 used: true,
@@ -106,18 +108,20 @@ impl Stage for Generate {
 
     fn run(params: Params, context: &Context) -> Result<()> {
         let data = Dataset::open(context.input("data")?)?;
-        let judge = EncoderArtifact::open(context.input("judge")?, &context.device)?.without_code();
-        judge.artifact.check_channels(&data.manifest)?;
-        judge.takes([data.manifest.height, data.manifest.width])?;
+        let classifier = EncoderArtifact::open(context.input("classifier")?, &context.device)?.without_code();
+        classifier.artifact.check_channels(&data.manifest)?;
+        classifier.takes([data.manifest.height, data.manifest.width])?;
         let generator = Generator::open(&data, context)?;
-        let count = (params.images as usize).min(data.len(Split::Test)).min(data.len(Split::Train));
+        let compared = [Split::Validation, Split::Test];
+        let there = compared.map(|split| data.len(split));
+        let count = (params.images as usize).min(there[0]).min(there[1]);
         ensure!(
             count >= 2,
-            "images are compared with training and test images, of which there are {} and {}: use a data set with some of both",
-            data.len(Split::Train),
-            data.len(Split::Test)
+            "images are compared with validation and test images, of which there are {} and {}: use a data set with some of both",
+            there[0],
+            there[1]
         );
-        let [train, test] = [Split::Train, Split::Test].map(|split| evenly(data.rows(split), count));
+        let [validation, test] = compared.map(|split| evenly(data.rows(split), count));
         let codes = generator.codes(params.prior, test.len(), params.seed)?;
         let mut meter = context.meter("invent", 3 * test.len() as u64, "images");
         let mut done = 0;
@@ -125,19 +129,19 @@ impl Stage for Generate {
         for codes in codes.chunks(generator.batch * generator.length) {
             context.check_stop()?;
             let images = generator.images(codes);
-            invented.extend(generator.as_seen_by(&judge, images));
+            invented.extend(generator.as_seen_by(&classifier, images));
             done += codes.len() / generator.length;
             meter.at(done as u64, &[]);
         }
         let mut features_of = |rows: &[usize]| {
-            let normal = [judge.artifact.mean.as_slice(), &judge.artifact.sd];
+            let normal = [classifier.artifact.mean.as_slice(), &classifier.artifact.sd];
             encode_all(
                 &data,
                 rows,
                 normal,
                 generator.batch,
                 context,
-                |x| judge.features(x),
+                |x| classifier.features(x),
                 |more| {
                     done += more;
                     meter.at(done as u64, &[]);
@@ -145,9 +149,9 @@ impl Stage for Generate {
             )
         };
         let length = invented.len() / test.len();
-        let [real, of_train] = [features_of(&test)?, features_of(&train)?].map(|rows| Gaussian::of(&rows, length));
+        let [real, held_out] = [features_of(&test)?, features_of(&validation)?].map(|rows| Gaussian::of(&rows, length));
         context.measure(FRECHET.name, "test", Gaussian::of(&invented, length).distance(&real));
-        context.measure(FRECHET_OF_REAL.name, "test", of_train.distance(&real));
+        context.measure(FRECHET_OF_REAL.name, "test", held_out.distance(&real));
         context.measure(COMPARED.name, "test", test.len() as f64);
         context.measure(ERROR.name, "test", generator.error(&test)?);
         context.measure(ELBO.name, "test", generator.evidence(&test, params.seed)?.unwrap_or(f64::NAN));
@@ -217,11 +221,11 @@ impl<'a> Generator<'a> {
         self.bottleneck.images(codes, Mode::Eval, &self.values)
     }
 
-    /// The judge's features of what is drawn: of values that a screen can show, normalised as the judge's own.
-    fn as_seen_by(&self, judge: &Frozen, images: Tensor<4>) -> Vec<f32> {
-        let own = PixelValues::new(&judge.artifact.mean, &judge.artifact.sd, &self.context.device);
+    /// The classifier's features of what is drawn: of values that a screen can show, normalised as the classifier's own.
+    fn as_seen_by(&self, classifier: &Frozen, images: Tensor<4>) -> Vec<f32> {
+        let own = PixelValues::new(&classifier.artifact.mean, &classifier.artifact.sd, &self.context.device);
         let seen = own.of_values(self.values.of_normalised(images));
-        judge.features(ops::channels_last(seen)).into_data().try_to_vec().expect("features are floats")
+        classifier.features(ops::channels_last(seen)).into_data().try_to_vec().expect("features are floats")
     }
 
     /// Of test images drawn again.

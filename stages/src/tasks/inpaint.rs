@@ -2,7 +2,7 @@
 
 mod fills;
 
-use super::restoration::{Drawer, NEEDS, Restoring, Spoiling, Spoilt, all_measures, each, judge, measures};
+use super::restoration::{Drawer, NEEDS, Restoring, Spoiling, Spoilt, all_measures, each, evaluate, measures};
 use crate::augment::holes::{Holes, Region};
 use crate::context::Context;
 use crate::random::{Purpose, Rng};
@@ -85,7 +85,7 @@ impl Stage for Inpaint {
 
     fn run(params: Params, context: &Context) -> Result<()> {
         let Params { missing, region, images, seed } = params;
-        judge(&Cut { region, seed }, &missing, images, ["inpaint", "inpainted"], context)
+        evaluate(&Cut { region, seed }, &missing, images, ["inpaint", "inpainted"], context)
     }
 }
 

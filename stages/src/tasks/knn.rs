@@ -1,10 +1,9 @@
-use super::accuracies::{self, ACCURACY, BALANCED_ACCURACY, MACRO_F1};
+use super::accuracies::{ACCURACY, BALANCED_ACCURACY, MACRO_F1, report};
 use super::feature_set::FeatureSet;
 use super::linear_probe::FEATURES;
 use super::nearest::{Neighbour, nearest};
 use crate::context::{Context, Stopped};
 use crate::data::Split;
-use crate::metrics::Confusion;
 use crate::random::{Purpose, Rng};
 use crate::stage::{About, Stage};
 use anyhow::{Result, bail, ensure};
@@ -45,7 +44,8 @@ impl Stage for Knn {
         summary: "Weighted k nearest neighbours by cosine (Wu et al. 2018, arXiv:1805.01978, sec. 3.4)",
         docs: "The train split votes. k and temperature are fixed beforehand, nothing is chosen. Of images that are equally near \
                those vote that come first in an order drawn once and for all, which has nothing to do with the data set's own; \
-               an image whose classes have equal scores counts as a part of an image for each of them.",
+               an image whose classes have equal scores counts as a part of an image for each of them. In `predictions` beside the \
+               result: which class each image was taken for (.npy).",
         needs: &[FEATURES],
         unused: &["seed"],
         measures: &[ACCURACY, BALANCED_ACCURACY, MACRO_F1],
@@ -71,7 +71,7 @@ impl Stage for Knn {
             };
             let Some(neighbours) = nearest(&unit_bank, &unit_queries, k, go_on) else { bail!(Stopped) };
             let scores = all_scores(&neighbours, &labels, set.classes, params.temperature);
-            accuracies::measure(context, split, &Confusion::new(&scores, &queries.labels, set.classes));
+            report(context, split, &scores, queries.labelled(set.classes))?;
         }
         Ok(())
     }

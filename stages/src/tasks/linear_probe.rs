@@ -1,4 +1,4 @@
-use super::accuracies::{self, ACCURACY, BALANCED_ACCURACY, MACRO_F1};
+use super::accuracies::{ACCURACY, BALANCED_ACCURACY, MACRO_F1, report};
 use super::feature_set::{FeatureSet, SplitFeatures};
 use super::logistic::{Fit, Path, Problem, Weights};
 use super::newton::GAIN;
@@ -47,7 +47,8 @@ impl Stage for LinearProbe {
                the one with the best accuracy on validation is scored once on test; of equals the largest that is not at the edge of \
                what is tried. The same as \
                scikit-learn's LogisticRegression with C = 1 / (n l2) for n images, or twice that for two classes, of which \
-               it has one row of weights. No learning rate, no augmentation, no epochs to choose.",
+               it has one row of weights. No learning rate, no augmentation, no epochs to choose. In `predictions` beside the result: \
+               which class each image was taken for (.npy).",
         needs: &[FEATURES],
         unused: &["seed"],
         measures: &[
@@ -65,38 +66,32 @@ impl Stage for LinearProbe {
         let [train, validation, test] = Split::LABELLED.map(|split| set.split(split));
         let (train, validation, test) = (train?, validation?, test?);
         let problem = Problem::new(standardiser.apply(train, &context.device), &train.labels, set.classes);
-        let confusion = |of: &SplitFeatures, weights: &Weights| {
-            let scores = problem.scores(weights, &standardiser.apply(of, &context.device));
-            Confusion::new(&scores, &of.labels, set.classes)
-        };
+        let scores =
+            |of: &SplitFeatures, weights: &Weights| problem.scores(weights, &standardiser.apply(of, &context.device));
         let mut candidates = params.l2;
         candidates.sort_by(|a, b| b.total_cmp(a));
         let mut meter = context.meter("fit", candidates.len() as u64, "fits");
-        let (mut tried, mut path): (Vec<Tried>, _) = (vec![], Path::new(&problem));
+        let (mut tried, mut accuracies, mut path) = (vec![], vec![], Path::new(&problem));
         for (done, &l2) in candidates.iter().enumerate() {
             meter.at(done as u64, &[("l2", l2)]);
             let Some(fit) = path.fit(l2, || !context.stopping()) else { bail!(Stopped) };
             if fit.excess > GAIN {
                 context.note(&format!("the fit with l2 {l2} ended about {:.0e} above its least loss", fit.excess));
             }
-            let on_validation = confusion(validation, &fit.weights);
-            tried.push(Tried { fit, validation: on_validation });
+            let on_validation = Confusion::new(&scores(validation, &fit.weights), &validation.labels, set.classes);
+            tried.push(fit);
+            accuracies.push(on_validation.accuracy());
         }
-        let accuracies: Vec<f64> = tried.iter().map(|tried| tried.validation.accuracy()).collect();
-        let Tried { fit: Fit { l2, weights, .. }, validation: on_validation } = tried.swap_remove(best(&accuracies));
+        let Fit { l2, weights, .. } = tried.swap_remove(best(&accuracies));
         if let Some(edge) = edge(l2, &candidates) {
             context.note(&edge);
         }
-        accuracies::measure(context, Split::Validation, &on_validation);
-        accuracies::measure(context, Split::Test, &confusion(test, &weights));
+        for (split, of) in [(Split::Validation, validation), (Split::Test, test)] {
+            report(context, split, &scores(of, &weights), of.labelled(set.classes))?;
+        }
         context.measure("l2", "", l2);
         Ok(())
     }
-}
-
-struct Tried {
-    fit: Fit,
-    validation: Confusion,
 }
 
 /// The place of the best; of equals the first that is at neither end, so that an end that is chosen says that there may be a better

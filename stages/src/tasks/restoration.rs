@@ -74,7 +74,7 @@ const SHOWN: usize = 8;
 
 /// Measures what is made of so many images of test, evenly over the split (0: all): means over images and then over the strengths. Each by
 /// itself goes to `NAME.csv`, some images to `PICTURE.png`.
-pub fn judge<S: Spoiling>(
+pub fn evaluate<S: Spoiling>(
     spoiling: &S,
     strengths: &[f64],
     images: u32,

@@ -169,16 +169,19 @@ impl Stage for Segment {
         let artifact = artifact.trained_on(&data, &seen).with_heads(objective.heads_to_keep(), &data.manifest);
         let evaluator =
             Evaluator { segmenter: &objective.segmenter, artifact: &artifact, encoder: &encoder, classes, context };
+        let draw = |data: &Dataset, predicted: &[u8], file: &str| {
+            let rows: Vec<usize> = data.rows(Split::Test).take(SHOWN).collect();
+            picture::draw(data, &rows, predicted, &context.side().join(file))
+        };
         for split in [Split::Validation, Split::Test] {
             let predicted = evaluator.look_at(&data, split, split.name())?;
             measure_seen(&artifact, &data, split, context);
             if split == Split::Test {
-                let rows: Vec<usize> = data.rows(split).take(SHOWN).collect();
-                picture::draw(&data, &rows, &predicted, &context.side().join("masks.png"))?;
+                draw(&data, &predicted, "masks.png")?;
             }
         }
         match shift {
-            Some(shift) => drop(evaluator.look_at(&shift, Split::Test, SHIFT)?),
+            Some(shift) => draw(&shift, &evaluator.look_at(&shift, Split::Test, SHIFT)?, "masks-shift.png")?,
             None => [MEAN_IOU, MEAN_DICE, PIXEL_ACCURACY]
                 .iter()
                 .for_each(|measure| context.measure(measure.name, SHIFT, f64::NAN)),

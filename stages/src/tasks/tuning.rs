@@ -29,6 +29,13 @@ pub struct Tuning {
     /// arXiv:2003.10555, appendix A); 1: all learn alike
     #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub layer_decay: f64,
+    /// by which the learning rate of what stands behind the encoder is multiplied: it begins from nothing
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub head_rate: f64,
+    /// of `steps` the first, in which the encoder stays as it is and only what stands behind it is trained (Kumar et al. 2022,
+    /// arXiv:2202.10054)
+    #[schemars(range(min = 0), extend("x-unit" = "steps"))]
+    pub head_first: u32,
     /// batches; an epoch of few labels has few of them
     #[schemars(range(min = 1), extend("x-unit" = "steps"))]
     pub steps: u32,
@@ -49,6 +56,8 @@ impl Default for Tuning {
             layers: None,
             norms: false,
             layer_decay: 1.0,
+            head_rate: 1.0,
+            head_first: 0,
             steps: 1000,
             batch: 64,
             optimiser: OptimiserConfig::default(),
@@ -125,9 +134,15 @@ impl Tuning {
         context: &Context,
     ) -> Result<Vec<usize>> {
         let source = self.source(opened, images, objective.wants());
-        let rates = Rates::by_layer(self.layer_decay, &opened.encoder);
-        let training =
-            Training { source, steps: self.steps as usize, optimiser: &self.optimiser, rates, evaluation: None };
+        let rates = Rates::by_layer(self.layer_decay, self.head_rate, &opened.encoder);
+        let training = Training {
+            source,
+            steps: self.steps as usize,
+            optimiser: &self.optimiser,
+            rates,
+            encoder_rests: self.head_first as usize,
+            evaluation: None,
+        };
         training.check()?;
         fit(&opened.encoder, objective, &training, context)?;
         // What it is worth is looked at in float32, as everywhere.

@@ -1,5 +1,7 @@
 use super::checkpoint::{self, Position};
+use super::objective::{ENCODER, network_of};
 use super::optimiser::{Optimiser, OptimiserConfig};
+use super::schedule::Schedule;
 use super::{At, Objective, Term, Training, networks};
 use crate::augment::Batch;
 use crate::nn::encoder::Encoder;
@@ -17,6 +19,8 @@ pub struct Learner<'a> {
     config: &'a OptimiserConfig,
     total_steps: usize,
     warmup_steps: usize,
+    /// Steps in which the encoder stays as it is.
+    encoder_rests: usize,
 }
 
 /// Tensors by what they are called in a message.
@@ -35,6 +39,7 @@ impl<'a> Learner<'a> {
             config,
             total_steps: training.steps,
             warmup_steps: training.warmup_steps(),
+            encoder_rests: training.encoder_rests,
         }
     }
 
@@ -71,6 +76,9 @@ impl<'a> Learner<'a> {
             watch(&|| self.gradients(turn));
             if self.steps_after(at.step) {
                 let rate = self.learning_rate(at.step);
+                if let Some(decay) = self.weight_decay(at.step) {
+                    self.optimisers[turn].set_weight_decay(decay);
+                }
                 self.optimisers[turn].apply(rate);
             }
             all.extend(terms.into_iter().map(|term| Term { value: term.value.inner(), ..term }));
@@ -86,8 +94,8 @@ impl<'a> Learner<'a> {
         let gradients = Term::sum(terms).backward();
         let names = self.objective.turns().swap_remove(at.turn);
         let rests = |tensor: &str| {
-            let network = tensor.split('.').next().unwrap_or_default();
-            self.objective.rests(network, at)
+            let network = network_of(tensor);
+            network == ENCODER && at.step < self.encoder_rests || self.objective.rests(network, at)
         };
         self.optimisers[at.turn].add_but(&moving(self.encoder, self.objective, &names), gradients, &rests);
     }
@@ -110,6 +118,13 @@ impl<'a> Learner<'a> {
         let accumulate = self.config.accumulate as usize;
         let [all, warmup] = [self.total_steps, self.warmup_steps].map(|batches| batches.div_ceil(accumulate));
         self.config.schedule.after_warmup(step / accumulate, all + 1, warmup, self.config.lr(), 0.0)
+    }
+
+    /// Where it does not stay what it is.
+    fn weight_decay(&self, step: usize) -> Option<f64> {
+        let (accumulate, start) = (self.config.accumulate as usize, self.config.weight_decay());
+        let steps = self.total_steps.div_ceil(accumulate) + 1;
+        Some(Schedule::Cosine.at(step / accumulate, steps, start, self.config.weight_decay_end?))
     }
 
     /// All that a checkpoint holds.
@@ -169,7 +184,7 @@ mod tests {
     use crate::nn::encoder::EncoderConfig;
     use crate::nn::layers::{Linear, Mode};
     use crate::nn::state::Part;
-    use burn::tensor::Tensor;
+    use burn::tensor::{Tensor, TensorData};
 
     /// Its loss is finite and the gradient of its head's output is not.
     struct Steep {
@@ -210,6 +225,7 @@ mod tests {
             config: &config,
             total_steps: 1,
             warmup_steps: 0,
+            encoder_rests: 0,
         };
         let views = vec![Tensor::ones([2, 3, 16, 16], &crate::nn::device("cpu").unwrap().autodiff())];
         let mut first = None;
@@ -263,6 +279,7 @@ mod tests {
             config: &config,
             total_steps: 2,
             warmup_steps: 0,
+            encoder_rests: 0,
         };
         let weights = |learner: &Learner| -> Vec<tch::Tensor> {
             let of = |name| state::named(&moving(learner.encoder, learner.objective, &[name])).swap_remove(0).1.copy();
@@ -290,14 +307,66 @@ mod tests {
         assert_eq!(objective.turns, [0, 1, 0, 1]);
     }
 
-    /// The rates of a training of so many batches.
-    fn rates(config: &OptimiserConfig, total_steps: usize, warmup_steps: usize) -> Vec<f64> {
+    /// What a training of so many batches has of each of its steps.
+    fn of_steps<T>(
+        config: &OptimiserConfig,
+        [total_steps, warmup_steps]: [usize; 2],
+        of: impl Fn(&Learner, usize) -> T,
+    ) -> Vec<T> {
         let (encoder, mut objective) = steep();
         let optimiser = Optimiser::new(&networks(&encoder, &objective), config);
         let (encoder, objective) = (&encoder, &mut objective);
         let optimisers = vec![optimiser];
-        let learner = Learner { encoder, objective, optimisers, config, total_steps, warmup_steps };
-        (0..total_steps).filter(|&step| learner.steps_after(step)).map(|step| learner.learning_rate(step)).collect()
+        let learner = Learner { encoder, objective, optimisers, config, total_steps, warmup_steps, encoder_rests: 0 };
+        (0..total_steps).filter(|&step| learner.steps_after(step)).map(|step| of(&learner, step)).collect()
+    }
+
+    fn rates(config: &OptimiserConfig, total_steps: usize, warmup_steps: usize) -> Vec<f64> {
+        of_steps(config, [total_steps, warmup_steps], |learner, step| learner.learning_rate(step))
+    }
+
+    /// From .04 to .4, as DINO has it: the first step has the first, and the last one that before the end.
+    #[test]
+    fn weight_decay_goes_to_its_end_by_half_a_cosine() {
+        let config =
+            OptimiserConfig { weight_decay: Some(0.04), weight_decay_end: Some(0.4), ..OptimiserConfig::default() };
+        let found = of_steps(&config, [4, 0], |learner, step| learner.weight_decay(step).unwrap());
+        let expected = [0.0f64, 0.25, 0.5, 0.75].map(|t| 0.4 - 0.36 * (1.0 + (std::f64::consts::PI * t).cos()) / 2.0);
+        assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{found:?} {expected:?}");
+        let stays = of_steps(&OptimiserConfig::default(), [4, 0], |learner, step| learner.weight_decay(step));
+        assert!(stays.iter().all(Option::is_none));
+    }
+
+    /// The head moves from the first step on, the encoder from the third.
+    #[test]
+    fn an_encoder_rests_as_long_as_is_asked() {
+        let (encoder, Steep { head }) = steep();
+        let mut objective = Adversary { critic: head, turns: vec![] };
+        let config = OptimiserConfig { weight_decay: Some(0.0), ..OptimiserConfig::default() };
+        let turns = objective.turns();
+        let optimisers: Vec<_> =
+            turns.iter().map(|names| Optimiser::new(&moving(&encoder, &objective, names), &config)).collect();
+        let mut learner = Learner {
+            encoder: &encoder,
+            objective: &mut objective,
+            optimisers,
+            config: &config,
+            total_steps: 3,
+            warmup_steps: 0,
+            encoder_rests: 2,
+        };
+        let device = crate::nn::device("cpu").unwrap().autodiff();
+        let moved: Vec<bool> = (0..3)
+            .map(|step| {
+                let before = encoder.entries()[0].tensor.copy();
+                let values = (0..4 * 768).map(|place| (place as f32 * 0.7).sin()).collect();
+                let views = vec![Tensor::from_data(TensorData::new::<f32, _>(values, [4, 3, 16, 16]), &device)];
+                let at = At { seed: 0, step, steps: 3, epoch: 0, epochs: 1, turn: 0 };
+                learner.step(&at, Batch { ids: vec![0, 1, 2, 3], views, targets: Targets::None });
+                encoder.entries()[0].tensor != before
+            })
+            .collect();
+        assert_eq!(moved, [false, false, true]);
     }
 
     /// torch 2.9: `CosineAnnealingLR(optimiser, 6)` of rate 0.4, each the rate with which a step is made, before

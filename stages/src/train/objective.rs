@@ -29,7 +29,7 @@ pub trait Objective {
     /// The networks that move, by name, in each of the turns that are taken with a batch; no two turns move the same. An adversary has
     /// two.
     fn turns(&self) -> Vec<Vec<&'static str>> {
-        vec![["encoder"].into_iter().chain(self.heads().into_iter().map(|(name, _)| name)).collect()]
+        vec![[ENCODER].into_iter().chain(self.heads().into_iter().map(|(name, _)| name)).collect()]
     }
     /// Whether a network stays as it is in a step though it is trained: prototypes may, at first.
     fn rests(&self, _network: &str, _at: &At) -> bool {
@@ -84,10 +84,18 @@ impl Term {
     }
 }
 
+/// What the encoder is called among all that is trained.
+pub const ENCODER: &str = "encoder";
+
+/// The network that a tensor is of, by the tensor's name.
+pub fn network_of(tensor: &str) -> &str {
+    tensor.split('.').next().unwrap_or_default()
+}
+
 /// All that is trained: the encoder, then the heads.
 pub fn networks<'a>(encoder: &'a Encoder, objective: &'a dyn Objective) -> Parts<'a> {
     let encoder: &dyn Part = encoder;
-    Parts([("encoder", encoder)].into_iter().chain(objective.heads()).collect())
+    Parts([(ENCODER, encoder)].into_iter().chain(objective.heads()).collect())
 }
 
 /// How long and how fast to train, and how often to look at what has become of the encoder.
@@ -97,6 +105,8 @@ pub struct Training<'a> {
     pub steps: usize,
     pub optimiser: &'a OptimiserConfig,
     pub rates: Rates,
+    /// Steps, from the first on, in which the encoder stays as it is.
+    pub encoder_rests: usize,
     /// `None` where nobody can tell.
     pub evaluation: Option<Evaluation<'a>>,
 }

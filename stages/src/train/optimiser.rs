@@ -44,6 +44,8 @@ struct Group {
     /// Places among the trained parameters.
     members: Vec<usize>,
     weight_decay: f64,
+    /// Whether weights decay, by however much.
+    decays: bool,
     /// What the learning rate is multiplied by.
     rate: f64,
     /// Whether LARS gives each a rate of its own.
@@ -65,8 +67,8 @@ impl Group {
             let (left_out, members): (Vec<_>, Vec<_>) = places.into_iter().partition(excluded);
             let adapted = config.kind == OptimiserKind::Lars;
             [
-                Self { members, weight_decay: config.weight_decay(), rate, adapted },
-                Self { members: left_out, weight_decay: 0.0, rate, adapted: false },
+                Self { members, weight_decay: config.weight_decay(), decays: true, rate, adapted },
+                Self { members: left_out, weight_decay: 0.0, decays: false, rate, adapted: false },
             ]
         });
         groups.filter(|group| !group.members.is_empty()).collect()
@@ -93,6 +95,11 @@ impl Optimiser {
             steps_done: 0,
             config: config.clone(),
         }
+    }
+
+    /// From the next step on.
+    pub fn set_weight_decay(&mut self, to: f64) {
+        self.groups.iter_mut().filter(|group| group.decays).for_each(|group| group.weight_decay = to);
     }
 
     /// One step with the gradients of one batch: [`Optimiser::add`] and [`Optimiser::apply`].

@@ -16,6 +16,8 @@ pub struct Found {
     pub classes: Vec<String>,
     pub items: Vec<Item>,
     pub crowds: usize,
+    /// Objects whose boxes have no height or no width, of which train2017 has two.
+    pub flat: usize,
 }
 
 pub fn all(root: &Path, masks: bool) -> Result<Found> {
@@ -27,12 +29,13 @@ pub fn all(root: &Path, masks: bool) -> Result<Found> {
     }
     let classes = classes(&files);
     let by_name = by_name(pictures);
-    let (mut items, mut crowds) = (vec![], 0);
+    let (mut items, mut crowds, mut flat) = (vec![], 0, 0);
     for annotations in files {
         crowds += annotations.file.annotations.iter().filter(|annotation| annotation.iscrowd > 0).count();
+        flat += annotations.file.annotations.iter().filter(|annotation| annotation.is_flat()).count();
         items.extend(annotations.items(root, &by_name, &classes, masks)?);
     }
-    Ok(Found { classes, items, crowds })
+    Ok(Found { classes, items, crowds, flat })
 }
 
 /// One of each split, or one alone.
@@ -191,7 +194,7 @@ type Told = (Vec<Region>, Vec<(u8, Shape)>);
 
 fn told(annotations: &[&Annotation], numbers: &BTreeMap<i64, i32>, masks: bool) -> Result<Told> {
     let (mut regions, mut shapes) = (vec![], vec![]);
-    for annotation in annotations {
+    for annotation in annotations.iter().filter(|annotation| !annotation.is_flat()) {
         let value = if annotation.iscrowd > 0 {
             UNKNOWN
         } else {

@@ -143,13 +143,16 @@ fn crowds_are_no_objects_and_overlaps_are_unknown() {
         "id": 9, "image_id": 0, "category_id": 0, "iscrowd": 1, "bbox": [14.0, 0.0, 1.0, 10.0],
         "segmentation": { "counts": [140, 10, 50], "size": [10, 20] },
     });
-    told["annotations"].as_array_mut().unwrap().push(crowd);
+    let flat = json!({ "id": 10, "image_id": 0, "category_id": 3, "bbox": [5.0, 1.0, 3.0, 0.0], "segmentation": [] });
+    told["annotations"].as_array_mut().unwrap().extend([crowd, flat]);
     write(&root.join("train/few.json"), told.to_string());
     write(&root.join("test/rest.json"), annotations(&[("1.png", &[(3, [5.0, 0.0, 4.0, 4.0])])]).to_string());
     std::fs::remove_file(root.join("all.json")).unwrap();
     write(&root.join("val/rest.json"), annotations(&[("2.png", &[(3, [5.0, 0.0, 4.0, 4.0])])]).to_string());
     let found = made::<Coco>(root, json!({ "size": 10, "masks": true })).unwrap();
-    assert!(found.note.contains("regions of crowds left out: 1"), "{}", found.note);
+    for left_out in ["regions of crowds left out: 1", "objects whose boxes have no area left out: 1"] {
+        assert!(found.note.contains(left_out), "{}", found.note);
+    }
     assert_eq!(found.data.regions(0).unwrap().len(), 3);
     let mask = found.data.mask(0).unwrap();
     let at = |x: usize, y: usize| mask[y * 10 + x];
@@ -169,8 +172,8 @@ fn what_cannot_be_is_named_or_left_out() {
             "3.png: a box of `car` lies outside of its 20 x 10 pixels: left 6, top 1, right 23, bottom 4",
         ),
         (
-            |told, _| told["annotations"][6]["bbox"][3] = 0.0.into(),
-            "3.png: a box of `car` has no area: left 6, top 1, right 10, bottom 1",
+            |told, _| told["annotations"][6]["bbox"][3] = (-1.0).into(),
+            "3.png: a box of `car` has no area: left 6, top 1, right 10, bottom 0",
         ),
         (
             |told, _| told["annotations"][7]["category_id"] = 7.into(),

@@ -62,7 +62,10 @@ fn only_the_normal_class_is_trained_on_and_all_are_judged() {
     ] {
         let data = made(&SPLITS, normal(name)).unwrap();
         assert_eq!(Split::ALL.map(|split| data.len(split)), [3, 2, 4, 0], "{name}");
-        assert_eq!((data.manifest.labels, &data.manifest.classes[..]), (Labels::Anomalies, &classes.map(String::from)[..]));
+        assert_eq!(
+            (data.manifest.labels, &data.manifest.classes[..]),
+            (Labels::Anomalies, &classes.map(String::from)[..])
+        );
         let values: Vec<u8> = (0..9).map(|row| data.image(row)[0]).collect();
         let of_class =
             |first: usize, images: usize| (first + class..first + images).step_by(3).map(|number| number as u8);

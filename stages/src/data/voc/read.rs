@@ -41,7 +41,7 @@ pub fn all(params: &Params) -> Result<Found> {
         told.push((xml::read(&root.join(&file)), mask.filter(|_| params.masks), split, file));
     }
     check_lists(&lists, &told.iter().map(|(.., file)| stem(file)).collect(), params, root)?;
-    let counts = |object: &&Object| params.difficult || !object.is_difficult;
+    let counts = |object: &&Object| params.counts(object.is_difficult);
     let objects = told.iter().filter_map(|(annotation, ..)| annotation.as_ref().ok()).flat_map(|found| &found.objects);
     let difficult = objects.clone().filter(|object| !counts(object)).count();
     let classes: BTreeSet<&str> = objects.filter(counts).map(|object| object.name.as_str()).collect();
@@ -140,7 +140,7 @@ fn masked(file: &Path, by_stem: &BTreeMap<PathBuf, PathBuf>, root: &Path) -> Opt
 }
 
 fn regions(annotation: &Annotation, classes: &[String], params: &Params) -> Result<Vec<Region>> {
-    let objects = annotation.objects.iter().filter(|object| params.difficult || !object.is_difficult);
+    let objects = annotation.objects.iter().filter(|object| params.counts(object.is_difficult));
     let first = f32::from(params.first_pixel);
     let region = |object: &Object| {
         let [left, top, right, bottom] = object.edges;

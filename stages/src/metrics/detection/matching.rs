@@ -5,15 +5,15 @@ use std::cmp::Ordering;
 
 /// An image, of which one class and objects of one size are looked at.
 #[derive(Debug, Clone)]
-pub struct Judged {
+pub struct Matched {
     /// How many objects there are that count.
     pub truths: usize,
     /// The surest first.
-    pub found: Vec<JudgedOne>,
+    pub found: Vec<MatchedOne>,
 }
 
 #[derive(Debug, Clone)]
-pub struct JudgedOne {
+pub struct MatchedOne {
     pub score: f64,
     /// At each threshold; `None` where it counts neither way: it is matched with an object of another size, or is of another size and
     /// matched with nothing.
@@ -21,7 +21,7 @@ pub struct JudgedOne {
 }
 
 /// Of objects whose boxes have an area in `area`, and of the `most` surest that are found.
-pub fn judge(scene: &Scene, class: usize, area: [f64; 2], most: usize) -> Judged {
+pub fn match_found(scene: &Scene, class: usize, area: [f64; 2], most: usize) -> Matched {
     let is_of_size = |edges: &[f64; 4]| (area[0]..=area[1]).contains(&area_of(edges));
     let mut truths: Vec<([f64; 4], bool)> = scene
         .truths
@@ -34,13 +34,13 @@ pub fn judge(scene: &Scene, class: usize, area: [f64; 2], most: usize) -> Judged
     let mut found: Vec<_> = scene.found.iter().filter(|found| found.class == class).collect();
     found.sort_by(|a, b| surer(a.score, b.score));
     found.truncate(most);
-    let mut judged: Vec<JudgedOne> =
-        found.iter().map(|found| JudgedOne { score: found.score, is_right: [Some(false); THRESHOLDS] }).collect();
+    let mut matched: Vec<MatchedOne> =
+        found.iter().map(|found| MatchedOne { score: found.score, is_right: [Some(false); THRESHOLDS] }).collect();
     let overlaps: Vec<Vec<f64>> =
         found.iter().map(|found| truths.iter().map(|(truth, _)| iou(&found.edges, truth)).collect()).collect();
     for threshold in 0..THRESHOLDS {
         let mut taken = vec![false; truths.len()];
-        for ((one, found), overlaps) in judged.iter_mut().zip(&found).zip(&overlaps) {
+        for ((one, found), overlaps) in matched.iter_mut().zip(&found).zip(&overlaps) {
             one.is_right[threshold] = match best(overlaps, &truths, &taken, iou_threshold(threshold)) {
                 Some(truth) => {
                     taken[truth] = true;
@@ -50,7 +50,7 @@ pub fn judge(scene: &Scene, class: usize, area: [f64; 2], most: usize) -> Judged
             };
         }
     }
-    Judged { truths: truths.iter().filter(|(_, counts)| *counts).count(), found: judged }
+    Matched { truths: truths.iter().filter(|(_, counts)| *counts).count(), found: matched }
 }
 
 /// The free object that is overlapped most, the last of several; one that counts before all that do not.

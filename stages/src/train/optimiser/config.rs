@@ -80,6 +80,11 @@ pub struct OptimiserConfig {
     /// of every trained parameter that `exclude` does not name; decoupled in adamw
     #[schemars(range(min = 0), extend("x-default-by" = by_kind(OptimiserKind::weight_decay)))]
     pub weight_decay: Option<f64>,
+    /// what weight decay comes to at the end, by half a cosine from `weight_decay` on (DINO, Caron et al. 2021, arXiv:2104.14294, has .04 and
+    /// .4); null: it stays
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub weight_decay_end: Option<f64>,
     /// what has no weight decay, and with lars no rate of its own: nothing, or bias_and_norm, which are the parameters of
     /// one dimension, a class token among them (as in the code of SimCLR, arXiv:2002.05709, in BYOL, arXiv:2006.07733, and in MAE's
     /// code, arXiv:2111.06377). auto: by kind
@@ -117,6 +122,7 @@ impl Default for OptimiserConfig {
             beta1: 0.9,
             beta2: 0.999,
             weight_decay: None,
+            weight_decay_end: None,
             exclude: Exclude::Auto,
             trust: 1e-3,
             clip_rate: false,

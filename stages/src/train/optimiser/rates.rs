@@ -1,23 +1,36 @@
 use crate::nn::encoder::Encoder;
 use crate::nn::state::Part;
+use crate::train::objective::{ENCODER, network_of};
 use std::collections::BTreeMap;
 
-/// What the learning rate is multiplied by for a tensor, by its name; 1 where nothing is said.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Rates(BTreeMap<String, f64>);
+/// What the learning rate is multiplied by for a tensor, by its name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rates {
+    of_encoder: BTreeMap<String, f64>,
+    /// Of what stands behind the encoder.
+    of_heads: f64,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self { of_encoder: BTreeMap::new(), of_heads: 1.0 }
+    }
+}
 
 impl Rates {
     /// `decay` once more for each layer of the encoder before its end, as Clark et al. 2020 (arXiv:2003.10555, appendix A): of the last
-    /// layer `decay`, of what stands behind the encoder 1.
-    pub fn by_layer(decay: f64, encoder: &Encoder) -> Self {
+    /// layer `decay`, of what stands behind the encoder `of_heads`.
+    pub fn by_layer(decay: f64, of_heads: f64, encoder: &Encoder) -> Self {
         let depth = encoder.depth();
         let rate = |name: &str| decay.powi((depth - encoder.layer_of(name)) as i32);
         let entries = encoder.entries().into_iter();
-        Self(entries.map(|entry| (format!("encoder.{}", entry.name), rate(&entry.name))).collect())
+        let of_encoder = entries.map(|entry| (format!("{ENCODER}.{}", entry.name), rate(&entry.name))).collect();
+        Self { of_encoder, of_heads }
     }
 
     pub fn of(&self, name: &str) -> f64 {
-        self.0.get(name).copied().unwrap_or(1.0)
+        let otherwise = if network_of(name) == ENCODER { 1.0 } else { self.of_heads };
+        self.of_encoder.get(name).copied().unwrap_or(otherwise)
     }
 }
 
@@ -37,7 +50,7 @@ mod tests {
     fn ways(config: &EncoderConfig, decay: f64) -> Vec<(usize, f64)> {
         let device = crate::nn::device("cpu").unwrap().autodiff();
         let encoder = config.build(&mut Init::new(0, &device), [3, 16, 16]);
-        let (parts, rates) = (Parts(vec![("encoder", &encoder)]), Rates::by_layer(decay, &encoder));
+        let (parts, rates) = (Parts(vec![("encoder", &encoder)]), Rates::by_layer(decay, 1.0, &encoder));
         let config = OptimiserConfig { weight_decay: Some(0.0), momentum: 0.5, ..OptimiserConfig::default() };
         let before: Vec<tch::Tensor> = encoder.entries().iter().map(|entry| entry.tensor.copy()).collect();
         let mut optimiser = Optimiser::with_rates(&parts, &config, &rates);
@@ -58,6 +71,17 @@ mod tests {
                 (encoder.layer_of(&entry.name), way)
             })
             .collect()
+    }
+
+    #[test]
+    fn what_stands_behind_the_encoder_has_a_rate_of_its_own() {
+        let device = crate::nn::device("cpu").unwrap().autodiff();
+        let encoder =
+            EncoderConfig { width: 4, ..EncoderConfig::default() }.build(&mut Init::new(0, &device), [3, 16, 16]);
+        let rates = Rates::by_layer(1.0, 10.0, &encoder);
+        let of_encoder = format!("encoder.{}", encoder.entries()[0].name);
+        assert_eq!([&of_encoder[..], "classifier.weight"].map(|name| rates.of(name)), [1.0, 10.0]);
+        assert_eq!(["encoder.unknown", "classifier.weight"].map(|name| Rates::default().of(name)), [1.0; 2]);
     }
 
     /// In each layer by half of what it is in the next: convolutions of one, and of the other its patches and then block after block.

@@ -1,5 +1,5 @@
 //! That objects are not found by what has nothing to do with what they are: that they are sharper, more colourful or of other colours than
-//! photographs.
+//! photographs. Of 48 of Twitter's drawings on pieces of four photographs; what all drawings and both styles come to is in LOG.md.
 
 mod colours;
 mod edges;
@@ -15,6 +15,8 @@ use std::ops::Range;
 const SCENE: usize = 96;
 /// Drawings of each class in the fixture.
 const DRAWINGS: usize = 8;
+/// Those of the fixture, by rows.
+const CLASSES: [Group; 4] = [Group::Faces, Group::Fruit, Group::Clocks, Group::Hearts];
 
 /// Left, top, right, bottom, in whole pixels.
 type Window = [usize; 4];
@@ -34,7 +36,7 @@ fn real(some: Range<usize>) -> tempfile::TempDir {
     write_stand_in(Style::Twitter.fetched(), cache.path(), |number| {
         let label = number % LABELS;
         let group = (label / 2 / 9).checked_sub(1).map(|group| Group::ALL[group]);
-        let row = Params::default().classes.iter().position(|class| Some(*class) == group);
+        let row = CLASSES.iter().position(|class| Some(*class) == group);
         let [x, y] =
             [some.start + number / 2 % some.len(), row.unwrap_or(4 + number / 16 % 2)].map(|place| place as u32);
         (label as u8, crop_imm(&sheet, x * side, y * side, side, side).to_image().into_raw())

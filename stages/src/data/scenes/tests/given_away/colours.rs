@@ -84,7 +84,7 @@ const FROM_SCRATCH: f64 = 0.364;
 /// Scenes to be judged by show other drawings than those that are learned from.
 #[test]
 fn colours_find_less_than_half_of_what_a_detector_finds() {
-    let few = |params: &mut Params| (params.train, params.test) = (200, 100);
+    let few = |params: &mut Params| (params.train, params.test, params.classes) = (200, 100, CLASSES.to_vec());
     let [learned, judged] = [0..5, 5..DRAWINGS].map(|some| made(real(some).path(), few).unwrap());
     let ap_50 = found_so(&learned.0, &judged.0);
     assert!((0.01..FROM_SCRATCH / 2.0).contains(&ap_50), "{ap_50}");

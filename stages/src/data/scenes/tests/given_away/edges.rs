@@ -47,7 +47,7 @@ fn standing_out(image: &[u8], classes: usize) -> Vec<Found> {
 /// AP50 of the training scenes.
 fn found_so(cache: &Path, change: impl Fn(&mut Params)) -> f64 {
     let (data, _place) = made(cache, |params| {
-        params.train = 200;
+        (params.train, params.classes) = (200, super::CLASSES.to_vec());
         change(params);
     })
     .unwrap();

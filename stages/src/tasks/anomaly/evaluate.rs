@@ -19,7 +19,7 @@ pub fn check(data: &Dataset) -> Result<()> {
     Ok(())
 }
 
-pub fn judge(images: &Images, scored: &Scored) -> Result<()> {
+pub fn evaluate(images: &Images, scored: &Scored) -> Result<()> {
     let Images { data, context, .. } = images;
     let rows: Vec<usize> = data.rows(Split::Test).collect();
     let is_anomalous: Vec<bool> = data.labels(Split::Test).iter().map(|&class| class > 0).collect();
