@@ -81,13 +81,35 @@ const PIXEL_ACCURACY: MeasureAbout = MeasureAbout {
     doc: "share of pixels whose class is told; NaN where no `shift` is connected",
 };
 
+/// Of the classes behind the background, so many of them.
+const DICE: [MeasureAbout; 8] = [
+    dice("dice_1"),
+    dice("dice_2"),
+    dice("dice_3"),
+    dice("dice_4"),
+    dice("dice_5"),
+    dice("dice_6"),
+    dice("dice_7"),
+    dice("dice_8"),
+];
+
+const fn dice(name: &'static str) -> MeasureAbout {
+    MeasureAbout {
+        name,
+        splits: SPLITS,
+        unit: "fraction",
+        setting: false,
+        doc: "Dice of the class of that number, as the data set counts them from 1 on; NaN where there is none, or no `shift`",
+    }
+}
+
 impl Stage for Segment {
     type Params = Params;
     const ABOUT: About = About {
         name: "eval/segment",
         // 2: it trains by sgd at .01 down a poly schedule where nothing is said.
-        // 3: it measures Dice as well.
-        version: 3,
+        // 3: it measures Dice as well. 4: and that of the first eight classes.
+        version: 4,
         summary: "Segmentation: FCN, U-Net or a linear head on the encoder's maps, trained with all masks or few",
         docs: "Minimises the cross entropy of each pixel of which something is known, and looks at validation and test once, after the \
                last step. Without views: random resized crops of half the area at least, and flips. With `pretrain/random` it is training \
@@ -95,7 +117,7 @@ impl Stage for Segment {
                large as the image bilinearly. Beside the result: IoU, Dice and pixels of each class (iou-SPLIT.csv), the confusion of pixels \
                (CSV and SVG), masks.png with eight images of test, their masks and what was predicted beside each other, and legend.svg, \
                which names the colours.\n\n\
-               `head: coordinates` looks at no image: what it reaches is what an atlas by place reaches, and belongs beside the others \
+               `head: coordinates` looks at no image: what it reaches an atlas reaches that does not know the slice, and belongs beside the others \
                where images lie alike, as slices of heads do. It sees the place in the view; where no views are connected, its images \
                stay as they are. Of which slice a pixel is it does not know.",
         deviations: &[Deviations {
@@ -129,6 +151,14 @@ impl Stage for Segment {
             MEAN_IOU,
             MEAN_DICE,
             PIXEL_ACCURACY,
+            DICE[0],
+            DICE[1],
+            DICE[2],
+            DICE[3],
+            DICE[4],
+            DICE[5],
+            DICE[6],
+            DICE[7],
             SEEN,
             MeasureAbout {
                 name: "labels",
@@ -184,6 +214,7 @@ impl Stage for Segment {
             Some(shift) => draw(&shift, &evaluator.look_at(&shift, Split::Test, SHIFT)?, "masks-shift.png")?,
             None => [MEAN_IOU, MEAN_DICE, PIXEL_ACCURACY]
                 .iter()
+                .chain(&DICE)
                 .for_each(|measure| context.measure(measure.name, SHIFT, f64::NAN)),
         }
         std::fs::write(context.side().join("legend.svg"), picture::legend(&evaluator.classes))?;
@@ -213,6 +244,10 @@ impl Evaluator<'_> {
         context.measure(MEAN_IOU.name, name, overlap.mean_iou());
         context.measure(MEAN_DICE.name, name, overlap.mean_dice());
         context.measure(PIXEL_ACCURACY.name, name, overlap.pixels().accuracy());
+        for (class, measure) in (1..).zip(&DICE) {
+            let found = (class < classes.len()).then(|| overlap.dice(class)).flatten();
+            context.measure(measure.name, name, found.unwrap_or(f64::NAN));
+        }
         let side = |file: String| context.side().join(file);
         std::fs::write(side(format!("iou-{name}.csv")), overlap.to_csv(classes))?;
         std::fs::write(side(format!("confusion-{name}.csv")), overlap.pixels().to_csv(classes))?;
