@@ -35,9 +35,9 @@ impl Stage for Coco {
                read. A file is of the split that its name or its folder's says; of several of one split that which is called \
                `instances`. A single one may be of no split. Splits that are not there are drawn from train.\n\n\
                Classes are the categories that any annotation is of, in the order of their numbers. Regions of crowds (`iscrowd`) are no \
-               objects: they are left out and counted, and masks know nothing of them; what is found there counts as invented, where COCO's own \
-               figures ignore it. Objects whose boxes have no height or no width are left out and counted too. A mask is made of polygons (a pixel is inside where \
-               its middle is) and runs, plain or packed; where objects of different classes overlap it knows nothing either. Boxes are those \
+               objects: they are left out and counted, and masks know nothing of them; what is found there counts as invented, \
+               where COCO's own figures ignore it. Objects whose boxes have no height or no width are left out and counted too. A mask is made \
+               of polygons (a pixel is inside where its middle is) and runs, plain or packed; where objects of different classes overlap it knows nothing either. Boxes are those \
                of the annotations, and may reach outside of their pictures by half a pixel. Pictures are taken as they lie in their files, \
                however a camera was held; what else is said of them is as in data/folder.",
         gives: &[DATASET],

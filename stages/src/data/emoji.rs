@@ -3,6 +3,7 @@ mod groups;
 
 use super::dataset::{Labels, Split};
 use super::sources::Source;
+use super::split::Shares;
 use super::summary::Summary;
 use super::writer::{DatasetWriter, Format, Sample};
 use crate::context::Context;
@@ -44,15 +45,8 @@ pub struct Params {
     /// red, green and blue of what shows where a drawing is transparent
     #[schemars(length(equal = 3), inner(range(min = 0, max = 255)))]
     background: [u8; 3],
-    /// share of each class that is the test split
-    #[schemars(range(min = 0.05, max = 0.9), extend("x-unit" = "fraction"))]
-    test: f64,
-    /// share of what that leaves that is the validation split
-    #[schemars(range(min = 0.05, max = 0.9), extend("x-unit" = "fraction"))]
-    validation: f64,
-    /// of the draw of the splits
-    #[schemars(range(min = 0))]
-    seed: u64,
+    #[serde(flatten)]
+    shares: Shares,
 }
 
 impl Default for Params {
@@ -63,9 +57,7 @@ impl Default for Params {
             groups: Group::ALL.to_vec(),
             size: SIDE as u32,
             background: [255; 3],
-            test: 0.25,
-            validation: 0.1,
-            seed: 0,
+            shares: Shares::default(),
         }
     }
 }
@@ -92,9 +84,7 @@ impl Stage for Emoji {
         check_distinct("groups", &params.groups)?;
         let drawings = Drawings::open(params.style, context)?;
         let class = |drawing: &Drawing| params.class(drawing);
-        let left = 1.0 - params.test;
-        let shares = [left * (1.0 - params.validation), left * params.validation, params.test];
-        let parts = drawings.split(class, shares, params.seed);
+        let parts = drawings.split(class, params.shares.of_all(), params.shares.seed);
 
         let [side, classes] = [params.size as usize, params.classes().len()];
         let format = Format {

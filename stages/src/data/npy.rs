@@ -53,6 +53,18 @@ pub fn write<T: AutoSerialize>(path: PathBuf, shape: &[usize], values: &[T]) -> 
     writer.finish().with_context(failed)
 }
 
+/// NAME.npy, and NAME.ids.npy, u32 `[n]`: of which row of a data set each of its entries is.
+pub fn write_with_ids<T: AutoSerialize>(
+    folder: &Path,
+    name: &str,
+    shape: &[usize],
+    values: &[T],
+    ids: &[u32],
+) -> Result<()> {
+    write(folder.join(format!("{name}.npy")), shape, values)?;
+    write(folder.join(format!("{name}.ids.npy")), &[ids.len()], ids)
+}
+
 /// Reads an array into memory: its shape and its values.
 pub fn read<T: Deserialize>(path: &Path) -> Result<(Vec<usize>, Vec<T>)> {
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;

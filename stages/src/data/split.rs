@@ -108,7 +108,7 @@ pub struct Shares {
     validation: f64,
     /// of the draw of the splits
     #[schemars(range(min = 0))]
-    seed: u64,
+    pub seed: u64,
 }
 
 impl Default for Shares {
@@ -120,6 +120,12 @@ impl Default for Shares {
 impl Shares {
     pub fn split(&self, labels: &[i32], classes: usize) -> Result<[(Split, Vec<usize>); 3]> {
         in_shares(labels, classes, self.test, self.validation, self.seed)
+    }
+
+    /// Of the whole: train, validation and test.
+    pub fn of_all(&self) -> [f64; 3] {
+        let left = 1.0 - self.test;
+        [left * (1.0 - self.validation), left * self.validation, self.test]
     }
 }
 

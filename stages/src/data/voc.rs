@@ -52,8 +52,8 @@ impl Stage for Voc {
                (train.txt, val.txt, test.txt; trainval.txt where there is no train.txt), with `masks` of ImageSets/Segmentation; without \
                lists a folder that is named like a split is one, and splits that are not there are drawn from train.\n\n\
                Classes are the names that objects have, in the order of the alphabet, by which PASCAL VOC's masks number them. Objects \
-               marked as difficult are left out and counted, unless `difficult` says otherwise; what is found there counts as invented, where VOC's own \
-               figures ignore it. Masks are palette pictures, or grey. What else is said of pictures is as in \
+               marked as difficult are left out and counted, unless `difficult` says otherwise; what is found there counts as invented, \
+               where VOC's own figures ignore it. Masks are palette pictures, or grey. What else is said of pictures is as in \
                data/folder; they are taken as they lie in their files.",
         gives: &[DATASET],
         ..About::NONE

@@ -52,7 +52,6 @@ pub fn report(context: &Context, split: Split, scores: &[f64], of: Labelled) -> 
     let predicted: Vec<i32> = scores.chunks_exact(classes).map(|scores| highest(scores) as i32).collect();
     let folder = context.side().join("predictions");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    npy::write(folder.join(format!("{split}.npy")), &[predicted.len()], &predicted)?;
-    npy::write(folder.join(format!("{split}.ids.npy")), &[ids.len()], ids)?;
+    npy::write_with_ids(&folder, split, &[predicted.len()], &predicted, ids)?;
     Ok(confusion)
 }

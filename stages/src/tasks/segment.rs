@@ -255,8 +255,7 @@ impl Evaluator<'_> {
         let ids: Vec<u32> = data.rows(split).map(|row| row as u32).collect();
         let folder = context.output("predictions")?;
         let shape = [ids.len(), data.manifest.height, data.manifest.width];
-        npy::write(folder.join(format!("{name}.npy")), &shape, &predicted)?;
-        npy::write(folder.join(format!("{name}.ids.npy")), &[ids.len()], &ids)?;
+        npy::write_with_ids(&folder, name, &shape, &predicted, &ids)?;
         Ok(predicted)
     }
 }

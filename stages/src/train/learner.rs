@@ -212,21 +212,23 @@ mod tests {
         (encoder, Steep { head })
     }
 
+    /// That takes so many batches.
+    fn learner<'a>(
+        encoder: &'a Encoder,
+        objective: &'a mut dyn Objective,
+        config: &'a OptimiserConfig,
+        total_steps: usize,
+    ) -> Learner<'a> {
+        let turns = objective.turns().into_iter();
+        let optimisers = turns.map(|names| Optimiser::new(&moving(encoder, objective, &names), config)).collect();
+        Learner { encoder, objective, optimisers, config, total_steps, warmup_steps: 0, encoder_rests: 0 }
+    }
+
     #[test]
     fn a_fault_of_the_backward_pass_is_named_where_it_began() {
         let (encoder, mut objective) = steep();
         let config = OptimiserConfig::default();
-        let optimiser = Optimiser::new(&networks(&encoder, &objective), &config);
-        let (encoder, objective) = (&encoder, &mut objective);
-        let mut learner = Learner {
-            encoder,
-            objective,
-            optimisers: vec![optimiser],
-            config: &config,
-            total_steps: 1,
-            warmup_steps: 0,
-            encoder_rests: 0,
-        };
+        let mut learner = learner(&encoder, &mut objective, &config, 1);
         let views = vec![Tensor::ones([2, 3, 16, 16], &crate::nn::device("cpu").unwrap().autodiff())];
         let mut first = None;
         let at = At { seed: 0, step: 0, steps: 1, epoch: 0, epochs: 1, turn: 0 };
@@ -269,18 +271,7 @@ mod tests {
         let (encoder, Steep { head }) = steep();
         let mut objective = Adversary { critic: head, turns: vec![] };
         let config = OptimiserConfig { weight_decay: Some(0.0), ..OptimiserConfig::default() };
-        let turns = objective.turns();
-        let optimisers: Vec<_> =
-            turns.iter().map(|names| Optimiser::new(&moving(&encoder, &objective, names), &config)).collect();
-        let mut learner = Learner {
-            encoder: &encoder,
-            objective: &mut objective,
-            optimisers,
-            config: &config,
-            total_steps: 2,
-            warmup_steps: 0,
-            encoder_rests: 0,
-        };
+        let mut learner = learner(&encoder, &mut objective, &config, 2);
         let weights = |learner: &Learner| -> Vec<tch::Tensor> {
             let of = |name| state::named(&moving(learner.encoder, learner.objective, &[name])).swap_remove(0).1.copy();
             ["critic", "encoder"].into_iter().map(of).collect()
@@ -314,10 +305,7 @@ mod tests {
         of: impl Fn(&Learner, usize) -> T,
     ) -> Vec<T> {
         let (encoder, mut objective) = steep();
-        let optimiser = Optimiser::new(&networks(&encoder, &objective), config);
-        let (encoder, objective) = (&encoder, &mut objective);
-        let optimisers = vec![optimiser];
-        let learner = Learner { encoder, objective, optimisers, config, total_steps, warmup_steps, encoder_rests: 0 };
+        let learner = Learner { warmup_steps, ..learner(&encoder, &mut objective, config, total_steps) };
         (0..total_steps).filter(|&step| learner.steps_after(step)).map(|step| of(&learner, step)).collect()
     }
 
@@ -343,18 +331,7 @@ mod tests {
         let (encoder, Steep { head }) = steep();
         let mut objective = Adversary { critic: head, turns: vec![] };
         let config = OptimiserConfig { weight_decay: Some(0.0), ..OptimiserConfig::default() };
-        let turns = objective.turns();
-        let optimisers: Vec<_> =
-            turns.iter().map(|names| Optimiser::new(&moving(&encoder, &objective, names), &config)).collect();
-        let mut learner = Learner {
-            encoder: &encoder,
-            objective: &mut objective,
-            optimisers,
-            config: &config,
-            total_steps: 3,
-            warmup_steps: 0,
-            encoder_rests: 2,
-        };
+        let mut learner = Learner { encoder_rests: 2, ..learner(&encoder, &mut objective, &config, 3) };
         let device = crate::nn::device("cpu").unwrap().autodiff();
         let moved: Vec<bool> = (0..3)
             .map(|step| {

@@ -23,6 +23,8 @@ pub struct Optimiser {
     config: OptimiserConfig,
     params: Vec<Entry>,
     groups: Vec<Group>,
+    /// Of those that decay.
+    weight_decay: f64,
     /// The momentum of sgd and lars, or the first moment of adamw.
     first: Vec<tch::Tensor>,
     /// The second moment of adamw.
@@ -43,8 +45,7 @@ const RESTED: &str = "rested";
 struct Group {
     /// Places among the trained parameters.
     members: Vec<usize>,
-    weight_decay: f64,
-    /// Whether weights decay, by however much.
+    /// Whether weights decay.
     decays: bool,
     /// What the learning rate is multiplied by.
     rate: f64,
@@ -67,8 +68,8 @@ impl Group {
             let (left_out, members): (Vec<_>, Vec<_>) = places.into_iter().partition(excluded);
             let adapted = config.kind == OptimiserKind::Lars;
             [
-                Self { members, weight_decay: config.weight_decay(), decays: true, rate, adapted },
-                Self { members: left_out, weight_decay: 0.0, decays: false, rate, adapted: false },
+                Self { members, decays: true, rate, adapted },
+                Self { members: left_out, decays: false, rate, adapted: false },
             ]
         });
         groups.filter(|group| !group.members.is_empty()).collect()
@@ -86,6 +87,7 @@ impl Optimiser {
         let zeros = || params.iter().map(|entry| entry.tensor.zeros_like()).collect();
         Self {
             groups: Group::all_of(&params, config, rates),
+            weight_decay: config.weight_decay(),
             first: zeros(),
             second: if config.kind == OptimiserKind::Adamw { zeros() } else { vec![] },
             rested: vec![0; params.len()],
@@ -99,7 +101,7 @@ impl Optimiser {
 
     /// From the next step on.
     pub fn set_weight_decay(&mut self, to: f64) {
-        self.groups.iter_mut().filter(|group| group.decays).for_each(|group| group.weight_decay = to);
+        self.weight_decay = to;
     }
 
     /// One step with the gradients of one batch: [`Optimiser::add`] and [`Optimiser::apply`].
@@ -201,7 +203,7 @@ impl Optimiser {
         let [first, second] =
             [&self.first, &self.second].map(|moments| part(&|place| Some(moments.get(place)?.shallow_clone())));
         let OptimiserConfig { momentum, nesterov, beta1, beta2, trust, clip_rate, .. } = self.config;
-        let weight_decay = group.weight_decay;
+        let weight_decay = if group.decays { self.weight_decay } else { 0.0 };
         let sgd = ops::Sgd { lr, momentum, weight_decay, nesterov };
         // A buffer that was never written is zero, from which a later first step makes the same as one that ignores it.
         let is_first = self.steps_done == 0;

@@ -73,12 +73,12 @@ impl File {
 }
 
 impl Annotation {
-    /// Left, top, right, bottom.
     /// Whether it is an object whose box has no area.
     pub fn is_flat(&self) -> bool {
         self.iscrowd == 0 && self.bbox[2..].contains(&0.0)
     }
 
+    /// Left, top, right, bottom.
     pub fn edges(&self) -> [f32; 4] {
         let [left, top, width, height] = self.bbox;
         [left, top, left + width, top + height]

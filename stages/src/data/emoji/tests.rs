@@ -46,7 +46,7 @@ fn styles_have_the_same_emoji_in_the_same_splits() {
         let classes = twitter.labels(split);
         assert!((0..8).all(|class| classes.contains(&class)), "every class is in the {} split", split.name());
     }
-    let (_, others) = made(cache.path(), |params| params.seed = 1).unwrap();
+    let (_, others) = made(cache.path(), |params| params.shares.seed = 1).unwrap();
     assert_ne!(emoji, others);
 }
 

@@ -32,8 +32,8 @@ pub fn evaluate(images: &Images, scored: &Scored) -> Result<()> {
     context.measure("aupro", "test", overlap);
 
     let folder = context.output("scores")?;
-    npy::write(folder.join("test.npy"), &[rows.len()], &scored.scores)?;
-    npy::write(folder.join("test.ids.npy"), &[rows.len()], &rows.iter().map(|&row| row as u32).collect::<Vec<u32>>())?;
+    let ids: Vec<u32> = rows.iter().map(|&row| row as u32).collect();
+    npy::write_with_ids(&folder, "test", &[rows.len()], &scored.scores, &ids)?;
 
     let side = |name: &str| context.side().join(name);
     let write = |name: &str, text: String| {
