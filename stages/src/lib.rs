@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod context;
 pub mod data;
 pub mod doctor;
+pub mod features;
 pub mod foreign;
 pub mod json;
 pub mod memory;

@@ -8,10 +8,10 @@ use pretext_stages::artifact::EncoderArtifact;
 use pretext_stages::catalog;
 use pretext_stages::context::Context;
 use pretext_stages::data::Split;
+use pretext_stages::features::FeatureSet;
 use pretext_stages::metrics::Contingency;
 use pretext_stages::nn::layers::Mode;
 use pretext_stages::nn::{Head, device};
-use pretext_stages::tasks::FeatureSet;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 

@@ -6,10 +6,10 @@ use burn::tensor::{Tensor, TensorData};
 use pretext_protocol::Measurement;
 use pretext_stages::artifact::EncoderArtifact;
 use pretext_stages::data::Split;
+use pretext_stages::features::FeatureSet;
 use pretext_stages::metrics::Contingency;
 use pretext_stages::nn::layers::Mode;
 use pretext_stages::nn::{device, ops};
-use pretext_stages::tasks::FeatureSet;
 use serde_json::{Value, json};
 use tiny::place::Place;
 

@@ -6,7 +6,7 @@ use pretext_protocol::{Measurement, Reply};
 use pretext_stages::catalog;
 use pretext_stages::context::{Context, Outbox};
 use pretext_stages::data::{Dataset, Split, npy};
-use pretext_stages::tasks::FeatureSet;
+use pretext_stages::features::FeatureSet;
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@ use pretext_protocol::Run;
 use pretext_stages::catalog;
 use pretext_stages::context::Context;
 use pretext_stages::data::Split;
-use pretext_stages::tasks::{FeatureSet, SplitFeatures};
+use pretext_stages::features::{FeatureSet, SplitFeatures};
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::Path;

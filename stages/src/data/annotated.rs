@@ -157,7 +157,7 @@ impl Annotated {
             if own.is_empty() { "" } else { ": the folders or lists say other splits only" }
         );
         let &Common { train, validation, test, seed, .. } = common;
-        Asked { train, validation, test, seed }.chosen(own, |_| 0, 1, None)
+        Asked { train, validation, unlabelled: Some(0), test, seed }.chosen(own, |_| 0, 1, None)
     }
 
     /// What was written, and how many objects a fit has lost; or why some cannot be.

@@ -2,8 +2,9 @@
 
 use super::dataset::Split;
 use super::split::{self, Draw};
+use crate::random::{Purpose, Rng};
 use anyhow::{Context as _, Result, ensure};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a recipe says of the splits.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +13,8 @@ pub struct Asked {
     pub train: Option<u32>,
     /// Images to choose settings on; where it is `None`, all of their own, or a tenth of what the test split leaves.
     pub validation: Option<u32>,
+    /// Images of what that leaves, which are used without their classes, beside those that have none; all of it where it is `None`.
+    pub unlabelled: Option<u32>,
     /// Share that is the test split where that is not there.
     pub test: f64,
     pub seed: u64,
@@ -41,8 +44,8 @@ impl Asked {
         };
         let stays = if groups.is_some() { "one group" } else { "one of each class" };
         let mut left = own.remove(&Split::Train).unwrap_or_default();
-        let unlabelled = own.remove(&Split::Unlabelled).map(|images| (Split::Unlabelled, images));
-        let mut images: BTreeMap<Split, Vec<usize>> = unlabelled.into_iter().collect();
+        let mut unlabelled = own.remove(&Split::Unlabelled).unwrap_or_default();
+        let mut images: BTreeMap<Split, Vec<usize>> = BTreeMap::new();
         for (split, draw) in [
             (Split::Test, Draw::Share(self.test)),
             (Split::Validation, self.validation.map_or(Draw::Share(0.1), |count| Draw::Count(count as usize))),
@@ -64,13 +67,37 @@ impl Asked {
                 left = rest;
             }
         }
+        let mut trained = left.clone();
         if let Some(count) = self.train {
             let labels: Vec<i32> = left.iter().map(|&file| label(file)).collect();
             let kept = split::keep(&labels, classes, count as usize, self.seed);
-            left = pick(&left, &kept.context("cannot draw the train split")?);
+            trained = pick(&left, &kept.context("cannot draw the train split")?);
         }
-        images.insert(Split::Train, left);
+        unlabelled.extend(self.spared(&left, &trained, groups)?);
+        images.insert(Split::Train, trained);
+        if !unlabelled.is_empty() {
+            images.insert(Split::Unlabelled, unlabelled);
+        }
         Ok(images)
+    }
+
+    /// Of what is `left`, and not trained on with its classes, what is used without them: of no group that is trained on.
+    fn spared(&self, left: &[usize], trained: &[usize], groups: Option<&[u32]>) -> Result<Vec<usize>> {
+        let trained: BTreeSet<usize> = trained.iter().copied().collect();
+        let taken: BTreeSet<u32> = groups.map_or(BTreeSet::new(), |of| trained.iter().map(|&file| of[file]).collect());
+        let is_free = |file: &usize| !trained.contains(file) && groups.is_none_or(|of| !taken.contains(&of[*file]));
+        let mut free: Vec<usize> = left.iter().copied().filter(is_free).collect();
+        let wanted = self.unlabelled.map_or(free.len(), |wanted| wanted as usize);
+        ensure!(
+            wanted <= free.len(),
+            "unlabelled is {wanted}, and the other splits leave {} images{}: lower one of them, or write null for all that are left",
+            free.len(),
+            if groups.is_some() { " of other groups" } else { "" }
+        );
+        Rng::new(self.seed, Purpose::Split, &[u64::MAX]).shuffle(&mut free);
+        free.truncate(wanted);
+        free.sort_unstable();
+        Ok(free)
     }
 }
 

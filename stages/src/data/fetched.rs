@@ -18,9 +18,10 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Which images are used how. `ALL`: images of the official training split; `VALIDATION`: how many of them are held out by default.
+/// Which images are used how. `ALL`: images of the official training split; `VALIDATION`: how many of them are held out by default;
+/// `WITHOUT`: images that have no classes.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct Splits<const ALL: u32, const VALIDATION: u32> {
+pub struct Splits<const ALL: u32, const VALIDATION: u32, const WITHOUT: u32 = 0> {
     /// images to train on, of the official training split; stratified
     #[serde(default = "all_but::<ALL, VALIDATION>")]
     #[schemars(range(min = 10, max = ALL), extend("x-unit" = "images"))]
@@ -29,9 +30,10 @@ pub struct Splits<const ALL: u32, const VALIDATION: u32> {
     #[serde(default = "all_but::<VALIDATION, 0>")]
     #[schemars(range(min = 10, max = ALL - 10), extend("x-unit" = "images"))]
     validation: u32,
-    /// images of what is left of the official training split, whose classes are withheld, for methods that need none; null: all of them
-    #[serde(default = "no_images")]
-    #[schemars(range(min = 0, max = ALL), extend("x-unit" = "images"))]
+    /// images for methods that need no classes: of what is left of the official training split, whose classes are withheld, and of those
+    /// that have none; null: all of them
+    #[serde(default = "unlabelled::<WITHOUT>")]
+    #[schemars(range(min = 0, max = ALL + WITHOUT), extend("x-unit" = "images"))]
     unlabelled: Option<u32>,
     /// of the draw of the splits
     #[serde(default)]
@@ -43,13 +45,14 @@ fn all_but<const ALL: u32, const REST: u32>() -> u32 {
     ALL - REST
 }
 
-fn no_images() -> Option<u32> {
-    Some(0)
+/// All, where there are some that have no classes.
+fn unlabelled<const WITHOUT: u32>() -> Option<u32> {
+    (WITHOUT == 0).then_some(0)
 }
 
-impl<const ALL: u32, const VALIDATION: u32> Default for Splits<ALL, VALIDATION> {
+impl<const ALL: u32, const VALIDATION: u32, const WITHOUT: u32> Default for Splits<ALL, VALIDATION, WITHOUT> {
     fn default() -> Self {
-        Self { train: ALL - VALIDATION, validation: VALIDATION, unlabelled: no_images(), seed: 0 }
+        Self { train: ALL - VALIDATION, validation: VALIDATION, unlabelled: unlabelled::<WITHOUT>(), seed: 0 }
     }
 }
 
@@ -214,12 +217,12 @@ impl Fetched {
     }
 
     /// Draws the splits and publishes the data set; `class` is that of a label.
-    pub fn publish<const ALL: u32, const VALIDATION: u32>(
+    pub fn publish<const ALL: u32, const VALIDATION: u32, const WITHOUT: u32>(
         &self,
         kept: &Kept,
         classes: &[&str],
         class: impl Fn(u8) -> i32,
-        splits: &Splits<ALL, VALIDATION>,
+        splits: &Splits<ALL, VALIDATION, WITHOUT>,
         context: &Context,
     ) -> Result<()> {
         let [train, test, _] = self.images;
@@ -231,8 +234,8 @@ impl Fetched {
             splits.validation as usize,
             splits.seed,
         )?;
-        let rest = splits.rest(train, [&drawn.train, &drawn.validation])?;
-        let unlabelled: Vec<usize> = rest.into_iter().chain(train + test..self.count()).collect();
+        let unlabelled =
+            splits.unlabelled((0..train).chain(train + test..self.count()), [&drawn.train, &drawn.validation])?;
         let rows = [
             (Split::Train, drawn.train),
             (Split::Validation, drawn.validation),
@@ -268,11 +271,11 @@ fn digest(bytes: &[u8]) -> String {
     blake3::Hasher::new().update_rayon(bytes).finalize().to_hex().to_string()
 }
 
-impl<const ALL: u32, const VALIDATION: u32> Splits<ALL, VALIDATION> {
-    /// Of the training images those that are drawn from what is left, in their order.
-    fn rest(&self, train: usize, used: [&[usize]; 2]) -> Result<Vec<usize>> {
+impl<const ALL: u32, const VALIDATION: u32, const WITHOUT: u32> Splits<ALL, VALIDATION, WITHOUT> {
+    /// What is drawn of the images that may be and are not used otherwise, in their order.
+    fn unlabelled(&self, images: impl Iterator<Item = usize>, used: [&[usize]; 2]) -> Result<Vec<usize>> {
         let used: BTreeSet<usize> = used.into_iter().flatten().copied().collect();
-        let mut left: Vec<usize> = (0..train).filter(|image| !used.contains(image)).collect();
+        let mut left: Vec<usize> = images.filter(|image| !used.contains(image)).collect();
         let wanted = self.unlabelled.map_or(left.len(), |wanted| wanted as usize);
         ensure!(
             wanted <= left.len(),

@@ -61,6 +61,10 @@ pub struct Params {
     /// tenth of what the test split leaves
     #[schemars(range(min = 1), extend("x-unit" = "images"))]
     validation: Option<u32>,
+    /// images of what `train` leaves, whose classes are withheld, for methods that need none, beside those that have none; null: all of
+    /// them
+    #[schemars(range(min = 0), extend("x-unit" = "images"))]
+    unlabelled: Option<u32>,
     /// share of each class that is the test split, where that has no folder of its own; with 0 there is none, and the data set
     /// is one to train on only
     #[schemars(range(min = 0.0, max = 0.9), extend("x-unit" = "fraction"))]
@@ -107,6 +111,7 @@ impl Default for Params {
             captions: None,
             train: None,
             validation: None,
+            unlabelled: Some(0),
             test: 0.2,
             seed: 0,
             exif: true,
@@ -173,7 +178,8 @@ impl Stage for Folder {
             for &number in numbers {
                 context.check_stop()?;
                 let file = if pictures.encoded { read(&tree.place(number))? } else { vec![] };
-                let (pixels, label) = (found.pixels(number, &file), tree.files[number].label);
+                let pixels = found.pixels(number, &file);
+                let label = if split == Split::Unlabelled { -1 } else { tree.files[number].label };
                 let group = groups.as_ref().map(|groups| groups.of[number]);
                 let text = texts.as_ref().map(|texts| texts[&number].as_str());
                 writer.add(Sample { pixels, group, text, ..Sample::new(split, &[], label) })?;
@@ -192,7 +198,8 @@ fn read(file: &Path) -> Result<Vec<u8>> {
 fn chosen(tree: &Tree, groups: Option<&Groups>, params: &Params) -> Result<BTreeMap<Split, Vec<usize>>> {
     let own = Split::ALL.into_iter().filter(|&split| split == Split::Train || tree.has(split));
     let own = own.map(|split| (split, tree.of(split))).collect();
-    let asked = Asked { train: params.train, validation: params.validation, test: params.test, seed: params.seed };
+    let &Params { train, validation, unlabelled, test, seed, .. } = params;
+    let asked = Asked { train, validation, unlabelled, test, seed };
     let of = groups.map(|groups| groups.of.as_slice());
     let images = asked.chosen(own, |number| tree.files[number].label, tree.classes.len(), of)?;
     groups.map_or(Ok(()), |groups| groups.check(tree, &images))?;

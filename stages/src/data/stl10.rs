@@ -32,9 +32,11 @@ pub(super) const STL10: Fetched = Fetched {
 };
 
 impl Stage for Stl10 {
-    type Params = Splits<5_000, 1_000>;
+    type Params = Splits<5_000, 1_000, 100_000>;
     const ABOUT: About = About {
         name: "data/stl10",
+        // 2: what train and validation leave is used without classes too, unless `unlabelled` says otherwise.
+        version: 2,
         summary: "STL-10: photographs of 96x96 pixels, 13,000 in 10 classes and 100,000 without (Coates et al. 2011)",
         docs: "Fetched once from its official address (2.6 GB) and kept in the store's cache; its content is checked by its length and its \
                labels, and not by a digest, which `summary.txt` shows, so that two machines can compare. Validation is drawn from the 5,000 training images; methods that need no classes train on what \

@@ -1,7 +1,8 @@
 //! BYOL: predict, from one view of an image, what a slow copy of the network makes of another view, without negatives
 //! (Grill et al. 2020, arXiv:2006.07733). The loss is eq. 2, the squared distance of the normalised prediction and
 //! target, 2 - 2 cos, in both directions, and their *sum*. The target network follows by xi <- tau xi + (1 - tau) theta
-//! (eq. 1), where tau goes from `ema` to 1 by half a cosine (section 3.2).
+//! (eq. 1), where tau goes from `ema` to `ema_end` by half a cosine
+//! (section 3.2: k of K, where k counts from 0).
 
 use super::pretrain::{Common, ENCODERS, Inputs, LARS, TRAINED, TRAINING, pretrain};
 use super::projector::Projector;
@@ -13,7 +14,7 @@ use crate::nn::loss::l2_normalise;
 use crate::nn::state::Part;
 use crate::nn::{Init, Mlp, Norms};
 use crate::stage::{About, Deviations, Stage};
-use crate::train::{At, MomentumEncoder, Objective, Term, ema};
+use crate::train::{At, MomentumEncoder, Objective, Term};
 use anyhow::Result;
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
@@ -26,9 +27,12 @@ pub struct Byol;
 pub struct Params {
     #[serde(flatten)]
     common: Common,
-    /// tau of eq. 1 at the first step: the share of itself that the target network keeps; rises to 1 by half a cosine
+    /// tau of eq. 1 at the first step: the share of itself that the target network keeps; goes to `ema_end` by half a cosine
     #[schemars(range(min = 0, max = 1))]
     ema: f64,
+    /// tau after the last step
+    #[schemars(range(min = 0, max = 1))]
+    ema_end: f64,
     #[serde(flatten)]
     projector: Projector<1024, 256>,
     /// length of the predictor's hidden layer
@@ -39,7 +43,7 @@ pub struct Params {
 impl Default for Params {
     fn default() -> Self {
         let common = Common::default();
-        Self { common, ema: 0.996, projector: Projector::default(), predictor_hidden: 1024 }
+        Self { common, ema: 0.996, ema_end: 1.0, projector: Projector::default(), predictor_hidden: 1024 }
     }
 }
 
@@ -82,7 +86,8 @@ struct Bootstrap {
     predictor: Mlp,
     /// The target network.
     target: MomentumEncoder,
-    ema: f64,
+    /// At the first step, and after the last.
+    ema: [f64; 2],
 }
 
 impl Bootstrap {
@@ -90,7 +95,12 @@ impl Bootstrap {
         let out = params.projector.out();
         let projector = params.projector.build(init, encoder.features(), Norms::Hidden);
         let predictor = Mlp::new(init, &[out, params.predictor_hidden as usize, out], Norms::Hidden);
-        Self { target: MomentumEncoder::of(encoder, &projector), projector, predictor, ema: params.ema }
+        Self {
+            target: MomentumEncoder::of(encoder, &projector),
+            projector,
+            predictor,
+            ema: [params.ema, params.ema_end],
+        }
     }
 }
 
@@ -115,7 +125,8 @@ impl Objective for Bootstrap {
     }
 
     fn after_step(&mut self, step: usize, steps: usize) {
-        self.target.update(ema::momentum(step, steps + 1, self.ema));
+        let [start, end] = self.ema;
+        self.target.follow(step, steps, start, end);
     }
 
     fn buffers(&self) -> Vec<(String, tch::Tensor)> {

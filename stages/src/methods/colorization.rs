@@ -117,11 +117,11 @@ impl Objective for ColourPrediction {
         let maps = encoder.maps(grey.clone(), Mode::Eval).expect("it was built for an encoder with maps");
         let map = maps.into_iter().last().expect("a network has layers").x;
         let [_, _, rows_of_map, columns] = map.dims();
-        let told = self.colours.mean(rows(self.classifier.forward(map))); // [places, 2]
-        let told = told.reshape([count, rows_of_map, columns, 2]).permute([0, 3, 1, 2]);
+        let predicted = self.colours.mean(rows(self.classifier.forward(map))); // [places, 2]
+        let predicted = predicted.reshape([count, rows_of_map, columns, 2]).permute([0, 3, 1, 2]);
         let enlarge = InterpolateOptions::new(InterpolateMode::Bilinear).with_output_size([height, width]);
         let lightness = lab::of_rgb(self.values.of_normalised(images.clone())).narrow(1, 0, 1);
-        let coloured = lab::to_rgb(Tensor::cat(vec![lightness, interpolate(told, enlarge)], 1));
+        let coloured = lab::to_rgb(Tensor::cat(vec![lightness, interpolate(predicted, enlarge)], 1));
         vec![images, grey, self.values.of_values(coloured)]
     }
 }

@@ -29,12 +29,18 @@ pub struct Params {
     /// of the InfoNCE loss (eq. 1)
     #[schemars(range(min = 0.001))]
     temperature: f64,
+    /// what it goes to over the training, by half a cosine; null: it stays
+    #[schemars(range(min = 0.001))]
+    temperature_end: Option<f64>,
     /// keys of earlier images that a query is compared with
     #[schemars(range(min = 1, max = 1_048_576), extend("x-unit" = "keys"))]
     queue: u32,
     /// m of eq. 2: the share of itself that the momentum encoder keeps in a step
     #[schemars(range(min = 0, max = 1))]
     ema: f64,
+    /// what it goes to over the training, by half a cosine; null: it stays
+    #[schemars(range(min = 0, max = 1))]
+    ema_end: Option<f64>,
     #[serde(flatten)]
     projector: Projector<512, 128>,
 }
@@ -42,7 +48,15 @@ pub struct Params {
 impl Default for Params {
     fn default() -> Self {
         let common = Common::default();
-        Self { common, temperature: 0.2, queue: 4096, ema: 0.99, projector: Projector::default() }
+        Self {
+            common,
+            temperature: 0.2,
+            temperature_end: None,
+            queue: 4096,
+            ema: 0.99,
+            ema_end: None,
+            projector: Projector::default(),
+        }
     }
 }
 
@@ -91,8 +105,10 @@ struct MomentumContrast {
     momentum_encoder: MomentumEncoder,
     /// `[queue, dim]`, the newest first.
     queue: Tensor<2>,
-    ema: f64,
+    /// At the first step, and after the last.
+    ema: [f64; 2],
     temperature: f64,
+    temperature_end: Option<f64>,
 }
 
 impl MomentumContrast {
@@ -103,8 +119,9 @@ impl MomentumContrast {
             momentum_encoder: MomentumEncoder::of(encoder, &projector),
             projector,
             queue: init.normal([params.queue as usize, params.projector.out()]).inner(),
-            ema: params.ema,
+            ema: [params.ema, params.ema_end.unwrap_or(params.ema)],
             temperature: params.temperature,
+            temperature_end: params.temperature_end,
         }
     }
 }
@@ -118,17 +135,19 @@ impl Objective for MomentumContrast {
         vec![("projector", &self.projector)]
     }
 
-    fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
+    fn losses(&mut self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Term> {
         let [query_view, key_view] = batch.into_views();
         let q = self.projector.forward(encoder.pooled(query_view, Mode::Train), Mode::Train); // [batch, dim]
         let k = self.momentum_encoder.project(key_view); // [batch, dim], no gradient
         let queue = self.queue.clone(); // [queue, dim]
         self.queue = enqueue(queue.clone(), k.clone());
-        Term::alone(info_nce(q, Tensor::from_inner(k), Tensor::from_inner(queue), self.temperature))
+        let temperature = at.between(self.temperature, self.temperature_end);
+        Term::alone(info_nce(q, Tensor::from_inner(k), Tensor::from_inner(queue), temperature))
     }
 
-    fn after_step(&mut self, _step: usize, _steps: usize) {
-        self.momentum_encoder.update(self.ema);
+    fn after_step(&mut self, step: usize, steps: usize) {
+        let [start, end] = self.ema;
+        self.momentum_encoder.follow(step, steps, start, end);
     }
 
     fn buffers(&self) -> Vec<(String, tch::Tensor)> {

@@ -35,13 +35,16 @@ pub struct Own {
     /// of the NT-Xent loss (eq. 1)
     #[schemars(range(min = 0.001))]
     temperature: f64,
+    /// what it goes to over the training, by half a cosine; null: it stays
+    #[schemars(range(min = 0.001))]
+    temperature_end: Option<f64>,
     #[serde(flatten)]
     projector: Projector<512, 128>,
 }
 
 impl Default for Own {
     fn default() -> Self {
-        Self { temperature: 0.5, projector: Projector::default() }
+        Self { temperature: 0.5, temperature_end: None, projector: Projector::default() }
     }
 }
 
@@ -87,13 +90,14 @@ impl Partner for Own {
 
     fn objective(&self, init: &mut Init, encoder: &Encoder, _: &Manifest) -> Result<Box<dyn Objective>> {
         let projector = self.projector.build(init, encoder.features(), Norms::All);
-        Ok(Box::new(Contrast { projector, temperature: self.temperature }))
+        Ok(Box::new(Contrast { projector, temperature: self.temperature, temperature_end: self.temperature_end }))
     }
 }
 
 struct Contrast {
     projector: Mlp,
     temperature: f64,
+    temperature_end: Option<f64>,
 }
 
 impl Objective for Contrast {
@@ -105,10 +109,10 @@ impl Objective for Contrast {
         vec![("projector", &self.projector)]
     }
 
-    fn losses(&mut self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Term> {
+    fn losses(&mut self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Term> {
         let project = |view| self.projector.forward(encoder.pooled(view, Mode::Train), Mode::Train);
         let [a, b] = batch.into_views().map(project); // [batch, dim] each
-        Term::alone(nt_xent(a, b, self.temperature))
+        Term::alone(nt_xent(a, b, at.between(self.temperature, self.temperature_end)))
     }
 }
 

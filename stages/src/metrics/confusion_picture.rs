@@ -34,8 +34,8 @@ pub fn svg(confusion: &Confusion, classes: &[String]) -> String {
             text += &square([names + column * cell, names + row * cell], cell, share, count);
         }
         if images > 0.0 {
-            let told = 100.0 * counts[row] / images;
-            let _ = writeln!(text, "<text x=\"{}\" y=\"{middle}\">{told:.1} %</text>", names + side + 4);
+            let recall = 100.0 * counts[row] / images;
+            let _ = writeln!(text, "<text x=\"{}\" y=\"{middle}\">{recall:.1} %</text>", names + side + 4);
         }
     }
     text + "</svg>\n"

@@ -8,7 +8,7 @@ mod matching;
 mod tests;
 
 use matching::{Matched, match_found};
-pub use matching::{ToldApart, told_apart};
+pub use matching::{Matched, matched};
 
 /// An object that is there.
 #[derive(Debug, Clone, Copy, PartialEq)]

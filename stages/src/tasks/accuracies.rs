@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::data::{Split, npy};
+use crate::features::Labelled;
 use crate::metrics::Confusion;
 use crate::stage::MeasureAbout;
 use anyhow::{Context as _, Result};
@@ -29,15 +30,6 @@ pub const MACRO_F1: MeasureAbout = MeasureAbout {
     setting: false,
     doc: "F1 of each class, the harmonic mean of recall and precision, and the mean over the classes",
 };
-
-/// Images whose class is known.
-#[derive(Debug, Clone, Copy)]
-pub struct Labelled<'a> {
-    pub labels: &'a [i32],
-    /// Their rows in the data set.
-    pub ids: &'a [u32],
-    pub classes: usize,
-}
 
 /// Measures a split by its scores, `[image, class]`, and writes beside the result which class each image was taken for: SPLIT.npy, i32
 /// `[n]`, of equal scores the first, and SPLIT.ids.npy, u32 `[n]`, the images' rows, both in `predictions`.

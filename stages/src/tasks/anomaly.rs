@@ -11,10 +11,11 @@ mod patchcore;
 mod picture;
 mod reconstruction;
 
-use super::features::{SEEN, batch, measure_seen, normalised};
+use super::features::{SEEN, measure_seen};
 use crate::artifact::{EncoderArtifact, Frozen};
 use crate::context::Context;
 use crate::data::{Dataset, Split};
+use crate::features::{batch, normalised};
 use crate::stage::{About, DATA, Deviations, MeasureAbout, OutputAbout, PortAbout, Stage};
 use anyhow::{Result, bail, ensure};
 use burn::tensor::Tensor;

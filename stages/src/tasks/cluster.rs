@@ -1,12 +1,10 @@
 mod assigned;
 mod picture;
 
-use super::feature_set::FeatureSet;
 use super::linear_probe::FEATURES;
-use super::lloyd::{assign, averages, kmeans};
-use super::standardiser::Standardiser;
 use crate::context::{Context, Stopped};
 use crate::data::Split;
+use crate::features::{FeatureSet, Standardiser, assign, averages, kmeans};
 use crate::metrics::{Contingency, silhouette, squared_distance};
 use crate::nn::ops;
 use crate::random::{Purpose, Rng};

@@ -3,10 +3,10 @@
 
 mod files;
 
-use super::features::{batch, normalised};
 use crate::artifact::EncoderArtifact;
 use crate::context::Context;
 use crate::data::pictures::{self, Fit, by_ending};
+use crate::features::{batch, normalised};
 use crate::nn::layers::Mode;
 use crate::stage::{About, OutputAbout, PortAbout, Stage};
 use anyhow::{Result, bail, ensure};

@@ -1,18 +1,15 @@
-use super::feature_set::{FeatureSet, SplitFeatures};
 use crate::artifact::{EncoderArtifact, Frozen};
-use crate::augment::Normaliser;
 use crate::context::Context;
-use crate::data::{Dataset, Manifest, Split};
-use crate::nn::ops::{Staging, channels_last, is_gpu};
+use crate::data::{Dataset, Split};
+use crate::features::{FeatureSet, SplitFeatures, batch, encode_all};
+use crate::nn::ops::channels_last;
 use crate::stage::{About, DATA, MeasureAbout, OutputAbout, PortAbout, Stage};
 use anyhow::{Result, ensure};
+use burn::tensor::Tensor;
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
-use burn::tensor::{Device, Tensor};
-use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -67,14 +64,6 @@ fn scaled(x: Tensor<4>, size: [usize; 2]) -> Tensor<4> {
     }
     let options = InterpolateOptions::new(InterpolateMode::Bicubic).with_align_corners(false).with_output_size(size);
     channels_last(interpolate(x, options))
-}
-
-/// Images that pass through the network at once: no gradients are kept, so that many cost little memory. Of large ones there
-/// are fewer; 64 and 1,000 are as fast.
-pub fn batch([height, width]: [usize; 2]) -> usize {
-    const MOST: usize = 500;
-    const PIXELS: usize = MOST * 32 * 32;
-    (PIXELS / (height * width)).clamp(1, MOST)
 }
 
 impl Stage for Features {
@@ -154,80 +143,9 @@ pub(super) fn measure_seen(artifact: &EncoderArtifact, data: &Dataset, split: Sp
     context.measure(SEEN.name, split.name(), seen);
 }
 
-/// `[image, feature]` of some rows, `batch` of them after the other. `seen` hears of how many more it has.
-pub(super) fn encode_all(
-    data: &Dataset,
-    rows: &[usize],
-    normal: [&[f32]; 2],
-    batch: usize,
-    context: &Context,
-    network: impl Fn(Tensor<4>) -> Tensor<2>,
-    mut seen: impl FnMut(usize),
-) -> Result<Vec<f32>> {
-    let mut values = vec![];
-    encode_each(data, rows, normal, batch, context, network, |rows, more| {
-        values.extend(more);
-        seen(rows.len());
-    })?;
-    Ok(values)
-}
-
-/// The same, of which `take` gets the rows of each batch and what is theirs.
-pub(super) fn encode_each(
-    data: &Dataset,
-    rows: &[usize],
-    normal: [&[f32]; 2],
-    batch: usize,
-    context: &Context,
-    network: impl Fn(Tensor<4>) -> Tensor<2>,
-    mut take: impl FnMut(&[usize], Vec<f32>),
-) -> Result<()> {
-    for rows in rows.chunks(batch) {
-        context.check_stop()?;
-        take(rows, encode(data, rows, normal, &context.device, &network));
-    }
-    Ok(())
-}
-
-/// `[image, feature]` of some rows, in their order. `network` takes images `[batch, channels, h, w]` that are normalised with
-/// `mean` and `sd`.
-pub(super) fn encode(
-    data: &Dataset,
-    rows: &[usize],
-    normal: [&[f32]; 2],
-    device: &Device,
-    network: impl Fn(Tensor<4>) -> Tensor<2>,
-) -> Vec<f32> {
-    let Manifest { height, width, channels, .. } = data.manifest;
-    let images = normalised([rows.len(), height, width, channels], normal, device, |place| data.image(rows[place]));
-    network(images).into_data().try_to_vec().expect("features are floats")
-}
-
-/// Images `[batch, height, width, channels]` by their places in a batch, normalised with mean and standard deviation, as
-/// `[batch, channels, h, w]` on a device. To a GPU they go as bytes.
-pub fn normalised<'a>(
-    shape: [usize; 4],
-    [mean, sd]: [&[f32]; 2],
-    device: &Device,
-    image: impl Fn(usize) -> Cow<'a, [u8]> + Sync,
-) -> Tensor<4> {
-    let (normaliser, size) = (Normaliser::new(mean, sd), shape[1..].iter().product());
-    if is_gpu(device) {
-        let mut staging = Staging::<u8>::new(shape, device);
-        let places = staging.values().par_chunks_mut(size).enumerate();
-        places.for_each(|(place, to)| to.copy_from_slice(&image(place)));
-        let [mean, scale] = normaliser.mean_and_scale();
-        return staging.into_normalised(mean, scale);
-    }
-    let mut staging = Staging::new(shape, device);
-    let places = staging.values().par_chunks_mut(size).enumerate();
-    places.for_each(|(place, to)| normaliser.bytes(&image(place), to));
-    staging.into_tensor()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{batch, evenly};
+    use super::evenly;
 
     #[test]
     fn images_that_are_looked_at_lie_evenly_in_the_split() {
@@ -235,10 +153,5 @@ mod tests {
         assert_eq!(evenly(10..13, 0), [10, 11, 12]);
         assert_eq!(evenly(10..13, 500), [10, 11, 12]);
         assert!(evenly(10..10, 0).is_empty());
-    }
-
-    #[test]
-    fn of_large_images_fewer_pass_through_the_network_at_once() {
-        assert_eq!([28, 32, 64, 224, 1024].map(|side| batch([side, side])), [500, 500, 125, 10, 1]);
     }
 }

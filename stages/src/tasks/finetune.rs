@@ -1,15 +1,14 @@
 //! Fine-tuning: a pretrained encoder and a new linear classifier are trained with labels, all of them or few, and the whole is judged. An
 //! encoder of `pretrain/random` makes it training from scratch.
 
-use super::accuracies::{ACCURACY, BALANCED_ACCURACY, Labelled, MACRO_F1, report};
-use super::feature_set::SplitFeatures;
-use super::features::{SEEN, batch, encode_all, measure_seen};
-use super::standardiser::Standardiser;
+use super::accuracies::{ACCURACY, BALANCED_ACCURACY, MACRO_F1, report};
+use super::features::{SEEN, measure_seen};
 use super::tuning::{Opened, Tuning};
 use crate::artifact::{CLASSIFIER, EncoderArtifact};
 use crate::augment::{Source, StandardViews};
 use crate::context::Context;
 use crate::data::{Dataset, Split, keep};
+use crate::features::{Labelled, SplitFeatures, Standardiser, batch, encode_all};
 use crate::metrics::{Confusion, confusion_picture};
 use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;

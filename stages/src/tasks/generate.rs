@@ -2,10 +2,11 @@
 
 mod frechet;
 
-use super::features::{SEEN, batch, encode, encode_all, evenly, measure_seen};
+use super::features::{SEEN, evenly, measure_seen};
 use crate::artifact::{EncoderArtifact, Frozen};
 use crate::context::Context;
 use crate::data::{Dataset, Split, draw_grid};
+use crate::features::{batch, encode, encode_all};
 use crate::nn::layers::Mode;
 use crate::nn::loss::{bernoulli, kl_divergence};
 use crate::nn::{Bottleneck, Head, Mlp, PixelValues, ops};

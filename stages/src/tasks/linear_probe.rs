@@ -1,10 +1,10 @@
 use super::accuracies::{ACCURACY, BALANCED_ACCURACY, MACRO_F1, report};
-use super::feature_set::{FeatureSet, SplitFeatures};
-use super::logistic::{Fit, Path, Problem, Weights};
-use super::newton::GAIN;
-use super::standardiser::Standardiser;
 use crate::context::{Context, Stopped};
 use crate::data::Split;
+use crate::features::{
+    FeatureSet, GAIN, SplitFeatures, Standardiser,
+    logistic::{Fit, Path, Problem, Weights},
+};
 use crate::metrics::Confusion;
 use crate::stage::{About, MeasureAbout, PortAbout, Stage};
 use anyhow::{Result, bail};

@@ -4,11 +4,10 @@ mod neighbourhoods;
 mod picture;
 mod tsne;
 
-use super::feature_set::FeatureSet;
 use super::linear_probe::FEATURES;
-use super::spectrum::Spectrum;
 use crate::context::{Context, Stopped};
 use crate::data::Split;
+use crate::features::{FeatureSet, Spectrum};
 use crate::random::{Purpose, Rng};
 use crate::stage::{About, MeasureAbout, Stage};
 use anyhow::{Result, bail, ensure};

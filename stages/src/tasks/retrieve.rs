@@ -1,9 +1,7 @@
-use super::feature_set::{FeatureSet, SplitFeatures};
-use super::knn::unit_rows;
 use super::linear_probe::FEATURES;
-use super::nearest::{Neighbour, nearest};
 use crate::context::{Context, Stopped};
 use crate::data::{Dataset, Split, coloured, draw_grid};
+use crate::features::{FeatureSet, Neighbour, SplitFeatures, nearest, unit_rows};
 use crate::stage::{About, DATA, MeasureAbout, PortAbout, Stage};
 use anyhow::{Result, bail, ensure};
 use image::{Rgb, RgbImage};

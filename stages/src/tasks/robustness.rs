@@ -2,11 +2,12 @@
 
 mod corruptions;
 
-use super::features::{SEEN, batch, evenly, measure_seen, normalised};
+use super::features::{SEEN, evenly, measure_seen};
 use super::restoration::{picture, shape};
 use crate::artifact::{EncoderArtifact, Frozen};
 use crate::context::Context;
 use crate::data::{Dataset, Split, draw_grid};
+use crate::features::{batch, normalised};
 use crate::metrics::Confusion;
 use crate::nn::Mlp;
 use crate::nn::layers::Mode;
@@ -98,19 +99,19 @@ impl Stage for Robustness {
         let data = Dataset::open(context.input("data")?)?;
         let rows = evenly(data.rows(Split::Test), params.images as usize);
         ensure!(!rows.is_empty(), "the data set has no test images to judge by");
-        let judge = Judge::open(&data, rows, params.seed, context)?;
-        measure_seen(&judge.encoder.artifact, &data, Split::Test, context);
-        context.measure(CLEAN.name, "test", judge.accuracy("clean", |row| data.image(row))?);
+        let evaluator = Evaluator::open(&data, rows, params.seed, context)?;
+        measure_seen(&evaluator.encoder.artifact, &data, Split::Test, context);
+        context.measure(CLEAN.name, "test", evaluator.accuracy("clean", |row| data.image(row))?);
         let mut csv = "corruption,severity,accuracy\n".to_owned();
         let (mut pictures, mut means) = (vec![], vec![]);
         for (number, corruption) in CORRUPTIONS.iter().enumerate() {
-            let accuracies = judge.corrupted(number)?;
+            let accuracies = evaluator.corrupted(number)?;
             for (severity, accuracy) in SEVERITIES.iter().zip(&accuracies) {
                 csv += &format!("{},{severity},{accuracy}\n", corruption.name());
             }
             means.push(mean(&accuracies));
             context.measure(corruption.measure.name, "test", mean(&accuracies));
-            pictures.push(judge.pictures(number));
+            pictures.push(evaluator.pictures(number));
         }
         context.measure(CORRUPTED.name, "test", mean(&means));
         std::fs::write(context.side().join("robustness.csv"), csv)?;
@@ -129,7 +130,7 @@ fn spoilt(data: &Dataset, seed: u64, number: usize, severity: usize, row: usize)
 }
 
 /// Images, and what tells their classes.
-struct Judge<'a> {
+struct Evaluator<'a> {
     data: &'a Dataset,
     rows: Vec<usize>,
     seed: u64,
@@ -138,7 +139,7 @@ struct Judge<'a> {
     context: &'a Context<'a>,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> Evaluator<'a> {
     fn open(data: &'a Dataset, rows: Vec<usize>, seed: u64, context: &'a Context<'a>) -> Result<Self> {
         let folder = context.input("encoder")?;
         let encoder = EncoderArtifact::open(folder, &context.device)?;

@@ -60,8 +60,9 @@ impl MomentumEncoder {
         self.projector.network().forward(features, Mode::Train)
     }
 
-    /// As [`Ema::update`].
-    pub fn update(&self, momentum: f64) {
+    /// As [`Ema::update`], by a momentum that goes from `start` to `end` over the training's steps, by half a cosine.
+    pub fn follow(&self, step: usize, steps: usize, start: f64, end: f64) {
+        let momentum = Schedule::Cosine.at(step, steps + 1, start, end);
         self.encoder.update(momentum);
         self.projector.update(momentum);
     }
@@ -71,12 +72,6 @@ impl MomentumEncoder {
         let encoder: &dyn Part = self.encoder.network();
         state::named(&Parts(vec![("momentum_encoder", encoder), ("momentum_projector", self.projector.network())]))
     }
-}
-
-/// BYOL's momentum: from `start` at the first of `steps` to 1 at the last, by half a cosine. As [`Schedule::at`], it is asked for one step
-/// more than there are (section 3.2: k of K, where k counts from 0).
-pub fn momentum(step: usize, steps: usize, start: f64) -> f64 {
-    Schedule::Cosine.at(step, steps, start, 1.0)
 }
 
 /// The same values in memory of their own, without gradients. `valid` gives running statistics a place of their own,
@@ -151,12 +146,5 @@ mod tests {
         for ((name, own), (_, before)) in values(ema.network()).iter().zip(&start) {
             assert_eq!(own != before, name.contains("running"), "{name}");
         }
-    }
-
-    #[test]
-    fn momentum_rises_from_its_start_to_one() {
-        assert_eq!(momentum(0, 101, 0.996), 0.996);
-        assert!((momentum(50, 101, 0.996) - 0.998).abs() < 1e-12);
-        assert_eq!(momentum(100, 101, 0.996), 1.0);
     }
 }

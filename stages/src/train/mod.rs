@@ -2,7 +2,7 @@
 
 mod checkpoint;
 mod classification;
-pub mod ema;
+mod ema;
 mod failure;
 mod fit;
 mod learner;

@@ -1,3 +1,4 @@
+use super::schedule::Schedule;
 use crate::augment::{Batch, Source, Wants};
 use crate::nn::HeadConfig;
 use crate::nn::encoder::Encoder;
@@ -58,6 +59,13 @@ pub struct At {
     pub epochs: usize,
     /// From 0, of [`Objective::turns`].
     pub turn: usize,
+}
+
+impl At {
+    /// A number that goes from `start` to `end` over the training, by half a cosine; it stays where it is without an end.
+    pub fn between(&self, start: f64, end: Option<f64>) -> f64 {
+        Schedule::Cosine.at(self.step, self.steps + 1, start, end.unwrap_or(start))
+    }
 }
 
 /// A part of a loss: `weight` times a mean over the batch.
@@ -175,6 +183,16 @@ impl Evaluation<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_goes_to_its_end_or_stays() {
+        let at = |step| At { seed: 0, step, steps: 4, epoch: 0, epochs: 1, turn: 0 };
+        assert_eq!([0, 1, 3].map(|step| at(step).between(0.1, None)), [0.1; 3]);
+        assert_eq!(at(0).between(0.5, Some(0.1)), 0.5);
+        assert!((at(2).between(0.5, Some(0.1)) - 0.3).abs() < 1e-15);
+        // A fifth step would be at the end.
+        assert!(at(3).between(0.5, Some(0.1)) > 0.1);
+    }
 
     #[test]
     fn the_encoder_is_evaluated_evenly_and_at_the_end() {

@@ -2,11 +2,11 @@ use crate::case::{Case, device, entries};
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use libtest_mimic::Failed;
+use pretext_stages::features::{nearest, scores};
 use pretext_stages::methods;
 use pretext_stages::nn::loss;
-use pretext_stages::tasks::{nearest, scores};
 use pretext_stages::train::schedule::Schedule;
-use pretext_stages::train::{Exclude, Optimiser, OptimiserConfig, OptimiserKind, ema};
+use pretext_stages::train::{Exclude, Optimiser, OptimiserConfig, OptimiserKind};
 
 const LOSS: f64 = 1e-5;
 const GRADIENTS: f64 = 1e-4;
@@ -140,8 +140,8 @@ pub fn schedule(case: &Case) -> Result<(), Failed> {
     let lr: Vec<f64> = (0..total)
         .map(|s| Schedule::Cosine.after_warmup(s, total, warmup, case.param("base"), case.param("end")))
         .collect();
-    assert_eq!(case.param("ema_end"), 1.0, "BYOL's momentum ends at 1");
-    let ema: Vec<f64> = (0..total).map(|s| ema::momentum(s, total, case.param("ema_start"))).collect();
+    let (start, end) = (case.param("ema_start"), case.param("ema_end"));
+    let ema: Vec<f64> = (0..total).map(|s| Schedule::Cosine.at(s, total, start, end)).collect();
     case.expect("out.lr", &lr, STATES)?;
     case.expect("out.ema", &ema, STATES)
 }

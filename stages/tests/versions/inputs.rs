@@ -4,10 +4,10 @@ use crate::tiny;
 use pretext_protocol::StageKind;
 use pretext_stages::artifact::{CLASSIFIER, EncoderArtifact};
 use pretext_stages::data::{Dataset, Split, npy};
+use pretext_stages::features::{FeatureSet, SplitFeatures};
 use pretext_stages::nn::encoder::EncoderConfig;
 use pretext_stages::nn::state::{self, Part};
 use pretext_stages::nn::{self, Bottleneck, Init, Mlp, Norms};
-use pretext_stages::tasks::{FeatureSet, SplitFeatures};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 

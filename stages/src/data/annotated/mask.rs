@@ -33,16 +33,16 @@ pub fn read(file: &Path, [height, width]: [u32; 2], reading: Reading) -> Result<
     );
     match reading {
         Reading::Binary => Ok(mask.into_luma8().pixels().map(|pixel| u8::from(pixel.0[0] >= LIGHT)).collect()),
-        Reading::Values => told(mask).with_context(of_file),
+        Reading::Values => classes_of(mask).with_context(of_file),
     }
 }
 
 /// What the pixels of a file show by their values.
 pub fn values(file: &Path) -> Result<Vec<u8>> {
-    told(pictures::values(file)?)
+    classes_of(pictures::values(file)?)
 }
 
-fn told(mask: DynamicImage) -> Result<Vec<u8>> {
+fn classes_of(mask: DynamicImage) -> Result<Vec<u8>> {
     match mask {
         DynamicImage::ImageLuma8(values) => Ok(values.into_raw()),
         mask @ (DynamicImage::ImageRgb8(_) | DynamicImage::ImageRgba8(_)) => coloured(&mask),

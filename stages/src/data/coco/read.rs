@@ -141,11 +141,12 @@ impl Annotations {
             of.push(annotation);
         }
         let items = self.file.images.iter().map(|image| {
-            let told = || told(&of_image[&image.id], &numbers, masks).with_context(|| self.path.display().to_string());
-            let found = self.picture(image, by_name).and_then(|path| Ok((path, told()?)));
+            let objects =
+                || objects_of(&of_image[&image.id], &numbers, masks).with_context(|| self.path.display().to_string());
+            let found = self.picture(image, by_name).and_then(|path| Ok((path, objects()?)));
             let (path, (regions, shapes), fault) = match found {
-                Ok((path, told)) => (path, told, None),
-                Err(error) => (PathBuf::from(&image.file_name), Told::default(), Some(format!("{error:#}"))),
+                Ok((path, objects)) => (path, objects, None),
+                Err(error) => (PathBuf::from(&image.file_name), Objects::default(), Some(format!("{error:#}"))),
             };
             Item {
                 path,
@@ -190,9 +191,9 @@ impl Annotations {
 }
 
 /// Boxes, and what is covered by which value of a mask, of an image's annotations.
-type Told = (Vec<Region>, Vec<(u8, Shape)>);
+type Objects = (Vec<Region>, Vec<(u8, Shape)>);
 
-fn told(annotations: &[&Annotation], numbers: &BTreeMap<i64, i32>, masks: bool) -> Result<Told> {
+fn objects_of(annotations: &[&Annotation], numbers: &BTreeMap<i64, i32>, masks: bool) -> Result<Objects> {
     let (mut regions, mut shapes) = (vec![], vec![]);
     for annotation in annotations.iter().filter(|annotation| !annotation.is_flat()) {
         let value = if annotation.iscrowd > 0 {

@@ -84,6 +84,10 @@ fn splits(tree: &Tree, images: &BTreeMap<Split, Vec<usize>>) -> String {
         (None, false) => format!("there is no {} split, by which evaluations judge", split.name()),
     };
     let train = folder(Split::Train).map_or("train is the folder".to_owned(), |name| format!("train is `{name}`"));
-    let unlabelled = folder(Split::Unlabelled).map_or(String::new(), |name| format!(", unlabelled is `{name}`"));
+    let own = folder(Split::Unlabelled).map(|name| format!("`{name}`"));
+    let spared = images.get(&Split::Unlabelled).into_iter().flatten().any(|&number| tree.files[number].label >= 0);
+    let unlabelled: Vec<String> = own.into_iter().chain(spared.then(|| "what `train` leaves".to_owned())).collect();
+    let unlabelled =
+        if unlabelled.is_empty() { String::new() } else { format!(", unlabelled is {}", unlabelled.join(" and ")) };
     format!("{train}, {}, {}{unlabelled}", from(Split::Validation), from(Split::Test))
 }

@@ -193,6 +193,30 @@ fn the_only_picture_of_a_class_is_trained_on() {
 }
 
 #[test]
+fn what_train_leaves_may_be_used_without_its_classes() {
+    let place = tempfile::tempdir().unwrap();
+    unbalanced(place.path());
+    let of = |unlabelled, group: Option<&str>| {
+        folder(place.path(), |params| {
+            (params.train, params.unlabelled, params.group) = (Some(6), unlabelled, group.map(str::to_owned));
+        })
+    };
+    // A fifth of 30 is tested, a tenth of what that leaves validated.
+    let all = of(None, None).unwrap();
+    assert_eq!(Split::ALL.map(|split| all.len(split)), [6, 2, 6, 16]);
+    assert!(all.labels(Split::Unlabelled).iter().all(|&label| label == -1));
+    assert!(all.note.contains(", unlabelled is what `train` leaves"), "{}", all.note);
+    assert_eq!(of(Some(5), None).unwrap().len(Split::Unlabelled), 5);
+    assert_eq!(of(Some(0), None).unwrap().len(Split::Unlabelled), 0);
+    let error = refused(place.path(), |params| (params.train, params.unlabelled) = (Some(6), Some(17)));
+    assert!(error.starts_with("unlabelled is 17, and the other splits leave 16 images: lower one"), "{error}");
+    // Images of a group that is trained on are of no other split, which the stage itself looks at.
+    let grouped = of(None, Some(r"(\d)\d*\.png")).unwrap();
+    assert_eq!(grouped.len(Split::Train), 6);
+    assert!(grouped.len(Split::Unlabelled) < 16);
+}
+
+#[test]
 fn images_without_folders_have_no_labels() {
     let place = tempfile::tempdir().unwrap();
     for number in 0..10 {

@@ -1,6 +1,6 @@
+use crate::features::nearest;
 use crate::metrics::squared_distance;
 use crate::nn::ops;
-use crate::tasks::nearest;
 use anyhow::{Result, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 

@@ -2,9 +2,9 @@ use super::Clusters;
 use crate::artifact::EncoderArtifact;
 use crate::context::Context;
 use crate::data::Split;
+use crate::features::{FeatureSet, SplitFeatures};
 use crate::nn::layers::Mode;
 use crate::nn::{HeadConfig, ops};
-use crate::tasks::{FeatureSet, SplitFeatures};
 use anyhow::{Context as _, Result, bail, ensure};
 use burn::tensor::{Tensor, TensorData};
 

@@ -1,6 +1,6 @@
 use crate::context::Context;
 use crate::data::{Dataset, Split, samples};
-use crate::tasks::FeatureSet;
+use crate::features::FeatureSet;
 use anyhow::{Result, ensure};
 
 /// The training images that are nearest to the centres, where the images are at hand: a row a cluster.

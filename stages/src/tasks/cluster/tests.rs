@@ -1,5 +1,5 @@
 use super::*;
-use crate::tasks::SplitFeatures;
+use crate::features::SplitFeatures;
 
 /// Two heaps side by side, far from zero in comparison with their distance, so that squares in float32 would not tell them
 /// apart; then as large as float32 gets.

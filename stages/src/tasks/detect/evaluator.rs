@@ -1,6 +1,6 @@
 //! What has been trained is looked at: COCO's figures, what was found as files, and pictures of it.
 
-use super::super::features::{SEEN, batch, encode_each};
+use super::super::features::SEEN;
 use super::super::shift::SPLITS;
 use super::assign::Place;
 use super::decode::{Limits, decode, flat};
@@ -9,6 +9,7 @@ use super::{boxes, files, picture};
 use crate::artifact::EncoderArtifact;
 use crate::context::Context;
 use crate::data::{Dataset, Region, Split};
+use crate::features::{batch, encode_each};
 use crate::metrics::detection::{Detections, Scene, Truth};
 use crate::metrics::recall_picture;
 use crate::nn::encoder::Encoder;

@@ -1,7 +1,7 @@
 //! Scenes with what was found on them, missed and invented.
 
 use crate::data::{Dataset, Manifest, coloured};
-use crate::metrics::detection::{Scene, told_apart};
+use crate::metrics::detection::{Scene, matched};
 use anyhow::{Context, Result};
 use image::imageops::{FilterType, replace, resize};
 use image::{Rgb, RgbImage};
@@ -36,10 +36,10 @@ pub fn draw(data: &Dataset, rows: &[usize], scenes: &[Scene], least: f64, file: 
 fn with_boxes(data: &Dataset, row: usize, scene: &Scene, least: f64, times: u32) -> Result<RgbImage> {
     let image = coloured(data, row)?;
     let mut tile = resize(&image, image.width() * times, image.height() * times, FilterType::Triangle);
-    let told = told_apart(scene, least);
-    let missed = told.missed.iter().map(|truth| (truth.edges, MISSED));
-    let invented = told.invented.iter().map(|found| (found.edges, INVENTED));
-    for (edges, colour) in missed.chain(invented).chain(told.right.iter().map(|found| (found.edges, RIGHT))) {
+    let found = matched(scene, least);
+    let missed = found.missed.iter().map(|truth| (truth.edges, MISSED));
+    let invented = found.invented.iter().map(|found| (found.edges, INVENTED));
+    for (edges, colour) in missed.chain(invented).chain(found.right.iter().map(|found| (found.edges, RIGHT))) {
         frame(&mut tile, edges.map(|edge| (edge * f64::from(times)).round() as i64), colour);
     }
     Ok(tile)

@@ -1,9 +1,9 @@
 //! What the masks of a data set have to be, and what they are predicted to be.
 
-use super::super::features::{batch, normalised};
 use crate::artifact::EncoderArtifact;
 use crate::context::Context;
 use crate::data::{Dataset, Manifest, Split};
+use crate::features::{batch, normalised};
 use crate::metrics::UNKNOWN;
 use crate::nn::Segmenter;
 use crate::nn::encoder::Encoder;

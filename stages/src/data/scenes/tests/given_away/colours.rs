@@ -1,8 +1,9 @@
 //! A linear probe of colour histograms.
 
 use super::*;
+use crate::features::logistic::{Path, Problem};
+use crate::features::{SplitFeatures, Standardiser};
 use crate::random::{Purpose, Rng};
-use crate::tasks::{LogisticPath, LogisticProblem, SplitFeatures, Standardiser};
 
 /// Of each colour.
 const LEVELS: usize = 4;
@@ -60,8 +61,8 @@ fn found_so(train: &Dataset, test: &Dataset) -> f64 {
     let (classes, device) = (train.manifest.classes.len(), crate::nn::device("cpu").unwrap());
     let learned = labelled(train);
     let standardiser = Standardiser::each_of(&learned, BINS);
-    let problem = LogisticProblem::new(standardiser.apply(&learned, &device), &learned.labels, classes + 1);
-    let weights = LogisticPath::new(&problem).fit(L2, || true).unwrap().weights;
+    let problem = Problem::new(standardiser.apply(&learned, &device), &learned.labels, classes + 1);
+    let weights = Path::new(&problem).fit(L2, || true).unwrap().weights;
     let windows = windows();
     ap_50(test, Split::Test, |image| {
         let seen = SplitFeatures { values: histograms(image, &windows), labels: vec![0; windows.len()], ids: vec![] };

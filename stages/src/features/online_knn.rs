@@ -1,10 +1,10 @@
-//! The weighted kNN of [`super::Knn`] while an encoder is trained: how well a part of the training images tells the classes
+//! The weighted kNN of `eval/knn` while an encoder is trained: how well a part of the training images tells the classes
 //! of a part of the validation images. It is there to be looked at: it chooses nothing, and the trained encoder is the same
 //! without it.
 
-use super::features::{batch, encode};
-use super::knn::{all_scores, unit_rows};
+use super::encode::{batch, encode};
 use super::nearest::nearest;
+use super::weighted_knn::{all_scores, unit_rows};
 use crate::context::Context;
 use crate::data::{Dataset, Split};
 use crate::metrics::Confusion;

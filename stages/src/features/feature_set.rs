@@ -1,7 +1,6 @@
 //! The `features` artifact, a row a sample: `features.npy` (f32 `[n, features]`), `id.npy` (u32: its row in the data set), `class.npy`
 //! (i32) and `split.npy` (u8) as there, and `manifest.json`.
 
-use super::accuracies::Labelled;
 use crate::data::npy::{self, Mapped, NpyWriter};
 use crate::data::{Split, column};
 use crate::json;
@@ -32,6 +31,15 @@ pub struct SplitFeatures {
     pub labels: Vec<i32>,
     /// Their rows in the data set.
     pub ids: Vec<u32>,
+}
+
+/// Images whose class is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Labelled<'a> {
+    pub labels: &'a [i32],
+    /// Their rows in the data set.
+    pub ids: &'a [u32],
+    pub classes: usize,
 }
 
 impl SplitFeatures {
