@@ -96,29 +96,29 @@ fn iou(a: &[f64; 4], b: &[f64; 4]) -> f64 {
 
 /// What of an image is right where half an overlap counts, what is invented, and what is missed.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Matched {
+pub struct Outcome {
     pub right: Vec<Found>,
     pub invented: Vec<Found>,
     pub missed: Vec<Truth>,
 }
 
 /// Of what is at least as sure as `least`.
-pub fn matched(scene: &Scene, least: f64) -> Matched {
+pub fn outcome(scene: &Scene, least: f64) -> Outcome {
     let mut found: Vec<&Found> = scene.found.iter().filter(|found| found.score >= least).collect();
     found.sort_by(|a, b| surer(a.score, b.score));
     let truths: Vec<([f64; 4], bool)> = scene.truths.iter().map(|truth| (truth.edges, true)).collect();
-    let (mut taken, mut matched) = (vec![false; truths.len()], Matched::default());
+    let (mut taken, mut outcome) = (vec![false; truths.len()], Outcome::default());
     for found in found {
         let of_class = |truth: &Truth| if truth.class == found.class { iou(&found.edges, &truth.edges) } else { 0.0 };
         let overlaps: Vec<f64> = scene.truths.iter().map(of_class).collect();
         match best(&overlaps, &truths, &taken, iou_threshold(HALF)) {
             Some(truth) => {
                 taken[truth] = true;
-                matched.right.push(*found);
+                outcome.right.push(*found);
             }
-            None => matched.invented.push(*found),
+            None => outcome.invented.push(*found),
         }
     }
-    matched.missed = scene.truths.iter().zip(taken).filter(|(_, taken)| !taken).map(|(truth, _)| *truth).collect();
-    matched
+    outcome.missed = scene.truths.iter().zip(taken).filter(|(_, taken)| !taken).map(|(truth, _)| *truth).collect();
+    outcome
 }

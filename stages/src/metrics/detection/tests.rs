@@ -252,8 +252,8 @@ fn right_invented_and_missed_are_told_apart_from_the_best_score_on() {
     let found = said.map(|(class, at, score)| Found { class, edges: square(at), score });
     let scene = Scene { truths: truths.to_vec(), found: found.to_vec() };
     assert_eq!(best_score(std::slice::from_ref(&scene), 2), 0.6);
-    let told = matched(&scene, 0.6);
-    assert_eq!(told, Matched { right: vec![found[0], found[2]], invented: vec![found[1]], missed: vec![truths[2]] });
-    let all = matched(&scene, 0.0);
+    let told = outcome(&scene, 0.6);
+    assert_eq!(told, Outcome { right: vec![found[0], found[2]], invented: vec![found[1]], missed: vec![truths[2]] });
+    let all = outcome(&scene, 0.0);
     assert_eq!((all.right.len(), all.invented.len(), all.missed.len()), (2, 3, 1));
 }

@@ -1,7 +1,7 @@
 //! Scenes with what was found on them, missed and invented.
 
 use crate::data::{Dataset, Manifest, coloured};
-use crate::metrics::detection::{Scene, matched};
+use crate::metrics::detection::{Scene, outcome};
 use anyhow::{Context, Result};
 use image::imageops::{FilterType, replace, resize};
 use image::{Rgb, RgbImage};
@@ -36,7 +36,7 @@ pub fn draw(data: &Dataset, rows: &[usize], scenes: &[Scene], least: f64, file: 
 fn with_boxes(data: &Dataset, row: usize, scene: &Scene, least: f64, times: u32) -> Result<RgbImage> {
     let image = coloured(data, row)?;
     let mut tile = resize(&image, image.width() * times, image.height() * times, FilterType::Triangle);
-    let found = matched(scene, least);
+    let found = outcome(scene, least);
     let missed = found.missed.iter().map(|truth| (truth.edges, MISSED));
     let invented = found.invented.iter().map(|found| (found.edges, INVENTED));
     for (edges, colour) in missed.chain(invented).chain(found.right.iter().map(|found| (found.edges, RIGHT))) {
