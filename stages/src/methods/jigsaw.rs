@@ -3,7 +3,8 @@
 
 use super::draws;
 use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain};
-use super::tiles::{GRID, Tiles};
+use super::shown;
+use super::tiles::{GRID, Tiles, arranged};
 use crate::augment::{Batch, StandardViews, Wants};
 use crate::context::Context;
 use crate::nn::encoder::Encoder;
@@ -16,6 +17,7 @@ use crate::random::Purpose;
 use crate::stage::{About, Deviations, Stage};
 use crate::train::{At, Objective, Term};
 use anyhow::{Context as _, Result};
+use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +53,8 @@ impl Stage for Jigsaw {
         summary: "Jigsaw: how were the nine tiles shuffled? (Noroozi & Favaro 2016, arXiv:1603.09246)",
         docs: "Each tile passes through the encoder by itself; the features of all nine, in their shuffled order, go to a classifier of the \
                permutations. The nine tiles count as one image that passed through the network. Without views: flips; a border of \
-               black would tell where a tile lies (`padding: 0` of augment/standard).",
+               black would tell where a tile lies (`padding: 0` of augment/standard). drawn.png shows images, their shuffled cells, and \
+               these as they are put back by what is predicted.",
         deviations: &[
             Deviations::from_paper(&[
                 "permutations are chosen so that the least Hamming distance to the earlier ones is the largest (of several the first), \
@@ -103,18 +106,45 @@ impl Objective for Puzzle {
     }
 
     fn losses(&mut self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Term> {
+        let (logits, drawn) = self.predict(encoder, batch, at, Mode::Train);
+        let truth: Vec<i32> = drawn.iter().map(|&drawn| drawn as i32).collect();
+        let truth = ops::integers(&truth, &logits.device().inner());
+        Term::alone(cross_entropy(logits, truth))
+    }
+
+    /// The image, its cells as they were shuffled, and as they are put back by what is predicted.
+    fn shown(&self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Tensor<4>> {
+        let images = batch.views[0].clone();
+        let (logits, drawn) = self.predict(encoder, batch, at, Mode::Eval);
+        let cells = |predicted: &dyn Fn(usize) -> usize| -> Vec<[Option<usize>; GRID * GRID]> {
+            let put_back = |(image, &drawn): (usize, &usize)| {
+                let mut cells = [None; GRID * GRID];
+                let places = &self.permutations[predicted(image)];
+                places.iter().zip(&self.permutations[drawn]).for_each(|(&place, &cell)| cells[place] = Some(cell));
+                cells
+            };
+            drawn.iter().enumerate().map(put_back).collect()
+        };
+        let predicted = shown::predicted(logits);
+        // The first permutation changes nothing.
+        let columns = [cells(&|_| 0), cells(&|image| predicted[image])];
+        let columns = columns.map(|cells| arranged(images.clone(), &cells));
+        [images].into_iter().chain(columns).collect()
+    }
+}
+
+impl Puzzle {
+    /// The logits of all permutations, `[batch, permutations]`, and the numbers of those that are true.
+    fn predict(&self, encoder: &Encoder, batch: Batch, at: &At, mode: Mode) -> (Tensor<2>, Vec<usize>) {
         let ids = batch.ids.clone();
         let [images] = batch.into_views();
         let draw = |&id: &u32| draws::of_image(at, Purpose::Mask, id).below(self.permutations.len());
         let drawn: Vec<usize> = ids.iter().map(draw).collect();
         let orders: Vec<Vec<usize>> = drawn.iter().map(|&drawn| self.permutations[drawn].clone()).collect();
-        let device = images.device().inner();
         let tiles = self.tiles.cut(images, &ids, at, &orders, &self.values); // [9 batch, channels, h, w]
-        let features = encoder.pooled(tiles, Mode::Train); // [9 batch, features]
+        let features = encoder.pooled(tiles, mode); // [9 batch, features]
         let joined = features.reshape([ids.len(), GRID * GRID * encoder.features()]);
-        let logits = self.classifier.forward(joined, Mode::Train); // [batch, permutations]
-        let truth: Vec<i32> = drawn.iter().map(|&drawn| drawn as i32).collect();
-        Term::alone(cross_entropy(logits, ops::integers(&truth, &device)))
+        (self.classifier.forward(joined, mode), drawn)
     }
 }
 

@@ -3,7 +3,8 @@
 
 use super::draws;
 use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain};
-use super::tiles::{GRID, Tiles};
+use super::shown::predicted;
+use super::tiles::{GRID, Tiles, arranged};
 use crate::augment::{Batch, StandardViews, Wants};
 use crate::context::Context;
 use crate::nn::encoder::Encoder;
@@ -16,6 +17,7 @@ use crate::random::Purpose;
 use crate::stage::{About, Deviations, Stage};
 use crate::train::{At, Objective, Term};
 use anyhow::{Context as _, Result};
+use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -48,7 +50,8 @@ impl Stage for RelativePatch {
         summary: "Relative position: where does this tile lie beside that? (Doersch et al. 2015, arXiv:1505.05192)",
         docs: "The middle tile of nine and a random one of the others pass through the encoder, and the features of both go to a classifier \
                of the eight sides. The two tiles count as one image that passed through the network. Without views: \
-               flips; a border of black would tell where a tile lies (`padding: 0` of augment/standard).",
+               flips; a border of black would tell where a tile lies (`padding: 0` of augment/standard). drawn.png shows images, the \
+               middle cell with the other one where it lies, and with it where it is predicted.",
         deviations: &[
             Deviations::from_paper(&[
                 "tiles are of a grid of nine, where the paper cuts pairs anywhere; their gap is a fifth of a cell, where the paper's is \
@@ -103,18 +106,41 @@ impl Objective for Position {
     }
 
     fn losses(&mut self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Term> {
+        let (logits, sides) = self.predict(encoder, batch, at, Mode::Train);
+        let truth: Vec<i32> = sides.iter().map(|&side| side as i32).collect();
+        let truth = ops::integers(&truth, &logits.device().inner());
+        Term::alone(cross_entropy(logits, truth))
+    }
+
+    /// The image, the middle cell with the other one where it lies, and with that where it is predicted.
+    fn shown(&self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Tensor<4>> {
+        let images = batch.views[0].clone();
+        let (logits, sides) = self.predict(encoder, batch, at, Mode::Eval);
+        let pairs = |places: &[usize]| -> Vec<[Option<usize>; GRID * GRID]> {
+            let pair = |(&side, &place): (&usize, &usize)| {
+                let mut cells = [None; GRID * GRID];
+                (cells[MIDDLE], cells[tile_of(place)]) = (Some(MIDDLE), Some(tile_of(side)));
+                cells
+            };
+            sides.iter().zip(places).map(pair).collect()
+        };
+        let columns = [pairs(&sides), pairs(&predicted(logits))].map(|pairs| arranged(images.clone(), &pairs));
+        [images].into_iter().chain(columns).collect()
+    }
+}
+
+impl Position {
+    /// The logits of all sides, `[batch, 8]`, and those that are true.
+    fn predict(&self, encoder: &Encoder, batch: Batch, at: &At, mode: Mode) -> (Tensor<2>, Vec<usize>) {
         let ids = batch.ids.clone();
         let [images] = batch.into_views();
         let side = |&id: &u32| draws::of_image(at, Purpose::Mask, id).below(SIDES);
         let sides: Vec<usize> = ids.iter().map(side).collect();
         let pairs: Vec<Vec<usize>> = sides.iter().map(|&side| vec![MIDDLE, tile_of(side)]).collect();
-        let device = images.device().inner();
         let tiles = self.tiles.cut(images, &ids, at, &pairs, &self.values); // [2 batch, channels, h, w]
-        let features = encoder.pooled(tiles, Mode::Train); // [2 batch, features]
+        let features = encoder.pooled(tiles, mode); // [2 batch, features]
         let joined = features.reshape([ids.len(), 2 * encoder.features()]);
-        let logits = self.classifier.forward(joined, Mode::Train); // [batch, 8]
-        let truth: Vec<i32> = sides.iter().map(|&side| side as i32).collect();
-        Term::alone(cross_entropy(logits, ops::integers(&truth, &device)))
+        (self.classifier.forward(joined, mode), sides)
     }
 }
 

@@ -1,7 +1,9 @@
 //! RotNet: tell by how many quarter turns an image was rotated (Gidaris et al. 2018, arXiv:1803.07728, eq. 1-3). All four
 //! rotations of every image are in the batch; the loss is the cross entropy over four classes, mean over all of them.
 
+use super::draws;
 use super::pretrain::{Common, ENCODERS, Partner, TRAINED, TRAINING, pretrain_alone};
+use super::shown;
 use crate::augment::{Batch, Policy, StandardViews, Wants};
 use crate::context::Context;
 use crate::data::Manifest;
@@ -11,6 +13,7 @@ use crate::nn::loss::cross_entropy;
 use crate::nn::ops;
 use crate::nn::state::Part;
 use crate::nn::{Init, Mlp, Norms};
+use crate::random::Purpose;
 use crate::stage::{About, Deviations, Stage};
 use crate::train::{At, Objective, Term};
 use anyhow::{Result, ensure};
@@ -45,7 +48,8 @@ impl Stage for Rotation {
         version: 7,
         summary: "RotNet: by how many quarter turns was it rotated? (Gidaris et al. 2018, arXiv:1803.07728)",
         docs: "All four rotations of every image are in a batch, so that a step costs four times as much as `batch` \
-               says. Without views: padded crop and flip, as augment/standard.",
+               says. Without views: padded crop and flip, as augment/standard. drawn.png shows images, turned, and turned back by what \
+               is predicted.",
         deviations: &[
             Deviations::from_paper(&[
                 "a cosine schedule in place of steps, and no Nesterov momentum (`optimiser.nesterov`)",
@@ -107,6 +111,25 @@ impl Objective for RotationPrediction {
         let logits = self.classifier.forward(encoder.pooled(rotated, Mode::Train), Mode::Train); // [4 batch, 4]
         Term::alone(cross_entropy(logits, turns))
     }
+
+    /// The image, turned, and turned back by what is predicted.
+    fn shown(&self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Tensor<4>> {
+        let turns: Vec<usize> =
+            batch.ids.iter().map(|&id| draws::of_image(at, Purpose::Mask, id).below(TURNS)).collect();
+        let [images] = batch.into_views();
+        let rotated = turned(images.clone(), &turns);
+        let predicted =
+            shown::predicted(self.classifier.forward(encoder.pooled(rotated.clone(), Mode::Eval), Mode::Eval));
+        let back: Vec<usize> = predicted.into_iter().map(|turns| (TURNS - turns) % TURNS).collect();
+        vec![images, rotated.clone(), turned(rotated, &back)]
+    }
+}
+
+/// Each image by its own number of quarter turns.
+fn turned(images: Tensor<4>, turns: &[usize]) -> Tensor<4> {
+    let (batch, device) = (images.dims()[0], images.device().inner());
+    let rows: Vec<i32> = turns.iter().enumerate().map(|(image, &turns)| (turns * batch + image) as i32).collect();
+    ops::channels_last(all_rotations(images).0.select(0, ops::integers(&rows, &device)))
 }
 
 /// `[batch, c, n, n]` to `[4 batch, c, n, n]`, by 0, 1, 2, 3 quarter turns counter-clockwise, and the number of turns.
@@ -143,5 +166,16 @@ mod tests {
                 expected = rot90(&expected);
             }
         }
+    }
+
+    #[test]
+    fn what_is_turned_is_turned_back_by_what_is_missing_to_a_whole_turn() {
+        let device = crate::nn::device("cpu").unwrap();
+        let values: Vec<f32> = (0..4 * 3 * 3 * 3).map(|v| v as f32).collect();
+        let images = crate::augment::channels_last(values, 3, 3, &device);
+        let (all, _) = all_rotations(images.clone());
+        let rotated = turned(images.clone(), &[0, 1, 2, 3]);
+        rotated.clone().narrow(0, 1, 1).into_data().assert_eq(&all.narrow(0, 4 + 1, 1).into_data(), true);
+        turned(rotated, &[0, 3, 2, 1]).into_data().assert_eq(&images.into_data(), true);
     }
 }

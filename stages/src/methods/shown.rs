@@ -7,9 +7,15 @@ use crate::nn::PixelValues;
 use crate::nn::encoder::Encoder;
 use crate::train::{Objective, Training};
 use anyhow::Result;
+use burn::tensor::Tensor;
 use image::RgbImage;
 
 const IMAGES: usize = 10;
+
+/// The answer that a puzzle's classifier gives to each image: the place of the highest of its logits, `[batch, answers]`.
+pub fn predicted(logits: Tensor<2>) -> Vec<usize> {
+    logits.argmax(1).into_data().iter::<i64>().map(|answer| answer as usize).collect()
+}
 
 /// Draws the first validation images, or training images where there are none, a row each, beside what the objective shows of them;
 /// nothing where it shows nothing.

@@ -157,6 +157,29 @@ impl Tiles {
     }
 }
 
+/// Images for people, `[batch, channels, height, width]`, put together anew of their own cells: of each image that which `cells` names stands at
+/// each place, row by row, and the mean colour where it names none, and where no cell is.
+pub fn arranged(images: Tensor<4>, cells: &[[Option<usize>; GRID * GRID]]) -> Tensor<4> {
+    let [batch, channels, height, width] = images.dims();
+    let [tall, wide] = [height, width].map(|side| side / GRID);
+    let (size, device) = (height * width, images.device());
+    let source = |cells: &[Option<usize>; GRID * GRID], y: usize, x: usize| -> Option<usize> {
+        let (row, column) = (y / tall, x / wide);
+        let cell = *cells.get(row * GRID + column).filter(|_| row < GRID && column < GRID)?;
+        cell.map(|cell| (cell / GRID * tall + y % tall) * width + cell % GRID * wide + x % wide)
+    };
+    let mut places = Vec::with_capacity(batch * channels * size);
+    for cells in cells {
+        let of_image: Vec<i32> =
+            (0..size).map(|place| source(cells, place / width, place % width).unwrap_or(size) as i32).collect();
+        (0..channels).for_each(|_| places.extend(&of_image));
+    }
+    let places = ops::integers(&places, &device.clone().inner()).reshape([batch, channels, size]);
+    let nothing = Tensor::zeros([batch, channels, 1], &device);
+    let pixels = Tensor::cat(vec![ops::float32(images).reshape([batch, channels, size]), nothing], 2);
+    pixels.gather(2, places).reshape([batch, channels, height, width])
+}
+
 /// Each tile with mean 0 and standard deviation 1 over all its values; one without differences stays at 0.
 fn normalised(tiles: Tensor<4>) -> Tensor<4> {
     let (kind, [all, channels, tall, wide]) = (tiles.dtype(), tiles.dims());
@@ -295,6 +318,22 @@ mod tests {
         let apart = |a: usize, b: usize| (a / 100).abs_diff(b / 100).max((a % 100).abs_diff(b % 100));
         assert!(corners.iter().any(|&corner| corner != corners[0]));
         assert!(corners.iter().all(|&corner| apart(corner, corners[0]) <= 4), "{corners:?}");
+    }
+
+    #[test]
+    fn an_image_is_put_together_anew_of_its_cells() {
+        let device = crate::nn::device("cpu").unwrap();
+        // Cells of two pixels' width and one's height, and a row and a column beyond them.
+        let values: Vec<f32> = (1..=4 * 7).map(|value| value as f32).collect();
+        let image = Tensor::<4>::from_data(TensorData::new(values, [1, 1, 4, 7]), &device);
+        let mut cells = [None; 9];
+        (cells[0], cells[5], cells[8]) = (Some(8), Some(0), Some(8));
+        let made: Vec<f32> = arranged(image, &[cells]).into_data().iter::<f32>().collect();
+        let mut expected = [0.0; 28];
+        (expected[0], expected[1]) = (19.0, 20.0);
+        (expected[11], expected[12]) = (1.0, 2.0);
+        (expected[18], expected[19]) = (19.0, 20.0);
+        assert_eq!(made, expected);
     }
 
     #[test]
