@@ -160,6 +160,37 @@ choose:",
     assert_eq!(evaluated()[4], "up 2 0");
 }
 
+/// By one seed, and computed for the other one only where it was chosen.
+#[test]
+fn what_is_chosen_at_one_seed_is_taken_for_all() {
+    let place = place();
+    let at_one = CHOSEN
+        .replace("best: lowest }", "best: lowest, where: { seed: 0 } }")
+        .replace("  all: { from: train, rows: [method, lr], value: loss, over: seed }\n", "");
+    place.write("chosen.yaml", &at_one);
+    let planned = place.out(&["plan", "chosen.yaml", "--allow-commands"]);
+    assert!(planned.contains("12 stages · 0 hit, 6 to run, 0 open, 6 spared"), "{planned}");
+    let shown = place.out(&["run", "chosen.yaml", "--allow-commands", "--publish"]);
+    let note = "lr was chosen from 1, 2, 3 by train.loss on the validation split (the lowest at seed 0): up 1, down 3";
+    assert!(shown.contains(note) && !shown.contains("partial"), "{shown}");
+    let again = place.out(&["plan", "chosen.yaml", "--allow-commands"]);
+    assert!(again.contains("8 hit, 0 to run, 0 open, 4 spared"), "{again}");
+    let read = |name: &str| fs::read_to_string(place.path().join("results/chosen").join(name)).unwrap();
+    assert_eq!(
+        read("best.csv").lines().collect::<Vec<_>>()[1..],
+        ["up,15.0,7.0710678118654755,2,1", "down,60.0,0.0,2,3"]
+    );
+    let about: serde_json::Value = serde_json::from_str(&read("about.json")).unwrap();
+    assert_eq!(about["chosen"]["best"][0]["at"], serde_json::json!([["seed", "0"]]));
+    // Where a table has a row for each seed, the one that decides is the same.
+    place.write(
+        "chosen.yaml",
+        &at_one.replace("rows: method, value: loss, over: seed", "rows: [method, seed], value: loss"),
+    );
+    let by_seed = place.out(&["table", "chosen.yaml", "--allow-commands"]);
+    assert!(by_seed.contains("(the lowest at seed 0): up, 0 1, up, 1 1, down, 0 3, down, 1 3"), "{by_seed}");
+}
+
 #[test]
 fn what_set_changes_has_tables_of_its_own() {
     let place = place();

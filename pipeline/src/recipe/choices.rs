@@ -7,7 +7,7 @@ use super::tables::{Best, Choice, Column, TableSpec};
 use super::tree::{Content, Name, Tree};
 use std::collections::BTreeSet;
 
-pub const WORDS: [&str; 4] = ["axis", "by", "split", "best"];
+pub const WORDS: [&str; 5] = ["axis", "by", "split", "where", "best"];
 /// What is chosen is chosen on this split: a test split that had a say would no longer test.
 pub const SPLIT: &str = "validation";
 pub const BEST: [&str; 2] = ["highest", "lowest"];
@@ -43,6 +43,10 @@ impl Reader<'_> {
         for axis in &axes {
             let span = tree.get("axis").unwrap_or(tree).span.clone();
             self.check_varies(&Name { text: axis.clone(), span }, Some(&by.from));
+        }
+        if let Some((axis, label)) = by.where_.iter().find(|(axis, _)| axes.contains(axis)) {
+            let title = format!("`{axis}` is chosen along, and `where` holds it at {label}");
+            self.wrong(tree.get("where").unwrap_or(tree), title, "hold other axes there, such as the seed");
         }
         let best = self.best(tree, &by)?;
         (is_on_validation && !axes.is_empty()).then_some(Choice { axes, by, best })
@@ -83,8 +87,9 @@ impl Reader<'_> {
         }
         let split = self.measured(place, from, value, Some(SPLIT))?;
         let title = format!("{from}.{value}");
+        let where_ = self.conditions(choice.get("where"), Some(from));
         let (from, value) = (from.to_owned(), value.to_owned());
-        Some(Column { title, from, value, split, where_: vec![], references: vec![], chosen: vec![] })
+        Some(Column { title, from, value, split, where_, references: vec![], chosen: vec![] })
     }
 
     /// Of a fraction the highest, unless the recipe says otherwise; of other measurements nobody but the recipe knows.
@@ -124,7 +129,8 @@ impl Reader<'_> {
         for choice in self.choices.iter().rev() {
             let axes: Vec<String> = choice.axes.iter().filter(is_open).cloned().collect();
             if axes.iter().any(|axis| wanted.contains(axis)) {
-                wanted.extend(self.axes_of(&choice.by.from).filter(is_open));
+                let is_held = |axis: &&String| choice.by.where_.iter().any(|(name, _)| name == *axis);
+                wanted.extend(self.axes_of(&choice.by.from).filter(|axis| is_open(axis) && !is_held(axis)));
                 settling.push(Choice { axes, ..choice.clone() });
             }
         }
@@ -136,7 +142,7 @@ impl Reader<'_> {
     pub(super) fn check_open_choices(&mut self, table: &Tree, column: &Column, over: &[String]) {
         for (number, choice) in column.chosen.iter().enumerate() {
             let settled = |axis: &String| column.chosen[..=number].iter().any(|choice| choice.axes.contains(axis));
-            let is_fixed = |axis: &String| column.where_.iter().any(|(name, _)| name == axis);
+            let is_fixed = |axis: &String| column.where_.iter().chain(&choice.by.where_).any(|(name, _)| name == axis);
             let is_closed =
                 |axis: &String| self.rows.contains(axis) || over.contains(axis) || is_fixed(axis) || settled(axis);
             let Some(open) = self.axes_of(&choice.by.from).find(|axis| !is_closed(axis)).cloned() else { continue };
@@ -148,7 +154,10 @@ impl Reader<'_> {
                     "`{axes}` is chosen by it: choose `{open}` before, or both at once: axis: [{open}, {}]",
                     choice.axes.join(", ")
                 ),
-                false => format!("`{axes}` is chosen by it: put `{open}` into `rows`, `columns` or `over`"),
+                false => format!(
+                    "`{axes}` is chosen by it: put `{open}` into `rows`, `columns` or `over`, or choose at one of its values: where: {{ {open}: \
+                     VALUE }}"
+                ),
             };
             self.wrong(table.get("from").unwrap_or(table), title, label);
         }

@@ -117,7 +117,7 @@ impl Reader<'_> {
     }
 
     /// `where: { labels: 0.01 }`
-    fn conditions(&mut self, tree: Option<&Tree>, from: Option<&str>) -> Vec<(String, String)> {
+    pub(super) fn conditions(&mut self, tree: Option<&Tree>, from: Option<&str>) -> Vec<(String, String)> {
         let Some(tree) = tree else { return vec![] };
         if tree.entries().is_none() {
             self.problems.push(Problem::wrong_value("`where`", tree, "a map of axes and values: { labels: 0.01 }"));

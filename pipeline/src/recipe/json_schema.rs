@@ -139,6 +139,10 @@ fn choice_word(word: &str) -> Value {
         "axis" => described(names(), "along which it is chosen; of several, the values that are best together"),
         "by" => described(text(), "the measurement that decides: probe.accuracy"),
         "split" => json!({ "const": choices::SPLIT }),
+        "where" => described(
+            json!({ "type": "object" }),
+            "at which values of other axes it is chosen, for all of them: { seed: 0 }",
+        ),
         _ => described(json!({ "enum": choices::BEST }), "of a fraction the highest, where nothing is said"),
     }
 }

@@ -39,7 +39,7 @@ pub struct Column {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
     pub axes: Vec<String>,
-    /// The measurement that decides.
+    /// The measurement that decides, of the nodes that its own conditions leave: a seed, say, whatever others a row has.
     pub by: Column,
     pub best: Best,
 }

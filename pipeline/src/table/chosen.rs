@@ -30,6 +30,9 @@ pub struct Chosen {
     pub best: Best,
     /// Of how many values each mean is.
     pub n: usize,
+    /// At which values of other axes it was chosen, where a recipe says so, for whatever others there are.
+    #[serde(skip_serializing_if = "Place::is_empty")]
+    pub at: Place,
 }
 
 /// What a choice came to for a cell.
@@ -75,6 +78,7 @@ pub(super) fn settled(
             by: choice.by.title.clone(),
             best: choice.best,
             n,
+            at: choice.by.where_.clone(),
         }));
         settled.place.extend(values);
         settled.tried.push(Tried { split: choice.by.split.clone(), nodes });
@@ -88,7 +92,7 @@ pub(super) fn needed(outcome: &Outcome, spec: &TableSpec, row: &Place, column: &
     let mut needed = vec![];
     for choice in &column.chosen {
         let tried = combinations(spec, &choice.axes);
-        needed.extend(tried.iter().flat_map(|values| of_cell(outcome, &[&place[..], values].concat(), &choice.by)));
+        needed.extend(tried.iter().flat_map(|values| deciding(outcome, &place, values, choice)));
         match pick(outcome, spec, &place, choice, &mut Gaps::default()) {
             Ok(picked) => place.extend(picked.values),
             Err(_) => return needed,
@@ -96,6 +100,13 @@ pub(super) fn needed(outcome: &Outcome, spec: &TableSpec, row: &Place, column: &
     }
     needed.extend(of_cell(outcome, &place, column));
     needed
+}
+
+/// What decides about some values at a place: along the axes that the choice itself holds, what lies there and not at the place.
+fn deciding(outcome: &Outcome, place: &Place, values: &Place, choice: &Choice) -> Vec<NodeIndex> {
+    let is_held = |axis: &String| choice.by.where_.iter().any(|(held, _)| held == axis);
+    let place: Place = place.iter().filter(|(axis, _)| !is_held(axis)).chain(values).cloned().collect();
+    of_cell(outcome, &place, &choice.by)
 }
 
 struct Picked {
@@ -116,7 +127,7 @@ fn pick(
     choice: &Choice,
     gaps: &mut Gaps,
 ) -> Result<Picked, Undecided> {
-    let nodes = |values: &Place| of_cell(outcome, &[&place[..], values].concat(), &choice.by);
+    let nodes = |values: &Place| deciding(outcome, place, values, choice);
     let mut tried = combinations(spec, &choice.axes);
     // What is excluded is not part of the recipe.
     tried.retain(|values| !nodes(values).is_empty());
@@ -218,10 +229,14 @@ fn account(axis: &str, chosen: &[&Chosen], over: &[String], is_whole: bool) -> S
         Best::Highest => "highest",
         Best::Lowest => "lowest",
     };
-    let how = match wording::runs(over, first.n) {
+    let mut how = match wording::runs(over, first.n) {
         Some(counted) if first.n > 1 => format!("the {best} mean of {counted}"),
         _ => format!("the {best}"),
     };
+    if !first.at.is_empty() {
+        let at: Vec<String> = first.at.iter().map(|(axis, label)| format!("{axis} {label}")).collect();
+        how = format!("{how} at {}", at.join(" and "));
+    }
     let value = |chosen: &Chosen| chosen.value.clone().unwrap_or_else(|| "any, which makes no difference".to_owned());
     let is_one = is_whole && chosen.iter().all(|other| other.value == first.value);
     let is_by_column =
