@@ -196,6 +196,10 @@ fn what_cannot_be_fine_tuned_is_refused() {
         refused(&place, json!({ "layers": 9 })),
         "layers is 9, and this encoder has 4: write a number up to that, or null for all"
     );
+    assert_eq!(
+        refused(&place, json!({ "head_first": 20, "steps": 20 })),
+        "head_first is 20 of 20 steps, in all of which the encoder would stay as it is: lower it, or write `layers: 0`"
+    );
     tiny::change_manifest(&place.at("data"), |manifest| manifest.classes.truncate(1));
     assert!(refused(&place, json!({})).starts_with("the images have no labels (all are of one class)"));
     let place = Place::new("pretrain/random");

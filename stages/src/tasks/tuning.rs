@@ -91,6 +91,12 @@ impl Opened {
 impl Tuning {
     /// `own`: the policy when no views are connected.
     pub fn open(&self, context: &Context, own: Policy) -> Result<Opened> {
+        ensure!(
+            self.head_first < self.steps,
+            "head_first is {} of {} steps, in all of which the encoder would stay as it is: lower it, or write `layers: 0`",
+            self.head_first,
+            self.steps
+        );
         let data = Dataset::open(context.input("data")?)?;
         ensure!(data.len(Split::Train) > 0, "the data set has no training images");
         for split in [Split::Validation, Split::Test] {
