@@ -5,7 +5,6 @@ use super::layers::{Conv2d, GroupNorm};
 use super::{HeadConfig, Init, ops};
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
 
 /// Channels that are normalised together, as in the paper (32 groups of 256).
 const CHANNELS_IN_A_GROUP: usize = 8;
@@ -84,7 +83,7 @@ impl Detector {
 
 impl Tower {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        relu(self.norm.forward(self.conv.forward(x)))
+        ops::relu(self.norm.forward(self.conv.forward(x)))
     }
 }
 

@@ -5,7 +5,6 @@ use super::ops::{self, ConvSpec, NormSpec, NormTensors};
 use super::sparse::Seen;
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
 
 /// Which statistics a batch norm uses.
 #[derive(Debug, Clone, Copy)]
@@ -214,7 +213,7 @@ impl ConvNorm {
 
     pub fn forward_add_relu(&self, x: Tensor<4>, residual: Tensor<4>, mode: Mode) -> Tensor<4> {
         match mode.seen() {
-            Some(_) => relu(self.forward(x, mode) + residual),
+            Some(_) => ops::relu(self.forward(x, mode) + residual),
             None => self.bn.forward_add_relu(self.conv.forward(x), residual, mode),
         }
     }

@@ -1,8 +1,7 @@
 use super::layers::{BatchNorm, Linear, Mode};
-use super::{HeadConfig, Init};
+use super::{HeadConfig, Init, ops};
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
 use serde::{Deserialize, Serialize};
 
 /// What stands behind an encoder while it is trained (a projector, a predictor, a classifier): linear layers with a ReLU after each but
@@ -73,7 +72,7 @@ impl Mlp {
             match (&layer.norm, number < last) {
                 (Some(norm), true) => norm.forward_relu(x, mode),
                 (Some(norm), false) => norm.forward(x, mode),
-                (None, true) => relu(x),
+                (None, true) => ops::relu(x),
                 (None, false) => x,
             }
         })

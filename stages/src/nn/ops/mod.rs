@@ -9,6 +9,7 @@
 //! | [`self_attention`] | of many tokens it never holds the matrix of all pairs: with 1,040 blocks of ViT-tiny take a quarter of the memory and four fifths of the time, by a kernel of libtorch's choice. Up to 128 on a processor, products are faster |
 //! | [`layer_norm`] | one operation each way in place of Burn's eight: blocks of ViT-tiny take 5 to 8 % less time and a sixth less memory |
 //! | [`group_norm`] | one operation each way, in channels-last memory on a processor, in place of Burn's dozen on a copy |
+//! | [`relu`] | Burn's backward fills by a mask, number by number: 7 % of a detector's training in bfloat16 |
 //! | [`channels_last`] | the memory format that oneDNN convolves fastest; ATen keeps it once weights and input have it |
 //! | [`bfloat16`], [`float32`] | an operation computes in the precision of its input, parameters stay float32 |
 //! | [`fused_sgd`], [`fused_adamw`] | one pass over all parameters, in place |
@@ -39,6 +40,7 @@ mod operation;
 mod optim;
 mod precision;
 mod raw;
+mod relu;
 mod rows;
 mod staging;
 #[cfg(test)]
@@ -63,6 +65,7 @@ pub use raw::{
     allow_tf32, allows_tf32, channels_last, copy, laid_out_as, libtorch_version, make_gpus_repeatable, raw,
     tune_allocator,
 };
+pub use relu::relu;
 pub use rows::{RowNumbers, put_rows, take_rows};
 pub use staging::{Staging, floats, integers, is_gpu};
 pub use threads::share_out;

@@ -220,6 +220,20 @@ fn layer_norms() {
 }
 
 #[test]
+fn relus() {
+    compare(
+        "relu",
+        vec![numbers(&[3, 5, 8], 0.0) * numbers(&[3, 5, 8], 2.0).ge(0.0)],
+        |x| x[0].relu(),
+        |x| {
+            let input = leaf::<3>(&x[0]);
+            let y = relu(input.clone());
+            ours(y, |grads| vec![grad(&input, grads)])
+        },
+    );
+}
+
+#[test]
 fn group_norms() {
     compare(
         "group_norm",
