@@ -181,7 +181,7 @@ fn what_is_chosen_at_one_seed_is_taken_for_all() {
         ["up,15.0,7.0710678118654755,2,1", "down,60.0,0.0,2,3"]
     );
     let about: serde_json::Value = serde_json::from_str(&read("about.json")).unwrap();
-    assert_eq!(about["chosen"]["best"][0]["at"], serde_json::json!([["seed", "0"]]));
+    assert_eq!(about["chosen"]["best"][0]["at"], serde_json::json!({ "seed": "0" }));
     // Where a table has a row for each seed, the one that decides is the same.
     place.write(
         "chosen.yaml",

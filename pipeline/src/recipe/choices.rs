@@ -44,12 +44,29 @@ impl Reader<'_> {
             let span = tree.get("axis").unwrap_or(tree).span.clone();
             self.check_varies(&Name { text: axis.clone(), span }, Some(&by.from));
         }
-        if let Some((axis, label)) = by.where_.iter().find(|(axis, _)| axes.contains(axis)) {
-            let title = format!("`{axis}` is chosen along, and `where` holds it at {label}");
-            self.wrong(tree.get("where").unwrap_or(tree), title, "hold other axes there, such as the seed");
-        }
+        self.check_held(tree.get("where").unwrap_or(tree), &axes, &by);
         let best = self.best(tree, &by)?;
         (is_on_validation && !axes.is_empty()).then_some(Choice { axes, by, best })
+    }
+
+    /// What a choice holds is neither what it chooses nor coupled with what it leaves open.
+    fn check_held(&mut self, place: &Tree, axes: &[String], by: &Column) {
+        let is_held = |axis: &str| by.where_.iter().any(|(held, _)| held == axis);
+        for (axis, label) in by.where_.iter().filter(|(axis, _)| axes.contains(axis)) {
+            let title = format!("`{axis}` is chosen along, and `where` holds it at {label}");
+            self.wrong(place, title, "hold other axes there, such as the seed");
+        }
+        let name = |axis: &usize| self.raw.axes[*axis].name.text.as_str();
+        let coupled = self.raw.zips.iter().map(|zip| zip.iter().map(name).collect::<Vec<_>>());
+        let half = coupled.filter_map(|zip| {
+            let varies = |axis: &&str| self.axes_of(&by.from).any(|own| own == axis);
+            let open = zip.iter().copied().filter(varies).find(|axis| !is_held(axis))?;
+            Some((zip.iter().copied().find(|axis| is_held(axis))?.to_owned(), open.to_owned()))
+        });
+        for (held, open) in half.collect::<Vec<_>>() {
+            let title = format!("`where` holds `{held}`, which `zip` couples with `{open}`");
+            self.wrong(place, title, format!("hold `{open}` too"));
+        }
     }
 
     fn is_on_validation(&mut self, split: Option<&Tree>) -> bool {

@@ -9,7 +9,7 @@ use super::nodes::{Place, combinations, of_cell};
 use super::{Outcome, settings, wording};
 use crate::recipe::{Best, Choice, Column, TableSpec};
 use petgraph::graph::NodeIndex;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeSet;
 
 /// What was chosen along one axis for one cell of a table.
@@ -31,8 +31,12 @@ pub struct Chosen {
     /// Of how many values each mean is.
     pub n: usize,
     /// At which values of other axes it was chosen, where a recipe says so, for whatever others there are.
-    #[serde(skip_serializing_if = "Place::is_empty")]
+    #[serde(skip_serializing_if = "Place::is_empty", serialize_with = "as_map")]
     pub at: Place,
+}
+
+fn as_map<S: Serializer>(place: &Place, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(place.iter().map(|(axis, label)| (axis, label)))
 }
 
 /// What a choice came to for a cell.
@@ -128,14 +132,21 @@ fn pick(
     gaps: &mut Gaps,
 ) -> Result<Picked, Undecided> {
     let nodes = |values: &Place| deciding(outcome, place, values, choice);
+    // For how many runs it is chosen, at whatever place one of them decides.
+    let everywhere = Column { where_: vec![], ..choice.by.clone() };
+    let runs = |values: &Place| of_cell(outcome, &[&place[..], values].concat(), &everywhere).len();
     let mut tried = combinations(spec, &choice.axes);
     // What is excluded is not part of the recipe.
     tried.retain(|values| !nodes(values).is_empty());
     let cells: Vec<Cell> = tried.iter().map(|values| cell(outcome, place, &choice.by, &nodes(values), gaps)).collect();
     let is_whole = |cell: &Cell| cell.summary.is_some_and(|summary| summary.n == cell.expected);
-    if cells.iter().any(|cell| cell.expected != cells[0].expected) {
-        let label = |values: &Place| values.iter().map(|(_, label)| label.as_str()).collect::<Vec<_>>().join(" and ");
-        return Err(Undecided::Unequal(tried.iter().map(label).zip(cells.iter().map(|cell| cell.expected)).collect()));
+    let decide: Vec<usize> = cells.iter().map(|cell| cell.expected).collect();
+    for counts in [decide, tried.iter().map(runs).collect()] {
+        if counts.iter().any(|count| *count != counts[0]) {
+            let label =
+                |values: &Place| values.iter().map(|(_, label)| label.as_str()).collect::<Vec<_>>().join(" and ");
+            return Err(Undecided::Unequal(tried.iter().map(label).zip(counts).collect()));
+        }
     }
     if !cells.iter().all(is_whole) {
         return Err(Undecided::Missing);
@@ -145,9 +156,11 @@ fn pick(
     let differ = |mean: f64, best: f64| (mean - best).abs() > 1e-12 * mean.abs().max(best.abs());
     let better = |mean: f64, best: f64| differ(mean, best) && (mean > best) == (choice.best == Best::Highest);
     let best = means.reduce(|best, next| if better(next.1, best.1) { next } else { best });
-    let (best, _) = best.ok_or(Undecided::NoValue)?;
+    let (best, _) = best.ok_or_else(|| Undecided::NoValue(at(&choice.by.where_)))?;
     let computations: BTreeSet<_> = tried.iter().map(|values| cells::keys(outcome, &nodes(values))).collect();
-    let is_one_computation = tried.len() > 1 && computations.len() == 1;
+    // What is the same in another row may make a difference in this one.
+    let is_of_another = place.iter().any(|(axis, _)| choice.by.where_.iter().any(|(held, _)| held == axis));
+    let is_one_computation = tried.len() > 1 && computations.len() == 1 && !is_of_another;
     let is_search = tried.len() > 1 && !is_one_computation;
     Ok(Picked {
         values: tried[best].clone(),
@@ -156,6 +169,12 @@ fn pick(
         n: cells[best].expected,
         tried,
     })
+}
+
+/// ` at seed 0`; nothing where a choice holds no axis.
+fn at(held: &[(String, String)]) -> String {
+    let held: Vec<String> = held.iter().map(|(axis, label)| format!("{axis} {label}")).collect();
+    if held.is_empty() { String::new() } else { format!(" at {}", held.join(" and ")) }
 }
 
 fn labels_along(axis: &str, places: &[Place]) -> Vec<String> {
@@ -223,20 +242,18 @@ fn account(axis: &str, chosen: &[&Chosen], over: &[String], is_whole: bool) -> S
     if first.from.len() == 1 {
         let rows: Vec<String> = chosen.iter().map(|chosen| wording::row_name(&chosen.row)).collect();
         let rows = distinct(rows.iter().map(String::as_str)).join(", ");
-        return format!("{axis} was not chosen for {rows}: the recipe has {from} only");
+        return format!("{axis} was not chosen for {rows}: the recipe has {from} only{}", at(&first.at));
     }
     let best = match first.best {
         Best::Highest => "highest",
         Best::Lowest => "lowest",
     };
-    let mut how = match wording::runs(over, first.n) {
-        Some(counted) if first.n > 1 => format!("the {best} mean of {counted}"),
-        _ => format!("the {best}"),
+    let averaged: Vec<String> =
+        over.iter().filter(|axis| !first.at.iter().any(|(held, _)| held == *axis)).cloned().collect();
+    let how = match wording::runs(&averaged, first.n) {
+        Some(counted) if first.n > 1 => format!("the {best} mean of {counted}{}", at(&first.at)),
+        _ => format!("the {best}{}", at(&first.at)),
     };
-    if !first.at.is_empty() {
-        let at: Vec<String> = first.at.iter().map(|(axis, label)| format!("{axis} {label}")).collect();
-        how = format!("{how} at {}", at.join(" and "));
-    }
     let value = |chosen: &Chosen| chosen.value.clone().unwrap_or_else(|| "any, which makes no difference".to_owned());
     let is_one = is_whole && chosen.iter().all(|other| other.value == first.value);
     let is_by_column =

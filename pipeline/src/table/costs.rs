@@ -35,7 +35,29 @@ pub struct RowCost {
     /// host: processor, 2 cores
     pub machines: Vec<String>,
     /// Whether it is the price of a search as well.
-    pub is_of_search: bool,
+    pub search: Search,
+}
+
+/// What of a search, of which something was chosen, is in the price of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Search {
+    #[default]
+    None,
+    /// All of its own.
+    Own,
+    /// Its share: what was tried in some runs is taken for all.
+    Share,
+}
+
+impl Search {
+    /// What stands behind the price.
+    pub(super) fn words(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Own => Some("of all values that were tried"),
+            Self::Share => Some("with its share of the values that were tried"),
+        }
+    }
 }
 
 /// A stage that was computed, and how.
@@ -44,11 +66,21 @@ type Paid<'a> = (&'a Node, &'a Provenance);
 /// The cost of a row whose cells are made of `cells`, for which `tried` were computed so as to choose.
 pub(super) fn row_cost(outcome: &Outcome, spec: &TableSpec, cells: &[NodeIndex], tried: &[NodeIndex]) -> RowCost {
     let graph = outcome.graph;
-    let runs = combinations(spec, &spec.over).into_iter().map(|place| {
-        let of_run = cells.iter().chain(tried).copied().filter(|&cell| stands_for(&graph[cell], &place));
-        charged(graph, of_run)
+    let searched: Vec<NodeIndex> = tried.iter().filter(|node| !cells.contains(node)).copied().collect();
+    let runs = combinations(spec, &spec.over).into_iter().filter_map(|place| {
+        let of_run = |nodes: &[NodeIndex]| -> Vec<NodeIndex> {
+            nodes.iter().copied().filter(|&node| stands_for(&graph[node], &place)).collect()
+        };
+        let (cells, searched) = (of_run(cells), of_run(&searched));
+        let has_searched = !searched.is_empty();
+        (!cells.is_empty()).then(|| (charged(graph, cells.into_iter().chain(searched)), has_searched))
     });
-    let runs: Vec<BTreeSet<NodeIndex>> = runs.filter(|run| !run.is_empty()).collect();
+    let (runs, has_searched): (Vec<BTreeSet<NodeIndex>>, Vec<bool>) = runs.filter(|(run, _)| !run.is_empty()).unzip();
+    let search = match (has_searched.contains(&true), has_searched.contains(&false)) {
+        (false, _) => Search::None,
+        (true, false) => Search::Own,
+        (true, true) => Search::Share,
+    };
     // What several nodes share was computed once.
     let all_paid = |run: &BTreeSet<NodeIndex>| run.iter().map(|&node| paid(outcome, node)).collect();
     let complete: Vec<BTreeMap<Key, Paid>> = runs.iter().filter_map(all_paid).collect();
@@ -67,7 +99,7 @@ pub(super) fn row_cost(outcome: &Outcome, spec: &TableSpec, cells: &[NodeIndex],
         devices: distinct(provenance().map(|p| device(&p.device))),
         threads: distinct(provenance().map(|p| p.threads)),
         machines: distinct(provenance().map(|p| machine(&p.machine))),
-        is_of_search: tried.iter().any(|node| !cells.contains(node)),
+        search,
     }
 }
 

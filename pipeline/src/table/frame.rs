@@ -78,8 +78,8 @@ pub(super) fn costs(tables: &[Table]) -> Result<String, TableError> {
     let threads = |cost: &RowCost| cost.threads.iter().map(usize::to_string).collect::<Vec<_>>();
     let note = |cost: &RowCost| {
         let devices = (cost.devices.len() > 1).then_some("computed on different devices");
-        let search = cost.is_of_search.then_some("of all values that were tried");
-        Some(devices.into_iter().chain(search).collect::<Vec<_>>().join("; ")).filter(|note| !note.is_empty())
+        Some(devices.into_iter().chain(cost.search.words()).collect::<Vec<_>>().join("; "))
+            .filter(|note| !note.is_empty())
     };
     let columns = vec![
         text("table", rows().map(|(table, _)| Some(table.name.clone()))),

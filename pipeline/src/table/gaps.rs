@@ -29,8 +29,8 @@ pub(super) struct Gaps {
 /// Why nothing could be chosen.
 #[derive(Debug, PartialEq)]
 pub(super) enum Undecided {
-    /// The recipe has no value for the row.
-    NoValue,
+    /// The recipe has no value for the row, or none at what the choice holds: ` at seed 0`.
+    NoValue(String),
     /// The values, and of how many runs the mean of each would be: one of fewer is more a matter of luck.
     Unequal(Vec<(String, usize)>),
     /// A measurement that decides, of which another line says why.
@@ -122,7 +122,7 @@ impl NotChosen {
     fn line(&self) -> String {
         let Self { axes, by, why, rows } = self;
         let why = match why {
-            Undecided::NoValue => "the recipe has none of its values there".to_owned(),
+            Undecided::NoValue(at) => format!("the recipe has none of its values there{at}"),
             Undecided::Unequal(counts) => {
                 let counts: Vec<String> = counts.iter().map(|(value, runs)| format!("{value}: {runs}")).collect();
                 format!(

@@ -31,7 +31,7 @@ pub use build::{Head, Row, Table};
 pub use cells::{Cell, Summary};
 pub use chosen::Chosen;
 pub use compared::Compared;
-pub use costs::RowCost;
+pub use costs::{RowCost, Search};
 pub use error::TableError;
 pub use settings::Settings;
 pub use wanted::{decide, wanted};

@@ -1,5 +1,6 @@
 //! A table as the run prints it at its end.
 
+use super::Search;
 use super::build::{Row, Table};
 use super::gaps::Gap;
 use super::grid::{Align, GridColumn, folded, pad};
@@ -111,7 +112,8 @@ fn cost(table: &Table) -> String {
     if machines.is_empty() {
         return String::new();
     }
-    let search = if costs().any(|cost| cost.is_of_search) { ", of all values that were tried" } else { "" };
+    let search = costs().map(|cost| cost.search).max().and_then(Search::words);
+    let search = search.map_or(String::new(), |words| format!(", {words}"));
     let devices = devices.into_iter().collect::<Vec<_>>().join(" and ");
     let machines = machines.into_iter().collect::<Vec<_>>().join(" and ");
     format!(

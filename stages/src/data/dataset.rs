@@ -12,7 +12,7 @@
 //! | `boxes.npy` | f32 `[m, 4]`, where there are boxes: left, top, right and bottom edge in pixels, an image's one after the other |
 //! | `boxes.class.npy`, `boxes.offsets.npy` | i32 `[m]`: the class of each; u64 `[n + 1]`: where those of each image begin |
 //! | `text.bytes`, `text.offsets.npy` | where there are captions: UTF-8, one behind the other; u64 `[n + 1]`: where each begins |
-//! | `group.npy` | u32 `[n]`, where there are groups: whom or what it shows; no group is in two splits |
+//! | `group.npy` | u32 `[n]`, where there are groups: whom or what it shows; no group is in two splits, of which train and unlabelled count as one |
 
 use super::npy::{self, Mapped};
 use super::pictures::{self, Fit, Picture};

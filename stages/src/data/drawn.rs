@@ -6,6 +6,9 @@ use crate::random::{Purpose, Rng};
 use anyhow::{Context as _, Result, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The stream of draws of the unlabelled split.
+const UNLABELLED: u64 = u64::MAX - 1;
+
 /// What a recipe says of the splits.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked {
@@ -13,7 +16,7 @@ pub struct Asked {
     pub train: Option<u32>,
     /// Images to choose settings on; where it is `None`, all of their own, or a tenth of what the test split leaves.
     pub validation: Option<u32>,
-    /// Images of what that leaves, which are used without their classes, beside those that have none; all of it where it is `None`.
+    /// Images of what `train` leaves, which are used without their classes, beside those that have none; all of it where it is `None`.
     pub unlabelled: Option<u32>,
     /// Share that is the test split where that is not there.
     pub test: f64,
@@ -73,7 +76,7 @@ impl Asked {
             let kept = split::keep(&labels, classes, count as usize, self.seed);
             trained = pick(&left, &kept.context("cannot draw the train split")?);
         }
-        unlabelled.extend(self.spared(&left, &trained, groups)?);
+        unlabelled.extend(self.left_over(&left, &trained)?);
         images.insert(Split::Train, trained);
         if !unlabelled.is_empty() {
             images.insert(Split::Unlabelled, unlabelled);
@@ -81,23 +84,12 @@ impl Asked {
         Ok(images)
     }
 
-    /// Of what is `left`, and not trained on with its classes, what is used without them: of no group that is trained on.
-    fn spared(&self, left: &[usize], trained: &[usize], groups: Option<&[u32]>) -> Result<Vec<usize>> {
+    /// Of what is `left`, and not trained on with its classes, what is used without them. It may be of groups that are trained on: nothing is
+    /// evaluated by either.
+    fn left_over(&self, left: &[usize], trained: &[usize]) -> Result<Vec<usize>> {
         let trained: BTreeSet<usize> = trained.iter().copied().collect();
-        let taken: BTreeSet<u32> = groups.map_or(BTreeSet::new(), |of| trained.iter().map(|&file| of[file]).collect());
-        let is_free = |file: &usize| !trained.contains(file) && groups.is_none_or(|of| !taken.contains(&of[*file]));
-        let mut free: Vec<usize> = left.iter().copied().filter(is_free).collect();
-        let wanted = self.unlabelled.map_or(free.len(), |wanted| wanted as usize);
-        ensure!(
-            wanted <= free.len(),
-            "unlabelled is {wanted}, and the other splits leave {} images{}: lower one of them, or write null for all that are left",
-            free.len(),
-            if groups.is_some() { " of other groups" } else { "" }
-        );
-        Rng::new(self.seed, Purpose::Split, &[u64::MAX]).shuffle(&mut free);
-        free.truncate(wanted);
-        free.sort_unstable();
-        Ok(free)
+        let free: Vec<usize> = left.iter().copied().filter(|file| !trained.contains(file)).collect();
+        split::unlabelled(free, self.unlabelled, Rng::new(self.seed, Purpose::Split, &[UNLABELLED]))
     }
 }
 

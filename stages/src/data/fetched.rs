@@ -2,7 +2,7 @@
 
 use super::dataset::{Labels, Split};
 use super::sources::{Source, first_that_works};
-use super::split::stratified;
+use super::split::{stratified, unlabelled};
 use super::summary::Summary;
 use super::writer::{DatasetWriter, Format, Sample};
 use crate::context::Context;
@@ -30,9 +30,9 @@ pub struct Splits<const ALL: u32, const VALIDATION: u32, const WITHOUT: u32 = 0>
     #[serde(default = "all_but::<VALIDATION, 0>")]
     #[schemars(range(min = 10, max = ALL - 10), extend("x-unit" = "images"))]
     validation: u32,
-    /// images for methods that need no classes: of what is left of the official training split, whose classes are withheld, and of those
-    /// that have none; null: all of them
-    #[serde(default = "unlabelled::<WITHOUT>")]
+    /// images for methods that need no classes: of what is left of the official training split, whose classes are withheld, and of those that
+    /// have none, where a set has such; null: all of them
+    #[serde(default = "without_classes::<WITHOUT>")]
     #[schemars(range(min = 0, max = ALL + WITHOUT), extend("x-unit" = "images"))]
     unlabelled: Option<u32>,
     /// of the draw of the splits
@@ -46,13 +46,13 @@ fn all_but<const ALL: u32, const REST: u32>() -> u32 {
 }
 
 /// All, where there are some that have no classes.
-fn unlabelled<const WITHOUT: u32>() -> Option<u32> {
+fn without_classes<const WITHOUT: u32>() -> Option<u32> {
     (WITHOUT == 0).then_some(0)
 }
 
 impl<const ALL: u32, const VALIDATION: u32, const WITHOUT: u32> Default for Splits<ALL, VALIDATION, WITHOUT> {
     fn default() -> Self {
-        Self { train: ALL - VALIDATION, validation: VALIDATION, unlabelled: unlabelled::<WITHOUT>(), seed: 0 }
+        Self { train: ALL - VALIDATION, validation: VALIDATION, unlabelled: without_classes::<WITHOUT>(), seed: 0 }
     }
 }
 
@@ -235,7 +235,7 @@ impl Fetched {
             splits.seed,
         )?;
         let unlabelled =
-            splits.unlabelled((0..train).chain(train + test..self.count()), [&drawn.train, &drawn.validation])?;
+            splits.left_over((0..train).chain(train + test..self.count()), [&drawn.train, &drawn.validation])?;
         let rows = [
             (Split::Train, drawn.train),
             (Split::Validation, drawn.validation),
@@ -273,19 +273,10 @@ fn digest(bytes: &[u8]) -> String {
 
 impl<const ALL: u32, const VALIDATION: u32, const WITHOUT: u32> Splits<ALL, VALIDATION, WITHOUT> {
     /// What is drawn of the images that may be and are not used otherwise, in their order.
-    fn unlabelled(&self, images: impl Iterator<Item = usize>, used: [&[usize]; 2]) -> Result<Vec<usize>> {
+    fn left_over(&self, images: impl Iterator<Item = usize>, used: [&[usize]; 2]) -> Result<Vec<usize>> {
         let used: BTreeSet<usize> = used.into_iter().flatten().copied().collect();
-        let mut left: Vec<usize> = images.filter(|image| !used.contains(image)).collect();
-        let wanted = self.unlabelled.map_or(left.len(), |wanted| wanted as usize);
-        ensure!(
-            wanted <= left.len(),
-            "unlabelled is {wanted}, and train and validation leave {} images: lower one of them, or write null for all that are left",
-            left.len()
-        );
-        Rng::new(self.seed, Purpose::Split, &[u64::MAX]).shuffle(&mut left);
-        left.truncate(wanted);
-        left.sort_unstable();
-        Ok(left)
+        let free = images.filter(|image| !used.contains(image)).collect();
+        unlabelled(free, self.unlabelled, Rng::new(self.seed, Purpose::Split, &[u64::MAX]))
     }
 }
 

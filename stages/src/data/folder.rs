@@ -62,7 +62,7 @@ pub struct Params {
     #[schemars(range(min = 1), extend("x-unit" = "images"))]
     validation: Option<u32>,
     /// images of what `train` leaves, whose classes are withheld, for methods that need none, beside those that have none; null: all of
-    /// them
+    /// them. They may be of groups that are trained on
     #[schemars(range(min = 0), extend("x-unit" = "images"))]
     unlabelled: Option<u32>,
     /// share of each class that is the test split, where that has no folder of its own; with 0 there is none, and the data set

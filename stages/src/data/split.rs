@@ -176,6 +176,20 @@ pub fn keep(labels: &[i32], classes: usize, count: usize, seed: u64) -> Result<V
     Ok(hold_out(labels, classes, Draw::Count(all - count), 1, seed)?.1)
 }
 
+/// Of images that no other split has those that are used without their classes, in their order: `wanted` of them, or all where it is `None`.
+pub fn unlabelled(mut free: Vec<usize>, wanted: Option<u32>, mut rng: Rng) -> Result<Vec<usize>> {
+    let wanted = wanted.map_or(free.len(), |wanted| wanted as usize);
+    ensure!(
+        wanted <= free.len(),
+        "unlabelled is {wanted}, and the other splits leave {} images: lower one of them, or write null for all that are left",
+        free.len()
+    );
+    rng.shuffle(&mut free);
+    free.truncate(wanted);
+    free.sort_unstable();
+    Ok(free)
+}
+
 /// Divides images by shares so that no group is in two parts: groups, the largest first, equal ones in an order of the seed, go
 /// where most is missing. No part has more than its share by more than a group.
 pub fn by_groups<const N: usize>(groups: &[i64], shares: [f64; N], seed: u64) -> [Vec<usize>; N] {

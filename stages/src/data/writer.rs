@@ -248,9 +248,10 @@ impl DatasetWriter {
     }
 }
 
-/// That what a network has learned of someone in training helps it nowhere when it is judged.
+/// That what a network has learned of someone in training helps it nowhere when it is judged: it is trained on the unlabelled split too.
 fn check_groups(groups: &[u32], splits: &[u8]) -> Result<()> {
-    let pairs: BTreeSet<(u32, u8)> = groups.iter().copied().zip(splits.iter().copied()).collect();
+    let trained = |split: u8| if split == Split::Unlabelled as u8 { Split::Train as u8 } else { split };
+    let pairs: BTreeSet<(u32, u8)> = groups.iter().copied().zip(splits.iter().map(|&split| trained(split))).collect();
     let straddles = pairs.iter().zip(pairs.iter().skip(1)).find(|((group, _), (next, _))| group == next);
     ensure!(straddles.is_none(), "group {} has samples in two splits", straddles.map_or(0, |((group, _), _)| *group));
     Ok(())

@@ -116,19 +116,17 @@ impl Objective for Puzzle {
     fn shown(&self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Tensor<4>> {
         let images = batch.views[0].clone();
         let (logits, drawn) = self.predict(encoder, batch, at, Mode::Eval);
-        let cells = |predicted: &dyn Fn(usize) -> usize| -> Vec<[Option<usize>; GRID * GRID]> {
-            let put_back = |(image, &drawn): (usize, &usize)| {
-                let mut cells = [None; GRID * GRID];
-                let places = &self.permutations[predicted(image)];
-                places.iter().zip(&self.permutations[drawn]).for_each(|(&place, &cell)| cells[place] = Some(cell));
-                cells
-            };
-            drawn.iter().enumerate().map(put_back).collect()
+        let placed = |(places, cells): (&Vec<usize>, &Vec<usize>)| {
+            let mut at = [None; GRID * GRID];
+            places.iter().zip(cells).for_each(|(&place, &cell)| at[place] = Some(cell));
+            at
         };
-        let predicted = shown::predicted(logits);
-        // The first permutation changes nothing.
-        let columns = [cells(&|_| 0), cells(&|image| predicted[image])];
-        let columns = columns.map(|cells| arranged(images.clone(), &cells));
+        let of = |numbers: &[usize]| -> Vec<Vec<usize>> {
+            numbers.iter().map(|&number| self.permutations[number].clone()).collect()
+        };
+        let (in_order, shuffled) = (vec![(0..GRID * GRID).collect(); drawn.len()], of(&drawn));
+        let columns = [in_order, of(&shown::predicted(logits))]
+            .map(|places| arranged(images.clone(), &places.iter().zip(&shuffled).map(placed).collect::<Vec<_>>()));
         [images].into_iter().chain(columns).collect()
     }
 }
@@ -184,6 +182,7 @@ fn permutations(pieces: usize) -> Vec<Vec<u8>> {
 mod tests {
     use super::super::tiles::literal;
     use super::*;
+    use crate::augment::Targets;
     use std::collections::BTreeSet;
 
     #[test]
@@ -204,6 +203,23 @@ mod tests {
         let orders = answers.map(|answer| permutations[answer].clone());
         let [found, expected] = literal::losses(&mut puzzle, &encoder, &classifier, &orders, &answers);
         assert!((found - expected).abs() < 1e-5 * expected, "{found} and {expected}");
+    }
+
+    /// Of a puzzle of one permutation, which is always predicted, the image is put back whole.
+    #[test]
+    fn what_is_put_back_as_it_was_shuffled_is_the_image() {
+        let init = &mut literal::init();
+        let encoder = literal::encoder(init);
+        let values = PixelValues::new(&[0.0; 3], &[1.0; 3], &init.device);
+        let images = crate::augment::channels_last((0..2 * 675).map(|v| v as f32).collect(), 15, 15, &init.device);
+        let classifier = Mlp::new(init, &[9 * encoder.features(), 8, 1], Norms::Hidden);
+        let permutations = vec![vec![8, 0, 1, 2, 3, 4, 5, 6, 7]];
+        let puzzle = Puzzle { classifier, permutations, tiles: literal::plain(), values };
+        let batch = Batch { ids: vec![4, 7], views: vec![images], targets: Targets::None };
+        let shown = puzzle.shown(&encoder, batch, &literal::AT);
+        let [image, as_shuffled, put_back] = &shown[..] else { panic!("there are three columns") };
+        put_back.clone().into_data().assert_eq(&image.clone().into_data(), true);
+        assert_ne!(as_shuffled.clone().into_data(), image.clone().into_data());
     }
 
     #[test]

@@ -180,6 +180,7 @@ pub fn info_nce(q: Tensor<2>, k: Tensor<2>, queue: Tensor<2>, temperature: f64) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::encoder::EncoderConfig;
 
     #[test]
     fn the_oldest_keys_leave_the_queue_first() {
@@ -190,5 +191,22 @@ mod tests {
         assert_eq!(values(&queue), [5.0, 4.0, 3.0]);
         let more_than_it_holds = enqueue(queue, keys(&[9.0, 8.0, 7.0, 6.0]));
         assert_eq!(values(&more_than_it_holds), [9.0, 8.0, 7.0]);
+    }
+
+    /// At the third of four steps from .9 to .5 the momentum encoder keeps .7 of itself; the other network has become twice itself.
+    #[test]
+    fn the_momentum_goes_to_its_end() {
+        let mut init = Init::new(0, &crate::nn::device("cpu").unwrap().autodiff());
+        let encoder = EncoderConfig { width: 4, ..EncoderConfig::default() }.build(&mut init, [3, 16, 16]);
+        let projector = Projector { projector_hidden: 8, projector_out: 4 };
+        let params = Params { ema: 0.9, ema_end: Some(0.5), queue: 8, projector, ..Params::default() };
+        let mut objective = MomentumContrast::new(&mut init, &encoder, &params);
+        let trained = encoder.entries().into_iter().filter(|entry| entry.trained);
+        trained.for_each(|mut entry| tch::no_grad(|| drop(entry.tensor.g_mul_scalar_(2.0))));
+        let first_weight = |objective: &MomentumContrast| objective.buffers()[0].1.flatten(0, -1).double_value(&[0]);
+        let before = first_weight(&objective);
+        objective.after_step(2, 4);
+        let moved = first_weight(&objective) / before - 1.0;
+        assert!((moved - 0.3).abs() < 1e-5, "{moved}");
     }
 }

@@ -135,6 +135,8 @@ pub fn nt_xent(a: Tensor<2>, b: Tensor<2>, temperature: f64) -> Tensor<1> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::augment::Targets;
+    use crate::nn::encoder::EncoderConfig;
     use burn::tensor::TensorData;
 
     /// At the smallest temperature that a recipe may ask for similarities differ by up to 2,000 times the unit of entropy.
@@ -150,5 +152,25 @@ mod tests {
         let gradient = a.grad(&loss.backward()).unwrap();
         assert!(loss.into_scalar::<f32>().is_finite());
         assert!(gradient.into_data().iter::<f32>().all(f32::is_finite));
+    }
+
+    /// The third of four steps of a temperature from 1 to .2: .6.
+    #[test]
+    fn the_temperature_goes_to_its_end() {
+        let mut init = Init::new(0, &crate::nn::device("cpu").unwrap().autodiff());
+        let encoder = EncoderConfig { width: 4, ..EncoderConfig::default() }.build(&mut init, [3, 16, 16]);
+        let values = |phase: f32| (0..4 * 3 * 16 * 16).map(|i| (phase + 0.37 * i as f32).sin()).collect();
+        let views = [0.0, 1.0].map(|phase| crate::augment::channels_last(values(phase), 16, 16, &init.device));
+        let own = Own { temperature: 1.0, temperature_end: Some(0.2), ..Own::default() };
+        let projector = own.projector.build(&mut init, encoder.features(), Norms::All);
+        let project = |view| projector.forward(encoder.pooled(view, Mode::Train), Mode::Train);
+        let [a, b] = views.clone().map(project);
+        let expected = nt_xent(a, b, 0.6).into_scalar::<f32>();
+        let Own { temperature, temperature_end, .. } = own;
+        let mut objective = Contrast { projector: projector.clone(), temperature, temperature_end };
+        let at = At { seed: 0, step: 2, steps: 4, epoch: 0, epochs: 1, turn: 0 };
+        let batch = Batch { ids: vec![0, 1, 2, 3], views: views.to_vec(), targets: Targets::None };
+        let found = objective.losses(&encoder, batch, &at).remove(0).value.into_scalar::<f32>();
+        assert!((found - expected).abs() < 1e-5 * expected, "{found} in place of {expected}");
     }
 }

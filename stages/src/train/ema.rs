@@ -62,7 +62,7 @@ impl MomentumEncoder {
 
     /// As [`Ema::update`], by a momentum that goes from `start` to `end` over the training's steps, by half a cosine.
     pub fn follow(&self, step: usize, steps: usize, start: f64, end: f64) {
-        let momentum = Schedule::Cosine.at(step, steps + 1, start, end);
+        let momentum = Schedule::Cosine.over(step, steps, start, end);
         self.encoder.update(momentum);
         self.projector.update(momentum);
     }

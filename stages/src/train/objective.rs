@@ -64,7 +64,7 @@ pub struct At {
 impl At {
     /// A number that goes from `start` to `end` over the training, by half a cosine; it stays where it is without an end.
     pub fn between(&self, start: f64, end: Option<f64>) -> f64 {
-        Schedule::Cosine.at(self.step, self.steps + 1, start, end.unwrap_or(start))
+        Schedule::Cosine.over(self.step, self.steps, start, end.unwrap_or(start))
     }
 }
 

@@ -17,8 +17,13 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// From `start` at the first of `steps` to `end` at the last. A training of `n` steps asks for those of `n + 1`: its end is where a
-    /// further step would be, so that the last one still does something (as PyTorch's `CosineAnnealingLR`).
+    /// Over a training of `steps`, whose end is where a further step would be, so that the last one still does something (as PyTorch's
+    /// `CosineAnnealingLR`).
+    pub fn over(self, step: usize, steps: usize, start: f64, end: f64) -> f64 {
+        self.at(step, steps + 1, start, end)
+    }
+
+    /// From `start` at the first of `steps` to `end` at the last.
     pub fn at(self, step: usize, steps: usize, start: f64, end: f64) -> f64 {
         if self == Self::Constant {
             return start;

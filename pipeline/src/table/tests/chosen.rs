@@ -3,7 +3,7 @@
 use super::sample::{Sample, column};
 use super::{assert_is_file, published};
 use crate::recipe::{Best, Choice};
-use crate::table::Tables;
+use crate::table::{Search, Tables};
 use pretext_protocol::{Measure, Measurement};
 use std::sync::Arc;
 
@@ -173,24 +173,65 @@ fn what_decided_may_have_been_trained_on() {
 
 #[test]
 fn what_was_tried_is_paid_for_and_what_is_one_computation_once() {
-    let costs = |sample: &Sample, table: usize| -> Vec<(f64, bool)> {
+    let costs = |sample: &Sample, table: usize| -> Vec<(f64, Search)> {
         let tables = sample.tabulate();
         let rows = tables.tables[table].rows.iter();
-        rows.map(|row| (row.cost.seconds.unwrap(), row.cost.is_of_search)).collect()
+        rows.map(|row| (row.cost.seconds.unwrap(), row.cost.search)).collect()
     };
     let mut sample = sample(few_for_random);
     // Fine-tunings of 41 s at two fractions, and 0, 610 or 1220 s of pretraining.
-    assert_eq!(costs(&sample, 0), [(82.0, true), (692.0, true), (1302.0, true)]);
+    assert_eq!(costs(&sample, 0), [(82.0, Search::Own), (692.0, Search::Own), (1302.0, Search::Own)]);
     for seed in 0..3 {
         let key = sample.done(&format!("finetune[method=random,seed={seed},labels=0.01]")).result.key;
         sample.done(&format!("finetune[method=random,seed={seed},labels=1.0]")).result.key = key;
     }
-    assert_eq!(costs(&sample, 0), [(41.0, false), (692.0, true), (1302.0, true)]);
+    assert_eq!(costs(&sample, 0), [(41.0, Search::None), (692.0, Search::Own), (1302.0, Search::Own)]);
     let text = sample.tabulate().costs;
     assert_eq!(text.matches("of all values that were tried").count(), 2, "{text}");
     // Side by side both fractions are shown.
     sample.tables = Sample::whole().tables.split_off(1);
-    assert_eq!(costs(&sample, 0)[0], (41.0, false));
+    assert_eq!(costs(&sample, 0)[0], (41.0, Search::None));
+}
+
+/// Held at one seed, whose two fractions were tried, each of the three seeds has a third of what the second one took.
+#[test]
+fn what_was_tried_at_one_seed_is_paid_for_by_all() {
+    let mut sample = sample(few_for_random);
+    sample.tables[0].columns[0].chosen[0].by.where_ = vec![("seed".to_owned(), "0".to_owned())];
+    let tables = sample.tabulate();
+    assert_eq!(chosen(&tables), [Some("0.01"), Some("1.0"), Some("1.0")]);
+    let costs: Vec<_> = tables.tables[0].rows.iter().map(|row| (row.cost.seconds.unwrap(), row.cost.search)).collect();
+    let of = |trained: f64| (trained + 41.0 + 41.0 / 3.0, Search::Share);
+    for (found, expected) in costs.iter().zip([of(0.0), of(610.0), of(1220.0)]) {
+        assert!((found.0 - expected.0).abs() < 1e-9 && found.1 == expected.1, "{found:?} in place of {expected:?}");
+    }
+    assert_eq!(tables.costs.matches("with its share of the values that were tried").count(), 3, "{}", tables.costs);
+}
+
+/// What is best at one seed is no choice where others have unequally many runs of it, or nothing at that seed.
+#[test]
+fn what_is_held_must_be_there_and_stand_for_all() {
+    let held = || {
+        let mut sample = sample(few_for_random);
+        sample.tables[0].columns[0].chosen[0].by.where_ = vec![("seed".to_owned(), "0".to_owned())];
+        sample
+    };
+    let mut unequal = held();
+    unequal.exclude(|node| node.id.0 == "finetune[method=random,seed=2,labels=0.01]");
+    let why = "no labels was chosen for random: the recipe has unequally many runs of its values (0.01: 2, 1.0: 3), ";
+    assert!(gaps(&unequal)[0].starts_with(why), "{:?}", gaps(&unequal));
+    let mut elsewhere = held();
+    elsewhere.exclude(|node| node.stage == "finetune" && node.id.0.contains("random,seed=0"));
+    let why = "no labels was chosen for random: the recipe has none of its values there at seed 0";
+    assert_eq!(gaps(&elsewhere), [why]);
+    // A row for each seed: all take what seed 0 says, though random's fractions differ in nothing there.
+    let mut by_seed = held();
+    by_seed.tables[0].over.clear();
+    by_seed.tables[0].rows.push("seed".to_owned());
+    let key = by_seed.done("finetune[method=random,seed=0,labels=0.01]").result.key;
+    by_seed.done("finetune[method=random,seed=0,labels=1.0]").result.key = key;
+    let tables = by_seed.tabulate();
+    assert_eq!(chosen(&tables)[..4], [Some("0.01"), Some("0.01"), Some("0.01"), Some("1.0")]);
 }
 
 #[test]

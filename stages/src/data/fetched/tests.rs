@@ -79,13 +79,13 @@ fn what_was_decoded_is_kept_if_it_is_what_was_looked_for() {
 fn what_is_left_may_be_used_without_its_classes() {
     let splits = |unlabelled| Splits::<100, 10> { unlabelled, ..Splits::default() };
     let used: [Vec<usize>; 2] = [(0..60).collect(), (60..70).collect()];
-    let rest = |unlabelled| splits(unlabelled).unlabelled(0..100, [&used[0], &used[1]]);
+    let rest = |unlabelled| splits(unlabelled).left_over(0..100, [&used[0], &used[1]]);
     assert!(rest(Some(0)).unwrap().is_empty());
     assert_eq!(rest(None).unwrap(), (70..100).collect::<Vec<_>>());
     let some = rest(Some(12)).unwrap();
     assert!(some.len() == 12 && some.is_sorted() && some.iter().all(|image| (70..100).contains(image)));
     let error = rest(Some(31)).unwrap_err().to_string();
-    assert!(error.starts_with("unlabelled is 31, and train and validation leave 30 images: "), "{error}");
+    assert!(error.starts_with("unlabelled is 31, and the other splits leave 30 images: "), "{error}");
     let written: Splits<100, 10> = serde_json::from_str(r#"{ "unlabelled": null }"#).unwrap();
     assert_eq!((written.train, written.validation, written.unlabelled), (90, 10, None));
     assert_eq!(serde_json::from_str::<Splits<100, 10>>("{}").unwrap().unlabelled, Some(0));

@@ -43,15 +43,17 @@ impl Groups {
         Ok(Self { names, of })
     }
 
-    /// That no group is in two splits, each of which has files by their numbers: those that have folders of their own may share some.
+    /// That no group is in two splits, each of which has files by their numbers: those that have folders of their own may share some. Train
+    /// and unlabelled are both trained on, and count as one.
     pub fn check(&self, tree: &Tree, images: &BTreeMap<Split, Vec<usize>>) -> Result<()> {
         let mut first: BTreeMap<u32, (Split, usize)> = BTreeMap::new();
         for (&split, numbers) in images {
             for &number in numbers {
                 let group = self.of[number];
                 let &mut (other, one) = first.entry(group).or_insert((split, number));
+                let both_train = [other, split].iter().all(|one| [Split::Train, Split::Unlabelled].contains(one));
                 ensure!(
-                    other == split,
+                    other == split || both_train,
                     "{}: group `{}` has pictures in {} ({}) and in {} ({}): put all of a group into one split, or leave `group` out",
                     tree.root.display(),
                     self.names[group as usize],

@@ -29,7 +29,10 @@ pub fn summary(
     }
     remarks.extend(groups.map(|groups| {
         let count = groups.count(images.values().flatten().copied());
-        format!("{count} groups, each in one split")
+        match images.contains_key(&Split::Unlabelled) {
+            true => format!("{count} groups, none of which is both trained on and evaluated by"),
+            false => format!("{count} groups, each in one split"),
+        }
     }));
     let turned = images.values().flatten().filter(|number| decoded.turned.contains(number)).count();
     if turned > 0 {

@@ -210,10 +210,16 @@ fn what_train_leaves_may_be_used_without_its_classes() {
     assert_eq!(of(Some(0), None).unwrap().len(Split::Unlabelled), 0);
     let error = refused(place.path(), |params| (params.train, params.unlabelled) = (Some(6), Some(17)));
     assert!(error.starts_with("unlabelled is 17, and the other splits leave 16 images: lower one"), "{error}");
-    // Images of a group that is trained on are of no other split, which the stage itself looks at.
-    let grouped = of(None, Some(r"(\d)\d*\.png")).unwrap();
-    assert_eq!(grouped.len(Split::Train), 6);
-    assert!(grouped.len(Split::Unlabelled) < 16);
+    // Groups of ten images and of one: they may be trained on with classes and without, and are in no split that is evaluated by.
+    for seed in 0..5 {
+        let grouped = folder(place.path(), |params| {
+            (params.train, params.unlabelled, params.seed) = (Some(6), None, seed);
+            params.group = Some(r"(\d)\d*\.png".to_owned());
+        });
+        let grouped = grouped.unwrap();
+        let [train, validation, test, unlabelled] = Split::ALL.map(|split| grouped.len(split));
+        assert_eq!([train, unlabelled], [6, 30 - 6 - validation - test]);
+    }
 }
 
 #[test]
