@@ -7,7 +7,7 @@ use super::costs::{RowCost, row_cost};
 use super::gaps::{Gap, Gaps};
 use super::nodes::{self, Place};
 use super::seen::{self, Measured};
-use super::settings::{Settings, edges, settings};
+use super::settings::{Settings, behind, edges, settings};
 use super::{Outcome, wording};
 use crate::recipe::{Column, TableSpec};
 use petgraph::graph::NodeIndex;
@@ -31,6 +31,8 @@ pub struct Table {
     pub notes: Vec<String>,
     /// How each stage of the columns was set.
     pub settings: Vec<Settings>,
+    /// What the rows stand on and how it was set, a kind of stages a line.
+    pub behind: Vec<String>,
     /// How the encoders behind the rows were trained.
     pub compared: Vec<Compared>,
     /// What was chosen along axes for the cells.
@@ -140,6 +142,7 @@ pub(super) fn table(outcome: &Outcome, spec: &TableSpec) -> Table {
         ]
         .concat(),
         settings: settings(outcome, stages()),
+        behind: behind(outcome, &planned.iter().flat_map(Planned::nodes).collect::<Vec<_>>()),
         compared: [
             chosen::compared(&chosen, &rows, &open),
             compared(outcome, &planned.iter().map(Planned::nodes).collect::<Vec<_>>()),

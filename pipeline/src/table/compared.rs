@@ -23,6 +23,11 @@ const SEEN: &str = "images_seen";
 /// The port of what is done to images before a network sees them.
 const VIEWS: &str = "views";
 
+/// Whether a parameter is told of all rows.
+pub(super) fn is_compared(name: &str) -> bool {
+    PARAMETERS.contains(&name) || LENGTHS.contains(&name)
+}
+
 /// One of them, with its value in each row; `-` where it does not count.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Compared {

@@ -6,13 +6,16 @@ use super::settings::Settings;
 use super::{RecipeInfo, numbers, wording};
 use crate::terminal::harmless;
 
+const BEHIND: &str = "Made of (with what is not by default)";
+
 pub(super) fn page(recipe: &RecipeInfo, table: &Table) -> String {
     let title = format!("# {}", table.title.as_ref().unwrap_or(&table.name));
     let source = format!("Recipe `{}` (digest `{}`), {}.", recipe.name, recipe.digest, recipe.numerics);
     let notes = [wording::subjects(table), table.notes.clone()].concat();
     let settings: Vec<String> = table.settings.iter().map(settings).collect();
     let missing: Vec<String> = table.gaps.iter().map(|gap| gap.line.clone()).collect();
-    let lists = [list("Missing", &missing), list("Notes", &notes), list("Settings", &settings)];
+    let lists =
+        [list("Missing", &missing), list("Notes", &notes), list("Settings", &settings), list(BEHIND, &table.behind)];
     let shared = table.shared().unwrap_or_default();
     let blocks = [title, source, wording::heading(table), grid(table), shared].into_iter().chain(lists);
     let page = blocks.filter(|block| !block.is_empty()).collect::<Vec<_>>().join("\n\n") + "\n";

@@ -1,11 +1,16 @@
 //! How the stages that a table measures were set, so that its numbers can be compared with others'.
 
+use super::compared::is_compared;
+use super::nodes::with_upstream;
 use super::{Finished, Outcome, numbers};
 use crate::plan::Node;
 use crate::recipe::schema::plain;
 use petgraph::graph::NodeIndex;
 use pretext_protocol::Measure;
 use serde_json::Value;
+use std::collections::BTreeSet;
+
+const DATA: &str = "data";
 
 /// One stage of a table's columns.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +55,34 @@ fn of_stage(outcome: &Outcome, stage: &str, nodes: &[&Node]) -> Settings {
         varied: kind.zip(first).map(|(_, first)| varied(first, nodes)).unwrap_or_default(),
         chosen: chosen(outcome, nodes),
     }
+}
+
+/// What the cells stand on, a kind of stages a line: `data/cifar10: train 10000, validation 2000`. Of each what is not as it is by
+/// default; what [`super::compared`] tells of all rows, seeds, and what nobody would read are left out. Data sets have a line in any case.
+pub(super) fn behind(outcome: &Outcome, cells: &[NodeIndex]) -> Vec<String> {
+    let cells: BTreeSet<NodeIndex> = cells.iter().copied().collect();
+    let upstream = cells.iter().flat_map(|&cell| with_upstream(outcome.graph, cell));
+    let upstream: BTreeSet<NodeIndex> = upstream.filter(|node| !cells.contains(node)).collect();
+    let mut kinds: Vec<(&str, Vec<&Node>)> = vec![];
+    for node in upstream.iter().map(|&index| &outcome.graph[index]) {
+        match kinds.iter_mut().find(|(known, _)| *known == node.kind.name) {
+            Some((_, nodes)) => nodes.push(node),
+            None => kinds.push((&node.kind.name, vec![node])),
+        }
+    }
+    let line = |(kind, nodes): (&str, Vec<&Node>)| {
+        let given: BTreeSet<&str> =
+            nodes.iter().flat_map(|node| node.keyed_params.iter().map(|(name, _)| name)).collect();
+        let told = counting(nodes[0]).filter(|(name, _)| given.contains(name.as_str()) && !is_compared(name));
+        let told: Vec<String> =
+            told.filter_map(|(name, _)| Some(format!("{name} {}", values(name, &nodes)?))).collect();
+        match (told.is_empty(), nodes[0].kind.family() == DATA) {
+            (true, false) => None,
+            (true, true) => Some(format!("`{kind}`")),
+            (false, _) => Some(format!("`{kind}`: {}", told.join(", "))),
+        }
+    };
+    kinds.into_iter().filter_map(line).collect()
 }
 
 /// What was chosen at the edge of what was tried: a setting whose name is that of the list that it is chosen from.
@@ -109,21 +142,25 @@ fn fixed(first: &Node, nodes: &[&Node]) -> Vec<(String, String)> {
 }
 
 fn varied(first: &Node, nodes: &[&Node]) -> Vec<(String, String)> {
+    let differs = |name: &str| nodes.iter().any(|node| node.params.get(name) != first.params.get(name));
+    let differing = counting(first).filter(|(name, _)| differs(name));
+    differing.filter_map(|(name, _)| Some((name.clone(), values(name, nodes)?))).collect()
+}
+
+/// The values of a parameter, each once; none of a seed, and none that nobody would read.
+fn values(name: &str, nodes: &[&Node]) -> Option<String> {
     const READABLE: usize = 6;
     const LENGTH: usize = 60;
-    let of_name = |(name, _): (&String, &Value)| {
-        let mut values: Vec<&Value> = vec![];
-        for value in nodes.iter().filter_map(|node| node.params.get(name)) {
-            if !values.contains(&value) {
-                values.push(value);
-            }
+    let mut values: Vec<&Value> = vec![];
+    for value in nodes.iter().filter_map(|node| node.params.get(name)) {
+        if !values.contains(&value) {
+            values.push(value);
         }
-        let values: Vec<String> = values.into_iter().map(plain).collect();
-        let is_short = |value: &String| value.len() <= LENGTH && !value.contains('\n');
-        let is_told = name != "seed" && (2..=READABLE).contains(&values.len()) && values.iter().all(is_short);
-        is_told.then(|| (name.clone(), values.join(" / ")))
-    };
-    counting(first).filter_map(of_name).collect()
+    }
+    let values: Vec<String> = values.into_iter().map(plain).collect();
+    let is_short = |value: &String| value.len() <= LENGTH && !value.contains('\n');
+    let is_told = name != "seed" && values.len() <= READABLE && values.iter().all(is_short);
+    is_told.then(|| values.join(" / "))
 }
 
 fn chosen(outcome: &Outcome, nodes: &[&Node]) -> Vec<(String, String)> {
