@@ -14,10 +14,30 @@ pub use sets::{IMAGENET, Set, WeightSet};
 use crate::nn::encoder::{Encoder, Library};
 use crate::nn::state;
 use anyhow::{Context, Result};
+use safetensors::SafeTensors;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Writes an encoder's tensors as safetensors, under a library's names.
-pub fn export(encoder: &Encoder, library: Library, path: &Path) -> Result<()> {
+/// What a file of ours says beside its tensors. One key, since a map of several would be written in any order.
+const NORMAL: &str = "pretext";
+
+#[derive(Serialize, Deserialize)]
+struct Normal {
+    mean: Vec<f32>,
+    sd: Vec<f32>,
+}
+
+/// Mean and standard deviation of each channel that images are normalised by, where a file says them: what [`export`] wrote.
+pub fn normal_of(path: &Path) -> Result<Option<[Vec<f32>; 2]>> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let Ok((_, header)) = SafeTensors::read_metadata(&bytes) else { return Ok(None) };
+    let said = header.metadata().as_ref().and_then(|said| serde_json::from_str(said.get(NORMAL)?).ok());
+    Ok(said.map(|Normal { mean, sd }| [mean, sd]))
+}
+
+/// Writes an encoder's tensors as safetensors, under a library's names, with the mean and standard deviation that each channel of its
+/// images is normalised by.
+pub fn export(encoder: &Encoder, library: Library, normal: [&[f32]; 2], path: &Path) -> Result<()> {
     let named = state::named(encoder).into_iter().map(|(ours, tensor)| {
         let theirs = encoder.name_in(library, &ours);
         let theirs = theirs.with_context(|| {
@@ -28,5 +48,7 @@ pub fn export(encoder: &Encoder, library: Library, path: &Path) -> Result<()> {
         let shape = encoder.shape_in(library, &ours, &tensor.size());
         Ok((theirs, tensor.reshape(shape)))
     });
-    state::save(path, &named.collect::<Result<Vec<_>>>()?)
+    let [mean, sd] = normal;
+    let normal = serde_json::to_string(&Normal { mean: mean.to_vec(), sd: sd.to_vec() })?;
+    state::save_with(path, &named.collect::<Result<Vec<_>>>()?, Some((NORMAL, normal)))
 }

@@ -22,7 +22,7 @@ fn compare(python: &Path, config: &EncoderConfig, library: Library, model: &str)
     let encoder = config.build(&mut Init::new(3, &device), [3, SIZE, SIZE]).valid();
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let file = folder.path().join("model.safetensors");
-    export(&encoder, library, &file).unwrap();
+    export(&encoder, library, [&[0.5; 3], &[0.25; 3]], &file).unwrap();
 
     let size = SIZE.to_string();
     let answer = Command::new(python).args([SCRIPT, library.name(), model, &size]).arg(&file).output()?;

@@ -142,7 +142,7 @@ fn what_is_missing_or_left_over_stops_it_unless_it_is_allowed() {
     let error = place.import(json!({ "file": file("vit.pth"), "allow_left_over": [] })).unwrap_err();
     assert_eq!(
         error,
-        "these weights are not the encoder's: by timm's names 30 of the encoder's tensors were found, and 2 are left over in the file: \
+        "these weights are not the encoder's: by timm's names 30 of the encoder's tensors were found, 2 are left over in it: \
          head.bias, head.weight. If that is meant, write `allow_left_over: [head.bias, head.weight]` (a name may end in *); else \
          `encoder` describes another network"
     );
@@ -154,7 +154,7 @@ fn what_is_missing_or_left_over_stops_it_unless_it_is_allowed() {
     let error = lacking(json!(["model.norm.weight"])).unwrap_err();
     assert!(
         error.contains(
-            "1 are missing in the file: model.norm.bias. If that is meant, write `allow_missing: [model.norm.bias]`"
+            "1 is missing in the file: model.norm.bias. If that is meant, write `allow_missing: [model.norm.bias]`"
         ),
         "{error}"
     );
@@ -202,6 +202,48 @@ fn a_check_of_weights_that_have_their_own_is_refused() {
     assert!(error.starts_with("there are `weights` and a `check`, which is of a `file`: leave it out, "), "{error}");
     let check = &(catalog::find("pretrain/imported").unwrap().kind)().params["properties"]["check"];
     assert_eq!(check["x-contradicts"], json!([{ "weights": "given" }]), "a recipe is refused before anything starts");
+}
+
+/// An encoder that images were not normalised for as ImageNet's are comes back as it was.
+#[test]
+fn what_is_exported_says_what_images_are_normalised_by() {
+    let place = Place::new();
+    let own = json!({ "file": file("vit.pth"), "check": null, "mean": [0.5, 0.25, 0.5], "sd": [0.25, 0.25, 0.5] });
+    place.import(own).unwrap();
+    let normal = || {
+        let text = std::fs::read_to_string(place.encoder().join("encoder.json")).unwrap();
+        let encoder: Value = serde_json::from_str(&text).unwrap();
+        [encoder["mean"].clone(), encoder["sd"].clone()]
+    };
+    let expected = normal();
+    assert_eq!(expected, [json!([0.5, 0.25, 0.5]), json!([0.25, 0.25, 0.5])]);
+    place.run("export", &[("encoder", place.encoder())], json!({ "names": "timm" })).unwrap();
+    let exported = place.root.path().join("export/out/weights/model.safetensors");
+    let note = place.import(json!({ "file": exported, "check": null, "allow_left_over": [] })).unwrap();
+    assert_eq!(normal(), expected);
+    assert!(!note.contains("ImageNet"), "{note}");
+    let note = place.import(json!({ "file": file("vit.pth"), "check": null })).unwrap();
+    assert!(note.contains(". Images are normalised as ImageNet's, which the file says nothing of. "), "{note}");
+}
+
+/// What is misspelt is missing under one name and left over under another; what is no number is no weight.
+#[test]
+fn what_is_misspelt_is_told_by_both_names() {
+    let place = Place::new();
+    let misspelt = place.changed(|tensors| {
+        let norm = tensors.remove("model.norm.bias").unwrap();
+        tensors.insert("model.norm.bais".into(), norm);
+    });
+    let error =
+        place.import(json!({ "file": misspelt, "check": null, "allow_left_over": ["model.head.*"] })).unwrap_err();
+    let told = "29 of the encoder's tensors were found, 1 is missing in the file: model.norm.bias, and 1 is left over in it: model.norm.bais. \
+                If that is meant, write `allow_missing: [model.norm.bias]` and `allow_left_over: [model.norm.bais]` (a name may end in *); \
+                else a name is misspelt, or `encoder` describes another network";
+    assert!(error.ends_with(told), "{error}");
+    let broken = place.changed(|tensors| drop(tensors.get_mut("model.norm.bias").unwrap().fill_(f64::NAN)));
+    let error =
+        place.import(json!({ "file": broken, "check": null, "allow_left_over": ["model.head.*"] })).unwrap_err();
+    assert!(error.ends_with("model.norm.bias has values that are not finite (NaN or infinite)"), "{error}");
 }
 
 /// Out under timm's names and in again: the same file.

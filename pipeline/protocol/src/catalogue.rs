@@ -39,7 +39,8 @@ pub struct StageKind {
     /// in the key either) and, in a map within the parameters, `x-default-by` (`{"kind": {"sgd": 0.06, "adamw": 0.001}}`: where it has
     /// its default, the value that `kind` of the same map gives it; the worker is given that value, and it is what counts) and
     /// `x-contradicts` (`[{"epochs": "given"}, {"momentum": [0.0], "kind": ["sgd"]}]`: where it has not its default, it contradicts
-    /// what all names of one of these maps say of others of its map, that they are given or have one of some values).
+    /// what all names of one of these maps say of others of its map, that they are given or have one of some values) and `x-gives`
+    /// (`"encoder"`: where it is given, it stands for that parameter of its map, which then says nothing).
     pub params: Value,
     #[serde(default)]
     pub measures: Vec<Measure>,

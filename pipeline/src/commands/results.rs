@@ -1,7 +1,7 @@
 use super::print;
 use super::source::Source;
 use crate::recipe::Recipe;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -40,7 +40,14 @@ pub(super) fn results(args: &ResultsArgs) -> Result<ExitCode> {
     let mut folders =
         fs::read_dir(&args.folder).with_context(cannot)?.collect::<Result<Vec<_>, _>>().with_context(cannot)?;
     folders.sort_by_key(fs::DirEntry::file_name);
-    for folder in folders.iter().map(fs::DirEntry::path).filter(|folder| folder.join("about.json").is_file()) {
+    let published = folders.iter().map(fs::DirEntry::path).filter(|folder| folder.join("about.json").is_file());
+    let published: Vec<PathBuf> = published.collect();
+    ensure!(
+        !published.is_empty(),
+        "no published tables lie in {}: expected a folder for each recipe, as `pretext run RECIPE --publish` writes it",
+        args.folder.display()
+    );
+    for folder in published {
         let Some(changes) = changes(&folder, &args.source)? else {
             print(&format!(
                 "{:<28}  its recipe is not here: call this where it was run\n",

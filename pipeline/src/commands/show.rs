@@ -84,6 +84,10 @@ fn leaves(params: &Map<String, Value>, schema: &Value, prefix: &str, ignored: bo
     for (name, value) in params {
         let property = &schema["properties"][name];
         let ignored = ignored || property["x-unused"] == true;
+        if let Some((giver, given)) = schema::giver(schema, name, |giver| params.get(giver)) {
+            rows.push((format!("{prefix}{name}"), format!("{}   (by `{giver}`)", schema::plain(given))));
+            continue;
+        }
         if let (Some(inner), true) = (value.as_object(), property["properties"].is_object()) {
             leaves(inner, property, &format!("{prefix}{name}."), ignored, rows);
             continue;

@@ -93,8 +93,12 @@ impl Problem {
     }
 
     fn order(&self) -> (usize, usize, bool, bool, &str) {
-        let knows_no_better = self.of_each_kind && !self.label.starts_with(NEAR);
-        (self.span.start, self.span.end, self.of_each_kind, knows_no_better, &self.title)
+        (self.span.start, self.span.end, self.of_each_kind, self.knows_no_better(), &self.title)
+    }
+
+    /// It is about a name that is near to none of a kind's.
+    pub fn knows_no_better(&self) -> bool {
+        self.of_each_kind && !self.label.starts_with(NEAR)
     }
 
     /// Whether it is the same mistake, found for another kind or combination.
@@ -189,7 +193,10 @@ pub fn nearest_name<'a>(found: &str, names: &[&'a str]) -> Option<&'a str> {
     let allowed = found.chars().count().max(4) / 3;
     // Names of another length are further away than that, and need no comparing letter by letter.
     let near = names.iter().filter(|name| name.chars().count().abs_diff(found.chars().count()) <= allowed);
-    let (distance, name) =
-        near.map(|name| (strsim::damerau_levenshtein(found, name), *name)).min_by_key(|(distance, _)| *distance)?;
+    // Of equally near ones that which begins alike.
+    let alike = |name: &str| found.chars().zip(name.chars()).take_while(|(a, b)| a == b).count();
+    let (distance, name) = near
+        .map(|name| (strsim::damerau_levenshtein(found, name), *name))
+        .min_by_key(|(distance, name)| (*distance, std::cmp::Reverse(alike(name))))?;
     (distance <= allowed).then_some(name)
 }

@@ -61,6 +61,17 @@ pub fn default_beside(schema: &Value, others: &Map<String, Value>) -> Value {
     own.map_or_else(|| default(schema), |own| canonical(schema, own))
 }
 
+/// The parameter that is given and stands for another of its map, and its value.
+pub fn giver<'a>(
+    schema: &'a Value,
+    name: &str,
+    value: impl Fn(&str) -> Option<&'a Value>,
+) -> Option<(&'a str, &'a Value)> {
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    let mut givers = properties.filter(|(_, property)| property["x-gives"].as_str() == Some(name));
+    givers.find_map(|(giver, _)| Some((giver.as_str(), value(giver).filter(|value| !value.is_null())?)))
+}
+
 fn unknown(found: &Name, properties: &Map<String, Value>, owner: &str) -> Problem {
     let names: Vec<&str> = properties.keys().map(String::as_str).collect();
     let within = properties.iter().find(|(_, property)| property["properties"].get(&found.text).is_some());

@@ -221,7 +221,9 @@ impl Reader<'_> {
             if !fixed && !chosen && !self.rows.contains(axis) && !over.contains(axis) {
                 let title = format!("table `{}` leaves axis `{axis}` of `{}` open", self.name.text, column.from);
                 let place = table.get("from").map_or(self.name.span.clone(), |from| from.span.clone());
-                let label = format!("put it into `rows`, `columns` or `over`, or fix it: where: {{ {axis}: VALUE }}");
+                let label = format!(
+                    "put it into `rows`, `columns` or `over`, fix it (where: {{ {axis}: VALUE }}), or have its best value picked (`choose`)"
+                );
                 self.problems.push(Problem::new(place, title, label));
             }
         }

@@ -76,7 +76,9 @@ impl Template {
             fixed.push(value);
         }
         let given = Tree { span, content: Content::Map(fixed) };
+        let before = problems.len();
         let mut common: BTreeMap<String, Value> = typed_map(&kind, &given, problems).into_iter().collect();
+        own_parameters(stage, &mut problems[before..]);
         varying.retain(|(name, _)| common.remove(&**name).is_some());
         let mut counting = BTreeMap::new();
         for (name, value) in &mut common {
@@ -108,6 +110,18 @@ impl Template {
         let (schema, owner) = (&self.kind.stage.params, &self.kind.stage.name);
         problems.extend(self.rules.iter().filter_map(|rule| rule.broken(schema, value, &self.given, owner)));
         (Params::new(self.common.clone(), all), Params::new(self.keyed.clone(), counting))
+    }
+}
+
+/// Where a stage is of several kinds, how a parameter is given to those that have it.
+fn own_parameters(stage: &RawStage, problems: &mut [Problem]) {
+    let mut named = vec![];
+    axes_named(&stage.use_, &mut named);
+    let Some(axis) = named.first().map(|named| named.axis) else { return };
+    for problem in problems.iter_mut().filter(|problem| problem.knows_no_better()) {
+        problem.label += &format!(
+            "; what only some kinds have: with: [{{ ... }}, $({axis}.with)], and a map `with` in each value of `{axis}`"
+        );
     }
 }
 

@@ -78,8 +78,10 @@ impl Computation {
             // A stage that was told to stop and ended in another way will show next time whether it is at fault.
             Err(_) if self.control.is_stopping() => End::Stopped { saved: false },
             Err(error) => {
+                let is_reported = matches!(error.downcast_ref(), Some(Failure::Reported(_)));
                 let error = with_advice(format!("{error:#}"));
-                note_in_log(attempt, &error);
+                // The last words of a worker that is gone are in the log already.
+                note_in_log(attempt, if is_reported { &error } else { text::first_line(&error) });
                 End::Failed { error }
             }
         }
@@ -233,13 +235,13 @@ fn with_advice(error: String) -> String {
     if is_told { error } else { format!("{error}\n{FREE_SPACE}") }
 }
 
-/// So that `pretext logs` tells the whole story: the error's first line, since last words are in the log already. That it cannot be written is not worth a second error.
+/// So that `pretext logs` tells the whole story. That it cannot be written is not worth a second error.
 fn note_in_log(attempt: &Attempt, error: &str) {
     if let Ok(mut log) = File::options().append(true).read(true).open(attempt.log()) {
         let mut last = [0];
         let is_in_line = log.seek(SeekFrom::End(-1)).and_then(|_| log.read_exact(&mut last)).is_ok() && last != *b"\n";
         let start = if is_in_line { "\n" } else { "" };
-        let _ = writeln!(log, "{start}pretext: {}", text::first_line(error));
+        let _ = writeln!(log, "{start}pretext: {error}");
     }
 }
 

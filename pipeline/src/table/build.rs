@@ -2,7 +2,7 @@
 
 use super::cells::{Cell, cell};
 use super::chosen::{self, Chosen, Settled, Tried};
-use super::compared::{Compared, compared};
+use super::compared::{self, Compared, compared};
 use super::costs::{RowCost, row_cost};
 use super::gaps::{Gap, Gaps};
 use super::nodes::{self, Place};
@@ -62,7 +62,8 @@ impl Table {
     /// What differs between the rows and their labels do not say.
     pub fn differing(&self) -> impl Iterator<Item = &Compared> {
         let is_label = |values: &[String]| {
-            (0..self.axes.len()).any(|at| self.rows.iter().zip(values).all(|(row, value)| row.labels[at] == *value))
+            let says = |at: usize, row: &Row, value: &str| row.labels[at] == value || value == compared::NOTHING;
+            (0..self.axes.len()).any(|at| self.rows.iter().zip(values).all(|(row, value)| says(at, row, value)))
         };
         self.compared.iter().filter(move |compared| compared.shared().is_none() && !is_label(&compared.values))
     }

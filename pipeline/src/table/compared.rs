@@ -4,7 +4,7 @@
 use super::Outcome;
 use super::nodes::with_upstream;
 use crate::plan::{Edge, Node};
-use crate::recipe::schema::{default, plain};
+use crate::recipe::schema::{default, giver, plain};
 use crate::text::count;
 use petgraph::Direction::Incoming;
 use petgraph::graph::{EdgeReference, NodeIndex};
@@ -44,7 +44,7 @@ impl Compared {
     }
 }
 
-const NOTHING: &str = "-";
+pub(super) const NOTHING: &str = "-";
 
 /// Those that count in any row; `rows`: the nodes of each row's cells. A row is made of what it measures and of what that stands
 /// on; of the former the settings are told elsewhere.
@@ -77,6 +77,9 @@ fn parameter(node: &Node, name: &str) -> Option<String> {
         let value = node.params.get(name).filter(|value| !value.is_null())?;
         (property.is_object() && property["x-unused"] != true).then_some((property, value))
     };
+    if let Some((_, value)) = giver(&node.kind.params, name, |giver| node.params.get(giver)) {
+        return Some(plain(value));
+    }
     if name != LENGTH {
         return used(name).map(|(property, value)| told(property, value));
     }

