@@ -43,7 +43,7 @@ fn finding(name: &str, text: impl Into<String>) -> Finding {
 /// Names in a column; further lines of a text stand under its first.
 fn lines(findings: &[Finding]) -> String {
     let line = |Finding { name, text }: &Finding| {
-        format!("{name:<20}{}\n", text.trim().replace('\n', &format!("\n{:20}", "")))
+        format!("{name:<15} {}\n", text.trim().replace('\n', &format!("\n{:16}", "")))
     };
     findings.iter().map(line).collect()
 }

@@ -1,4 +1,5 @@
 use crate::nn::encoder::{Encoder, Library};
+use crate::nn::ops;
 use crate::nn::state;
 use anyhow::{Result, bail, ensure};
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,11 +102,10 @@ pub fn put_into(encoder: &Encoder, file: &BTreeMap<String, Tensor>, allowed: &Al
             if both { "a name is misspelt, or " } else { "" }
         );
     }
-    for (name, tensor) in file.iter().filter(|(_, tensor)| tensor.is_floating_point()) {
-        ensure!(
-            tensor.isfinite().all().int64_value(&[]) == 1,
-            "{name} has values that are not finite (NaN or infinite)"
-        );
+    let (names, tensors): (Vec<&String>, Vec<Tensor>) =
+        file.iter().map(|(name, tensor)| (name, tensor.shallow_clone())).unzip();
+    if let Some(place) = ops::first_not_finite(&tensors) {
+        bail!("{} has values that are not finite (NaN or infinite)", names[place]);
     }
     let matched = pairs.len();
     for (mut tensor, found) in pairs {
