@@ -50,6 +50,16 @@ pub(super) const NOTHING: &str = "-";
 /// on; of the former the settings are told elsewhere.
 pub(super) fn compared(outcome: &Outcome, rows: &[Vec<NodeIndex>]) -> Vec<Compared> {
     let upstream: Vec<BTreeSet<NodeIndex>> = rows.iter().map(|cells| before(outcome, cells)).collect();
+    // What stands behind every row, such as a network that all are evaluated by, is not what they are compared by, unless it is all that
+    // was trained.
+    let is_common = |node: &NodeIndex| upstream.iter().all(|nodes| nodes.contains(node));
+    let is_trained =
+        |node: &&NodeIndex| PARAMETERS.iter().any(|name| parameter(&outcome.graph[**node], name).is_some());
+    let own = |nodes: &BTreeSet<NodeIndex>| -> BTreeSet<NodeIndex> {
+        nodes.iter().filter(|node| !is_common(node)).copied().collect()
+    };
+    let own: Vec<BTreeSet<NodeIndex>> = upstream.iter().map(own).collect();
+    let upstream = if own.iter().all(|nodes| nodes.iter().any(|node| is_trained(&node))) { own } else { upstream };
     let of_rows = |name: &str, value: &dyn Fn(NodeIndex) -> Option<String>| Compared {
         name: name.to_owned(),
         values: upstream.iter().map(|nodes| joined(nodes.iter().filter_map(|&node| value(node)))).collect(),
