@@ -14,7 +14,7 @@ mod worker;
 pub use graph::{GraphSpec, NodeSpec};
 pub use lab::{Lab, Ran};
 pub use place::Place;
-pub use processes::{is_running, signal, wait_at_most, wait_until};
+pub use processes::{children_of, is_running, parent_of, signal, wait_at_most, wait_until};
 pub use store_acts::*;
 pub use terminal::in_terminal;
 pub use worker::WorkerProcess;

@@ -17,6 +17,18 @@ pub fn wait_at_most(limit: Duration, what: &str, mut happened: impl FnMut() -> b
     }
 }
 
+/// The processes whose parent a process is.
+pub fn children_of(parent: u32) -> Vec<u32> {
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    let numbers = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    numbers.filter(|number| parent_of(*number) == Some(parent)).collect()
+}
+
+pub fn parent_of(process: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
+}
+
 pub fn signal(process: u32, signal: i32) {
     // SAFETY: kill touches no memory.
     assert_eq!(unsafe { libc::kill(process as i32, signal) }, 0);

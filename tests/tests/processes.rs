@@ -1,6 +1,6 @@
 //! What happens when `pretext` itself is killed, is interrupted, or runs twice at once.
 
-use pretext_tests::{GraphSpec, Lab, is_running, signal, wait_until};
+use pretext_tests::{GraphSpec, Lab, is_running, parent_of, signal, wait_until};
 use serde_json::json;
 use std::fs;
 use std::process::{Child, Command, Output, Stdio};
@@ -108,6 +108,25 @@ fn interrupted_it_saves_its_state_says_so_and_goes_on() {
 
     let again = bench.start().wait_with_output().unwrap();
     assert_eq!(text(&again).0, "slow: computed\nsum: computed\n");
+    assert_eq!(bench.lab.run(&bench.spec).digest("sum"), bench.undisturbed());
+}
+
+/// By `pkill pretext`, or by Slurm at the end of a job: the guard is told as `pretext` is.
+#[test]
+fn where_all_are_told_to_stop_the_stage_saves() {
+    let bench = Bench::new(slow_sum());
+    let interrupted = bench.start();
+    let worker = bench.wait_for_a_checkpoint();
+    let guard = parent_of(worker as u32).unwrap();
+    assert_ne!(guard, interrupted.id(), "a guard stands between them");
+    signal(guard, libc::SIGTERM);
+    signal(interrupted.id(), libc::SIGTERM);
+    let interrupted = interrupted.wait_with_output().unwrap();
+    let (_, err) = text(&interrupted);
+    assert_eq!(interrupted.status.code(), Some(143), "{err}");
+    assert!(err.contains("stopped: 1 running stage saved its state; nothing is lost."), "{err}");
+    wait_until("the worker's end", || !is_running(worker));
+    bench.start().wait_with_output().unwrap();
     assert_eq!(bench.lab.run(&bench.spec).digest("sum"), bench.undisturbed());
 }
 

@@ -1,6 +1,6 @@
 //! Programs that a recipe names: a worker in Python, and shell commands. None is started before a person has allowed it.
 
-use pretext_tests::{Place, is_running, signal, wait_until};
+use pretext_tests::{Place, children_of, is_running, signal, wait_until};
 use std::fs;
 use std::path::Path;
 
@@ -243,7 +243,11 @@ fn a_command_saves_its_state_when_it_is_told_to_stop() {
     let place = place_with(&command(run, ""));
     let pretext = place.command(&["run", "programs.yaml", "--allow-commands"]).spawn().unwrap();
     wait_until("the command", || place.has("begun"));
-    signal(pretext.id(), libc::SIGTERM);
+    // As where all of a job are told to stop: guards and workers too.
+    let guards = children_of(pretext.id());
+    let workers: Vec<u32> = guards.iter().flat_map(|&guard| children_of(guard)).collect();
+    assert!(!workers.is_empty());
+    workers.into_iter().chain(guards).chain([pretext.id()]).for_each(|process| signal(process, libc::SIGTERM));
     let output = pretext.wait_with_output().unwrap();
     let err = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(143), "{err}");

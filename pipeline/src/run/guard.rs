@@ -14,6 +14,9 @@ use std::ptr::null_mut;
 
 /// So often it looks after its parent, whose end the kernel tells it anyway.
 const LOOK: libc::timespec = libc::timespec { tv_sec: 5, tv_nsec: 0 };
+/// What ends a guard and all that it guards: SIGTERM reaches it beside `pretext`, which then has its workers save first, where all of a
+/// job are told to stop (`pkill pretext`, Slurm at a job's end).
+pub(super) const END: c_int = libc::SIGUSR1;
 /// How many times it kills what is left, a millisecond apart: a process that waits for a disk ends when that answers.
 const ROUNDS: usize = 5000;
 
@@ -22,7 +25,7 @@ const ROUNDS: usize = 5000;
 pub(super) fn stand_between(parent: u32, list: &CStr) -> io::Result<()> {
     // SAFETY: system calls that touch no memory but what they are given.
     unsafe {
-        die_with(libc::SIGTERM, parent)?;
+        die_with(END, parent)?;
         checked(libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1))?;
         let (mut watched, mut before) = (watched_signals(), zeroed());
         checked(libc::sigprocmask(libc::SIG_BLOCK, &raw mut watched, &raw mut before))?;
@@ -63,6 +66,7 @@ unsafe fn watched_signals() -> libc::sigset_t {
         let mut signals = zeroed();
         libc::sigemptyset(&raw mut signals);
         libc::sigaddset(&raw mut signals, libc::SIGCHLD);
+        libc::sigaddset(&raw mut signals, END);
         libc::sigaddset(&raw mut signals, libc::SIGTERM);
         signals
     }
@@ -78,7 +82,7 @@ unsafe fn watch(worker: pid_t, parent: pid_t, list: &CStr) -> ! {
         loop {
             let signal = libc::sigtimedwait(&raw const signals, null_mut(), &LOOK);
             reap(worker, &mut ended);
-            if ended.is_some() || signal == libc::SIGTERM || libc::getppid() != parent {
+            if ended.is_some() || signal == END || libc::getppid() != parent {
                 break;
             }
         }
@@ -178,7 +182,7 @@ mod tests {
             let left = Path::new("/proc").join(line.trim());
             assert!(left.exists());
             // SAFETY: it touches no memory, and the guard has not been waited for.
-            unsafe { libc::kill(guard.id() as pid_t, libc::SIGTERM) };
+            unsafe { libc::kill(guard.id() as pid_t, END) };
             guard.wait().unwrap();
             (0..1000).take_while(|_| left.exists()).for_each(|_| std::thread::sleep(Duration::from_millis(10)));
             assert!(!left.exists(), "{list:?}");

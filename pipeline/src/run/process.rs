@@ -1,3 +1,4 @@
+use super::guard;
 use pretext_protocol::Request;
 use std::io::{self, Write};
 use std::process::{Child, ChildStdin, ExitStatus};
@@ -38,7 +39,7 @@ impl Process {
         if inner.status.is_none() {
             // SAFETY: kill touches no memory. The number cannot be another's, since our child, the worker's guard, has not been
             // waited for.
-            unsafe { libc::kill(inner.child.id() as i32, libc::SIGTERM) };
+            unsafe { libc::kill(inner.child.id() as i32, guard::END) };
         }
     }
 

@@ -13,7 +13,7 @@ struct Request {
 }
 
 /// Starts a process in a group of its own (so that the terminal's Ctrl-C does not reach it), with a guard before it: the child
-/// is the guard, which ends as the process does. When this process ends, however that happens, or the guard is sent SIGTERM, the
+/// is the guard, which ends as the process does. When this process ends, however that happens, or the guard is sent [`guard::END`], the
 /// process ends with all that it has started.
 ///
 /// The kernel tells the guard of the end of the *thread* that started it, so all are started from one thread, which lasts as
