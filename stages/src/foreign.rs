@@ -8,7 +8,7 @@ mod sets;
 
 pub use check::{check_features, features_of};
 pub use matching::{Allowed, Found, put_into};
-pub use read::read;
+pub use read::{read, read_with_normal};
 pub use sets::{IMAGENET, Set, WeightSet};
 
 use crate::nn::encoder::{Encoder, Library};
@@ -27,12 +27,11 @@ struct Normal {
     sd: Vec<f32>,
 }
 
-/// Mean and standard deviation of each channel that images are normalised by, where a file says them: what [`export`] wrote.
-pub fn normal_of(path: &Path) -> Result<Option<[Vec<f32>; 2]>> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let Ok((_, header)) = SafeTensors::read_metadata(&bytes) else { return Ok(None) };
-    let said = header.metadata().as_ref().and_then(|said| serde_json::from_str(said.get(NORMAL)?).ok());
-    Ok(said.map(|Normal { mean, sd }| [mean, sd]))
+/// What the bytes of a file say of it, if they are what [`export`] wrote.
+fn normal_of(bytes: &[u8]) -> Option<[Vec<f32>; 2]> {
+    let (_, header) = SafeTensors::read_metadata(bytes).ok()?;
+    let Normal { mean, sd } = serde_json::from_str(header.metadata().as_ref()?.get(NORMAL)?).ok()?;
+    Some([mean, sd])
 }
 
 /// Writes an encoder's tensors as safetensors, under a library's names, with the mean and standard deviation that each channel of its

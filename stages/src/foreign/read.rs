@@ -1,3 +1,4 @@
+use super::normal_of;
 use anyhow::{Context, Result, bail, ensure};
 use pytorch_reader::{DType, PytorchReader};
 use safetensors::{Dtype, SafeTensors};
@@ -5,10 +6,19 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use tch::{Kind, Tensor};
 
+/// By their names.
+type Tensors = BTreeMap<String, Tensor>;
+
 /// The tensors of a file by their names, numbers that are no integers as float32: safetensors, or what `torch.save` wrote in one of its
 /// formats (zip, and the pickles before it). Of a pickle nothing is executed: it is read as data.
-pub fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
+pub fn read(path: &Path) -> Result<Tensors> {
+    Ok(read_with_normal(path)?.0)
+}
+
+/// The same, with mean and standard deviation of each channel that images are normalised by, where the file says them.
+pub fn read_with_normal(path: &Path) -> Result<(Tensors, Option<[Vec<f32>; 2]>)> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let normal = normal_of(&bytes);
     let tensors = if is_safetensors(&bytes) { of_safetensors(&bytes) } else { of_pytorch(bytes) };
     let tensors = tensors.with_context(|| {
         format!("{} holds no weights that can be read: expected safetensors, or what torch.save wrote", path.display())
@@ -18,7 +28,7 @@ pub fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
         "{} holds no tensors: expected a state_dict, as `torch.save(model.state_dict(), file)` writes",
         path.display()
     );
-    Ok(tensors)
+    Ok((tensors, normal))
 }
 
 /// Eight bytes say how long the JSON is that follows.
@@ -27,7 +37,7 @@ fn is_safetensors(bytes: &[u8]) -> bool {
     length.is_some_and(|length| length < bytes.len() as u64) && bytes.get(8) == Some(&b'{')
 }
 
-pub fn of_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {
+pub fn of_safetensors(bytes: &[u8]) -> Result<Tensors> {
     let file = SafeTensors::deserialize(bytes)?;
     let tensor = |(name, view): (&str, safetensors::tensor::TensorView)| {
         let kind = match view.dtype() {
@@ -45,7 +55,7 @@ pub fn of_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>> {
     file.iter().map(tensor).collect()
 }
 
-fn of_pytorch(bytes: Vec<u8>) -> Result<BTreeMap<String, Tensor>> {
+fn of_pytorch(bytes: Vec<u8>) -> Result<Tensors> {
     let tensor = |(name, tensor): (String, pytorch_reader::Tensor)| {
         let kind = match tensor.dtype() {
             DType::F64 => Kind::Double,

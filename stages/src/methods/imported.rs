@@ -63,16 +63,18 @@ impl Stage for Imported {
     fn run(params: Params, context: &Context) -> Result<()> {
         let data = Dataset::open(context.input("data")?)?;
         let set = params.weights.map(WeightSet::set);
-        let own = params.file.as_deref().map(|file| foreign::normal_of(Path::new(file))).transpose()?.flatten();
-        let (file, reference) = match (&set, &params.file) {
+        let ((file, normal), reference) = match (&set, &params.file) {
             (Some(_), None) if params.check.is_some() => bail!(
                 "there are `weights` and a `check`, which is of a `file`: leave it out, these weights have features of their own that they \
                  are checked by"
             ),
-            (Some(set), None) => (set.weights(context)?, Some(set.reference()?)),
+            (Some(set), None) => {
+                let normal = set.normal.map(|values| values.to_vec());
+                ((set.weights(context)?, Some(normal)), Some(set.reference()?))
+            }
             (None, Some(file)) => {
                 let check = params.check.as_deref().map(|check| foreign::read(Path::new(check))).transpose()?;
-                (foreign::read(Path::new(file))?, check)
+                (foreign::read_with_normal(Path::new(file))?, check)
             }
             (None, None) => bail!(
                 "whose weights? Write `weights: mobilenet_v2`, or `file: PATH` and what network it is for as `encoder`"
@@ -86,7 +88,6 @@ impl Stage for Imported {
             serde_json::to_string(&config)?
         );
         config.check()?;
-        let normal = set.as_ref().map(|set| set.normal.map(|values| values.to_vec())).or(own);
         let is_guessed = normal.is_none() && (params.mean.is_none() || params.sd.is_none());
         let [mean, sd] = normal.unwrap_or_else(|| IMAGENET.map(|values| values.to_vec()));
         let (mean, sd) = (params.mean.clone().unwrap_or(mean), params.sd.clone().unwrap_or(sd));

@@ -4,13 +4,11 @@
 use super::draws;
 use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain};
 use super::shown;
-use super::tiles::{GRID, Tiles, arranged};
+use super::tiles::{GRID, Tiles, arranged, loss_of_answers};
 use crate::augment::{Batch, StandardViews, Wants};
 use crate::context::Context;
 use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
-use crate::nn::loss::cross_entropy;
-use crate::nn::ops;
 use crate::nn::state::Part;
 use crate::nn::{Mlp, Norms, PixelValues};
 use crate::random::Purpose;
@@ -107,9 +105,7 @@ impl Objective for Puzzle {
 
     fn losses(&mut self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Term> {
         let (logits, drawn) = self.predict(encoder, batch, at, Mode::Train);
-        let truth: Vec<i32> = drawn.iter().map(|&drawn| drawn as i32).collect();
-        let truth = ops::integers(&truth, &logits.device().inner());
-        Term::alone(cross_entropy(logits, truth))
+        loss_of_answers(logits, &drawn)
     }
 
     /// The image, its cells as they were shuffled, and as they are put back by what is predicted.

@@ -1,9 +1,10 @@
 //! Tiles of an image, for puzzles, and what keeps their neighbours' edges, or a lens, from giving the answer away.
 
 use super::draws;
+use crate::nn::loss::cross_entropy;
 use crate::nn::{PixelValues, ops};
 use crate::random::{Purpose, Rng};
-use crate::train::At;
+use crate::train::{At, Term};
 use anyhow::{Result, ensure};
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
@@ -155,6 +156,13 @@ impl Tiles {
         let noise = draws::of_each(at, Purpose::Noise, ids, shape, &tiles.device(), fill).cast(tiles.dtype());
         tiles.mask_where(mask(&lost, [all, channels, 1, 1]), noise.reshape([batch * count, channels, tall, wide]))
     }
+}
+
+/// The loss of a puzzle: the cross entropy of the true answers, mean over the images. `logits`: `[batch, answers]`
+pub fn loss_of_answers(logits: Tensor<2>, answers: &[usize]) -> Vec<Term> {
+    let truth: Vec<i32> = answers.iter().map(|&answer| answer as i32).collect();
+    let truth = ops::integers(&truth, &logits.device().inner());
+    Term::alone(cross_entropy(logits, truth))
 }
 
 /// Images for people, `[batch, channels, height, width]`, put together anew of their own cells: of each image that which `cells` names stands at
