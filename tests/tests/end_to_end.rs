@@ -141,12 +141,13 @@ fn what_was_trained_is_used_and_data_is_shown() {
     };
     let pictures = concat!(env!("CARGO_MANIFEST_DIR"), "/../stages/tests/pictures/turned");
     let (done, out, err) = pretext(&["embed", "pretrain[method=simclr]", pictures]);
-    assert!(done && out == "out/embed/turned/features.csv\nout/embed/turned/features.npy\n", "{out}{err}");
-    let rows = fs::read_to_string(place.path().join("out/embed/turned/features.csv")).unwrap().lines().count();
+    let out_folder = "out/embed/turned/pretrain[method=simclr]";
+    assert!(done && out == format!("{out_folder}/features.csv\n{out_folder}/features.npy\n"), "{out}{err}");
+    let rows = fs::read_to_string(place.path().join(out_folder).join("features.csv")).unwrap().lines().count();
     let files = fs::read_dir(pictures).unwrap().map(|file| file.unwrap().path());
     let pictures = files.filter(|file| file.extension().is_some_and(|ending| ending != "rgb")).count();
     assert_eq!(rows, 1 + pictures);
-    assert_eq!(fs::read_dir(place.path().join("out/embed/turned")).unwrap().count(), 2, "nothing else is left");
+    assert_eq!(fs::read_dir(place.path().join(out_folder)).unwrap().count(), 2, "nothing else is left");
 
     let error = |words: &[&str]| pretext(words).2;
     assert!(error(&["embed", "pretrain", "store"]).contains("`pretrain` means 6 stages; name one of them: pretrain["));

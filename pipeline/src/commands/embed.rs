@@ -25,7 +25,8 @@ pub(super) struct EmbedArgs {
     /// the folder of an encoder's artifact; and the folder of the pictures, which may lie in folders of their own in it
     #[arg(num_args = 2..=3, required = true, value_names = ["RECIPE", "ENCODER", "FOLDER"])]
     words: Vec<String>,
-    /// Folder for what is written [default: out/embed/NAME or out/predict/NAME, NAME being that of the pictures' folder]
+    /// Folder for what is written [default: out/embed/FOLDER/ENCODER or out/predict/FOLDER/ENCODER, by the names of the pictures' folder and
+    /// of the stage]
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     /// Height and width in pixels at which pictures are looked at [default: those of the images that the encoder was trained on]
@@ -58,10 +59,10 @@ fn use_encoder(args: &EmbedArgs, predict: bool) -> Result<ExitCode> {
         bail!("expected [RECIPE] ENCODER FOLDER, where RECIPE is a file that ends in .yaml");
     };
     let folder = fs::canonicalize(pictures).with_context(|| format!("there is no folder of pictures at {pictures}"))?;
-    let encoder = encoder_folder(recipe, encoder, &args.source)?;
+    let Encoder { folder: encoder, name } = encoder_of(recipe, encoder, &args.source)?;
     let out = args.out.clone().unwrap_or_else(|| {
         let what = if predict { "predict" } else { "embed" };
-        Path::new("out").join(what).join(folder.file_name().unwrap_or_default())
+        Path::new("out").join(what).join(folder.file_name().unwrap_or_default()).join(name)
     });
     let cannot_write = || format!("cannot write to {}", out.display());
     fs::create_dir_all(&out).with_context(cannot_write)?;
@@ -90,8 +91,14 @@ fn use_encoder(args: &EmbedArgs, predict: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where the encoder lies that is meant.
-fn encoder_folder(recipe: Option<&str>, word: &str, source: &Source) -> Result<PathBuf> {
+/// An encoder that is meant.
+struct Encoder {
+    folder: PathBuf,
+    /// As a file may be called.
+    name: String,
+}
+
+fn encoder_of(recipe: Option<&str>, word: &str, source: &Source) -> Result<Encoder> {
     let folder = Path::new(word);
     if recipe.is_none() && folder.is_dir() {
         if !folder.join("encoder.json").is_file() {
@@ -99,11 +106,15 @@ fn encoder_folder(recipe: Option<&str>, word: &str, source: &Source) -> Result<P
                 "{word} is not the folder of an encoder, which has `encoder.json`; `pretext path STAGE` says where a stage's is"
             );
         }
-        return Ok(folder.to_owned());
+        let name = folder.canonicalize()?.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        return Ok(Encoder { folder: folder.to_owned(), name });
     }
     let (planned, nodes) = target::find(recipe, &target::pattern(word)?, source)?;
     match nodes[..] {
-        [one] => encoder_of(&planned, one),
+        [one] => {
+            let name = planned.recipe.graph[one].id.to_string().replace('/', "_");
+            Ok(Encoder { folder: artifact_of_stage(&planned, one)?, name })
+        }
         _ => {
             let ids = nodes.iter().map(|&node| &planned.recipe.graph[node].id);
             bail!(
@@ -115,7 +126,7 @@ fn encoder_folder(recipe: Option<&str>, word: &str, source: &Source) -> Result<P
     }
 }
 
-fn encoder_of(planned: &Planned, index: NodeIndex) -> Result<PathBuf> {
+fn artifact_of_stage(planned: &Planned, index: NodeIndex) -> Result<PathBuf> {
     let node = &planned.recipe.graph[index];
     let Some(output) = node.kind.gives.iter().find(|output| output.type_ == ENCODER) else {
         bail!("{} ({}) gives no encoder: name a stage that trains one", node.id, node.kind.name);

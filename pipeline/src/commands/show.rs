@@ -9,6 +9,7 @@ use clap::Args;
 use petgraph::Direction::Incoming;
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
+use pretext_protocol::Measurement;
 use serde_json::{Map, Value};
 use std::fs;
 use std::path::Path;
@@ -121,13 +122,21 @@ fn inputs(planned: &Planned, index: NodeIndex) -> Vec<(String, String)> {
 }
 
 fn measurements(node: &Node, result: &StageResult) -> Vec<(String, String)> {
-    let row = |measurement: &pretext_protocol::Measurement| {
+    let name = |measurement: &Measurement| match measurement.split.as_str() {
+        "" => measurement.name.clone(),
+        split => format!("{} ({split})", measurement.name),
+    };
+    let row = |measurement: &Measurement| {
         let unit = node.kind.measures.iter().find(|measure| measure.name == measurement.name);
         let value = text::measured(measurement.value, unit.map(|measure| measure.unit.as_str()).unwrap_or_default());
-        let split = if measurement.split.is_empty() { String::new() } else { format!(" ({})", measurement.split) };
-        (format!("{}{split}", measurement.name), value)
+        (name(measurement), value)
     };
-    result.measurements.iter().map(row).collect()
+    let (finite, others): (Vec<&Measurement>, Vec<&Measurement>) =
+        result.measurements.iter().partition(|measurement| measurement.value.is_finite());
+    let mut rows: Vec<(String, String)> = finite.into_iter().map(row).collect();
+    let others: Vec<String> = others.into_iter().map(name).collect();
+    rows.extend((!others.is_empty()).then(|| ("not a finite number".to_owned(), others.join(", "))));
+    rows
 }
 
 /// Each output with its folder, then its files with their sizes.

@@ -7,9 +7,6 @@ use crate::metrics::UNKNOWN;
 /// What a mask says of a place that is not in the picture: nothing is known of it, and no loss counts it.
 pub const OUTSIDE: u8 = UNKNOWN;
 
-/// A box that is smaller than this on a side is none, in pixels (torchvision's `SanitizeBoundingBoxes`).
-const LEAST_SIDE: f32 = 1.0;
-
 /// An affine map of places, x to the right and y down in pixels, where a pixel's centre lies at a half.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Affine(pub [[f64; 3]; 2]);
@@ -91,10 +88,10 @@ impl Geometry {
     /// inside (as torchvision's transforms).
     pub fn boxes(&self, regions: &[Region]) -> Vec<Region> {
         let moved = |region: &Region| {
-            let is_seen = |edges: &[f32; 4]| edges[2] - edges[0] >= LEAST_SIDE && edges[3] - edges[1] >= LEAST_SIDE;
-            let step = |edges, (by, size): &(Affine, Size)| Some(around(edges, by, *size)).filter(is_seen);
-            let edges = self.steps.iter().try_fold(region.edges, step)?;
-            is_seen(&edges).then_some(Region { class: region.class, edges })
+            let step = |region: Region, (by, size): &(Affine, Size)| {
+                Some(Region { edges: around(region.edges, by, *size), ..region }).filter(Region::is_seen)
+            };
+            self.steps.iter().try_fold(*region, step).filter(Region::is_seen)
         };
         regions.iter().filter_map(moved).collect()
     }

@@ -11,7 +11,7 @@ use super::summary::Summary;
 use super::writer::{Counts, DatasetWriter, Format, Sample};
 use crate::context::Context;
 use anyhow::{Result, ensure};
-use make::{Made, make};
+use make::{Boxes, Made, make};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -77,11 +77,21 @@ pub struct Item {
     pub said: Option<[u32; 2]>,
     /// In its pixels; of all items, or of none.
     pub regions: Option<Vec<Region>>,
+    /// Where these are told.
+    pub told: Told,
     pub mask: Option<Draw>,
     /// Its place among the classes, where those are of images; else -1.
     pub class: i32,
     /// Why it cannot be used, as far as that is known.
     pub fault: Option<String>,
+}
+
+/// Where regions are told, one after the other.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// "instances.json: annotation", "a.xml: line"
+    pub by: String,
+    pub numbers: Vec<i64>,
 }
 
 /// All that there is beneath a folder.
@@ -100,31 +110,50 @@ pub struct Annotated {
 const BLOCK: usize = 64;
 /// Values of a mask but for the background and what nobody knows.
 const MOST_CLASSES: usize = 254;
+/// Of boxes under which no pixel of the mask is of their class, the share from which on masks count classes otherwise than boxes do.
+const CONTRADICTED: f64 = 0.25;
 
 impl Annotated {
     /// Makes images, boxes and masks, and the artifact of them.
     pub fn publish(mut self, common: &Common, context: &Context) -> Result<()> {
         let root = common.path.display();
+        self.items.sort_by(|a, b| a.path.cmp(&b.path));
+        faults::refuse(&common.path, self.items.len(), &self.faulty(), common.skip_damaged)?;
         ensure!(!self.classes.is_empty(), "{root}: no objects at all are told, and there is nothing to learn from it");
         ensure!(
             self.classes.len() <= MOST_CLASSES,
             "{root}: there are {} classes, and a mask tells {MOST_CLASSES} apart",
             self.classes.len()
         );
-        self.items.sort_by(|a, b| a.path.cmp(&b.path));
         self.check_pictures()?;
         let folder = context.output("dataset")?;
         // Again without those that turn out to be damaged, so that the splits are as if they were not there.
-        let (counts, lost) = loop {
+        let (counts, boxes) = loop {
             faults::refuse(&common.path, self.items.len(), &self.faulty(), common.skip_damaged)?;
             let images = self.chosen(common)?;
             match self.write(&images, common, &folder, context)? {
-                Ok(written) => break written,
+                Ok(written) => {
+                    self.remarks.extend(self.drawn(&images));
+                    break written;
+                }
                 Err(faults) => faults.into_iter().for_each(|(number, fault)| self.items[number].fault = Some(fault)),
             }
         };
         self.faulty().iter().for_each(|(path, fault)| eprintln!("left out: {}: {fault}", path.display()));
-        self.summary(lost, common).publish(&counts, &folder, context)
+        boxes.check()?;
+        self.summary(boxes, common).publish(&counts, &folder, context)
+    }
+
+    /// Which splits nothing has told.
+    fn drawn(&self, images: &BTreeMap<Split, Vec<usize>>) -> Option<String> {
+        let is_told = |split: &Split| self.items.iter().any(|item| item.split == Some(*split));
+        let drawn: Vec<&str> = images
+            .keys()
+            .filter(|&split| *split != Split::Train && !is_told(split))
+            .map(|split| split.name())
+            .collect();
+        (self.labels == Labels::Places && !drawn.is_empty())
+            .then(|| format!("drawn of what is there to train on, since nothing tells them: {}", drawn.join(", ")))
     }
 
     /// A picture that is told of twice may be in two splits.
@@ -160,18 +189,18 @@ impl Annotated {
         Asked { train, validation, unlabelled: Some(0), test, seed }.chosen(own, |_| 0, 1, None)
     }
 
-    /// What was written, and how many objects a fit has lost; or why some cannot be.
+    /// What was written, and what was seen of the boxes; or why some cannot be.
     fn write(
         &self,
         images: &BTreeMap<Split, Vec<usize>>,
         common: &Common,
         folder: &Path,
         context: &Context,
-    ) -> Result<Result<(Counts, usize), Vec<Fault>>> {
+    ) -> Result<Result<(Counts, Boxes), Vec<Fault>>> {
         let rows: usize = images.values().map(Vec::len).sum();
         let mut writer = DatasetWriter::create(folder, self.format(common), rows)?;
         let mut meter = context.meter("decode", rows as u64, "images");
-        let (mut faults, mut lost, mut done) = (vec![], 0, 0);
+        let (mut faults, mut boxes, mut done) = (vec![], Boxes::default(), 0);
         let blocks = images.iter().flat_map(|(&split, numbers)| numbers.chunks(BLOCK).map(move |block| (split, block)));
         for (split, block) in blocks {
             context.check_stop()?;
@@ -179,11 +208,11 @@ impl Annotated {
                 block.par_iter().map(|&number| make(&self.items[number], &self.classes, common)).collect();
             for (&number, made) in block.iter().zip(made) {
                 match made {
-                    Ok(Made { image, regions, mask, lost: of_it }) if faults.is_empty() => {
+                    Ok(Made { image, regions, mask, boxes: of_it }) if faults.is_empty() => {
                         let (mask, regions) = (mask.as_deref(), regions.as_deref());
                         let class = self.items[number].class;
                         writer.add(Sample { mask, regions, ..Sample::new(split, &image, class) })?;
-                        lost += of_it;
+                        boxes += of_it;
                     }
                     Ok(_) => {}
                     Err(error) => faults.push((number, format!("{error:#}"))),
@@ -192,7 +221,7 @@ impl Annotated {
             done += block.len();
             meter.at(done as u64, &[]);
         }
-        Ok(if faults.is_empty() { Ok((writer.finish()?, lost)) } else { Err(faults) })
+        Ok(if faults.is_empty() { Ok((writer.finish()?, boxes)) } else { Err(faults) })
     }
 
     fn format(&self, common: &Common) -> Format {
@@ -208,7 +237,7 @@ impl Annotated {
         }
     }
 
-    fn summary(mut self, lost: usize, common: &Common) -> Summary {
+    fn summary(mut self, Boxes { lost, contradicted, .. }: Boxes, common: &Common) -> Summary {
         let faulty = self.faulty();
         let details = faulty.iter().map(|(path, fault)| format!("left out: {}: {fault}", path.display())).collect();
         let (left_out, size) = (faulty.len(), common.size);
@@ -221,6 +250,10 @@ impl Annotated {
         let title = format!("images of {size} x {size} pixels with {told} of {} classes", self.classes.len());
         self.remarks
             .extend((left_out > 0).then(|| format!("pictures left out, since they cannot be used: {left_out}")));
+        self.remarks.extend(
+            (contradicted > 0)
+                .then(|| format!("boxes in which no pixel of the mask is of their class: {contradicted}")),
+        );
         self.remarks.extend((lost > 0).then(|| format!("objects that lie outside of what `fit` leaves: {lost}")));
         Summary { title, remarks: self.remarks, details }
     }

@@ -27,8 +27,9 @@ impl Stage for Coco {
     type Params = Params;
     const ABOUT: About = About {
         name: "data/coco",
-        // 2: the summary counts images beside what they show. 3: objects whose boxes have no area are left out.
-        version: 3,
+        // 2: the summary counts images beside what they show. 3: objects whose boxes have no area are left out. 4: the summary says what
+        // is not used and which splits are drawn.
+        version: 4,
         summary: "Pictures with boxes and masks in COCO's format: a .json file a split (Lin et al. 2014, arXiv:1405.0312)",
         docs: "Files of annotations lie anywhere beneath the folder, and so do the pictures, which are found by their names: COCO's own \
                layout (annotations/instances_train2017.json beside train2017) and one of a folder a split with a .json file in it are both \
@@ -45,10 +46,13 @@ impl Stage for Coco {
     };
 
     fn run(params: Params, context: &Context) -> Result<()> {
-        let read::Found { classes, items, crowds, flat } = read::all(&params.common.path, params.masks)?;
+        let read::Found { classes, items, crowds, flat, untold } = read::all(&params.common.path, params.masks)?;
         let counts = [("regions of crowds", crowds), ("objects whose boxes have no area", flat)];
         let counts = counts.into_iter().filter(|(_, count)| *count > 0);
-        let remarks = counts.map(|(what, count)| format!("{what} left out: {count}")).collect();
+        let mut remarks: Vec<String> = counts.map(|(what, count)| format!("{what} left out: {count}")).collect();
+        remarks.extend(
+            (untold > 0).then(|| format!("pictures of which no annotations tell, and which are not used: {untold}")),
+        );
         Annotated { name: "coco", classes, labels: Labels::Places, items, remarks }.publish(&params.common, context)
     }
 }

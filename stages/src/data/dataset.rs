@@ -150,6 +150,14 @@ pub struct Region {
     pub edges: [f32; 4],
 }
 
+impl Region {
+    /// Whether its box is one: a pixel wide and high at least (torchvision's `SanitizeBoundingBoxes`).
+    pub fn is_seen(&self) -> bool {
+        let [left, top, right, bottom] = self.edges;
+        right - left >= 1.0 && bottom - top >= 1.0
+    }
+}
+
 /// An opened artifact.
 #[derive(Debug)]
 pub struct Dataset {

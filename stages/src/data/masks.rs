@@ -1,14 +1,14 @@
 //! Pictures beside their masks as a data set.
 
 use super::annotated::mask::{self, Reading};
-use super::annotated::{Annotated, Common, Item};
+use super::annotated::{Annotated, Common, Item, Told};
 use super::dataset::Labels;
 use super::folder::split_of;
 use super::pictures::{self, Listing};
 use crate::context::Context;
 use crate::metrics::UNKNOWN;
 use crate::stage::{About, DATASET, Stage};
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,8 +44,8 @@ impl Stage for Masks {
     type Params = Params;
     const ABOUT: About = About {
         name: "data/masks",
-        // 2: the summary counts images beside what they show.
-        version: 2,
+        // 2: the summary counts images beside what they show. 3: it says which splits are drawn.
+        version: 3,
         summary: "Pictures in folders `images`, and masks of the same names in folders `masks` beside them",
         docs: "Of images/a.jpg the mask is masks/a.png, of images/train/b.png masks/train/b.png, of train/images/c.png train/masks/c.png: a \
                folder that is named like a split (train, val, test) is one, and splits that are not there are drawn from train. A mask is \
@@ -97,6 +97,7 @@ fn item(path: PathBuf, masks: &BTreeMap<PathBuf, PathBuf>, params: &Params) -> I
         split,
         said: None,
         regions: None,
+        told: Told::default(),
         fault: file.is_none().then(|| format!("there is no mask: expected {}.png", stem.display())),
         mask: file.map(|file| Box::new(move |size| mask::read(&file, size, reading)) as _),
         class: -1,
@@ -118,13 +119,31 @@ fn classes<'a>(params: &Params, masks: impl Iterator<Item = &'a PathBuf>) -> Res
         return Ok(vec!["1".to_owned()]);
     }
     let files: Vec<&PathBuf> = masks.collect();
-    // What cannot be read is named with its picture, later.
-    let highest = |file: &&PathBuf| {
-        let values = mask::values(&params.common.path.join(file)).unwrap_or_default();
-        values.into_iter().filter(|&value| value != UNKNOWN).max().unwrap_or(0)
+    let root = &params.common.path;
+    let read = |file: &&PathBuf| -> Result<BTreeSet<u8>> {
+        let values = mask::values(&root.join(file)).with_context(|| root.join(file).display().to_string())?;
+        Ok(values.into_iter().filter(|&value| value != 0 && value != UNKNOWN).collect())
     };
-    let highest = files.par_iter().map(highest).max().unwrap_or(0);
-    Ok((1..=highest).map(|value| value.to_string()).collect())
+    let of_files: Vec<Result<BTreeSet<u8>>> = files.par_iter().map(read).collect();
+    let values: BTreeSet<u8> = of_files.iter().filter_map(|of_file| of_file.as_ref().ok()).flatten().copied().collect();
+    if values.is_empty() {
+        // If some can be read, what cannot is named with its picture, later.
+        of_files.into_iter().collect::<Result<Vec<_>>>()?;
+        ensure!(
+            files.is_empty(),
+            "{}: its masks hold 0 and {UNKNOWN} only, which are the background and what nobody knows: if what is light is the class, write \
+             `reading: binary`",
+            root.display()
+        );
+    }
+    ensure!(
+        values.iter().copied().eq(1..=values.len() as u8),
+        "{}: its masks hold {} beside the background: expected 1, 2, 3 and so on without a gap. Number them so, or write `classes`, a name \
+         for each value from 1 on",
+        root.display(),
+        values.iter().map(u8::to_string).collect::<Vec<_>>().join(", ")
+    );
+    Ok(values.iter().map(u8::to_string).collect())
 }
 
 #[cfg(test)]

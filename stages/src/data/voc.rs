@@ -45,13 +45,14 @@ impl Stage for Voc {
     const ABOUT: About = About {
         name: "data/voc",
         // 2: the summary counts images beside what they show. 3: difficult objects count where there are masks, which number their classes too.
-        version: 3,
+        // 4: the summary says which splits are drawn.
+        version: 4,
         summary: "Pictures with boxes in PASCAL VOC's format, an .xml file a picture, and masks (Everingham et al. 2015)",
         docs: "The folder is one of a year, as VOCdevkit/VOC2012: Annotations, JPEGImages, ImageSets and, with `masks`, SegmentationClass. \
                Pictures beside their .xml files, in one folder or in one a split, are read too. Splits are those of ImageSets/Main \
                (train.txt, val.txt, test.txt; trainval.txt where there is no train.txt), with `masks` of ImageSets/Segmentation; without \
                lists a folder that is named like a split is one, and splits that are not there are drawn from train.\n\n\
-               Classes are the names that objects have, in the order of the alphabet, by which PASCAL VOC's masks number them. Objects \
+               Classes are the names that objects have, in the order of the alphabet, by which PASCAL VOC's masks number them: masks that contradict their boxes are refused. Objects \
                marked as difficult are left out and counted, unless `difficult` says otherwise; what is found there counts as invented, \
                where VOC's own figures ignore it. Masks are palette pictures, or grey. What else is said of pictures is as in \
                data/folder; they are taken as they lie in their files.",

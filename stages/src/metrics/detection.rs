@@ -8,7 +8,7 @@ mod matching;
 mod tests;
 
 use matching::{Matched, match_found};
-pub use matching::{Outcome, outcome};
+pub use matching::{Outcome, iou, outcome};
 
 /// An object that is there.
 #[derive(Debug, Clone, Copy, PartialEq)]

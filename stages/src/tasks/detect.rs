@@ -84,16 +84,19 @@ impl Stage for Detect {
                (`optimiser: { kind: sgd, lr: 0.01 }`). With `layers: 0` the encoder is fixed and its batch norms use their running \
                statistics. Looks at validation, test and, where `shift` is connected, that data set's test split once, after the last \
                step. A measurement is NaN where there is no such object, and of `shift` where nothing is connected.\n\nBeside the result: \
-               sixteen scenes of each (PNG: blue boxes are right, orange ones invented, yellow ones were missed, from the score on that has \
+               sixteen scenes of each (PNG: blue boxes are right, orange ones invented, purple ones of another class than what is there, \
+               yellow ones were missed, from the score on that has \
                the best F1 on validation), precision by recall of each class where half an overlap counts (SVG), AP of each class (CSV). \
                `predictions` has what was found by the sample's row (.npy), and as COCO's results beside its annotations, so that pycocotools \
-               reads both.",
+               reads both (its `loadRes` fails where nothing at all was found).",
         deviations: &[Deviations::from_paper(&[
             "one convolution in each tower in place of four, and 64 channels in place of 256 (`width`)",
             "batch norm behind the pyramid's convolutions: maps of an encoder that was never trained are of any size",
             "levels are the encoder's last three maps, without the two coarser ones, and end at 4 of their strides in place of 8 (`reach`)",
             "places near the middle of an object answer for it, its boxes cost the generalised IoU, and centre-ness stands on the tower of \
              boxes: three of the improvements that the authors list in table 7 and in their code",
+            "the 1,000 surest places of all levels together go into non-maximum suppression, where the authors' code takes so many of each; \
+             distances are in strides, as in that code; batch norms of the encoder are trained with it",
             "it trains by adamw in place of sgd; views and length are those of fine-tuning here",
         ])],
         needs: &[

@@ -119,7 +119,8 @@ impl Stage for Segment {
                which names the colours.\n\n\
                `head: coordinates` looks at no image: what it reaches an atlas reaches that does not know the slice, and belongs beside the others \
                where images lie alike, as slices of heads do. It sees the place in the view; where no views are connected, its images \
-               stay as they are. Of which slice a pixel is it does not know.",
+               stay as they are. Of which slice a pixel is it does not know.\n\n\
+               On a GPU gradients of what is enlarged bilinearly add up in no fixed order, so that two runs need not end with the same bytes.",
         deviations: &[Deviations {
             of: "from the papers of the heads",
             list: &[

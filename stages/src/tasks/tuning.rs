@@ -32,8 +32,8 @@ pub struct Tuning {
     /// by which the learning rate of what stands behind the encoder is multiplied: it begins from nothing
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub head_rate: f64,
-    /// of `steps` the first, in which the encoder stays as it is and only what stands behind it is trained (Kumar et al. 2022,
-    /// arXiv:2202.10054)
+    /// of `steps` the first, in which the encoder's weights stay as they are and only what stands behind it is trained (Kumar et al. 2022,
+    /// arXiv:2202.10054); running statistics of batch norms move with what they see
     #[schemars(range(min = 0), extend("x-unit" = "steps"))]
     pub head_first: u32,
     /// batches; an epoch of few labels has few of them

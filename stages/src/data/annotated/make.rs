@@ -2,17 +2,49 @@
 
 use super::super::dataset::Region;
 use super::super::pictures::{self, Placement};
-use super::{Common, Item};
+use super::{CONTRADICTED, Common, Item, Told};
 use crate::metrics::UNKNOWN;
 use anyhow::{Result, ensure};
+use std::ops::AddAssign;
 
 pub struct Made {
     /// `[size, size, 3]`
     pub image: Vec<u8>,
     pub regions: Option<Vec<Region>>,
     pub mask: Option<Vec<u8>>,
-    /// Boxes of which nothing is left.
+    pub boxes: Boxes,
+}
+
+/// How many boxes there are.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Boxes {
+    pub all: usize,
+    /// Of which a fit leaves nothing.
     pub lost: usize,
+    /// In which no pixel of the mask is of their class.
+    pub contradicted: usize,
+}
+
+impl AddAssign for Boxes {
+    fn add_assign(&mut self, other: Self) {
+        self.all += other.all;
+        self.lost += other.lost;
+        self.contradicted += other.contradicted;
+    }
+}
+
+impl Boxes {
+    /// That masks count classes as boxes do.
+    pub fn check(&self) -> Result<()> {
+        let Self { all, contradicted, .. } = *self;
+        ensure!(
+            contradicted as f64 <= CONTRADICTED * all as f64,
+            "in {contradicted} of {all} boxes no pixel of the mask is of their class: masks number classes by the order of their names (1 the \
+             first), so that a name that is misspelt, or an order of one's own, makes them others. Mend the names or the masks, or take \
+             only one of them"
+        );
+        Ok(())
+    }
 }
 
 /// By how much a box may reach outside of its picture, in pixels: what rounding makes of its edges.
@@ -31,33 +63,58 @@ pub fn make(item: &Item, classes: &[String], common: &Common) -> Result<Made> {
             size[0]
         );
     }
-    let regions = item.regions.as_ref().map(|all| all.iter().map(|region| inside(region, size, classes)).collect());
+    let inside = |(number, region)| inside(region, size, classes, &item.told, number);
+    let regions = item.regions.as_ref().map(|all| all.iter().enumerate().map(inside).collect());
     let regions: Option<Vec<Region>> = regions.transpose()?;
     let mask = item.mask.as_ref().map(|draw| draw(size)).transpose()?;
     mask.iter().try_for_each(|mask| check_mask(mask, classes.len()))?;
     let placement = common.fit.placement(size, [common.size; 2]);
     let moved: Option<Vec<Region>> =
         regions.as_ref().map(|all| all.iter().filter_map(|region| moved(region, placement)).collect());
+    let all = regions.as_deref().unwrap_or_default();
+    let boxes = Boxes {
+        all: all.len(),
+        lost: all.len() - moved.as_ref().map_or(0, Vec::len),
+        contradicted: mask
+            .as_ref()
+            .map_or(0, |mask| all.iter().filter(|region| !shows(mask, size[1] as usize, region)).count()),
+    };
     Ok(Made {
         image: common.fit.apply(picture, [common.size; 2])?.into_raw(),
-        lost: regions.map_or(0, |regions| regions.len()) - moved.as_ref().map_or(0, Vec::len),
+        boxes,
         regions: moved,
         mask: mask.map(|mask| placement.mask(&mask, size[1], common.size)),
     })
 }
 
+/// Whether a mask of that width has a pixel of a box's class in it.
+fn shows(mask: &[u8], width: usize, region: &Region) -> bool {
+    let [left, top, right, bottom] = region.edges;
+    let rows = mask.chunks_exact(width).skip(top.floor() as usize).take((bottom.ceil() - top.floor()) as usize);
+    let mut pixels = rows.flat_map(|row| &row[left.floor() as usize..right.ceil() as usize]);
+    pixels.any(|&shown| i32::from(shown) == region.class + 1)
+}
+
 /// A box without what rounding has left outside.
-fn inside(region: &Region, [height, width]: [u32; 2], classes: &[String]) -> Result<Region> {
+fn inside(
+    region: &Region,
+    [height, width]: [u32; 2],
+    classes: &[String],
+    Told { by, numbers }: &Told,
+    number: usize,
+) -> Result<Region> {
     let (class, [left, top, right, bottom]) = (&classes[region.class as usize], region.edges);
     let (across, down) = (width as f32, height as f32);
     let is_inside = left >= -SLACK && top >= -SLACK && right <= across + SLACK && bottom <= down + SLACK;
     ensure!(
         is_inside,
-        "a box of `{class}` lies outside of its {width} x {height} pixels: left {left}, top {top}, right {right}, bottom {bottom}"
+        "{by} {}: a box of `{class}` lies outside of its {width} x {height} pixels: left {left}, top {top}, right {right}, bottom {bottom}",
+        numbers[number]
     );
     ensure!(
         left < right && top < bottom,
-        "a box of `{class}` has no area: left {left}, top {top}, right {right}, bottom {bottom}"
+        "{by} {}: a box of `{class}` has no area: left {left}, top {top}, right {right}, bottom {bottom}",
+        numbers[number]
     );
     let edges = [left.max(0.0), top.max(0.0), right.min(across), bottom.min(down)];
     Ok(Region { class: region.class, edges })
@@ -73,9 +130,6 @@ fn check_mask(mask: &[u8], classes: usize) -> Result<()> {
     Ok(())
 }
 
-/// A box that is smaller than this on a side is none, in pixels; views hold it so too.
-const LEAST_SIDE: f32 = 1.0;
-
 /// As far as it lies in what is used of the picture.
 fn moved(region: &Region, Placement { part, inside, at }: Placement) -> Option<Region> {
     let [top, left, height, width] = part.map(f64::from);
@@ -85,6 +139,5 @@ fn moved(region: &Region, Placement { part, inside, at }: Placement) -> Option<R
     };
     let edges = [(0, left, width, 1), (1, top, height, 0), (2, left, width, 1), (3, top, height, 0)]
         .map(|(edge, start, length, axis)| along(region.edges[edge], start, length, axis));
-    let is_seen = edges[2] - edges[0] >= LEAST_SIDE && edges[3] - edges[1] >= LEAST_SIDE;
-    is_seen.then_some(Region { class: region.class, edges })
+    Some(Region { class: region.class, edges }).filter(Region::is_seen)
 }

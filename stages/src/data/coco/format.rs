@@ -3,6 +3,7 @@
 use super::shapes::Shape;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 #[derive(Debug, Deserialize)]
@@ -62,14 +63,46 @@ enum Counts {
 
 impl File {
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        serde_json::from_slice(&text).with_context(|| {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        // What some editors begin a file with.
+        let text = text.trim_start_matches('\u{feff}');
+        let file: Self = serde_json::from_str(text).with_context(|| {
+            let why = if text.trim_start().starts_with('[') {
+                ": it is a list, as results are"
+            } else if text.contains("NaN") || text.contains("Infinity") {
+                "; and a number is NaN or infinite in it, of which JSON knows nothing"
+            } else {
+                ""
+            };
             format!(
-                "{} is not as COCO's object detection has it: `images`, `annotations` and `categories`",
+                "{} is not as COCO's object detection has it: `images`, `annotations` and `categories`{why}",
                 path.display()
             )
-        })
+        })?;
+        file.check().with_context(|| path.display().to_string())?;
+        Ok(file)
     }
+
+    fn check(&self) -> Result<()> {
+        check_once("images", self.images.iter().map(|image| image.id))?;
+        check_once("categories", self.categories.iter().map(|category| category.id))?;
+        let strange = self.annotations.iter().find(|annotation| annotation.iscrowd > 1);
+        ensure!(
+            strange.is_none(),
+            "`iscrowd` of annotation {} is {}, expected 0 or 1",
+            strange.map_or(0, |annotation| annotation.id),
+            strange.map_or(0, |annotation| annotation.iscrowd)
+        );
+        Ok(())
+    }
+}
+
+fn check_once(what: &str, ids: impl Iterator<Item = i64>) -> Result<()> {
+    let mut known = BTreeSet::new();
+    for id in ids {
+        ensure!(known.insert(id), "two of its {what} have the id {id}: give each one of its own");
+    }
+    Ok(())
 }
 
 impl Annotation {

@@ -1,6 +1,6 @@
 //! Which pictures files of annotations tell of, and what.
 
-use super::super::annotated::{Draw, Item};
+use super::super::annotated::{Draw, Item, Told};
 use super::super::dataset::{Region, Split};
 use super::super::folder::split_of;
 use super::super::pictures::{self, Listing};
@@ -18,6 +18,8 @@ pub struct Found {
     pub crowds: usize,
     /// Objects whose boxes have no height or no width, of which train2017 has two.
     pub flat: usize,
+    /// Pictures of which no annotations tell.
+    pub untold: usize,
 }
 
 pub fn all(root: &Path, masks: bool) -> Result<Found> {
@@ -35,7 +37,10 @@ pub fn all(root: &Path, masks: bool) -> Result<Found> {
         flat += annotations.file.annotations.iter().filter(|annotation| annotation.is_flat()).count();
         items.extend(annotations.items(root, &by_name, &classes, masks)?);
     }
-    Ok(Found { classes, items, crowds, flat })
+    let told: BTreeSet<&PathBuf> =
+        items.iter().filter(|item: &&Item| item.fault.is_none()).map(|item| &item.path).collect();
+    let untold = by_name.values().flatten().filter(|path| !told.contains(path)).count();
+    Ok(Found { classes, items, crowds, flat, untold })
 }
 
 /// One of each split, or one alone.
@@ -126,7 +131,7 @@ impl Annotations {
         let place = root.join(&self.path);
         let category =
             |c: &super::format::Category| Some((c.id, classes.iter().position(|class| *class == c.name)? as i32));
-        let numbers: BTreeMap<i64, i32> = self.file.categories.iter().filter_map(category).collect();
+        let numbers_of_classes: BTreeMap<i64, i32> = self.file.categories.iter().filter_map(category).collect();
         let mut of_image: BTreeMap<i64, Vec<&Annotation>> =
             self.file.images.iter().map(|image| (image.id, vec![])).collect();
         for annotation in &self.file.annotations {
@@ -141,10 +146,12 @@ impl Annotations {
             of.push(annotation);
         }
         let items = self.file.images.iter().map(|image| {
-            let objects =
-                || objects_of(&of_image[&image.id], &numbers, masks).with_context(|| self.path.display().to_string());
+            let objects = || {
+                objects_of(&of_image[&image.id], &numbers_of_classes, masks)
+                    .with_context(|| self.path.display().to_string())
+            };
             let found = self.picture(image, by_name).and_then(|path| Ok((path, objects()?)));
-            let (path, (regions, shapes), fault) = match found {
+            let (path, Objects { regions, numbers, shapes }, fault) = match found {
                 Ok((path, objects)) => (path, objects, None),
                 Err(error) => (PathBuf::from(&image.file_name), Objects::default(), Some(format!("{error:#}"))),
             };
@@ -153,6 +160,7 @@ impl Annotations {
                 split: self.split,
                 said: Some([image.height, image.width]),
                 regions: Some(regions),
+                told: Told { by: format!("{}: annotation", self.path.display()), numbers },
                 mask: masks.then(|| drawn(shapes)),
                 class: -1,
                 fault,
@@ -190,29 +198,37 @@ impl Annotations {
     }
 }
 
-/// Boxes, and what is covered by which value of a mask, of an image's annotations.
-type Objects = (Vec<Region>, Vec<(u8, Shape)>);
+/// Of an image's annotations.
+#[derive(Default)]
+struct Objects {
+    regions: Vec<Region>,
+    /// Of the annotations that regions are of.
+    numbers: Vec<i64>,
+    /// What is covered by which value of a mask.
+    shapes: Vec<(u8, Shape)>,
+}
 
-fn objects_of(annotations: &[&Annotation], numbers: &BTreeMap<i64, i32>, masks: bool) -> Result<Objects> {
-    let (mut regions, mut shapes) = (vec![], vec![]);
+fn objects_of(annotations: &[&Annotation], classes: &BTreeMap<i64, i32>, masks: bool) -> Result<Objects> {
+    let Objects { mut regions, mut numbers, mut shapes } = Objects::default();
     for annotation in annotations.iter().filter(|annotation| !annotation.is_flat()) {
         let value = if annotation.iscrowd > 0 {
             UNKNOWN
         } else {
-            let class = *numbers.get(&annotation.category_id).with_context(|| {
+            let class = *classes.get(&annotation.category_id).with_context(|| {
                 format!(
                     "annotation {} is of category {}, which is none of the file's",
                     annotation.id, annotation.category_id
                 )
             })?;
             regions.push(Region { class, edges: annotation.edges() });
+            numbers.push(annotation.id);
             (class + 1) as u8
         };
         if masks {
             shapes.push((value, annotation.shape()?));
         }
     }
-    Ok((regions, shapes))
+    Ok(Objects { regions, numbers, shapes })
 }
 
 /// A mask of shapes, of which nothing is known where two say different things.

@@ -169,11 +169,11 @@ fn what_cannot_be_is_named_or_left_out() {
     let changes: [(Change, &str); 7] = [
         (
             |told, _| told["annotations"][6]["bbox"][2] = 17.0.into(),
-            "3.png: a box of `car` lies outside of its 20 x 10 pixels: left 6, top 1, right 23, bottom 4",
+            "3.png: all.json: annotation 6: a box of `car` lies outside of its 20 x 10 pixels: left 6, top 1, right 23, bottom 4",
         ),
         (
             |told, _| told["annotations"][6]["bbox"][3] = (-1.0).into(),
-            "3.png: a box of `car` has no area: left 6, top 1, right 10, bottom 0",
+            "3.png: all.json: annotation 6: a box of `car` has no area: left 6, top 1, right 10, bottom 0",
         ),
         (
             |told, _| told["annotations"][7]["category_id"] = 7.into(),
@@ -230,6 +230,16 @@ fn a_folder_that_is_none_of_coco_is_refused() {
         "{error}"
     );
     let mut told = annotations(&[("0.png", &[(3, [0.0, 0.0, 4.0, 4.0])])]);
+    told["annotations"][0]["iscrowd"] = 2.into();
+    assert!(said(&told.to_string()).ends_with("all.json: `iscrowd` of annotation 0 is 2, expected 0 or 1"));
+    told["annotations"][0]["iscrowd"] = 0.into();
+    told["categories"][1]["id"] = 3.into();
+    assert!(said(&told.to_string()).contains("all.json: two of its categories have the id 3: give each"));
+    told["categories"][1]["id"] = 18.into();
+    let strange = told.to_string().replacen("4.0", "NaN", 1);
+    assert!(said(&strange).contains("is NaN or infinite in it, of which JSON knows nothing: expected value at line 1"));
+    assert!(said("[]").contains("it is a list, as results are"));
+    assert!(!said(&format!("\u{feff}{told}")).contains("is not as COCO's"));
     told["annotations"][0]["image_id"] = 5.into();
     assert!(said(&told.to_string()).ends_with("all.json: annotation 0 is of image 5, which is not among its images"));
     write(&root.join("train.json"), "");

@@ -62,17 +62,22 @@ fn no_classes(tree: &Tree) -> Option<String> {
     let depth = if matches!(tree.layout, Layout::Splits(_)) { 2 } else { 1 };
     let top = |path: &Path| -> PathBuf { path.parent().into_iter().flat_map(Path::iter).take(depth).collect() };
     let classes: BTreeSet<PathBuf> = tree.files.iter().map(|file| top(&file.path)).collect();
+    let others = tree.others.iter().map(|path| (top(path), Some(path.as_path())));
+    let empty = tree.empty.iter().map(|folder| (folder.iter().take(depth).collect(), None));
     let mut folders: BTreeMap<PathBuf, Vec<&Path>> = BTreeMap::new();
-    for path in &tree.others {
-        let folder = top(path);
+    for (folder, file) in others.chain(empty) {
         if !classes.iter().any(|class| class.starts_with(&folder)) {
-            folders.entry(folder).or_default().push(path);
+            folders.entry(folder).or_default().extend(file);
         }
     }
+    let holds = |files: &[&Path]| match files {
+        [] => "it is empty".to_owned(),
+        files => pictures::by_ending(files.iter().copied()),
+    };
     let mut named: Vec<String> = folders
         .iter()
         .take(NAMED)
-        .map(|(folder, files)| format!("`{}` ({})", folder.display(), pictures::by_ending(files.iter().copied())))
+        .map(|(folder, files)| format!("`{}` ({})", folder.display(), holds(files)))
         .collect();
     named.extend((folders.len() > NAMED).then(|| format!("{} more", folders.len() - NAMED)));
     (!named.is_empty()).then(|| format!("no picture lies in {}", named.join(", ")))

@@ -22,6 +22,8 @@ pub struct Tree {
     pub files: Vec<Labelled>,
     /// Files that are none.
     pub others: Vec<PathBuf>,
+    /// Folders in which there is nothing.
+    pub empty: Vec<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -37,7 +39,7 @@ pub struct Labelled {
 
 impl Tree {
     pub fn read(root: &Path, wanted: Splits) -> Result<Self> {
-        let Listing { pictures, unread, dangling, others } = pictures::list(root)?;
+        let Listing { pictures, unread, dangling, others, empty } = pictures::list(root)?;
         ensure!(
             !pictures.is_empty(),
             "no picture beneath {}: expected files that end in .{}{}",
@@ -57,7 +59,7 @@ impl Tree {
         found.sort();
         let folders: BTreeSet<Folders> = found.iter().map(folders).collect();
         let layout = Layout::of(root, &folders, wanted)?;
-        let mut tree = Self { root: root.to_owned(), layout, classes: vec![], files: vec![], others };
+        let mut tree = Self { root: root.to_owned(), layout, classes: vec![], files: vec![], others, empty };
         tree.label(found)?;
         tree.check()?;
         Ok(tree)

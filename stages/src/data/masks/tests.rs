@@ -114,10 +114,17 @@ fn what_cannot_be_is_named_or_left_out() {
 fn a_folder_without_masks_is_refused() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
-    ten(root, [0, 0]);
+    ten(root, [0, 255]);
+    let error = refused::<Masks>(root, json!({}));
+    assert!(error.ends_with("hold 0 and 255 only, which are the background and what nobody knows: if what is light is the class, write `reading: binary`"), "{error}");
+    ten(root, [5, 90]);
+    assert!(refused::<Masks>(root, json!({})).contains("its masks hold 5, 90 beside the background: expected 1, 2, 3"));
+    (0..10)
+        .for_each(|number| paint(&root.join(format!("masks/{number}.png")), [10, 10], &[([0, 0, 5, 10], [0, 0, 5])]));
+    let error = refused::<Masks>(root, json!({}));
     assert!(
-        refused::<Masks>(root, json!({}))
-            .ends_with("no objects at all are told, and there is nothing to learn from it")
+        error.ends_with("masks/0.png: it has the colour 0, 0, 5, which is no class's in PASCAL VOC's palette"),
+        "{error}"
     );
     let error = refused::<Masks>(root, json!({ "reading": "binary", "classes": ["a", "b"] }));
     assert_eq!(error, "classes has 2 names, and a binary mask tells one class: write one");

@@ -32,6 +32,18 @@ pub struct Listing {
     pub dangling: Vec<PathBuf>,
     /// Named as something else.
     pub others: Vec<PathBuf>,
+    /// Folders in which there is nothing.
+    pub empty: Vec<PathBuf>,
+}
+
+impl Listing {
+    fn lists(&mut self) -> [&mut Vec<PathBuf>; 5] {
+        [&mut self.pictures, &mut self.unread, &mut self.dangling, &mut self.others, &mut self.empty]
+    }
+
+    fn len(&mut self) -> usize {
+        self.lists().iter().map(|list| list.len()).sum()
+    }
 }
 
 /// Looks at every file beneath `root`. Links are followed, as by torchvision's `ImageFolder`; names that begin with a dot are
@@ -39,8 +51,7 @@ pub struct Listing {
 pub fn list(root: &Path) -> Result<Listing> {
     let mut found = Listing::default();
     walk(root, Path::new(""), &mut vec![], &mut found)?;
-    let Listing { pictures, unread, dangling, others } = &mut found;
-    [pictures, unread, dangling, others].into_iter().for_each(|list| list.sort());
+    found.lists().into_iter().for_each(|list| list.sort());
     Ok(found)
 }
 
@@ -56,6 +67,7 @@ fn walk(root: &Path, inside: &Path, above: &mut Vec<PathBuf>, found: &mut Listin
         bail!("{} is a link to a folder that it lies in: remove it", folder.display());
     }
     above.push(real);
+    let before = found.len();
     for entry in folder.read_dir().with_context(cannot_read)? {
         let entry = entry.with_context(cannot_read)?;
         let (name, kind) = (entry.file_name(), entry.file_type().with_context(cannot_read)?);
@@ -79,6 +91,9 @@ fn walk(root: &Path, inside: &Path, above: &mut Vec<PathBuf>, found: &mut Listin
             &mut found.others
         };
         list.push(inside);
+    }
+    if found.len() == before {
+        found.empty.push(inside.to_owned());
     }
     above.pop();
     Ok(())

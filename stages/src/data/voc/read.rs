@@ -1,7 +1,7 @@
 //! Which pictures a folder's annotations tell of, and what.
 
 use super::super::annotated::mask::{self, Reading};
-use super::super::annotated::{Draw, Item};
+use super::super::annotated::{Draw, Item, Told};
 use super::super::dataset::{Region, Split};
 use super::super::folder::split_of;
 use super::super::pictures::{self, Listing};
@@ -29,6 +29,7 @@ pub fn all(params: &Params) -> Result<Found> {
     let lists = lists(root, if params.masks { "Segmentation" } else { "Main" })?;
     let by_stem: BTreeMap<PathBuf, PathBuf> =
         pictures.into_iter().map(|path| (path.with_extension(""), path)).collect();
+    let missing = missing(&lists, &files, params, root)?;
     let mut told = vec![];
     let mut without_mask = 0;
     for file in files {
@@ -40,25 +41,27 @@ pub fn all(params: &Params) -> Result<Found> {
         }
         told.push((xml::read(&root.join(&file)), mask.filter(|_| params.masks), split, file));
     }
-    check_lists(&lists, &told.iter().map(|(.., file)| stem(file)).collect(), params, root)?;
     let counts = |object: &&Object| params.counts(object.is_difficult);
     let objects = told.iter().filter_map(|(annotation, ..)| annotation.as_ref().ok()).flat_map(|found| &found.objects);
     let difficult = objects.clone().filter(|object| !counts(object)).count();
     let classes: BTreeSet<&str> = objects.filter(counts).map(|object| object.name.as_str()).collect();
     let classes: Vec<String> = classes.into_iter().map(str::to_owned).collect();
     let items = told.into_iter().map(|(annotation, mask, split, file)| {
-        let (path, regions, said, fault) = match annotation
-            .and_then(|found| Ok((picture(&file, &found, &by_stem)?, regions(&found, &classes, params)?, found.size)))
-        {
-            Ok((path, regions, size)) => (path, regions, size, None),
+        let by = format!("{}: line", file.display());
+        let found = annotation
+            .and_then(|found| Ok((picture(&file, &found, &by_stem)?, regions(&found, &classes, params)?, found.size)));
+        let (path, objects, said, fault) = match found {
+            Ok((path, objects, size)) => (path, objects, size, None),
             Err(error) => (file, vec![], None, Some(format!("{error:#}"))),
         };
-        Item { path, split, said, regions: Some(regions), mask, class: -1, fault }
+        let (regions, numbers) = objects.into_iter().unzip();
+        Item { path, split, said, regions: Some(regions), told: Told { by, numbers }, mask, class: -1, fault }
     });
     let items = items.collect();
     let remarks = [
         (difficult, "objects left out, since they are marked as difficult"),
         (without_mask, "pictures left out, since there is no mask of them"),
+        (missing, "pictures left out, which ImageSets lists and no annotation tells of"),
     ];
     let remarks = remarks.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{what}: {count}"));
     Ok(Found { classes, items, remarks: remarks.collect() })
@@ -100,18 +103,19 @@ fn split(file: &Path, lists: &Lists) -> Option<Option<Split>> {
     Some(folders.filter_map(|name| Some(split_of(&name)?.0)).next())
 }
 
-/// The whole of a list is there, but for those pictures of which there is no mask.
-fn check_lists(lists: &Lists, told: &BTreeSet<String>, params: &Params, root: &Path) -> Result<()> {
+/// How many pictures of the lists have no file of annotations, where they may be left out.
+fn missing(lists: &Lists, files: &[PathBuf], params: &Params, root: &Path) -> Result<usize> {
+    let told: BTreeSet<String> = files.iter().map(|file| stem(file)).collect();
     let missing: Vec<&String> = lists.keys().filter(|name| !told.contains(*name)).collect();
     ensure!(
-        missing.is_empty() || params.masks || params.common.skip_damaged,
+        missing.is_empty() || params.common.skip_damaged,
         "{}: of {} pictures that ImageSets lists there is no file in {ANNOTATIONS} ({}): add them, or say `skip_damaged: true` to leave \
          them out",
         root.display(),
         missing.len(),
         missing[0]
     );
-    Ok(())
+    Ok(missing.len())
 }
 
 /// The folder beside that of the annotations, in PASCAL VOC's layout.
@@ -139,18 +143,20 @@ fn masked(file: &Path, by_stem: &BTreeMap<PathBuf, PathBuf>, root: &Path) -> Opt
     Some(Box::new(move |size| mask::read(&mask, size, Reading::Values)))
 }
 
-fn regions(annotation: &Annotation, classes: &[String], params: &Params) -> Result<Vec<Region>> {
+/// With the lines that tell of them.
+fn regions(annotation: &Annotation, classes: &[String], params: &Params) -> Result<Vec<(Region, i64)>> {
     let objects = annotation.objects.iter().filter(|object| params.counts(object.is_difficult));
     let first = f32::from(params.first_pixel);
     let region = |object: &Object| {
         let [left, top, right, bottom] = object.edges;
         ensure!(
             left >= first && top >= first,
-            "a box of `{}` begins at {left}, {top}, and the picture at {first}: if edges count from 0, say `first_pixel: 0`",
+            "line {}: a box of `{}` begins at {left}, {top}, and the picture at {first}: if edges count from 0, say `first_pixel: 0`",
+            object.line,
             object.name
         );
         let class = classes.iter().position(|class| *class == object.name).expect("classes are all names") as i32;
-        Ok(Region { class, edges: [left - first, top - first, right, bottom] })
+        Ok((Region { class, edges: [left - first, top - first, right, bottom] }, object.line.into()))
     };
     objects.map(region).collect()
 }

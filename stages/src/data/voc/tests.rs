@@ -57,6 +57,8 @@ fn masks_are_those_of_segmentation_class() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
     year(root);
+    annotated(root, "1", &[("cat", 0, [11, 1, 14, 10]), ("cow", 1, [15, 1, 15, 10])]);
+    ["2", "4"].iter().for_each(|name| annotated(root, name, &[("dog", 0, [11, 1, 15, 10])]));
     // Of cats, cows, of which there is a difficult one only, and dogs.
     for (name, class) in [("1", 1), ("2", 3), ("4", 3)] {
         let last = if name == "1" { 2 } else { class };
@@ -73,6 +75,10 @@ fn masks_are_those_of_segmentation_class() {
         [[1, 2], [3, 3], [3, 3]].map(|[class, last]| [&[0, 255, 255, 255, 255][..], &[class; 4], &[last]].concat())
     );
     assert!(found.note.contains("pictures left out, since there is no mask of them: 1"), "{}", found.note);
+    // A name that is misspelt is a class of its own, and moves all that come behind it.
+    annotated(root, "1", &[("cat", 0, [11, 1, 14, 10]), ("bow", 1, [15, 1, 15, 10])]);
+    let error = refused::<Voc>(root, json!({ "size": 10, "test": 0.0, "masks": true }));
+    assert!(error.contains("no pixel of the mask is of their class: masks number classes by the order"), "{error}");
 }
 
 #[test]
@@ -90,7 +96,8 @@ fn annotations_may_lie_beside_their_pictures() {
     }
     std::fs::remove_dir_all(root.join("unpacked")).unwrap();
     let error = refused::<Voc>(root, json!({}));
-    let expected = "a box of `dog` begins at 5, 0, and the picture at 1: if edges count from 0, say `first_pixel: 0`";
+    let expected =
+        "line 2: a box of `dog` begins at 5, 0, and the picture at 1: if edges count from 0, say `first_pixel: 0`";
     assert!(error.contains(expected), "{error}");
     let data = made::<Voc>(root, json!({ "size": 10, "first_pixel": 0 })).unwrap().data;
     assert_eq!(Split::ALL.map(|split| data.len(split)), [1, 1, 1, 0]);
@@ -103,7 +110,7 @@ fn what_cannot_be_is_named_or_left_out() {
     let changes: [(Change, &str); 5] = [
         (
             |root| annotated(root, "2", &[("cat", 0, [6, 1, 25, 10])]),
-            "JPEGImages/2.jpg: a box of `cat` lies outside of its 20 x 10 pixels: left 5, top 0, right 25, bottom 10",
+            "JPEGImages/2.jpg: Annotations/2.xml: line 2: a box of `cat` lies outside of its 20 x 10 pixels: left 5, top 0, right 25, bottom 10",
         ),
         (
             |root| paint(&root.join("JPEGImages/2.jpg"), [10, 20], &[]),
@@ -147,6 +154,11 @@ fn lists_that_do_not_fit_are_refused() {
         error.contains("of 1 pictures that ImageSets lists there is no file in Annotations (17): add them"),
         "{error}"
     );
+    let found = made::<Voc>(root, json!({ "test": 0.0, "skip_damaged": true })).unwrap();
+    assert!(found.note.contains("which ImageSets lists and no annotation tells of: 1"), "{}", found.note);
+    write(&root.join("ImageSets/Segmentation/val.txt"), "18\n");
+    let error = refused::<Voc>(root, json!({ "masks": true }));
+    assert!(error.contains("there is no file in Annotations (18): add them"), "{error}");
     std::fs::remove_dir_all(root.join("Annotations")).unwrap();
     assert!(refused::<Voc>(root, json!({})).ends_with("there is no .xml file of annotations beneath it"));
 }

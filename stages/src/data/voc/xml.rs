@@ -1,6 +1,6 @@
 //! A file of annotations: one picture's objects.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use roxmltree::{Document, Node};
 use std::path::Path;
 
@@ -15,6 +15,7 @@ pub struct Annotation {
 
 #[derive(Debug, PartialEq)]
 pub struct Object {
+    pub line: u32,
     pub name: String,
     pub is_difficult: bool,
     /// xmin, ymin, xmax, ymax.
@@ -49,10 +50,19 @@ fn object(node: Node) -> Result<Object> {
     let edges = ["xmin", "ymin", "xmax", "ymax"].map(|edge| number(of, edge));
     let [left, top, right, bottom] = edges;
     Ok(Object {
+        line: line_number(of),
         name: name.to_owned(),
-        is_difficult: child(node, "difficult").and_then(text_of) == Some("1"),
+        is_difficult: is_difficult(node)?,
         edges: [left?, top?, right?, bottom?],
     })
+}
+
+fn is_difficult(node: Node) -> Result<bool> {
+    match child(node, "difficult").and_then(text_of) {
+        None | Some("0") => Ok(false),
+        Some("1") => Ok(true),
+        Some(found) => bail!("{}: <difficult> is `{found}`, expected 0 or 1", line(node)),
+    }
 }
 
 /// The first of a name; an object's parts have names and boxes of their own, further down.
@@ -71,7 +81,11 @@ fn number(node: Node, name: &str) -> Result<f32> {
 }
 
 fn line(node: Node) -> String {
-    format!("line {}", node.document().text_pos_at(node.range().start).row)
+    format!("line {}", line_number(node))
+}
+
+fn line_number(node: Node) -> u32 {
+    node.document().text_pos_at(node.range().start).row
 }
 
 #[cfg(test)]
@@ -84,7 +98,7 @@ mod tests {
                     <part><name>head</name><bndbox><xmin>7</xmin><ymin>7</ymin><xmax>8</xmax><ymax>8</ymax></bndbox></part>\
                     <difficult>1</difficult><bndbox><xmax>9.5</xmax><xmin>1</xmin><ymin>2</ymin><ymax>10</ymax></bndbox></object>\
                     </annotation>";
-        let object = Object { name: "person".into(), is_difficult: true, edges: [1.0, 2.0, 9.5, 10.0] };
+        let object = Object { line: 3, name: "person".into(), is_difficult: true, edges: [1.0, 2.0, 9.5, 10.0] };
         let expected = Annotation { file_name: Some("a.jpg".into()), size: Some([20, 30]), objects: vec![object] };
         assert_eq!(parsed(text).unwrap(), expected);
     }

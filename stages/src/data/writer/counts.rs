@@ -52,7 +52,8 @@ impl Counts {
         }
         ensure!(
             missing.is_empty(),
-            "{} of {} classes have no image to train on ({}{}): add some to the train split, or leave the classes out",
+            "{} of {} classes have no image to train on ({}{}): add some to the train split, draw another (`seed`, `train`), \
+             or take what is of them out of the other splits",
             missing.len(),
             self.classes.len(),
             missing[..missing.len().min(NAMED)].join(", "),

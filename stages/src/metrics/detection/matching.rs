@@ -84,7 +84,7 @@ fn area_of([left, top, right, bottom]: &[f64; 4]) -> f64 {
 }
 
 /// Intersection over union.
-fn iou(a: &[f64; 4], b: &[f64; 4]) -> f64 {
+pub fn iou(a: &[f64; 4], b: &[f64; 4]) -> f64 {
     let along = |axis: usize| a[axis + 2].min(b[axis + 2]) - a[axis].max(b[axis]);
     let (width, height) = (along(0), along(1));
     if width <= 0.0 || height <= 0.0 {

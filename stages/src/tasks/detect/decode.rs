@@ -57,6 +57,9 @@ pub fn decode(
         let [most_x, most_y] = [width, height].map(|side| side as f32);
         [(x - left).max(0.0), (y - top).max(0.0), (x + right).min(most_x), (y + bottom).min(most_y)]
     };
+    // A place may lie beyond the border of an image that strides do not divide.
+    candidates
+        .retain(|candidate| matches!(edges(candidate), [left, top, right, bottom] if left < right && top < bottom));
     let boxes: Vec<[f32; 4]> = candidates.iter().map(edges).collect();
     let (scores, of_class): (Vec<f32>, Vec<usize>) = candidates.iter().map(|&(score, _, class)| (score, class)).unzip();
     let found = |place: usize| Found {
@@ -100,7 +103,9 @@ mod tests {
             assert!(found.edges.iter().zip(region.edges).all(|(a, b)| (a - f64::from(b)).abs() < 1e-4), "{found:?}");
         }
         // What is told of a smaller image ends with it, and nothing is found that is not likely enough.
-        assert!(decode(&values, &places, 2, [50, 96], limits).iter().all(|found| found.edges[3] <= 50.0));
+        let of_smaller = decode(&values, &places, 2, [50, 96], limits);
+        assert!(of_smaller.iter().all(|found| found.edges[1] < found.edges[3] && found.edges[3] <= 50.0));
+        assert!(decode(&values, &places, 2, [40, 96], limits).len() < found.len());
         assert!(decode(&values, &places, 2, [96, 96], Limits { score: 0.95, ..limits }).is_empty());
     }
 }

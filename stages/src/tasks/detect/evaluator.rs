@@ -33,7 +33,10 @@ pub const MEASURES: &[MeasureAbout] = &[
     ),
     figure("ap50", "the same where half an overlap counts"),
     figure("ap75", "the same where an overlap of .75 counts"),
-    figure("ap_small", "AP of objects up to 32 x 32 pixels"),
+    figure(
+        "ap_small",
+        "AP of objects up to 32 x 32 pixels, by their boxes in the data set's images (COCO has areas of outlines in pictures as they were)",
+    ),
     figure("ap_medium", "AP of objects from there to 96 x 96 pixels"),
     figure("ap_large", "AP of larger objects"),
     figure("ar1", "recall with the surest of an image, the mean over overlaps and classes"),

@@ -1,7 +1,7 @@
 //! Scenes with what was found on them, missed and invented.
 
 use crate::data::{Dataset, Manifest, coloured};
-use crate::metrics::detection::{Scene, outcome};
+use crate::metrics::detection::{Found, Scene, iou, outcome};
 use anyhow::{Context, Result};
 use image::imageops::{FilterType, replace, resize};
 use image::{Rgb, RgbImage};
@@ -13,11 +13,15 @@ const SCENES: usize = 16;
 const WIDTH: u32 = 288;
 const GAP: u32 = 4;
 const LINE: i64 = 2;
+/// An overlap from which a box is where an object is.
+const HALF: f64 = 0.5;
 
 /// Colours that are told apart by those who see no red or no green too (Okabe & Ito); the stage's documentation names them.
 const RIGHT: Rgb<u8> = Rgb([86, 180, 233]);
 const INVENTED: Rgb<u8> = Rgb([213, 94, 0]);
+const OTHERWISE: Rgb<u8> = Rgb([204, 121, 167]);
 const MISSED: Rgb<u8> = Rgb([240, 228, 66]);
+
 /// Draws the first scenes, rows of the data set. What is less sure than `least` is left out.
 pub fn draw(data: &Dataset, rows: &[usize], scenes: &[Scene], least: f64, file: &Path) -> Result<()> {
     let Manifest { height, width, .. } = data.manifest;
@@ -38,7 +42,11 @@ fn with_boxes(data: &Dataset, row: usize, scene: &Scene, least: f64, times: u32)
     let mut tile = resize(&image, image.width() * times, image.height() * times, FilterType::Triangle);
     let found = outcome(scene, least);
     let missed = found.missed.iter().map(|truth| (truth.edges, MISSED));
-    let invented = found.invented.iter().map(|found| (found.edges, INVENTED));
+    let is_other = |found: &Found| {
+        scene.truths.iter().any(|truth| truth.class != found.class && iou(&truth.edges, &found.edges) >= HALF)
+    };
+    let wrong = |found: &Found| if is_other(found) { OTHERWISE } else { INVENTED };
+    let invented = found.invented.iter().map(|found| (found.edges, wrong(found)));
     for (edges, colour) in missed.chain(invented).chain(found.right.iter().map(|found| (found.edges, RIGHT))) {
         frame(&mut tile, edges.map(|edge| (edge * f64::from(times)).round() as i64), colour);
     }

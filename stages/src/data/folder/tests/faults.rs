@@ -61,6 +61,9 @@ fn pictures_that_are_not_read_do_not_vanish() {
     std::fs::write(root.join("boxes/a.xml"), "").unwrap();
     let data = folder(root, |params| params.skip_damaged = true).unwrap();
     assert!(data.note.ends_with("\nno picture lies in `boxes` (1 .xml)"), "{}", data.note);
+    std::fs::create_dir_all(root.join("lorries/old")).unwrap();
+    let data = folder(root, |params| params.skip_damaged = true).unwrap();
+    assert!(data.note.ends_with("\nno picture lies in `boxes` (1 .xml), `lorries` (it is empty)"), "{}", data.note);
     std::fs::create_dir(root.join("scans")).unwrap();
     std::fs::write(root.join("scans/a.dcm"), "").unwrap();
     let error = refused(root, |params| params.skip_damaged = true);

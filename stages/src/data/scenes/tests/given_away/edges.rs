@@ -44,22 +44,24 @@ fn standing_out(image: &[u8], classes: usize) -> Vec<Found> {
     (0..classes).flat_map(|class| kept.iter().map(move |&window| super::found(class, window))).collect()
 }
 
-/// AP50 of the training scenes.
-fn found_so(cache: &Path, change: impl Fn(&mut Params)) -> f64 {
+/// AP50 of the training scenes: of the classes, and of whatever is an object.
+fn found_so(cache: &Path, change: impl Fn(&mut Params)) -> [f64; 2] {
     let (data, _place) = made(cache, |params| {
         (params.train, params.classes) = (200, super::CLASSES.to_vec());
         change(params);
     })
     .unwrap();
-    ap_50(&data, Split::Train, |image| standing_out(image, data.manifest.classes.len()))
+    [data.manifest.classes.len(), 1]
+        .map(|classes| ap_50_of(&data, Split::Train, classes, |image| standing_out(image, classes)))
 }
 
 #[test]
 fn neither_edges_nor_saturation_give_objects_away() {
     let cache = real(0..DRAWINGS);
-    let guarded = found_so(cache.path(), |_| ());
-    let plain = found_so(cache.path(), |params| {
+    let [guarded, guarded_of_any] = found_so(cache.path(), |_| ());
+    let [plain, plain_of_any] = found_so(cache.path(), |params| {
         (params.distractors, params.saturation, params.blur) = ([0, 0], [1.0; 2], [1.0; 2]);
     });
     assert!(guarded < 0.05 && plain > 0.05, "{guarded} with what the defaults do against it, {plain} without");
+    assert!(guarded_of_any < plain_of_any / 2.0, "{guarded_of_any} of anything, {plain_of_any} without");
 }
