@@ -20,6 +20,8 @@ const LENGTHS: [&str; 3] = ["steps", "images", EPOCHS];
 const EPOCHS: &str = "epochs";
 /// A measurement: how many images went through the network. Four rotations of each cost four times.
 const SEEN: &str = "images_seen";
+/// What stands for it where a training does not measure it.
+const NOT_COUNTED: &str = "not counted";
 /// The port of what is done to images before a network sees them.
 const VIEWS: &str = "views";
 
@@ -66,7 +68,8 @@ pub(super) fn compared(outcome: &Outcome, rows: &[Vec<NodeIndex>]) -> Vec<Compar
     };
     let parameters = PARAMETERS.map(|name| of_rows(name, &|node| parameter(&outcome.graph[node], name)));
     let views = of_rows(VIEWS, &|node| views(outcome, node));
-    let seen = Compared { name: "images seen".to_owned(), ..of_rows(SEEN, &|node| measured(outcome, node)) };
+    let seen = |nodes: &BTreeSet<NodeIndex>| total(nodes.iter().filter_map(|&node| measured(outcome, node)).collect());
+    let seen = Compared { name: "images seen".to_owned(), values: upstream.iter().map(seen).collect() };
     let all = parameters.into_iter().chain([seen, views]);
     all.filter(|compared| compared.values.iter().any(|value| value != NOTHING)).collect()
 }
@@ -79,6 +82,14 @@ fn before(outcome: &Outcome, cells: &[NodeIndex]) -> BTreeSet<NodeIndex> {
 pub(super) fn joined(values: impl Iterator<Item = String>) -> String {
     let values: BTreeSet<String> = values.collect();
     if values.is_empty() { NOTHING.to_owned() } else { values.into_iter().collect::<Vec<_>>().join(" / ") }
+}
+
+/// Of what went through an encoder at several stages; an untrained one, which another begins from, has seen nothing.
+fn total(mut seen: BTreeSet<String>) -> String {
+    if seen.len() > 1 {
+        seen.remove("0");
+    }
+    joined(seen.into_iter())
 }
 
 fn parameter(node: &Node, name: &str) -> Option<String> {
@@ -119,9 +130,10 @@ fn told(schema: &Value, value: &Value) -> String {
 }
 
 fn measured(outcome: &Outcome, node: NodeIndex) -> Option<String> {
-    let finished = outcome.finished.get(&outcome.graph[node].id)?;
-    let seen = finished.result.measurements.iter().find(|measurement| measurement.name == SEEN)?;
-    Some(count(seen.value as u64))
+    let (node, finished) = (&outcome.graph[node], outcome.finished.get(&outcome.graph[node].id)?);
+    let seen = finished.result.measurements.iter().find(|measurement| measurement.name == SEEN);
+    let is_trained = || parameter(node, LENGTH).map(|_| NOT_COUNTED.to_owned());
+    seen.map(|seen| count(seen.value as u64)).or_else(is_trained)
 }
 
 /// The kind of what is on a node's port of views, with what is not as it is by default. Where nothing is, the kind has views of its own.
@@ -150,6 +162,15 @@ mod tests {
         assert_eq!(of(&["-", "6", "6"]).shared(), Some("6"));
         assert_eq!(of(&["-", "6", "12"]).shared(), None);
         assert_eq!(of(&["-"]).shared(), None);
+    }
+
+    #[test]
+    fn what_begins_from_an_untrained_network_has_seen_what_it_says() {
+        let of = |seen: &[&str]| total(seen.iter().map(|seen| (*seen).to_owned()).collect());
+        assert_eq!(
+            [of(&["0"]), of(&["0", "6,000"]), of(&["0", NOT_COUNTED]), of(&[])],
+            ["0", "6,000", NOT_COUNTED, "-"]
+        );
     }
 
     #[test]

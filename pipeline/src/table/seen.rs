@@ -24,7 +24,8 @@ pub(super) fn notes(outcome: &Outcome, rows: &[Row], measured: &[Vec<Measured>])
     let all = || measured.iter().flatten();
     let splits: BTreeSet<&str> = all().map(|measured| measured.split).filter(|split| !split.is_empty()).collect();
     // Where no kind says it, nothing is said of it.
-    let has_encoders = outcome.graph.node_weights().any(|node| node.kind.measures.iter().any(|m| m.name == SEEN));
+    let measures = || outcome.graph.node_weights().flat_map(|node| &node.kind.measures).filter(|m| m.name == SEEN);
+    let has_encoders = measures().next().is_some();
     let of_split = |split: &str| {
         let mut most: BTreeMap<String, f64> = BTreeMap::new();
         let mut unknown: BTreeSet<String> = BTreeSet::new();
@@ -43,6 +44,9 @@ pub(super) fn notes(outcome: &Outcome, rows: &[Row], measured: &[Vec<Measured>])
             }
         }
         let only_decides = all().filter(|measured| measured.split == split).all(|measured| measured.decides);
+        if !unknown.is_empty() && !measures().any(|measure| measure.splits.iter().any(|known| known == split)) {
+            return vec![format!("whether encoders were trained on {split} images was not looked at")];
+        }
         lines(split, only_decides, &most, &unknown)
     };
     splits.into_iter().flat_map(of_split).collect()
