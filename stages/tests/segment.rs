@@ -86,7 +86,7 @@ fn every_head_learns_where_things_are() {
             lines.lines().skip(1).map(|line| line.split(',').nth(1).unwrap().parse().unwrap()).collect();
         assert!(ious.len() == 3 && (ious.iter().sum::<f64>() / 3.0 - found).abs() < 1e-12, "{lines}");
         let picture = image::open(place.at(head).join("side/masks.png")).unwrap();
-        assert_eq!([picture.width(), picture.height()], [2 * (3 * 98 + 2), 4 * 98 + 2]);
+        assert_eq!([picture.width(), picture.height()], [2 * (3 * 194 + 2), 4 * 194 + 2]);
     }
     let weights = |folder: &str| state::load(&place.at(folder).join("out/encoder/weights.safetensors")).unwrap();
     assert!(weights("linear") == weights("encoder"), "it is fixed");

@@ -19,7 +19,7 @@ pub fn svg(curves: &[Option<[f64; RECALLS]>], classes: &[String]) -> String {
     let right = LEFT + SIDE + 16.0;
     let shown = || classes.iter().zip(curves).filter_map(|(class, curve)| Some((class, curve.as_ref()?)));
     let height = (TOP + SIDE + BELOW).max(TOP + LINE * (shown().count() as f64 + 1.0));
-    let width = right + 28.0 + LETTER * longest.max(4.0) + LETTER * 6.0;
+    let width = right + 28.0 + LETTER * longest.max(4.0) + LETTER * 11.0;
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" font-family=\"sans-serif\" \
          font-size=\"12\">\n<rect width=\"{width}\" height=\"{height}\" fill=\"white\"/>\n"
@@ -34,7 +34,7 @@ pub fn svg(curves: &[Option<[f64; RECALLS]>], classes: &[String]) -> String {
         let (y, mean) = (TOP + LINE * (number as f64 + 0.5), 100.0 * curve.iter().sum::<f64>() / RECALLS as f64);
         let _ = writeln!(text, "<line x1=\"{right}\" y1=\"{y}\" x2=\"{}\" y2=\"{y}\" {stroke}/>", right + 20.0);
         let class = escaped(class);
-        let _ = writeln!(text, "<text x=\"{}\" y=\"{}\">{class} {mean:.1} %</text>", right + 26.0, y + 4.0);
+        let _ = writeln!(text, "<text x=\"{}\" y=\"{}\">{class} AP50 {mean:.1} %</text>", right + 26.0, y + 4.0);
     }
     text + "</svg>\n"
 }
@@ -88,6 +88,10 @@ mod tests {
         assert_eq!(lines.len(), 2);
         assert!(lines[0].contains("points=\"44.0,12.0 47.2,12.0 ") && lines[0].contains(" 204.0,12.0 207.2,332.0 "));
         assert!(lines[1].contains(" 364.0,252.0\""), "{}", lines[1]);
-        assert!(picture.contains(">cat 50.5 %<") && picture.contains(">a&lt;b 25.0 %<") && !picture.contains("dog"));
+        assert!(
+            picture.contains(">cat AP50 50.5 %<")
+                && picture.contains(">a&lt;b AP50 25.0 %<")
+                && !picture.contains("dog")
+        );
     }
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 /// Images side by side, each of them three pictures wide.
 const COLUMNS: usize = 2;
 /// Side of a picture at least, as far as a whole factor reaches it, and the gap between two.
-const SIDE: u32 = 96;
+const SIDE: u32 = 192;
 const GAP: u32 = 2;
 /// For each row of the data set its image, its mask, and what was `predicted` (masks one after the other), from left to right.
 pub fn draw(data: &Dataset, rows: &[usize], predicted: &[u8], file: &Path) -> Result<()> {
