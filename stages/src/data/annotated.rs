@@ -102,6 +102,8 @@ pub struct Annotated {
     /// What they are of.
     pub labels: Labels,
     pub items: Vec<Item>,
+    /// Whether masks come from elsewhere than boxes, so that they may contradict these.
+    pub masks_are_apart: bool,
     /// What a person should know of what was left out.
     pub remarks: Vec<String>,
 }
@@ -140,7 +142,9 @@ impl Annotated {
             }
         };
         self.faulty().iter().for_each(|(path, fault)| eprintln!("left out: {}: {fault}", path.display()));
-        boxes.check()?;
+        if self.masks_are_apart {
+            boxes.check()?;
+        }
         self.summary(boxes, common).publish(&counts, &folder, context)
     }
 
@@ -251,7 +255,7 @@ impl Annotated {
         self.remarks
             .extend((left_out > 0).then(|| format!("pictures left out, since they cannot be used: {left_out}")));
         self.remarks.extend(
-            (contradicted > 0)
+            (self.masks_are_apart && contradicted > 0)
                 .then(|| format!("boxes in which no pixel of the mask is of their class: {contradicted}")),
         );
         self.remarks.extend((lost > 0).then(|| format!("objects that lie outside of what `fit` leaves: {lost}")));

@@ -53,7 +53,8 @@ impl Stage for Coco {
         remarks.extend(
             (untold > 0).then(|| format!("pictures of which no annotations tell, and which are not used: {untold}")),
         );
-        Annotated { name: "coco", classes, labels: Labels::Places, items, remarks }.publish(&params.common, context)
+        Annotated { name: "coco", classes, labels: Labels::Places, items, masks_are_apart: false, remarks }
+            .publish(&params.common, context)
     }
 }
 

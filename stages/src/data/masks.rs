@@ -73,7 +73,8 @@ impl Stage for Masks {
         let alone = masks.keys().filter(|stem| !wanted.contains(*stem)).count();
         let items = images.into_iter().map(|path| item(path, &masks, &params)).collect();
         let remarks = (alone > 0).then(|| format!("masks without a picture: {alone}")).into_iter().collect();
-        Annotated { name: "masks", classes, labels: Labels::Places, items, remarks }.publish(&params.common, context)
+        Annotated { name: "masks", classes, labels: Labels::Places, items, masks_are_apart: false, remarks }
+            .publish(&params.common, context)
     }
 }
 

@@ -62,7 +62,8 @@ impl Stage for Mvtec {
             item(root, split, number, path, &masks)
         });
         let items = items.collect();
-        Annotated { name: "mvtec", classes, labels: Labels::Anomalies, items, remarks }.publish(&params, context)
+        Annotated { name: "mvtec", classes, labels: Labels::Anomalies, items, masks_are_apart: false, remarks }
+            .publish(&params, context)
     }
 }
 

@@ -62,7 +62,8 @@ impl Stage for Voc {
 
     fn run(params: Params, context: &Context) -> Result<()> {
         let read::Found { classes, items, remarks } = read::all(&params)?;
-        Annotated { name: "voc", classes, labels: Labels::Places, items, remarks }.publish(&params.common, context)
+        Annotated { name: "voc", classes, labels: Labels::Places, items, masks_are_apart: true, remarks }
+            .publish(&params.common, context)
     }
 }
 
