@@ -8,7 +8,7 @@ mod sets;
 
 pub use check::{check_features, features_of};
 pub use matching::{Allowed, Found, put_into};
-pub use read::{read, read_with_normal};
+pub use read::{Tensors, read, read_with_normal};
 pub use sets::{IMAGENET, Set, WeightSet};
 
 use crate::nn::encoder::{Encoder, Library};

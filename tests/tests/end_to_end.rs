@@ -143,6 +143,11 @@ fn what_was_trained_is_used_and_data_is_shown() {
     let (done, out, err) = pretext(&["embed", "pretrain[method=simclr]", pictures]);
     let out_folder = "out/embed/turned/pretrain[method=simclr]";
     assert!(done && out == format!("{out_folder}/features.csv\n{out_folder}/features.npy\n"), "{out}{err}");
+    let (_, artifact, _) = pretext(&["path", "pretrain[method=simclr]"]);
+    let artifact = artifact.lines().next().unwrap();
+    let digest = artifact.trim_end_matches("/files").rsplit('/').next().unwrap();
+    let (done, out, err) = pretext(&["embed", artifact, pictures]);
+    assert!(done && out.starts_with(&format!("out/embed/turned/{digest}/features.csv\n")), "{out}{err}");
     let rows = fs::read_to_string(place.path().join(out_folder).join("features.csv")).unwrap().lines().count();
     let files = fs::read_dir(pictures).unwrap().map(|file| file.unwrap().path());
     let pictures = files.filter(|file| file.extension().is_some_and(|ending| ending != "rgb")).count();

@@ -106,7 +106,10 @@ fn encoder_of(recipe: Option<&str>, word: &str, source: &Source) -> Result<Encod
                 "{word} is not the folder of an encoder, which has `encoder.json`; `pretext path STAGE` says where a stage's is"
             );
         }
-        let name = folder.canonicalize()?.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // In the store all are called `files`, in a folder that is called by their digest.
+        let real = folder.canonicalize()?;
+        let named = real.parent().filter(|_| real.ends_with("files")).unwrap_or(&real);
+        let name = named.file_name().unwrap_or_default().to_string_lossy().into_owned();
         return Ok(Encoder { folder: folder.to_owned(), name });
     }
     let (planned, nodes) = target::find(recipe, &target::pattern(word)?, source)?;

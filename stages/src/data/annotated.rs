@@ -75,10 +75,8 @@ pub struct Item {
     pub split: Option<Split>,
     /// Its height and width, where that is told.
     pub said: Option<[u32; 2]>,
-    /// In its pixels; of all items, or of none.
-    pub regions: Option<Vec<Region>>,
-    /// Where these are told.
-    pub told: Told,
+    /// Of all items, or of none.
+    pub told: Option<Told>,
     pub mask: Option<Draw>,
     /// Its place among the classes, where those are of images; else -1.
     pub class: i32,
@@ -86,12 +84,12 @@ pub struct Item {
     pub fault: Option<String>,
 }
 
-/// Where regions are told, one after the other.
-#[derive(Debug, Default)]
+/// Boxes that are told of a picture.
 pub struct Told {
     /// "instances.json: annotation", "a.xml: line"
     pub by: String,
-    pub numbers: Vec<i64>,
+    /// In the picture's pixels, each with the number that stands behind `by`.
+    pub regions: Vec<(Region, i64)>,
 }
 
 /// All that there is beneath a folder.
@@ -112,15 +110,13 @@ pub struct Annotated {
 const BLOCK: usize = 64;
 /// Values of a mask but for the background and what nobody knows.
 const MOST_CLASSES: usize = 254;
-/// Of boxes under which no pixel of the mask is of their class, the share from which on masks count classes otherwise than boxes do.
-const CONTRADICTED: f64 = 0.25;
 
 impl Annotated {
     /// Makes images, boxes and masks, and the artifact of them.
     pub fn publish(mut self, common: &Common, context: &Context) -> Result<()> {
         let root = common.path.display();
         self.items.sort_by(|a, b| a.path.cmp(&b.path));
-        faults::refuse(&common.path, self.items.len(), &self.faulty(), common.skip_damaged)?;
+        self.refuse_faulty(common)?;
         ensure!(!self.classes.is_empty(), "{root}: no objects at all are told, and there is nothing to learn from it");
         ensure!(
             self.classes.len() <= MOST_CLASSES,
@@ -131,7 +127,6 @@ impl Annotated {
         let folder = context.output("dataset")?;
         // Again without those that turn out to be damaged, so that the splits are as if they were not there.
         let (counts, boxes) = loop {
-            faults::refuse(&common.path, self.items.len(), &self.faulty(), common.skip_damaged)?;
             let images = self.chosen(common)?;
             match self.write(&images, common, &folder, context)? {
                 Ok(written) => {
@@ -140,12 +135,17 @@ impl Annotated {
                 }
                 Err(faults) => faults.into_iter().for_each(|(number, fault)| self.items[number].fault = Some(fault)),
             }
+            self.refuse_faulty(common)?;
         };
         self.faulty().iter().for_each(|(path, fault)| eprintln!("left out: {}: {fault}", path.display()));
         if self.masks_are_apart {
             boxes.check()?;
         }
         self.summary(boxes, common).publish(&counts, &folder, context)
+    }
+
+    fn refuse_faulty(&self, common: &Common) -> Result<()> {
+        faults::refuse(&common.path, self.items.len(), &self.faulty(), common.skip_damaged)
     }
 
     /// Which splits nothing has told.
@@ -245,7 +245,7 @@ impl Annotated {
         let faulty = self.faulty();
         let details = faulty.iter().map(|(path, fault)| format!("left out: {}: {fault}", path.display())).collect();
         let (left_out, size) = (faulty.len(), common.size);
-        let told = match (self.items[0].regions.is_some(), self.items[0].mask.is_some()) {
+        let told = match (self.items[0].told.is_some(), self.items[0].mask.is_some()) {
             (true, true) => "boxes and masks",
             (true, false) => "boxes",
             (false, true) => "masks",

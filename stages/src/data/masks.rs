@@ -1,7 +1,7 @@
 //! Pictures beside their masks as a data set.
 
 use super::annotated::mask::{self, Reading};
-use super::annotated::{Annotated, Common, Item, Told};
+use super::annotated::{Annotated, Common, Item};
 use super::dataset::Labels;
 use super::folder::split_of;
 use super::pictures::{self, Listing};
@@ -97,8 +97,7 @@ fn item(path: PathBuf, masks: &BTreeMap<PathBuf, PathBuf>, params: &Params) -> I
     Item {
         split,
         said: None,
-        regions: None,
-        told: Told::default(),
+        told: None,
         fault: file.is_none().then(|| format!("there is no mask: expected {}.png", stem.display())),
         mask: file.map(|file| Box::new(move |size| mask::read(&file, size, reading)) as _),
         class: -1,
@@ -123,15 +122,18 @@ fn classes<'a>(params: &Params, masks: impl Iterator<Item = &'a PathBuf>) -> Res
     let root = &params.common.path;
     let read = |file: &&PathBuf| -> Result<BTreeSet<u8>> {
         let values = mask::values(&root.join(file)).with_context(|| root.join(file).display().to_string())?;
-        Ok(values.into_iter().filter(|&value| value != 0 && value != UNKNOWN).collect())
+        Ok(values.into_iter().collect())
     };
     let of_files: Vec<Result<BTreeSet<u8>>> = files.par_iter().map(read).collect();
-    let values: BTreeSet<u8> = of_files.iter().filter_map(|of_file| of_file.as_ref().ok()).flatten().copied().collect();
+    let mut values: BTreeSet<u8> =
+        of_files.iter().filter_map(|of_file| of_file.as_ref().ok()).flatten().copied().collect();
+    values.remove(&0);
+    let has_unknown = values.remove(&UNKNOWN);
     if values.is_empty() {
         // If some can be read, what cannot is named with its picture, later.
         of_files.into_iter().collect::<Result<Vec<_>>>()?;
         ensure!(
-            files.is_empty(),
+            !has_unknown,
             "{}: its masks hold 0 and {UNKNOWN} only, which are the background and what nobody knows: if what is light is the class, write \
              `reading: binary`",
             root.display()

@@ -1,7 +1,7 @@
 //! Folders as MVTec AD has them as a data set of what is normal and what is not.
 
 use super::annotated::mask::{self, Reading};
-use super::annotated::{Annotated, Common, Item, Told};
+use super::annotated::{Annotated, Common, Item};
 use super::dataset::{Labels, Split};
 use super::pictures::{self, Listing};
 use crate::context::Context;
@@ -98,8 +98,7 @@ fn item(root: &Path, split: Split, class: usize, path: PathBuf, masks: &BTreeMap
         path,
         split: Some(split),
         said: None,
-        regions: None,
-        told: Told::default(),
+        told: None,
         fault: is_missing.then(|| format!("there is no mask: expected {}", expected())),
         mask: (!masks.is_empty()).then(|| match file {
             Some(file) => Box::new(move |size| mask::read(&file, size, Reading::Binary)) as _,

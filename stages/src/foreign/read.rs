@@ -7,7 +7,7 @@ use std::path::Path;
 use tch::{Kind, Tensor};
 
 /// By their names.
-type Tensors = BTreeMap<String, Tensor>;
+pub type Tensors = BTreeMap<String, Tensor>;
 
 /// The tensors of a file by their names, numbers that are no integers as float32: safetensors, or what `torch.save` wrote in one of its
 /// formats (zip, and the pickles before it). Of a pickle nothing is executed: it is read as data.

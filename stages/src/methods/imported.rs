@@ -2,7 +2,7 @@ use super::pretrain::{Common, FAMILY, NEEDS_WITHOUT_VIEWS};
 use crate::artifact::EncoderArtifact;
 use crate::context::Context;
 use crate::data::Dataset;
-use crate::foreign::{self, Allowed, IMAGENET, Set, WeightSet};
+use crate::foreign::{self, Allowed, IMAGENET, Set, Tensors, WeightSet};
 use crate::nn::Init;
 use crate::nn::encoder::EncoderConfig;
 use crate::stage::{About, Stage};
@@ -46,6 +46,56 @@ pub struct Params {
     allow_left_over: Vec<String>,
 }
 
+/// What is imported.
+struct Weights {
+    file: Tensors,
+    /// Mean and standard deviation that images are normalised by, where that is known.
+    normal: Option<[Vec<f32>; 2]>,
+    /// Images with the library's features, to compare with.
+    reference: Option<Tensors>,
+}
+
+impl Params {
+    /// `set`: those of `weights`.
+    fn read(&self, set: Option<&Set>, context: &Context) -> Result<Weights> {
+        match (set, &self.file) {
+            (Some(_), None) if self.check.is_some() => bail!(
+                "there are `weights` and a `check`, which is of a `file`: leave it out, these weights have features of their own that they \
+                 are checked by"
+            ),
+            (Some(set), None) => Ok(Weights {
+                file: set.weights(context)?,
+                normal: Some(set.normal.map(|values| values.to_vec())),
+                reference: Some(set.reference()?),
+            }),
+            (None, Some(file)) => {
+                let reference = self.check.as_deref().map(|check| foreign::read(Path::new(check))).transpose()?;
+                let (file, normal) = foreign::read_with_normal(Path::new(file))?;
+                Ok(Weights { file, normal, reference })
+            }
+            (None, None) => bail!(
+                "whose weights? Write `weights: mobilenet_v2`, or `file: PATH` and what network it is for as `encoder`"
+            ),
+            (Some(_), Some(_)) => bail!("there are `weights` and a `file`: leave one"),
+        }
+    }
+}
+
+fn check_normal(mean: &[f32], sd: &[f32], channels: usize) -> Result<()> {
+    ensure!(
+        mean.len() == channels && sd.len() == channels,
+        "the images have {channels} channels, and what they are normalised by (`mean`, `sd`) has {} and {}",
+        mean.len(),
+        sd.len()
+    );
+    let is_fraction = |value: &f32| (0.0..=1.0).contains(value);
+    ensure!(
+        mean.iter().chain(sd).all(is_fraction) && !sd.contains(&0.0),
+        "`mean` {mean:?} and `sd` {sd:?} are of values from 0 to 1, and `sd` is above 0: divide what is of values from 0 to 255 by 255"
+    );
+    Ok(())
+}
+
 impl Stage for Imported {
     type Params = Params;
     const ABOUT: About = About {
@@ -63,24 +113,7 @@ impl Stage for Imported {
     fn run(params: Params, context: &Context) -> Result<()> {
         let data = Dataset::open(context.input("data")?)?;
         let set = params.weights.map(WeightSet::set);
-        let ((file, normal), reference) = match (&set, &params.file) {
-            (Some(_), None) if params.check.is_some() => bail!(
-                "there are `weights` and a `check`, which is of a `file`: leave it out, these weights have features of their own that they \
-                 are checked by"
-            ),
-            (Some(set), None) => {
-                let normal = set.normal.map(|values| values.to_vec());
-                ((set.weights(context)?, Some(normal)), Some(set.reference()?))
-            }
-            (None, Some(file)) => {
-                let check = params.check.as_deref().map(|check| foreign::read(Path::new(check))).transpose()?;
-                (foreign::read_with_normal(Path::new(file))?, check)
-            }
-            (None, None) => bail!(
-                "whose weights? Write `weights: mobilenet_v2`, or `file: PATH` and what network it is for as `encoder`"
-            ),
-            (Some(_), Some(_)) => bail!("there are `weights` and a `file`: leave one"),
-        };
+        let Weights { file, normal, reference } = params.read(set.as_ref(), context)?;
         let config = set.as_ref().map_or_else(|| params.common.encoder.clone(), Set::config);
         ensure!(
             params.common.encoder == config || params.common.encoder == EncoderConfig::default(),
@@ -92,17 +125,7 @@ impl Stage for Imported {
         let [mean, sd] = normal.unwrap_or_else(|| IMAGENET.map(|values| values.to_vec()));
         let (mean, sd) = (params.mean.clone().unwrap_or(mean), params.sd.clone().unwrap_or(sd));
         let channels = data.manifest.channels;
-        ensure!(
-            mean.len() == channels && sd.len() == channels,
-            "the images have {channels} channels, and what they are normalised by (`mean`, `sd`) has {} and {}",
-            mean.len(),
-            sd.len()
-        );
-        let is_fraction = |value: &f32| (0.0..=1.0).contains(value);
-        ensure!(
-            mean.iter().chain(&sd).all(is_fraction) && !sd.contains(&0.0),
-            "`mean` {mean:?} and `sd` {sd:?} are of values from 0 to 1, and `sd` is above 0: divide what is of values from 0 to 255 by 255"
-        );
+        check_normal(&mean, &sd, channels)?;
 
         let [height, width] =
             params.size.map_or([data.manifest.height, data.manifest.width], |size| [size as usize, size as usize]);

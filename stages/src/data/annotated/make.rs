@@ -2,9 +2,9 @@
 
 use super::super::dataset::Region;
 use super::super::pictures::{self, Placement};
-use super::{CONTRADICTED, Common, Item, Told};
+use super::{Common, Item, Told};
 use crate::metrics::UNKNOWN;
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use std::ops::AddAssign;
 
 pub struct Made {
@@ -32,6 +32,9 @@ impl AddAssign for Boxes {
         self.contradicted += other.contradicted;
     }
 }
+
+/// From this share of contradicted boxes on, masks count classes otherwise than boxes do.
+const CONTRADICTED: f64 = 0.25;
 
 impl Boxes {
     /// That masks count classes as boxes do.
@@ -63,8 +66,10 @@ pub fn make(item: &Item, classes: &[String], common: &Common) -> Result<Made> {
             size[0]
         );
     }
-    let inside = |(number, region)| inside(region, size, classes, &item.told, number);
-    let regions = item.regions.as_ref().map(|all| all.iter().enumerate().map(inside).collect());
+    let inside = |(region, number): &(Region, i64), by: &str| {
+        inside(region, size, classes).with_context(|| format!("{by} {number}"))
+    };
+    let regions = item.told.as_ref().map(|Told { by, regions }| regions.iter().map(|told| inside(told, by)).collect());
     let regions: Option<Vec<Region>> = regions.transpose()?;
     let mask = item.mask.as_ref().map(|draw| draw(size)).transpose()?;
     mask.iter().try_for_each(|mask| check_mask(mask, classes.len()))?;
@@ -96,25 +101,17 @@ fn shows(mask: &[u8], width: usize, region: &Region) -> bool {
 }
 
 /// A box without what rounding has left outside.
-fn inside(
-    region: &Region,
-    [height, width]: [u32; 2],
-    classes: &[String],
-    Told { by, numbers }: &Told,
-    number: usize,
-) -> Result<Region> {
+fn inside(region: &Region, [height, width]: [u32; 2], classes: &[String]) -> Result<Region> {
     let (class, [left, top, right, bottom]) = (&classes[region.class as usize], region.edges);
     let (across, down) = (width as f32, height as f32);
     let is_inside = left >= -SLACK && top >= -SLACK && right <= across + SLACK && bottom <= down + SLACK;
     ensure!(
         is_inside,
-        "{by} {}: a box of `{class}` lies outside of its {width} x {height} pixels: left {left}, top {top}, right {right}, bottom {bottom}",
-        numbers[number]
+        "a box of `{class}` lies outside of its {width} x {height} pixels: left {left}, top {top}, right {right}, bottom {bottom}"
     );
     ensure!(
         left < right && top < bottom,
-        "{by} {}: a box of `{class}` has no area: left {left}, top {top}, right {right}, bottom {bottom}",
-        numbers[number]
+        "a box of `{class}` has no area: left {left}, top {top}, right {right}, bottom {bottom}"
     );
     let edges = [left.max(0.0), top.max(0.0), right.min(across), bottom.min(down)];
     Ok(Region { class: region.class, edges })

@@ -86,13 +86,9 @@ impl File {
     fn check(&self) -> Result<()> {
         check_once("images", self.images.iter().map(|image| image.id))?;
         check_once("categories", self.categories.iter().map(|category| category.id))?;
-        let strange = self.annotations.iter().find(|annotation| annotation.iscrowd > 1);
-        ensure!(
-            strange.is_none(),
-            "`iscrowd` of annotation {} is {}, expected 0 or 1",
-            strange.map_or(0, |annotation| annotation.id),
-            strange.map_or(0, |annotation| annotation.iscrowd)
-        );
+        for Annotation { id, iscrowd, .. } in &self.annotations {
+            ensure!(*iscrowd <= 1, "`iscrowd` of annotation {id} is {iscrowd}, expected 0 or 1");
+        }
         Ok(())
     }
 }

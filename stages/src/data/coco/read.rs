@@ -131,7 +131,7 @@ impl Annotations {
         let place = root.join(&self.path);
         let category =
             |c: &super::format::Category| Some((c.id, classes.iter().position(|class| *class == c.name)? as i32));
-        let numbers_of_classes: BTreeMap<i64, i32> = self.file.categories.iter().filter_map(category).collect();
+        let of_categories: BTreeMap<i64, i32> = self.file.categories.iter().filter_map(category).collect();
         let mut of_image: BTreeMap<i64, Vec<&Annotation>> =
             self.file.images.iter().map(|image| (image.id, vec![])).collect();
         for annotation in &self.file.annotations {
@@ -147,11 +147,10 @@ impl Annotations {
         }
         let items = self.file.images.iter().map(|image| {
             let objects = || {
-                objects_of(&of_image[&image.id], &numbers_of_classes, masks)
-                    .with_context(|| self.path.display().to_string())
+                objects_of(&of_image[&image.id], &of_categories, masks).with_context(|| self.path.display().to_string())
             };
             let found = self.picture(image, by_name).and_then(|path| Ok((path, objects()?)));
-            let (path, Objects { regions, numbers, shapes }, fault) = match found {
+            let (path, (regions, shapes), fault) = match found {
                 Ok((path, objects)) => (path, objects, None),
                 Err(error) => (PathBuf::from(&image.file_name), Objects::default(), Some(format!("{error:#}"))),
             };
@@ -159,8 +158,7 @@ impl Annotations {
                 path,
                 split: self.split,
                 said: Some([image.height, image.width]),
-                regions: Some(regions),
-                told: Told { by: format!("{}: annotation", self.path.display()), numbers },
+                told: Some(Told { by: format!("{}: annotation", self.path.display()), regions }),
                 mask: masks.then(|| drawn(shapes)),
                 class: -1,
                 fault,
@@ -198,18 +196,11 @@ impl Annotations {
     }
 }
 
-/// Of an image's annotations.
-#[derive(Default)]
-struct Objects {
-    regions: Vec<Region>,
-    /// Of the annotations that regions are of.
-    numbers: Vec<i64>,
-    /// What is covered by which value of a mask.
-    shapes: Vec<(u8, Shape)>,
-}
+/// Boxes with their annotations' numbers, and what is covered by which value of a mask, of an image's annotations.
+type Objects = (Vec<(Region, i64)>, Vec<(u8, Shape)>);
 
 fn objects_of(annotations: &[&Annotation], classes: &BTreeMap<i64, i32>, masks: bool) -> Result<Objects> {
-    let Objects { mut regions, mut numbers, mut shapes } = Objects::default();
+    let (mut regions, mut shapes) = (vec![], vec![]);
     for annotation in annotations.iter().filter(|annotation| !annotation.is_flat()) {
         let value = if annotation.iscrowd > 0 {
             UNKNOWN
@@ -220,15 +211,14 @@ fn objects_of(annotations: &[&Annotation], classes: &BTreeMap<i64, i32>, masks: 
                     annotation.id, annotation.category_id
                 )
             })?;
-            regions.push(Region { class, edges: annotation.edges() });
-            numbers.push(annotation.id);
+            regions.push((Region { class, edges: annotation.edges() }, annotation.id));
             (class + 1) as u8
         };
         if masks {
             shapes.push((value, annotation.shape()?));
         }
     }
-    Ok(Objects { regions, numbers, shapes })
+    Ok((regions, shapes))
 }
 
 /// A mask of shapes, of which nothing is known where two say different things.

@@ -114,6 +114,11 @@ fn what_cannot_be_is_named_or_left_out() {
 fn a_folder_without_masks_is_refused() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
+    ten(root, [0, 0]);
+    assert!(
+        refused::<Masks>(root, json!({}))
+            .ends_with("no objects at all are told, and there is nothing to learn from it")
+    );
     ten(root, [0, 255]);
     let error = refused::<Masks>(root, json!({}));
     assert!(error.ends_with("hold 0 and 255 only, which are the background and what nobody knows: if what is light is the class, write `reading: binary`"), "{error}");

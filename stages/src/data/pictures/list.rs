@@ -36,22 +36,13 @@ pub struct Listing {
     pub empty: Vec<PathBuf>,
 }
 
-impl Listing {
-    fn lists(&mut self) -> [&mut Vec<PathBuf>; 5] {
-        [&mut self.pictures, &mut self.unread, &mut self.dangling, &mut self.others, &mut self.empty]
-    }
-
-    fn len(&mut self) -> usize {
-        self.lists().iter().map(|list| list.len()).sum()
-    }
-}
-
 /// Looks at every file beneath `root`. Links are followed, as by torchvision's `ImageFolder`; names that begin with a dot are
 /// passed over.
 pub fn list(root: &Path) -> Result<Listing> {
     let mut found = Listing::default();
     walk(root, Path::new(""), &mut vec![], &mut found)?;
-    found.lists().into_iter().for_each(|list| list.sort());
+    let Listing { pictures, unread, dangling, others, empty } = &mut found;
+    [pictures, unread, dangling, others, empty].into_iter().for_each(|list| list.sort());
     Ok(found)
 }
 
@@ -67,13 +58,14 @@ fn walk(root: &Path, inside: &Path, above: &mut Vec<PathBuf>, found: &mut Listin
         bail!("{} is a link to a folder that it lies in: remove it", folder.display());
     }
     above.push(real);
-    let before = found.len();
+    let mut is_empty = true;
     for entry in folder.read_dir().with_context(cannot_read)? {
         let entry = entry.with_context(cannot_read)?;
         let (name, kind) = (entry.file_name(), entry.file_type().with_context(cannot_read)?);
         if name.as_encoded_bytes().starts_with(b".") {
             continue;
         }
+        is_empty = false;
         let (path, inside) = (folder.join(&name), inside.join(&name));
         if kind.is_dir() || kind.is_symlink() && path.is_dir() {
             walk(root, &inside, above, found)?;
@@ -92,7 +84,7 @@ fn walk(root: &Path, inside: &Path, above: &mut Vec<PathBuf>, found: &mut Listin
         };
         list.push(inside);
     }
-    if found.len() == before {
+    if is_empty {
         found.empty.push(inside.to_owned());
     }
     above.pop();

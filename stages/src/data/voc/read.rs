@@ -50,12 +50,11 @@ pub fn all(params: &Params) -> Result<Found> {
         let by = format!("{}: line", file.display());
         let found = annotation
             .and_then(|found| Ok((picture(&file, &found, &by_stem)?, regions(&found, &classes, params)?, found.size)));
-        let (path, objects, said, fault) = match found {
-            Ok((path, objects, size)) => (path, objects, size, None),
+        let (path, regions, said, fault) = match found {
+            Ok((path, regions, size)) => (path, regions, size, None),
             Err(error) => (file, vec![], None, Some(format!("{error:#}"))),
         };
-        let (regions, numbers) = objects.into_iter().unzip();
-        Item { path, split, said, regions: Some(regions), told: Told { by, numbers }, mask, class: -1, fault }
+        Item { path, split, said, told: Some(Told { by, regions }), mask, class: -1, fault }
     });
     let items = items.collect();
     let remarks = [
