@@ -31,7 +31,7 @@ fn plain_catalogue() -> Catalogue {
         } }),
         ..StageKind::default()
     };
-    Catalogue { numerics: String::new(), kinds: vec![kind] }
+    Catalogue { numerics: String::new(), rehearses: false, kinds: vec![kind] }
 }
 
 /// `source -> port of node` and the nodes themselves.

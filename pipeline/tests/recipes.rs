@@ -45,7 +45,7 @@ fn worker(worker: &ForeignWorker) -> anyhow::Result<Option<Catalogue>> {
     match &*worker.name {
         "mine" => {
             let kinds = vec![kind("pretrain/mine"), kind("pretrain/other")];
-            Ok(Some(Catalogue { numerics: "numpy".to_owned(), kinds }))
+            Ok(Some(Catalogue { numerics: "numpy".to_owned(), rehearses: false, kinds }))
         }
         "mute" => Err(anyhow::anyhow!("it ended before it said anything").context("cannot talk to `python3`")),
         _ => Ok(None),

@@ -27,7 +27,7 @@ fn catalogue() -> Catalogue {
         measures: vec![accuracy],
         ..StageKind::default()
     };
-    Catalogue { numerics: String::new(), kinds: vec![kind] }
+    Catalogue { numerics: String::new(), rehearses: false, kinds: vec![kind] }
 }
 
 fn read(text: &str) -> Result<Recipe, String> {

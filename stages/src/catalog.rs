@@ -99,7 +99,11 @@ pub fn find(kind: &str) -> Option<Entry> {
 }
 
 pub fn catalogue() -> Catalogue {
-    Catalogue { numerics: numerics(), kinds: entries().into_iter().map(|entry| (entry.kind)()).collect() }
+    Catalogue {
+        numerics: numerics(),
+        rehearses: true,
+        kinds: entries().into_iter().map(|entry| (entry.kind)()).collect(),
+    }
 }
 
 /// What the numbers of kinds that touch tensors depend on beside their parameters.

@@ -50,12 +50,15 @@ pub struct Context<'a> {
     pub device: Device,
     /// Whether a training shall run the step after its checkpoint, show it, and end with [`crate::train::Replayed`].
     pub replays: bool,
+    /// Whether the stage is only to begin: it ends as if it had been asked to stop at the first moment at which that is looked at, and a
+    /// training is over before its first step.
+    pub rehearses: bool,
 }
 
 impl<'a> Context<'a> {
     pub fn new(request: &'a Run, outbox: &'a dyn Outbox, stopping: &'a (dyn Fn() -> bool + Sync)) -> Result<Self> {
         let device = crate::nn::device(&request.resources.device)?;
-        Ok(Self { request, outbox, stopping, cost: Mutex::default(), device, replays: false })
+        Ok(Self { request, outbox, stopping, cost: Mutex::default(), device, replays: false, rehearses: false })
     }
 
     /// `cpu`, `cuda:0`
@@ -132,7 +135,7 @@ impl<'a> Context<'a> {
 
     /// Whether `pretext` asked to stop. A stage that sees it saves a checkpoint and returns [`Stopped`].
     pub fn stopping(&self) -> bool {
-        (self.stopping)()
+        self.rehearses || (self.stopping)()
     }
 
     /// [`Stopped`] when asked to stop: for stages without a checkpoint, between two steps.

@@ -28,7 +28,8 @@ pub fn serve() -> Result<()> {
             }),
             Request::Describe => outbox.send(&Reply::Catalogue(catalog::catalogue())),
             Request::Doctor { offline } => outbox.send(&Reply::Doctor { findings: doctor::findings(offline) }),
-            Request::Run(run) => outbox.send(&execute(&run, &outbox, &stopping)),
+            Request::Run(run) => outbox.send(&execute(&run, false, &outbox, &stopping)),
+            Request::Rehearse(run) => outbox.send(&execute(&run, true, &outbox, &stopping)),
             Request::Stop => break,
         }
         if stopping.load(Ordering::Relaxed) {
@@ -38,8 +39,8 @@ pub fn serve() -> Result<()> {
     Ok(())
 }
 
-/// Runs one stage and says how it ended.
-fn execute(run: &Run, outbox: &Mutex<std::io::Stdout>, stopping: &AtomicBool) -> Reply {
+/// Runs or rehearses one stage and says how it ended.
+fn execute(run: &Run, rehearses: bool, outbox: &Mutex<std::io::Stdout>, stopping: &AtomicBool) -> Reply {
     set_threads(&run.resources);
     let alive = AtomicBool::new(true);
     let outcome = std::thread::scope(|scope| {
@@ -49,8 +50,8 @@ fn execute(run: &Run, outbox: &Mutex<std::io::Stdout>, stopping: &AtomicBool) ->
                 std::thread::park_timeout(Duration::from_secs(HEARTBEAT_SECONDS));
             }
         });
-        let outcome =
-            std::panic::catch_unwind(AssertUnwindSafe(|| run_stage(run, outbox, &|| stopping.load(Ordering::Relaxed))));
+        let stopping = || stopping.load(Ordering::Relaxed);
+        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| run_stage(run, rehearses, outbox, &stopping)));
         alive.store(false, Ordering::Relaxed);
         heart.thread().unpark();
         outcome
@@ -62,12 +63,16 @@ fn execute(run: &Run, outbox: &Mutex<std::io::Stdout>, stopping: &AtomicBool) ->
     }
 }
 
-fn run_stage(run: &Run, outbox: &dyn Outbox, stopping: &(dyn Fn() -> bool + Sync)) -> Result<Cost> {
+fn run_stage(run: &Run, rehearses: bool, outbox: &dyn Outbox, stopping: &(dyn Fn() -> bool + Sync)) -> Result<Cost> {
     let stage = find(run)?;
     forget_peak_rss();
-    let context = Context::new(run, outbox, stopping)?;
+    let mut context = Context::new(run, outbox, stopping)?;
+    context.rehearses = rehearses;
     let (outcome, peak) = memory::peak_during(|| (stage.run)(&run.params, &context));
-    outcome?;
+    match outcome {
+        Err(error) if rehearses && error.is::<Stopped>() => {}
+        outcome => outcome?,
+    }
     let mut cost = context.into_cost();
     cost.peak_bytes = Some(peak);
     cost.peak_rss_bytes = peak_rss_bytes();

@@ -12,7 +12,7 @@ pub fn catalogue() -> Catalogue {
         kind(
             "slow",
             "counts `steps`, each of `milliseconds`, with a checkpoint after each; on a GPU where there is one",
-            &["steps", "milliseconds"],
+            &["steps", "milliseconds", "seed"],
         ),
         kind(
             "haunted",
@@ -30,7 +30,7 @@ pub fn catalogue() -> Catalogue {
         kind("forgetful", "does not write its output", &[]),
         kind("stray", "sends a measurement that it does not declare", &[]),
     ];
-    Catalogue { numerics: "fake numbers".to_owned(), kinds }
+    Catalogue { numerics: "fake numbers".to_owned(), rehearses: false, kinds }
 }
 
 /// Has it need a path.

@@ -7,6 +7,9 @@ pub struct Catalogue {
     /// What the numbers depend on beside kinds and parameters (`libtorch 2.9, float32 unless a stage says otherwise`).
     /// Counts in the keys of all kinds that say nothing else.
     pub numerics: String,
+    /// Whether it knows [`crate::Request::Rehearse`].
+    #[serde(default)]
+    pub rehearses: bool,
     pub kinds: Vec<StageKind>,
 }
 

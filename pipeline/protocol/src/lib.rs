@@ -2,7 +2,7 @@
 //! input, replies on its standard output. The worker's standard error is its log.
 //!
 //! A worker answers [`Request::Hello`] and [`Request::Describe`] at once. It runs one stage at a time: after
-//! [`Request::Run`] it sends [`Reply::Progress`] and [`Reply::Heartbeat`] until [`Reply::Done`],
+//! [`Request::Run`] or [`Request::Rehearse`] it sends [`Reply::Progress`] and [`Reply::Heartbeat`] until [`Reply::Done`],
 //! [`Reply::Stopped`] or [`Reply::Failed`]. [`Request::Stop`] asks it to save a checkpoint and end.
 //! Anything that speaks this is a worker.
 
@@ -38,6 +38,11 @@ pub enum Request {
         offline: bool,
     },
     Run(Run),
+    /// Begin a stage on what it is given, or on what rehearsals of other stages have left, and end where it would begin to compute: with
+    /// [`Reply::Done`], or with [`Reply::Failed`] where it would have failed before. Outputs that can be told without computing are written
+    /// as [`Request::Run`] would write them, whole, with an encoder that was never trained in the place of a trained one. Only workers are
+    /// asked whose [`Catalogue::rehearses`] is true.
+    Rehearse(Run),
     /// Save a checkpoint of what is running, answer [`Reply::Stopped`], and end. Idle workers just end.
     Stop,
 }

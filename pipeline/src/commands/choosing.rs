@@ -1,10 +1,10 @@
 //! A recipe's `choose`, as what it says of what is to be computed.
 
 use crate::ids::NodeId;
-use crate::plan::{Node, Status};
+use crate::plan::{self, Node, Status};
 use crate::recipe::Recipe;
 use crate::run::{Choosing, NodeOutcome};
-use crate::store::StageResult;
+use crate::store::{StageResult, View};
 use crate::table::{self, Finished, Outcome, RecipeInfo};
 use petgraph::graph::NodeIndex;
 use std::collections::{BTreeMap, HashSet};
@@ -17,6 +17,13 @@ impl<'a> Chooser<'a> {
     /// `None` where nothing is chosen.
     pub(super) fn of(recipe: &'a Recipe) -> Option<Self> {
         (!table::decide(&recipe.tables).is_empty()).then_some(Self { recipe })
+    }
+
+    /// What would become of each node, by its index, with what `chooser` makes needless spared.
+    pub(super) fn statuses(recipe: &Recipe, view: &View, chooser: Option<&Self>) -> Vec<Status> {
+        let mut statuses = plan::evaluate(&recipe.graph, view);
+        chooser.inspect(|chooser| chooser.spare(&mut statuses));
+        statuses
     }
 
     /// `results`: in the order of the graph.
@@ -38,7 +45,7 @@ impl<'a> Chooser<'a> {
     }
 
     /// Marks what has no result and need not have one.
-    pub(super) fn spare(&self, statuses: &mut [Status]) {
+    fn spare(&self, statuses: &mut [Status]) {
         let result = |status: &'_ Status| match status {
             Status::Hit { result, .. } => Some(result.clone()),
             _ => None,

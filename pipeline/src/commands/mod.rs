@@ -15,6 +15,7 @@ mod path;
 mod permission;
 mod places;
 mod plan;
+mod rehearsing;
 mod results;
 mod run;
 mod schema;

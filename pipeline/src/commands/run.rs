@@ -1,7 +1,7 @@
 use super::choosing::Chooser;
 use super::source::Source;
 use super::tabulate::{Folders, Results, tabulate};
-use super::{device, permission, print, target};
+use super::{device, permission, print, rehearsing, target};
 use crate::plan::{self, Device, NodePattern};
 use crate::recipe::Recipe;
 use crate::run::{Choosing, GPU_LOCKS, Gpu, LocalSettings, Wishes, Work, execute, gpus};
@@ -45,6 +45,10 @@ pub(super) struct RunArgs {
     /// After a failure, start nothing more
     #[arg(long)]
     fail_fast: bool,
+    /// Do not have every stage begin, on untrained encoders, before anything is computed for long: what one of them refuses shows
+    /// when its turn comes
+    #[arg(long)]
+    no_rehearsal: bool,
     #[command(flatten)]
     source: Source,
 }
@@ -72,6 +76,13 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode> {
         store.new_limits().into_iter().map(|limit| format!("where the store {} lies, {limit}", store.root().display()));
     for note in plan::unlisted(graph).into_iter().chain(recipe.notes()).chain(too_wide).chain(limits) {
         super::tell(&format!("note: {note}"));
+    }
+    if recipe.rehearses && !args.no_rehearsal {
+        let interrupted =
+            rehearsing::rehearse_all(&recipe, chooser.as_ref(), &work, &view, &settings, args.keep_going)?;
+        if let Some(code) = interrupted {
+            return Ok(code);
+        }
     }
     let outcome = execute(&work, &view, settings)?;
     if !outcome.summary.interrupted && !recipe.tables.is_empty() {

@@ -3,7 +3,7 @@
 use super::choosing::Chooser;
 use super::permission::Permission;
 use super::places::Places;
-use crate::plan::{self, Status, WorkerName};
+use crate::plan::{Status, WorkerName};
 use crate::recipe::{self, ForeignWorker, Recipe, Surroundings};
 use crate::run::{Worker, WorkerSpec};
 use crate::store::{Store, View};
@@ -104,8 +104,7 @@ impl Planned {
         let store = source.look()?;
         let recipe = source.recipe(path, &store)?;
         let view = View::new(&store, &recipe.name);
-        let mut statuses = plan::evaluate(&recipe.graph, &view);
-        Chooser::of(&recipe).inspect(|chooser| chooser.spare(&mut statuses));
+        let statuses = Chooser::statuses(&recipe, &view, Chooser::of(&recipe).as_ref());
         // Only a cache: the next plan reads the plain files again.
         let _ = view.save();
         Ok(Self { view, recipe, statuses })

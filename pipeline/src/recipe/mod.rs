@@ -56,8 +56,10 @@ use anyhow::Context;
 use paths::Paths;
 use pretext_protocol::Catalogue;
 use sources::Sources;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tree::Span;
 
 /// A recipe without mistakes.
 #[derive(Debug)]
@@ -77,6 +79,11 @@ pub struct Recipe {
     pub workers: Vec<ForeignWorker>,
     /// What is declared under `env` and changes nothing.
     pub unused_variables: Vec<String>,
+    /// Whether `pretext-worker` rehearses stages.
+    pub rehearses: bool,
+    sources: Sources,
+    /// Where each stage's name stands.
+    stage_spans: HashMap<String, Span>,
 }
 
 impl Recipe {
@@ -85,6 +92,16 @@ impl Recipe {
         let note =
             |name: &String| format!("no text of the recipe uses $(env.{name}): what is set there changes nothing");
         self.unused_variables.iter().map(note)
+    }
+
+    /// Mistakes that showed when stages began: of each the stage, what is wrong, and a word on where. `done`: what was done before.
+    pub fn found_later(
+        &self,
+        mistakes: impl IntoIterator<Item = (String, String, String)>,
+        done: &'static str,
+    ) -> RecipeErrors {
+        let problem = |(stage, title, label)| Problem::new(self.stage_spans[&stage].clone(), title, label);
+        RecipeErrors::new(self.sources.clone(), mistakes.into_iter().map(problem).collect()).after(done)
     }
 }
 
@@ -152,7 +169,10 @@ fn check(path: &str, text: String, sets: &[String], surroundings: Surroundings) 
     let unused_variables = raw.env.keys().filter(|name| !used.contains(name.as_str())).cloned().collect();
     let labels = |axis: &axes::Axis| (axis.name.text.clone(), axis.labels().map(String::from).collect());
     Ok(Recipe {
+        stage_spans: raw.stages.iter().map(|stage| (stage.name.text.clone(), stage.name.span.clone())).collect(),
+        rehearses: catalogue.rehearses,
         digest: sources.digest(),
+        sources,
         path: path.to_owned(),
         axes: raw.axes.iter().map(labels).collect(),
         name: raw.name,

@@ -113,6 +113,8 @@ impl Problem {
 pub struct RecipeErrors {
     sources: Sources,
     problems: Vec<Problem>,
+    /// What was done though there are some.
+    done: &'static str,
 }
 
 /// Nobody reads more, and each is shown with its line.
@@ -123,7 +125,12 @@ impl RecipeErrors {
         let mut problems: Vec<Problem> = problems.into_iter().map(|problem| problem.narrowed(&sources)).collect();
         problems.sort_by(|a, b| a.order().cmp(&b.order()));
         problems.dedup_by(|later, earlier| later.repeats(earlier));
-        Self { sources, problems }
+        Self { sources, problems, done: "nothing was run" }
+    }
+
+    /// The same, with what was done though there are mistakes.
+    pub(super) fn after(self, done: &'static str) -> Self {
+        Self { done, ..self }
     }
 
     /// With colours where `styled`.
@@ -145,7 +152,7 @@ impl RecipeErrors {
         if count > MOST_SHOWN {
             let _ = write!(text, ", of which the first {MOST_SHOWN} are shown");
         }
-        text + "; nothing was run"
+        text + "; " + self.done
     }
 }
 

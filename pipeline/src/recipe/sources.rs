@@ -7,7 +7,7 @@ use crate::ids::Digest;
 use std::path::{Path, PathBuf};
 
 /// One text.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Source {
     /// As messages call it: a file's path, or `--set`.
     pub name: String,
@@ -17,7 +17,7 @@ pub struct Source {
     start: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Sources(Vec<Source>);
 
 impl Sources {

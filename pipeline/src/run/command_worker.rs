@@ -49,6 +49,9 @@ pub fn serve() -> Result<()> {
             Request::Describe => say(&Reply::Catalogue(Catalogue::default())),
             Request::Doctor { .. } => say(&Reply::Doctor { findings: vec![] }),
             Request::Run(run) => say(&answer(&run, &stopping)),
+            Request::Rehearse(run) => {
+                say(&Reply::Failed { id: run.id, error: "commands are not rehearsed".to_owned() });
+            }
             Request::Stop => break,
         }
     }

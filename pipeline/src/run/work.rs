@@ -45,7 +45,8 @@ impl Default for Wishes {
 }
 
 impl Wishes {
-    pub(super) fn wants(&self, node: NodeIndex) -> bool {
+    /// Whether a node is to be computed where it has no result.
+    pub fn wants(&self, node: NodeIndex) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(&node))
     }
 }

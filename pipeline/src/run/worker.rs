@@ -231,10 +231,25 @@ impl Worker {
     /// Computes a stage, with what the worker writes to standard error meanwhile in `log`. After any failure but
     /// [`Failure::Reported`] the worker is of no further use.
     pub(super) fn run(&mut self, request: Run, log: File, mut on: impl FnMut(Progress)) -> Result<Conclusion, Failure> {
-        let id = request.id;
+        self.converse(request.id, &Request::Run(request), log, &mut on)
+    }
+
+    /// Has a stage begin and end there, as [`Request::Rehearse`] says. After any failure but [`Failure::Reported`] the worker is of no
+    /// further use.
+    pub(super) fn rehearse(&mut self, request: Run, log: File) -> Result<(), Failure> {
+        self.converse(request.id, &Request::Rehearse(request), log, &mut |_| {}).map(drop)
+    }
+
+    fn converse(
+        &mut self,
+        id: u64,
+        request: &Request,
+        log: File,
+        on: &mut impl FnMut(Progress),
+    ) -> Result<Conclusion, Failure> {
         self.log.turn_to(log);
-        self.send(&Request::Run(request));
-        let ended = self.hear_out(Dialogue::about(id), &mut on);
+        self.send(request);
+        let ended = self.hear_out(Dialogue::about(id), on);
         // It wrote this before it said how the stage ended.
         self.log_pipe.drain();
         self.log.end_file();

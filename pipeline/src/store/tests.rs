@@ -366,7 +366,7 @@ fn the_index_sees_every_change_that_plain_files_show() {
 fn a_catalogue_is_kept_until_its_worker_changes() {
     let f = Fixture::new();
     let worker = f.folder_with("bin", &[("worker", "x")]).join("worker");
-    let catalogue = pretext_protocol::Catalogue { numerics: "float32".into(), kinds: vec![] };
+    let catalogue = pretext_protocol::Catalogue { numerics: "float32".into(), rehearses: false, kinds: vec![] };
     assert_eq!(f.store.catalogue(&worker).unwrap(), None);
     f.store.keep_catalogue(&worker, &catalogue).unwrap();
     assert_eq!(f.store.catalogue(&worker).unwrap(), Some(catalogue));

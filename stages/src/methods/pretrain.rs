@@ -246,7 +246,9 @@ fn train(
         return Ok(());
     }
     fit(encoder, &mut *objective, &training, context)?;
-    shown::draw(&*objective, encoder, &training, data, context)?;
+    if !context.rehearses {
+        shown::draw(&*objective, encoder, &training, data, context)?;
+    }
     context.measure(IMAGES_SEEN.name, "", (steps * batch * seen) as f64);
     let rows = training.rows();
     let artifact = artifact.trained_on(data, &rows);

@@ -138,6 +138,7 @@ impl Stage for Detect {
 
         let Opened { data, artifact, encoder, .. } = opened;
         let artifact = artifact.trained_on(&data, &seen).with_heads(objective.heads_to_keep(), &data.manifest);
+        artifact.save(Some(&encoder), &objective.heads(), &context.output("encoder")?)?;
         let evaluator = Evaluator {
             trained: objective.valid(),
             artifact: &artifact,
@@ -156,6 +157,6 @@ impl Stage for Detect {
             MEASURES[..FIGURES].iter().for_each(|figure| context.measure(figure.name, SHIFT, f64::NAN));
         }
         [Split::Validation, Split::Test].iter().for_each(|&split| measure_seen(&artifact, &data, split, context));
-        artifact.save(Some(&encoder), &objective.heads(), &context.output("encoder")?)
+        Ok(())
     }
 }

@@ -108,6 +108,7 @@ impl Stage for Finetune {
         let Opened { data, artifact, encoder, .. } = opened;
         let artifact =
             artifact.trained_on(&data, &seen).with_heads(vec![(CLASSIFIER, classifier.config())], &data.manifest);
+        artifact.save(Some(&encoder), &[(CLASSIFIER, &classifier)], &context.output("encoder")?)?;
         for split in [Split::Validation, Split::Test] {
             let confusion = evaluate(&classifier, &data, split, &artifact, &encoder, context)?;
             measure_seen(&artifact, &data, split, context);
@@ -116,7 +117,7 @@ impl Stage for Finetune {
             std::fs::write(file.with_extension("svg"), picture)?;
             std::fs::write(file, confusion.to_csv(&data.manifest.classes))?;
         }
-        artifact.save(Some(&encoder), &[(CLASSIFIER, &classifier)], &context.output("encoder")?)
+        Ok(())
     }
 }
 

@@ -198,6 +198,7 @@ impl Stage for Segment {
 
         let Opened { data, artifact, encoder, .. } = opened;
         let artifact = artifact.trained_on(&data, &seen).with_heads(objective.heads_to_keep(), &data.manifest);
+        artifact.save(Some(&encoder), &objective.heads(), &context.output("encoder")?)?;
         let evaluator =
             Evaluator { segmenter: &objective.segmenter, artifact: &artifact, encoder: &encoder, classes, context };
         let draw = |data: &Dataset, predicted: &[u8], file: &str| {
@@ -219,7 +220,7 @@ impl Stage for Segment {
                 .for_each(|measure| context.measure(measure.name, SHIFT, f64::NAN)),
         }
         std::fs::write(context.side().join("legend.svg"), picture::legend(&evaluator.classes))?;
-        artifact.save(Some(&encoder), &objective.heads(), &context.output("encoder")?)
+        Ok(())
     }
 }
 

@@ -4,7 +4,8 @@
 mod haunted;
 
 use pretext_protocol::{
-    CHECKPOINT, CHECKPOINT_BEFORE, Cost, Finding, Measurement, PROTOCOL, Progress, Reply, Request, Run, exchange,
+    CHECKPOINT, CHECKPOINT_BEFORE, Catalogue, Cost, Finding, Measurement, PROTOCOL, Progress, Reply, Request, Run,
+    exchange,
 };
 use pretext_tests::fake;
 use std::fs;
@@ -38,12 +39,16 @@ fn main() {
                 worker: "fake-worker".to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             }),
-            Request::Describe => say(&Reply::Catalogue(fake::catalogue())),
+            Request::Describe => {
+                let rehearses = called("fake-worker-that-rehearses");
+                say(&Reply::Catalogue(Catalogue { rehearses, ..fake::catalogue() }));
+            }
             Request::Doctor { offline } => {
                 let text = if offline { "fake numbers\nasked nobody" } else { "fake numbers" };
                 say(&Reply::Doctor { findings: vec![Finding { name: "libtorch".to_owned(), text: text.to_owned() }] });
             }
             Request::Run(run) => compute(&run, &stop),
+            Request::Rehearse(run) => rehearse(&run),
             Request::Stop => return,
         }
     }
@@ -90,6 +95,25 @@ fn compute(run: &Run, stop: &AtomicBool) {
         other => return say(&Reply::Failed { id: run.id, error: format!("there is no kind {other}") }),
     };
     finish(run, value);
+}
+
+/// Refuses steps below 0, dies of -99, gives no value where there are none, and 5 otherwise.
+fn rehearse(run: &Run) {
+    let line = format!("rehearsal of {} on {}\n", number(run, "steps"), input(run, "a"));
+    let mut trace = fs::File::options().create(true).append(true).open(run.cache.join("rehearsals")).unwrap();
+    trace.write_all(line.as_bytes()).unwrap();
+    match number(run, "steps") {
+        -99 => std::process::exit(3),
+        steps if steps < 0 => {
+            return say(&Reply::Failed { id: run.id, error: format!("steps is {steps}: write more") });
+        }
+        0 => {}
+        _ => {
+            fs::create_dir_all(run.out.join("value")).unwrap();
+            fs::write(run.out.join("value/value.txt"), "5\n").unwrap();
+        }
+    }
+    say(&Reply::Done { id: run.id, cost: Cost::default() });
 }
 
 fn finish(run: &Run, value: i64) {
