@@ -113,5 +113,11 @@ fn an_assignment_that_is_not_there_is_refused() {
     assert!(error.ends_with("connect the one that the features are of to the port `encoder`"), "{error}");
     let error = refused(json!({ "assignment": "classifier", "clusters": 3 }), &encoder);
     assert!(error.starts_with("clusters is 3, and with `assignment` the head says how many there are"), "{error}");
+    let other = place.root.path().join("other");
+    run("pretrain/supervised", &other, json!({ "seed": 7 }), &[("data", &place.data)]).unwrap();
+    let other = other.join("out/encoder");
+    let error = refused(json!({ "assignment": "classifier" }), &[("encoder", &other), ("data", &place.data)]);
+    assert!(error.starts_with("port `encoder` is not the encoder that the features are of"), "{error}");
+    place.cluster(json!({ "assignment": "classifier" }), &[encoder[0], ("data", &place.data)]).unwrap();
     assert_eq!(refused(json!({ "clusters": 161 }), &[]), "161 clusters of 160 training images: lower `clusters`");
 }

@@ -40,6 +40,16 @@ fn supervised_training_refuses_data_without_classes() {
 }
 
 #[test]
+fn grey_images_have_no_colours_to_tell_whatever_their_channels() {
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("data");
+    let grey = |(image, class): (Vec<u8>, i32)| (image.chunks(3).flat_map(|pixel| [pixel[0]; 3]).collect(), class);
+    tiny::write_dataset_of(&data, tiny::pieces(tiny::SIZE).into_iter().map(grey).collect());
+    let error = refused("pretrain/colorization", root.path(), &[("data", &data)], |_| ());
+    assert!(error.starts_with("these images are grey: there are no colours to tell"), "{error}");
+}
+
+#[test]
 fn patches_that_do_not_divide_a_view_are_refused() {
     let root = tempfile::tempdir().unwrap();
     let (data, views) = (root.path().join("data"), root.path().join("views"));

@@ -17,6 +17,8 @@ const SUMMARY: &str = "summary.txt";
 const MANIFEST: &str = "manifest.json";
 /// A side file of the stage.
 const SAMPLES: &str = "samples.png";
+/// Another: what each row was made of.
+const FILES: &str = "files.csv";
 
 #[derive(Debug, Args)]
 #[command(override_usage = "pretext data [OPTIONS] [RECIPE] <STAGE>")]
@@ -64,7 +66,11 @@ fn page(planned: &Planned, index: NodeIndex) -> Result<String> {
         text += &fs::read_to_string(folder.join(SUMMARY)).unwrap_or_default();
         text += &format!("{}data     {}\n", shape(&folder), folder.display());
     }
-    let samples = planned.view.store().result_folder(key).join("side").join(SAMPLES);
+    let side = planned.view.store().result_folder(key).join("side");
+    if side.join(FILES).exists() {
+        text += &format!("files    {}\n", side.join(FILES).display());
+    }
+    let samples = side.join(SAMPLES);
     text += &match samples.exists() {
         true => format!("samples  {}\n", samples.display()),
         false => format!("samples  {} draws no picture of them\n", node.kind.name),

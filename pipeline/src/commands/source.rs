@@ -16,7 +16,8 @@ use std::path::Path;
 /// What a command that is about a recipe is told beside its file.
 #[derive(Debug, Args)]
 pub(super) struct Source {
-    /// Change the recipe for this time: stages.pretrain.with.epochs=5, or 'axes.seed=[0, 1]'; may be repeated
+    /// Change the recipe for this time: stages.pretrain.with.epochs=5, or 'axes.seed=[0, 1]'; a map is joined with the one
+    /// that is there; may be repeated
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
     #[command(flatten)]

@@ -78,7 +78,7 @@ pub fn rehearse(
     if to_rehearse.is_empty() {
         return Ok(vec![]);
     }
-    let folder = tempfile::tempdir().context("cannot make a folder for the rehearsal")?;
+    let folder = store.passing_folder()?;
     let mut stage = Stage {
         graph,
         statuses,

@@ -19,13 +19,23 @@ pub struct Lease {
     _lock: Locked,
 }
 
-/// What is left of the attempts at a key that has its result. Removed when this is dropped.
+/// What is left of the attempts at a key that has its result, or a folder that is needed for a moment. Removed when this is dropped.
 #[derive(Debug)]
 pub struct Leavings(PathBuf);
 
+impl Leavings {
+    pub(super) fn of(folder: PathBuf) -> Self {
+        Self(folder)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
 impl Drop for Leavings {
     fn drop(&mut self) {
-        // What cannot be removed now `gc` will find.
+        // What cannot be removed now, or is left by a process that ended before, `gc` will find.
         let _ = files::remove_folder(&self.0);
     }
 }

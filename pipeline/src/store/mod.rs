@@ -123,6 +123,13 @@ impl Store {
         Ok(cache)
     }
 
+    /// An empty folder for what is needed for a moment.
+    pub fn passing_folder(&self) -> Result<Leavings> {
+        let folder = files::unique_beside(&self.root.join("attempts").join("passing"));
+        files::create_folders(&folder).doing("create", &folder)?;
+        Ok(Leavings::of(folder))
+    }
+
     fn check_format(&self) -> Result<()> {
         let place = self.root.join(FORMAT_FILE);
         let Some(text) = files::read_if_there(&place)? else { return self.found_new(&place) };

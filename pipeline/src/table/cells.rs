@@ -73,7 +73,7 @@ fn value(outcome: &Outcome, index: NodeIndex, column: &Column, gaps: &mut Gaps) 
     match (fitting.next(), fitting.next()) {
         (Some(measurement), None) if measurement.value.is_finite() => Some(measurement.value),
         (Some(_), None) => {
-            gaps.not_finite(node, column);
+            gaps.not_finite(finished.node, column);
             None
         }
         (first, _) => {

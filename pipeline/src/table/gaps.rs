@@ -2,6 +2,7 @@
 
 use super::wording;
 use crate::ids::NodeId;
+use crate::plan::Node;
 use crate::recipe::Column;
 use crate::text;
 use pretext_protocol::Measurement;
@@ -82,9 +83,13 @@ impl Gaps {
     }
 
     /// The node finished, and what it measured is NaN or infinite.
-    pub fn not_finite(&mut self, node: &NodeId, column: &Column) {
+    pub fn not_finite(&mut self, node: &Node, column: &Column) {
         let measured = wording::measurement(&column.value, &column.split);
-        add(&mut self.not_measured, format!("`{node}` gave {measured}, which is not a finite number"));
+        let measure = node.kind.measures.iter().find(|measure| measure.name == column.value);
+        // It says where there is none.
+        let doc = measure.filter(|measure| measure.doc.contains("NaN"));
+        let doc = doc.map(|measure| format!(" ({})", measure.doc)).unwrap_or_default();
+        add(&mut self.not_measured, format!("`{}` gave {measured}, which is not a finite number{doc}", node.id));
     }
 
     /// The recipe has no node for the cell: it was excluded, or is a combination that no stage has.

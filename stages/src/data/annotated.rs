@@ -11,7 +11,7 @@ use super::summary::Summary;
 use super::writer::{Counts, DatasetWriter, Format, Sample};
 use crate::context::Context;
 use anyhow::{Result, ensure};
-use make::{Boxes, Made, make};
+use make::{Boxes, Made, Seen, make};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -126,12 +126,13 @@ impl Annotated {
         self.check_pictures()?;
         let folder = context.output("dataset")?;
         // Again without those that turn out to be damaged, so that the splits are as if they were not there.
-        let (counts, boxes) = loop {
+        let (counts, seen, sources) = loop {
             let images = self.chosen(common)?;
             match self.write(&images, common, &folder, context)? {
-                Ok(written) => {
+                Ok((counts, seen)) => {
                     self.remarks.extend(self.drawn(&images));
-                    break written;
+                    let source = |&number: &usize| self.items[number].path.display().to_string();
+                    break (counts, seen, images.values().flatten().map(source).collect());
                 }
                 Err(faults) => faults.into_iter().for_each(|(number, fault)| self.items[number].fault = Some(fault)),
             }
@@ -139,9 +140,9 @@ impl Annotated {
         };
         self.faulty().iter().for_each(|(path, fault)| eprintln!("left out: {}: {fault}", path.display()));
         if self.masks_are_apart {
-            boxes.check()?;
+            seen.boxes.check()?;
         }
-        self.summary(boxes, common).publish(&counts, &folder, context)
+        Summary { sources, ..self.summary(seen, common) }.publish(&counts, &folder, context)
     }
 
     fn refuse_faulty(&self, common: &Common) -> Result<()> {
@@ -193,30 +194,31 @@ impl Annotated {
         Asked { train, validation, unlabelled: Some(0), test, seed }.chosen(own, |_| 0, 1, None)
     }
 
-    /// What was written, and what was seen of the boxes; or why some cannot be.
+    /// What was written, and what was seen on the way; or why some cannot be.
     fn write(
         &self,
         images: &BTreeMap<Split, Vec<usize>>,
         common: &Common,
         folder: &Path,
         context: &Context,
-    ) -> Result<Result<(Counts, Boxes), Vec<Fault>>> {
+    ) -> Result<Result<(Counts, Seen), Vec<Fault>>> {
         let rows: usize = images.values().map(Vec::len).sum();
         let mut writer = DatasetWriter::create(folder, self.format(common), rows)?;
         let mut meter = context.meter("decode", rows as u64, "images");
-        let (mut faults, mut boxes, mut done) = (vec![], Boxes::default(), 0);
+        let (mut faults, mut seen, mut done) = (vec![], Seen::default(), 0);
         let blocks = images.iter().flat_map(|(&split, numbers)| numbers.chunks(BLOCK).map(move |block| (split, block)));
         for (split, block) in blocks {
             context.check_stop()?;
+            let keeps_small = self.labels == Labels::Anomalies;
             let made: Vec<Result<Made>> =
-                block.par_iter().map(|&number| make(&self.items[number], &self.classes, common)).collect();
+                block.par_iter().map(|&number| make(&self.items[number], &self.classes, common, keeps_small)).collect();
             for (&number, made) in block.iter().zip(made) {
                 match made {
-                    Ok(Made { image, regions, mask, boxes: of_it }) if faults.is_empty() => {
+                    Ok(Made { image, regions, mask, seen: of_it }) if faults.is_empty() => {
                         let (mask, regions) = (mask.as_deref(), regions.as_deref());
                         let class = self.items[number].class;
                         writer.add(Sample { mask, regions, ..Sample::new(split, &image, class) })?;
-                        boxes += of_it;
+                        seen += of_it;
                     }
                     Ok(_) => {}
                     Err(error) => faults.push((number, format!("{error:#}"))),
@@ -225,7 +227,7 @@ impl Annotated {
             done += block.len();
             meter.at(done as u64, &[]);
         }
-        Ok(if faults.is_empty() { Ok((writer.finish()?, boxes)) } else { Err(faults) })
+        Ok(if faults.is_empty() { Ok((writer.finish()?, seen)) } else { Err(faults) })
     }
 
     fn format(&self, common: &Common) -> Format {
@@ -241,7 +243,8 @@ impl Annotated {
         }
     }
 
-    fn summary(mut self, Boxes { lost, contradicted, .. }: Boxes, common: &Common) -> Summary {
+    fn summary(mut self, Seen { boxes, emptied }: Seen, common: &Common) -> Summary {
+        let Boxes { lost, contradicted, .. } = boxes;
         let faulty = self.faulty();
         let details = faulty.iter().map(|(path, fault)| format!("left out: {}: {fault}", path.display())).collect();
         let (left_out, size) = (faulty.len(), common.size);
@@ -259,7 +262,13 @@ impl Annotated {
                 .then(|| format!("boxes in which no pixel of the mask is of their class: {contradicted}")),
         );
         self.remarks.extend((lost > 0).then(|| format!("objects that lie outside of what `fit` leaves: {lost}")));
-        Summary { title, remarks: self.remarks, details }
+        self.remarks.extend((emptied > 0).then(|| {
+            format!(
+                "masks whose objects are so small that at {size} x {size} pixels they fill none, told by the pixels that they touch: {emptied} \
+                 (a larger `size` shows them as they are)"
+            )
+        }));
+        Summary { title, remarks: self.remarks, details, ..Summary::default() }
     }
 }
 

@@ -95,7 +95,7 @@ pub fn publish(
     if !groups.is_empty() {
         remarks.push(format!("{} groups, each in one split", groups.len()));
     }
-    Summary { title, remarks, details: vec![] }.publish(&writer.finish()?, &folder, context)
+    Summary { title, remarks, ..Summary::default() }.publish(&writer.finish()?, &folder, context)
 }
 
 /// The names of all numbers up to the highest label, of each of which there is an image.

@@ -109,7 +109,7 @@ impl Stage for Emoji {
         let summary = Summary {
             title: format!("{}: {classes} classes, {side} x {side} pixels", params.style.fetched().name),
             remarks: vec!["no emoji is in two splits".into()],
-            details: vec![],
+            ..Summary::default()
         };
         summary.publish(&writer.finish()?, &folder, context)
     }

@@ -249,6 +249,7 @@ impl Fetched {
             remarks: vec!["validation is drawn from the official training split, test is the official one".into()],
             // Two machines can compare it.
             details: kept.unchecked.iter().map(|digest| format!("blake3 of the decoded data set: {digest}")).collect(),
+            sources: vec![],
         };
         if !rows[3].1.is_empty() {
             summary.remarks.push("unlabelled images are trained on by methods that need no classes".into());

@@ -109,7 +109,7 @@ impl Stage for HeadMri {
                 format!("splits are slabs of slices, with {GAP} mm between any two"),
                 "it is one head: where a pixel lies says much of what it shows".into(),
             ],
-            details: vec![],
+            ..Summary::default()
         };
         summary.publish(&writer.finish()?, &folder, context)
     }

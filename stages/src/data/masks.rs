@@ -45,7 +45,8 @@ impl Stage for Masks {
     const ABOUT: About = About {
         name: "data/masks",
         // 2: the summary counts images beside what they show. 3: it says which splits are drawn.
-        version: 3,
+        // 4: files of 0 and 1 alone are binary masks too.
+        version: 4,
         summary: "Pictures in folders `images`, and masks of the same names in folders `masks` beside them",
         docs: "Of images/a.jpg the mask is masks/a.png, of images/train/b.png masks/train/b.png, of train/images/c.png train/masks/c.png: a \
                folder that is named like a split (train, val, test) is one, and splits that are not there are drawn from train. A mask is \

@@ -15,6 +15,8 @@ pub struct Mvtec;
 /// The folder of what is normal, in each split, and the one of the masks.
 const GOOD: &str = "good";
 const TRUTH: &str = "ground_truth";
+/// So many masks without a picture are named.
+const NAMED: usize = 3;
 /// What a mask's name has more than its picture's.
 const ENDING: &str = "_mask";
 
@@ -22,9 +24,12 @@ impl Stage for Mvtec {
     type Params = Common;
     const ABOUT: About = About {
         name: "data/mvtec",
+        // 2: masks of 0 and 1; what is too small to fill a pixel is told by those that it touches.
+        version: 2,
         summary: "Pictures of a product as MVTec AD has them: train/good, test/good and test/DEFECT, masks in ground_truth/DEFECT",
         docs: "A folder of one category (Bergmann et al. 2021, The MVTec Anomaly Detection Dataset). Of test/DEFECT/000.png the mask is \
-               ground_truth/DEFECT/000_mask.png, light where something is wrong; what is in a folder `good` is normal everywhere. Where \
+               ground_truth/DEFECT/000_mask.png, light where something is wrong (or 1 where all else is 0); a \
+               pixel of the image shows what is nearest to its middle, and a defect that fills none is told by those that it touches. What is in a folder `good` is normal everywhere. Where \
                there is no folder ground_truth there are no masks, and pixels are not judged. validation/good is the validation split, \
                or else it is drawn of train/good. Classes are good and the defects; anomalous is what is not good. The rest is as in \
                data/folder; pictures are taken as they lie in their files, in colours.",
@@ -54,9 +59,13 @@ impl Stage for Mvtec {
             placed.iter().map(|(_, class, _)| class.as_str()).filter(|class| *class != GOOD).collect();
         ensure!(!defects.is_empty(), "{}: there is no folder test/DEFECT, so that all is {GOOD}", root.display());
         let classes: Vec<String> = [GOOD].into_iter().chain(defects).map(str::to_owned).collect();
-        let alone =
-            masks.keys().filter(|stem| !placed.iter().any(|(.., path)| path.with_extension("") == **stem)).count();
-        let remarks = (alone > 0).then(|| format!("masks without a picture: {alone}")).into_iter().collect();
+        let has_picture = |stem: &Path| placed.iter().any(|(.., path)| path.with_extension("") == stem);
+        let alone: Vec<String> =
+            masks.iter().filter(|(stem, _)| !has_picture(stem)).map(|(_, mask)| mask.display().to_string()).collect();
+        let named = alone.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = if alone.len() > NAMED { ", ..." } else { "" };
+        let remark = || format!("masks without a picture: {} ({named}{more})", alone.len());
+        let remarks = (!alone.is_empty()).then(remark).into_iter().collect();
         let items = placed.into_iter().map(|(split, class, path)| {
             let number = classes.iter().position(|other| *other == class).expect("it is among them");
             item(root, split, number, path, &masks)
@@ -101,7 +110,11 @@ fn item(root: &Path, split: Split, class: usize, path: PathBuf, masks: &BTreeMap
         told: None,
         fault: is_missing.then(|| format!("there is no mask: expected {}", expected())),
         mask: (!masks.is_empty()).then(|| match file {
-            Some(file) => Box::new(move |size| mask::read(&file, size, Reading::Binary)) as _,
+            Some(file) => Box::new(move |size| {
+                let mask = mask::read(&file, size, Reading::Binary)?;
+                ensure!(mask.contains(&1), "its mask {} shows nothing: all of it is dark", file.display());
+                Ok(mask)
+            }) as _,
             None => Box::new(|[height, width]: [u32; 2]| Ok(vec![0u8; (height * width) as usize])) as _,
         }),
         class: class as i32,

@@ -102,6 +102,11 @@ impl Stage for Nifti {
         let counts = write(&pairs, &names, &splits, &params, &folder, context)?;
         let mut summary = summary(&found, &names, &params);
         summary.remarks.extend((others > 0).then(|| format!("files that are no .nii or .nii.gz, left out: {others}")));
+        let source = |&(volume, slice): &Slice| {
+            let image = pairs[volume].image.strip_prefix(&params.path).unwrap_or(&pairs[volume].image);
+            format!("{}, slice {slice}", image.display())
+        };
+        summary.sources = splits.iter().flat_map(|(_, slices)| slices).map(source).collect();
         summary.publish(&counts, &folder, context)
     }
 }
@@ -209,7 +214,7 @@ fn summary(found: &[Found], names: &Names, params: &Params) -> Summary {
             if classes == 1 { "" } else { "es" }
         ),
         remarks,
-        details: vec![],
+        ..Summary::default()
     }
 }
 

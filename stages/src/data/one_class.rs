@@ -74,7 +74,7 @@ impl Stage for OneClass {
             writer.add(Sample::new(split, &image, first(data.class(row), normal)))?;
         }
         let title = format!("{} with {name} as what is normal", data.manifest.name);
-        Summary { title, remarks: vec![], details: vec![] }.publish(&writer.finish()?, &folder, context)
+        Summary { title, ..Summary::default() }.publish(&writer.finish()?, &folder, context)
     }
 }
 

@@ -222,7 +222,7 @@ impl Params {
                 format!("number of scenes: {}", counts.join(", ")),
                 "training, validation and test share neither emoji nor photographs".into(),
             ],
-            details: vec![],
+            ..Summary::default()
         }
     }
 }

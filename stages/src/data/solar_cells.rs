@@ -104,7 +104,7 @@ impl Stage for SolarCells {
         let summary = Summary {
             title: format!("elpv: solar cells, {side} x {side} pixels"),
             remarks: vec![format!("defective: from a probability of {} on", params.defective_from)],
-            details: vec![],
+            ..Summary::default()
         };
         summary.publish(&writer.finish()?, &folder, context)
     }

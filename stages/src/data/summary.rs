@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use std::path::Path;
 
 /// Nothing in it may differ between two machines.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Summary {
     /// A line.
     pub title: String,
@@ -16,6 +16,8 @@ pub struct Summary {
     pub remarks: Vec<String>,
     /// Further lines of the file.
     pub details: Vec<String>,
+    /// What each row was made of, where files were given: a path, or what else tells it.
+    pub sources: Vec<String>,
 }
 
 /// Lines of a note, unless there is more to remark.
@@ -24,13 +26,18 @@ const LINES: usize = 12;
 const NAMED: usize = 5;
 
 impl Summary {
-    /// Writes `summary.txt` into the artifact's folder, and the note, and draws `samples.png` beside the result.
+    /// Writes `summary.txt` into the artifact's folder, and the note, and draws `samples.png` beside the result, where `files.csv` says what
+    /// each row was made of.
     pub fn publish(mut self, counts: &Counts, folder: &Path, context: &Context) -> Result<()> {
         self.remarks.extend([Split::Validation, Split::Test].into_iter().filter_map(|split| without(counts, split)));
         context.note(&self.note(counts));
         std::fs::create_dir_all(context.side())
             .with_context(|| format!("cannot create {}", context.side().display()))?;
         samples::draw(&Dataset::open(folder)?, &context.side().join("samples.png"))?;
+        if !self.sources.is_empty() {
+            let file = context.side().join("files.csv");
+            std::fs::write(&file, rows(&self.sources)).with_context(|| format!("cannot write {}", file.display()))?;
+        }
         let file = folder.join("summary.txt");
         std::fs::write(&file, self.full(counts)).with_context(|| format!("cannot write {}", file.display()))
     }
@@ -52,6 +59,12 @@ impl Summary {
         self.remarks.iter().for_each(|line| text += &format!("{line}\n"));
         text
     }
+}
+
+/// A line a row.
+fn rows(sources: &[String]) -> String {
+    let lines = sources.iter().enumerate().map(|(row, source)| format!("{row},\"{}\"\n", source.replace('"', "\"\"")));
+    ["row,file\n".to_owned()].into_iter().chain(lines).collect()
 }
 
 /// A row a class, a column a split.
@@ -119,7 +132,12 @@ mod tests {
     }
 
     fn summary() -> Summary {
-        Summary { title: "title".into(), remarks: vec!["remark".into()], details: vec!["detail".into()] }
+        Summary {
+            title: "title".into(),
+            remarks: vec!["remark".into()],
+            details: vec!["detail".into()],
+            ..Summary::default()
+        }
     }
 
     #[test]

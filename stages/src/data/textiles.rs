@@ -86,7 +86,7 @@ impl Stage for Textiles {
             }
         }
         let title = format!("textiles: simulated weaves, {side} x {side} pixels");
-        Summary { title, remarks: vec![], details: vec![] }.publish(&writer.finish()?, &folder, context)
+        Summary { title, ..Summary::default() }.publish(&writer.finish()?, &folder, context)
     }
 }
 

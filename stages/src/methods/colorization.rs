@@ -6,7 +6,7 @@ use super::lab;
 use super::pretrain::{Common, ENCODERS, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, Policy, Wants};
 use crate::context::Context;
-use crate::data::{Dataset, Manifest};
+use crate::data::{Dataset, Manifest, Split};
 use crate::nn::PixelValues;
 use crate::nn::encoder::Encoder;
 use crate::nn::layers::{Conv2d, Mode};
@@ -65,7 +65,10 @@ impl Stage for Colorization {
 
     fn run(params: Params, context: &Context) -> Result<()> {
         let inputs = Inputs::open(context, Policy::identity())?;
-        ensure!(inputs.data.manifest.channels == 3, "these images are grey: there are no colours to tell");
+        ensure!(
+            inputs.data.manifest.channels == 3 && has_colours(&inputs.data),
+            "these images are grey: there are no colours to tell; use another method, pretrain/inpainting for one"
+        );
         pretrain(&params.common, &inputs, context, |init, encoder, data| {
             let colours = Colours::new(&init.device);
             let map = encoder.maps_of(data.input(), &init.device.clone().inner())?.last().context("no map")?.1;
@@ -124,6 +127,13 @@ impl Objective for ColourPrediction {
         let coloured = lab::to_rgb(Tensor::cat(vec![lightness, interpolate(predicted, enlarge)], 1));
         vec![images, grey, self.values.of_values(coloured)]
     }
+}
+
+/// Whether some of the images that are counted has a pixel that is not grey.
+fn has_colours(data: &Dataset) -> bool {
+    let is_coloured =
+        |image: &[u8]| image.as_chunks::<3>().0.iter().any(|[red, green, blue]| red != green || green != blue);
+    data.rows(Split::Train).take(COUNTED).any(|row| is_coloured(&data.image(row)))
 }
 
 /// The planes a and b of images from 0 to 1.

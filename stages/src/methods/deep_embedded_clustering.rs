@@ -113,7 +113,12 @@ impl<'a> Clustering<'a> {
         let clusters = clusters(params.clusters as usize, &data.manifest)?;
         let rows = data.rows_to_train_on(false);
         ensure!(clusters <= rows.len(), "{clusters} clusters of {} training images: lower `clusters`", rows.len());
+        ensure!(
+            clusters > 1,
+            "clusters is 1, and there is nothing to tell apart: write 2 or more, or 0 for as many as classes"
+        );
         let codes = Codes::new(data, artifact, context)?;
+        context.check_stop()?;
         let all = codes.of_rows(&rows, encoder, |codes| codes);
         ensure!(
             ops::first_not_finite(&[ops::raw(&all)]).is_none(),

@@ -41,7 +41,7 @@ struct Noise {
     #[schemars(range(min = 0.0, max = 2.0))]
     gaussian: f64,
     /// share of the pixels that become black ("masking noise")
-    #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(range(min = 0.0, max = 0.99))]
     masking: f64,
     /// share of the pixels that become black or white, as a fair coin falls
     #[schemars(range(min = 0.0, max = 1.0))]

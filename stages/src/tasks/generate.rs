@@ -63,7 +63,8 @@ const FRECHET_OF_REAL: MeasureAbout = measure(
     "",
     "the same between as many validation images, which neither network was trained on, and the test images: what is to be reached",
 );
-const COMPARED: MeasureAbout = measure("compared", "images", "images on each side of the comparison");
+const COMPARED: MeasureAbout =
+    MeasureAbout { setting: true, ..measure("compared", "images", "images on each side of the comparison") };
 const ERROR: MeasureAbout = measure(
     "reconstruction_error",
     "",
@@ -112,6 +113,11 @@ impl Stage for Generate {
         let classifier = EncoderArtifact::open(context.input("classifier")?, &context.device)?.without_code();
         classifier.artifact.check_channels(&data.manifest)?;
         classifier.takes([data.manifest.height, data.manifest.width])?;
+        ensure!(
+            classifier.encoder().is_some(),
+            "port `classifier`: raw pixels are no network's features: connect an encoder that was trained to tell classes apart \
+             (pretrain/supervised)"
+        );
         let generator = Generator::open(&data, context)?;
         let compared = [Split::Validation, Split::Test];
         let there = compared.map(|split| data.len(split));
@@ -150,6 +156,12 @@ impl Stage for Generate {
             )
         };
         let length = invented.len() / test.len();
+        if count <= length {
+            context.note(&format!(
+                "{count} images on each side are compared by {length} features: of so few the distance says little; use more validation and \
+                 test images"
+            ));
+        }
         let [real, held_out] = [features_of(&test)?, features_of(&validation)?].map(|rows| Gaussian::of(&rows, length));
         context.measure(FRECHET.name, "test", Gaussian::of(&invented, length).distance(&real));
         context.measure(FRECHET_OF_REAL.name, "test", held_out.distance(&real));

@@ -12,7 +12,22 @@ pub struct Made {
     pub image: Vec<u8>,
     pub regions: Option<Vec<Region>>,
     pub mask: Option<Vec<u8>>,
+    pub seen: Seen,
+}
+
+/// What was seen on the way.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Seen {
     pub boxes: Boxes,
+    /// Masks of which no object fills a pixel of the image.
+    pub emptied: usize,
+}
+
+impl AddAssign for Seen {
+    fn add_assign(&mut self, other: Self) {
+        self.boxes += other.boxes;
+        self.emptied += other.emptied;
+    }
 }
 
 /// How many boxes there are.
@@ -54,7 +69,8 @@ impl Boxes {
 const SLACK: f32 = 0.5;
 
 /// An error where the picture cannot be read, or what is told of it cannot be.
-pub fn make(item: &Item, classes: &[String], common: &Common) -> Result<Made> {
+/// `keeps_small`: whether a mask of which no object fills a pixel shows those that they touch.
+pub fn make(item: &Item, classes: &[String], common: &Common, keeps_small: bool) -> Result<Made> {
     // As annotations see it: as it lies in its file, however a camera was held.
     let picture = pictures::read(&common.path.join(&item.path), false)?;
     let size = [picture.height as u32, picture.width as u32];
@@ -84,11 +100,20 @@ pub fn make(item: &Item, classes: &[String], common: &Common) -> Result<Made> {
             .as_ref()
             .map_or(0, |mask| all.iter().filter(|region| !shows(mask, size[1] as usize, region)).count()),
     };
+    let shows_object = |mask: &[u8]| mask.iter().any(|&shown| shown != 0 && shown != UNKNOWN);
+    let (mut placed, mut emptied) = (mask.as_ref().map(|mask| placement.mask(mask, size[1], common.size)), 0);
+    if let (Some(mask), Some(placed)) = (&mask, &mut placed)
+        && keeps_small
+        && !shows_object(placed)
+        && placement.touch(mask, size[1], common.size, placed)
+    {
+        emptied = 1;
+    }
     Ok(Made {
         image: common.fit.apply(picture, [common.size; 2])?.into_raw(),
-        boxes,
+        seen: Seen { boxes, emptied },
         regions: moved,
-        mask: mask.map(|mask| placement.mask(&mask, size[1], common.size)),
+        mask: placed,
     })
 }
 

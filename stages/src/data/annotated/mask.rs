@@ -14,7 +14,7 @@ use std::path::Path;
 pub enum Reading {
     /// By its value, 0 the background and 255 unknown: of a grey picture, or of one whose palette is PASCAL VOC's.
     Values,
-    /// By whether it is light: there is one class.
+    /// By whether it is light, or 1 where all else is 0: there is one class.
     Binary,
 }
 
@@ -32,7 +32,12 @@ pub fn read(file: &Path, [height, width]: [u32; 2], reading: Reading) -> Result<
         of_file()
     );
     match reading {
-        Reading::Binary => Ok(mask.into_luma8().pixels().map(|pixel| u8::from(pixel.0[0] >= LIGHT)).collect()),
+        Reading::Binary => {
+            let values = mask.into_luma8().into_raw();
+            // Some programs write 1 for what is light.
+            let light = if values.iter().all(|&value| value <= 1) { 1 } else { LIGHT };
+            Ok(values.into_iter().map(|value| u8::from(value >= light)).collect())
+        }
         Reading::Values => classes_of(mask).with_context(of_file),
     }
 }

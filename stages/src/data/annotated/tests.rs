@@ -24,7 +24,7 @@ impl Outbox for Notes {
 pub struct Made {
     pub data: Dataset,
     pub note: String,
-    _place: tempfile::TempDir,
+    pub place: tempfile::TempDir,
 }
 
 pub fn made<S: Stage>(root: &Path, params: Value) -> Result<Made> {
@@ -37,7 +37,7 @@ pub fn made<S: Stage>(root: &Path, params: Value) -> Result<Made> {
     S::run(params, &Context::new(&run, &notes, &|| false).unwrap())?;
     let data = Dataset::open(&run.out.join("dataset")).unwrap();
     let note = notes.0.into_inner().unwrap().concat();
-    Ok(Made { data, note, _place: place })
+    Ok(Made { data, note, place })
 }
 
 pub fn refused<S: Stage>(root: &Path, params: Value) -> String {

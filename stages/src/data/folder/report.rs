@@ -53,7 +53,9 @@ pub fn summary(
         remarks.push(format!("not drawn: {unused}"));
     }
     let details = faulty.iter().map(|(path, fault)| format!("left out: {}: {fault}", path.display())).collect();
-    Summary { title: format!("{total} images of {size} x {size} pixels {of}", size = params.size), remarks, details }
+    let sources = images.values().flatten().map(|&number| tree.files[number].path.display().to_string()).collect();
+    let title = format!("{total} images of {size} x {size} pixels {of}", size = params.size);
+    Summary { title, remarks, details, sources }
 }
 
 /// Folders that stand where classes do and have no picture.

@@ -31,7 +31,7 @@ fn a_category_is_read_with_its_masks() {
     );
     assert_eq!(Split::ALL.map(|split| data.len(split)), [9, 1, 6, 0]);
     assert_eq!(data.labels(Split::Test), [1, 1, 2, 2, 0, 0]);
-    assert!(found.note.contains("masks without a picture: 1"), "{}", found.note);
+    assert!(found.note.contains("masks without a picture: 1 (ground_truth/cut/007_mask.png)"), "{}", found.note);
     // The largest central square begins 5 pixels from the left.
     let shown = |row: usize| -> Vec<usize> { (0..100).filter(|&place| data.mask(row).unwrap()[place] == 1).collect() };
     let square =
@@ -39,6 +39,53 @@ fn a_category_is_read_with_its_masks() {
     let first = data.rows(Split::Test).start;
     assert_eq!([shown(0), shown(first), shown(first + 2), shown(first + 5)], [vec![], square(5), square(1), vec![]]);
     assert!(shown(first).iter().all(|place| data.image(first)[3 * place] == 255));
+}
+
+/// As many programs write them.
+#[test]
+fn masks_of_zeros_and_ones_are_read_as_those_of_black_and_white() {
+    let root = tempfile::tempdir().unwrap();
+    category(root.path());
+    let whole = made::<Mvtec>(root.path(), json!({ "size": 10 })).unwrap();
+    for (defect, left) in [("cut", 6), ("broken_large", 10)] {
+        for number in 0..2 {
+            let square = [([left, 2, left + 3, 5], [1; 3])];
+            paint(&root.path().join(format!("ground_truth/{defect}/{number:03}_mask.png")), SIZE, &square);
+        }
+    }
+    let ones = made::<Mvtec>(root.path(), json!({ "size": 10 })).unwrap();
+    assert!(whole.data.rows(Split::Test).all(|row| whole.data.mask(row) == ones.data.mask(row)));
+}
+
+#[test]
+fn a_defect_that_fills_no_pixel_is_told_by_those_that_it_touches() {
+    let root = tempfile::tempdir().unwrap();
+    category(root.path());
+    let found = made::<Mvtec>(root.path(), json!({ "size": 8, "fit": "stretch" })).unwrap();
+    assert!(!found.note.contains("so small"), "three pixels of 20 fill one of 8: {}", found.note);
+    let larger = [200, 100];
+    for place in ["test/cut/000.png", "ground_truth/cut/000_mask.png"] {
+        paint(&root.path().join(place), larger, &[([121, 31, 123, 33], [255; 3])]);
+    }
+    let found = made::<Mvtec>(root.path(), json!({ "size": 8, "fit": "stretch" })).unwrap();
+    let first = found.data.rows(Split::Test).find(|&row| found.data.class(row) == 2).unwrap();
+    let shown: Vec<usize> = (0..64).filter(|&place| found.data.mask(first).unwrap()[place] == 1).collect();
+    assert_eq!(shown, [2 * 8 + 4], "column 122 of 200 lies in the fifth of eight, row 32 of 100 in the third");
+    let told = "so small that at 8 x 8 pixels they fill none, told by the pixels that they touch: 1";
+    assert!(found.note.contains(told), "{}", found.note);
+}
+
+#[test]
+fn a_person_is_told_which_file_a_row_was_made_of() {
+    let root = tempfile::tempdir().unwrap();
+    category(root.path());
+    let found = made::<Mvtec>(root.path(), json!({ "size": 10 })).unwrap();
+    let text = std::fs::read_to_string(found.place.path().join("side/files.csv")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!((lines[0], lines.len()), ("row,file", 1 + 10 + 6));
+    let first = found.data.rows(Split::Test).start;
+    assert_eq!(lines[1 + first], format!("{first},\"test/broken_large/000.png\""));
+    assert!(lines[1].starts_with("0,\"train/good/0"), "{}", lines[1]);
 }
 
 #[test]
@@ -56,7 +103,7 @@ fn validation_has_a_folder_of_its_own_or_is_drawn_and_masks_may_be_missing_altog
 fn what_is_no_category_is_refused() {
     type Change = fn(&Path);
     let remove = |root: &Path, folder: &str| std::fs::remove_dir_all(root.join(folder)).unwrap();
-    let changes: [(Change, &str); 6] = [
+    let changes: [(Change, &str); 7] = [
         (|root| paint(&root.join("train/cut/0.png"), SIZE, &[]), "train/cut/0.png: expected pictures in train/good, "),
         (|root| paint(&root.join("capsule/train/good/0.png"), SIZE, &[]), "name the folder of one category"),
         (
@@ -66,6 +113,10 @@ fn what_is_no_category_is_refused() {
         (
             |root| paint(&root.join("ground_truth/cut/001_mask.png"), [10, 10], &[]),
             "001_mask.png has 10 x 10 pixels, and the picture 20 x 10",
+        ),
+        (
+            |root| paint(&root.join("ground_truth/cut/001_mask.png"), SIZE, &[]),
+            "001_mask.png shows nothing: all of it is dark",
         ),
         (|root| write(&root.join("test/cut/001.png"), "torn"), "test/cut/001.png: it begins as no picture does"),
         (|root| std::fs::write(root.join("test/good/000.png"), "").unwrap(), "test/good/000.png: it is empty"),

@@ -1,10 +1,11 @@
 use super::Clusters;
-use crate::artifact::EncoderArtifact;
+use crate::artifact::{EncoderArtifact, Frozen};
 use crate::context::Context;
-use crate::data::Split;
-use crate::features::{FeatureSet, SplitFeatures};
+use crate::data::{Dataset, Manifest, Split};
+use crate::features::{FeatureSet, SplitFeatures, normalised};
 use crate::nn::layers::Mode;
 use crate::nn::{HeadConfig, ops};
+use crate::stage::DATA;
 use anyhow::{Context as _, Result, bail, ensure};
 use burn::tensor::{Tensor, TensorData};
 
@@ -15,7 +16,9 @@ pub fn assigned(set: &FeatureSet, name: &str, context: &Context) -> Result<(usiz
             "assignment is {name}, a head of an encoder: connect the one that the features are of to the port `encoder`"
         )
     })?;
-    let artifact = EncoderArtifact::open(folder, &context.device)?.artifact;
+    let frozen = EncoderArtifact::open(folder, &context.device)?;
+    check_is_theirs(set, &frozen, context)?;
+    let artifact = frozen.artifact;
     let lengths = artifact.heads.get(name).and_then(HeadConfig::of_features);
     let (Some([inputs, outputs]), Some(head)) = (lengths, artifact.open_head(name, folder, &context.device)?) else {
         let heads: Vec<&str> = artifact.heads.keys().map(String::as_str).collect();
@@ -36,6 +39,32 @@ pub fn assigned(set: &FeatureSet, name: &str, context: &Context) -> Result<(usiz
     };
     let of_split = |split| Ok((split, largest(set.split(split)?)));
     Ok((outputs, Split::LABELLED.into_iter().map(of_split).collect::<Result<_>>()?))
+}
+
+/// An error where the features are another encoder's, as far as the images are at hand.
+fn check_is_theirs(set: &FeatureSet, frozen: &Frozen, context: &Context) -> Result<()> {
+    const IMAGES: usize = 4;
+    // Numbers of another batch are rounded otherwise.
+    const ROUNDING: f32 = 1e-2;
+    let Some(folder) = context.optional_input(DATA.name).filter(|_| !context.rehearses) else { return Ok(()) };
+    let (data, train, artifact) = (Dataset::open(folder)?, set.split(Split::Train)?, &frozen.artifact);
+    artifact.check_channels(&data.manifest)?;
+    let Manifest { height, width, channels, .. } = data.manifest;
+    frozen.takes([height, width])?;
+    let rows: Vec<usize> = train.ids.iter().take(IMAGES).map(|&id| id as usize).collect();
+    let (shape, normal) = ([rows.len(), height, width, channels], [artifact.mean.as_slice(), &artifact.sd]);
+    let features = frozen.features(normalised(shape, normal, &context.device, |place| data.image(rows[place])));
+    let is_theirs = features.dims()[1] == set.features
+        && ops::read(&features, |found| {
+            let largest = found.iter().fold(0f32, |largest, value| largest.max(value.abs()));
+            found.iter().zip(&train.values).all(|(found, kept)| (found - kept).abs() <= ROUNDING * largest)
+        });
+    ensure!(
+        is_theirs,
+        "port `encoder` is not the encoder that the features are of, or they were made otherwise than `features` makes them by itself: it \
+         makes other numbers of the first training images; connect the one that they are of"
+    );
+    Ok(())
 }
 
 fn largest_of(scores: &[f32]) -> u32 {
