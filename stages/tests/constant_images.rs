@@ -31,8 +31,13 @@ fn judge_all(pixel: fn([u8; 3]) -> [u8; 3]) {
     tiny::write_dataset_of(&data, pieces.collect());
     let entries = catalog::entries();
     let named = |name: &str| entries.iter().find(|entry| entry.name == name).unwrap();
-    // Weights of others are not made here.
-    let is_made = |entry: &&Entry| entry.name.starts_with("pretrain/") && entry.name != "pretrain/imported";
+    let [red, green, blue] = pixel([1, 2, 3]);
+    let is_grey = red == green && green == blue;
+    // Weights of others are not made here, and grey images have no colours to tell.
+    let is_made = |entry: &&Entry| {
+        let is_of_colours = entry.name == "pretrain/colorization";
+        entry.name.starts_with("pretrain/") && entry.name != "pretrain/imported" && !(is_grey && is_of_colours)
+    };
     for entry in entries.iter().filter(is_made) {
         let place = root.path().join(entry.name);
         // What learns on begins with an encoder that was never trained.

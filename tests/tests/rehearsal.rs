@@ -62,6 +62,12 @@ fn what_differs_in_its_seed_alone_is_rehearsed_once_on_what_rehearsals_have_left
     assert_eq!(computed(&place).len(), 1 + 6 + 2, "and then all is computed; seeds yield the same bytes");
     place.out(&["run", "r.yaml"]);
     assert_eq!(lines(&place, "rehearsals").len(), 4, "what is there is not rehearsed");
+    let runs = fs::read_dir(place.path().join(".pretext/runs")).unwrap().count();
+    assert_eq!(runs, 2, "what is computed before a rehearsal is of the run that follows");
+    let folder = place.path().join(".pretext/attempts");
+    assert!(
+        fs::read_dir(folder).unwrap().flatten().all(|left| !left.file_name().to_string_lossy().contains("partial"))
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::choosing::Chooser;
 use crate::plan::{NodeIndex, Status, WorkerName, common_name};
 use crate::recipe::{Recipe, RecipeErrors};
-use crate::run::{LocalSettings, Refusal, Rehearsed, Wishes, Work, execute, foundations, rehearse};
+use crate::run::{LocalSettings, Refusal, Rehearsed, Wishes, Work, foundations, prepare, rehearse};
 use crate::store::View;
 use anyhow::Result;
 use std::collections::{BTreeMap, HashSet};
@@ -36,7 +36,7 @@ pub(super) fn rehearse_all(
             "data and views first, so that what learns from them can be rehearsed (--no-rehearsal goes without)",
         );
         let wishes = Wishes { only: Some(first), forced: HashSet::new(), ..wishes.clone() };
-        let outcome = execute(&Work { wishes: &wishes, choosing: None, ..*work }, view, settings.clone())?;
+        let outcome = prepare(&Work { wishes: &wishes, choosing: None, ..*work }, view, settings.clone())?;
         if outcome.summary.interrupted {
             return Ok(Some(ExitCode::from(outcome.summary.exit_code())));
         }

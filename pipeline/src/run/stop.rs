@@ -5,28 +5,42 @@ use anyhow::{Context, Result};
 use crossbeam_channel::{Sender, TrySendError};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A signal that comes so shortly after the first is the same one: `timeout` and some terminals send it to a process and again to
 /// its group.
 const SAME: Duration = Duration::from_millis(150);
 
+/// Who is told of signals: the scheduler that was last begun. A process may have one after the other, and listens once.
+static LISTENER: Mutex<Option<Listener>> = Mutex::new(None);
+
+struct Listener {
+    events: Sender<Event>,
+    /// When it was told.
+    first: Option<Instant>,
+}
+
 /// The first signal asks the scheduler to stop; the second ends the process, and with it its workers, at once.
 pub(super) fn on_signal(events: Sender<Event>) -> Result<()> {
-    let heeded = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal));
-    let mut signals = Signals::new(heeded).context("cannot listen to signals")?;
-    let listen = move || {
-        let mut first: Option<Instant> = None;
-        for signal in signals.forever() {
-            match first {
-                Some(first) if first.elapsed() < SAME => {}
-                None if tell(&events, signal) => first = Some(Instant::now()),
-                _ => std::process::exit(128 + signal),
-            }
-        }
-    };
-    std::thread::Builder::new().name("signals".into()).spawn(listen).context("cannot start a thread")?;
+    let mut listener = LISTENER.lock().unwrap_or_else(PoisonError::into_inner);
+    if listener.is_none() {
+        let heeded = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal));
+        let mut signals = Signals::new(heeded).context("cannot listen to signals")?;
+        let listen = move || signals.forever().for_each(heed);
+        std::thread::Builder::new().name("signals".into()).spawn(listen).context("cannot start a thread")?;
+    }
+    *listener = Some(Listener { events, first: None });
     Ok(())
+}
+
+fn heed(signal: i32) {
+    let mut listener = LISTENER.lock().unwrap_or_else(PoisonError::into_inner);
+    match listener.as_mut() {
+        Some(Listener { first: Some(first), .. }) if first.elapsed() < SAME => {}
+        Some(Listener { events, first: first @ None }) if tell(events, signal) => *first = Some(Instant::now()),
+        _ => std::process::exit(128 + signal),
+    }
 }
 
 /// Tells the scheduler without waiting for it: the next signal must be heard. False where nobody listens any more.
