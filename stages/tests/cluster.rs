@@ -116,8 +116,17 @@ fn an_assignment_that_is_not_there_is_refused() {
     let other = place.root.path().join("other");
     run("pretrain/supervised", &other, json!({ "seed": 7 }), &[("data", &place.data)]).unwrap();
     let other = other.join("out/encoder");
-    let error = refused(json!({ "assignment": "classifier" }), &[("encoder", &other), ("data", &place.data)]);
-    assert!(error.starts_with("port `encoder` is not the encoder that the features are of"), "{error}");
-    place.cluster(json!({ "assignment": "classifier" }), &[encoder[0], ("data", &place.data)]).unwrap();
+    let noted = |encoder: &Path| {
+        let inputs = [("features", place.features.as_path()), ("encoder", encoder), ("data", &place.data)];
+        let entry = catalog::find("eval/cluster").unwrap();
+        let mut params = tiny::small_params(&entry, 4, 32);
+        params.insert("assignment".into(), "classifier".into());
+        let run = tiny::request(&entry, params, &place.root.path().join("noted"), &inputs);
+        let notes = tiny::Noted::default();
+        (entry.run)(&run.params, &Context::new(&run, &notes, &|| false).unwrap()).unwrap();
+        notes.0.into_inner().unwrap().concat()
+    };
+    assert!(noted(&other).contains("it is not the encoder that they are of"));
+    assert!(!noted(&place.encoder).contains("makes other numbers"));
     assert_eq!(refused(json!({ "clusters": 161 }), &[]), "161 clusters of 160 training images: lower `clusters`");
 }

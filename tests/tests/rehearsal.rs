@@ -44,12 +44,15 @@ fn what_would_be_refused_hours_later_is_told_with_its_line_before_anything_takes
  --> r.yaml:6:3
   |
 6 |   second:
-  |   ^^^^^^ so it was when second x6 began in a rehearsal
-1 error; nothing was run but data and views";
+  |   ^^^^^^ so it was when second x6 began in a rehearsal, second[seed=0,steps=1] the first
+1 error; nothing was run but data and views (--keep-going computes what does not need it)";
     assert!(err.trim_end().ends_with(told), "{err}");
     assert_eq!(computed(&place), ["fake/source"]);
     let (_, _, err) = place.ran(&["run", "r.yaml"]);
-    assert!(err.trim_end().ends_with("1 error; nothing was run"), "{err}");
+    assert!(
+        err.trim_end().ends_with("1 error; nothing was run (--keep-going computes what does not need it)"),
+        "{err}"
+    );
 }
 
 #[test]
@@ -63,7 +66,7 @@ fn what_differs_in_its_seed_alone_is_rehearsed_once_on_what_rehearsals_have_left
     place.out(&["run", "r.yaml"]);
     assert_eq!(lines(&place, "rehearsals").len(), 4, "what is there is not rehearsed");
     let runs = fs::read_dir(place.path().join(".pretext/runs")).unwrap().count();
-    assert_eq!(runs, 2, "what is computed before a rehearsal is of the run that follows");
+    assert_eq!(runs, 3, "data and views, the rest, and again");
     let folder = place.path().join(".pretext/attempts");
     assert!(
         fs::read_dir(folder).unwrap().flatten().all(|left| !left.file_name().to_string_lossy().contains("partial"))
@@ -78,9 +81,15 @@ fn what_a_rehearsal_cannot_tell_is_left_to_the_run() {
     assert_eq!(lines(&unknown, "rehearsals"), ["rehearsal of 0 on 3"]);
     assert!(computed(&unknown).len() > 1 && output.status.code().is_some());
 
-    let dying = place(&RECIPE.replace("steps: 4", "steps: -99"));
+    let dying = RECIPE.replace("steps: 4", "steps: -99");
+    let twice = place(&dying);
+    let (_, _, err) = twice.ran(&["run", "r.yaml"]);
+    assert!(!err.contains("rehearsal of second"), "two ends of workers are no word on the others: {err}");
+    assert_eq!(lines(&twice, "rehearsals").len(), 4);
+    let dying = place(&dying.replace("steps: [1, 2]", "steps: [1, 2, 3]"));
     let (_, _, err) = dying.ran(&["run", "r.yaml"]);
-    assert!(err.contains("note: the rehearsal of second") && err.contains("; going on without a rehearsal"), "{err}");
+    let note = "note: the rehearsal of second[seed=0,steps=3], and 2 others: the worker ";
+    assert!(err.contains(note) && err.contains("; going on without a rehearsal"), "{err}");
     assert!(computed(&dying).iter().any(|kind| kind == "fake/slow"), "{err}");
 }
 
@@ -93,8 +102,32 @@ fn a_person_may_go_on_all_the_same() {
     assert_eq!(computed(&without).len(), 1 + 6 + 2);
     let going_on = place(&refused);
     let (_, _, err) = going_on.ran(&["run", "r.yaml", "--keep-going"]);
-    assert!(err.contains("1 error; what does not need them is computed (--keep-going)"), "{err}");
-    assert!(computed(&going_on).len() > 6);
+    assert!(err.contains("1 error; the rest is computed"), "{err}");
+    assert_eq!(computed(&going_on).len(), 1 + 6, "what is refused is not begun again");
+}
+
+/// A mistake of the recipe is one that all instances of a stage share.
+#[test]
+fn what_some_instances_refuse_is_a_gap_beside_the_others() {
+    let place = place(&RECIPE.replace("steps: [1, 2]", "steps: [1, -2]"));
+    let (output, _, err) = place.ran(&["run", "r.yaml"]);
+    assert!(
+        err.contains("`first` would fail: steps is -2: write more") && err.contains("the rest is computed"),
+        "{err}"
+    );
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert_eq!(computed(&place).len(), 1 + 3 + 1, "three seeds of the other, and what their equal bytes lead to");
+    let strict = self::place(&RECIPE.replace("steps: [1, 2]", "steps: [1, -2]"));
+    strict.ran(&["run", "r.yaml", "--fail-fast"]);
+    assert_eq!(computed(&strict), ["fake/source"]);
+}
+
+#[test]
+fn data_that_fail_fail_once() {
+    let place = place(&RECIPE.replace("use: fake/source, with: { value: 3 }", "use: fake/fail"));
+    let (output, _, err) = place.ran(&["run", "r.yaml"]);
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert_eq!(computed(&place), ["fake/fail"]);
 }
 
 #[test]

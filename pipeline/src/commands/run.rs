@@ -1,7 +1,8 @@
 use super::choosing::Chooser;
+use super::rehearsing::Rehearsal;
 use super::source::Source;
 use super::tabulate::{Folders, Results, tabulate};
-use super::{device, permission, print, rehearsing, target};
+use super::{device, permission, print, target};
 use crate::plan::{self, Device, NodePattern};
 use crate::recipe::Recipe;
 use crate::run::{Choosing, GPU_LOCKS, Gpu, LocalSettings, Wishes, Work, execute, gpus};
@@ -9,7 +10,7 @@ use crate::store::View;
 use anyhow::{Result, ensure};
 use clap::Args;
 use petgraph::graph::NodeIndex;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -77,14 +78,18 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode> {
     for note in plan::unlisted(graph).into_iter().chain(recipe.notes()).chain(too_wide).chain(limits) {
         super::tell(&format!("note: {note}"));
     }
-    if recipe.rehearses && !args.no_rehearsal {
-        let interrupted =
-            rehearsing::rehearse_all(&recipe, chooser.as_ref(), &work, &view, &settings, args.keep_going)?;
-        if let Some(code) = interrupted {
-            return Ok(code);
-        }
-    }
-    let outcome = execute(&work, &view, settings)?;
+    let statuses = || Chooser::statuses(&recipe, &view, chooser.as_ref());
+    let rehearsal = Rehearsal { recipe: &recipe, work, view: &view, settings: &settings, statuses: &statuses };
+    let refused = match recipe.rehearses && !args.no_rehearsal {
+        true => rehearsal.refused(args.keep_going)?,
+        false => Ok(HashMap::new()),
+    };
+    let refused = match refused {
+        Ok(refused) => refused,
+        Err(interrupted) => return Ok(interrupted),
+    };
+    let wishes = Wishes { refused, ..wishes.clone() };
+    let outcome = execute(&Work { wishes: &wishes, ..work }, &view, settings)?;
     if !outcome.summary.interrupted && !recipe.tables.is_empty() {
         let tables = tabulate(&recipe, &Results::of_run(&recipe, &outcome.nodes), &store, &folders)?;
         print(&format!("\n{tables}"))?;
@@ -104,7 +109,7 @@ impl RunArgs {
             names => Some(target::with_what_they_need(&recipe.graph, select(names)?)),
         };
         let keep_going = if self.fail_fast { false } else { self.keep_going || recipe.keep_going };
-        Ok(Wishes { only, forced, keep_going })
+        Ok(Wishes { only, forced, keep_going, ..Wishes::default() })
     }
 
     fn settings(&self, recipe: &Recipe) -> Result<LocalSettings> {

@@ -37,7 +37,7 @@ mod worker;
 pub use executor::*;
 pub use gpus::{Gpu, gpus};
 pub use local::{GPU_LOCKS, Local, LocalSettings};
-pub use rehearsal::{Refusal, Rehearsed, foundations, rehearse};
+pub use rehearsal::{Rehearsed, foundations, rehearse};
 pub use scheduler::schedule;
 pub use screen::screen;
 pub(crate) use screen::{pace, percent};
@@ -55,30 +55,19 @@ use record::Record;
 /// Computes what the store does not hold yet, on this machine, and shows it on the screen. Ctrl-C and SIGTERM stop
 /// it when it has saved its state.
 pub fn execute(work: &Work, view: &View, settings: LocalSettings) -> Result<Outcome> {
-    let observers = match recorders(work, view.store()) {
+    let (sender, events) = executor::channel();
+    stop::on_signal(sender.clone())?;
+    let mut local = Local::new(settings, view.store().clone(), sender);
+    let mut observers = match recorders(work, view.store()) {
         // Where there is nothing to compute, a store that can only be read is as good.
         Err(_) if is_all_there(work, view) => vec![],
         observers => observers?,
     };
-    compute(work, view, settings, observers)
-}
-
-/// The same of what another run begins with, whose record will have it: shown on the screen and told to nobody else.
-pub fn prepare(work: &Work, view: &View, settings: LocalSettings) -> Result<Outcome> {
-    compute(work, view, settings, vec![])
-}
-
-fn compute(
-    work: &Work,
-    view: &View,
-    settings: LocalSettings,
-    mut observers: Vec<Box<dyn Observer>>,
-) -> Result<Outcome> {
-    let (sender, events) = executor::channel();
-    stop::on_signal(sender.clone())?;
-    let mut local = Local::new(settings, view.store().clone(), sender);
     observers.push(screen());
-    Ok(schedule(work, view, &mut local, &events, &mut observers))
+    let mut outcome = schedule(work, view, &mut local, &events, &mut observers);
+    // One that came when nobody listened any more is heeded by whoever goes on.
+    outcome.summary.interrupted |= stop::was_told();
+    Ok(outcome)
 }
 
 fn is_all_there(work: &Work, view: &View) -> bool {

@@ -1,39 +1,38 @@
 //! Before hours are spent: every stage that trains begins on what it will be given and ends where it would begin to compute, so that what it
 //! would refuse is told now. In the place of a trained encoder stands one that was never trained.
 
+use super::work::Wishes;
 use super::worker::{Failure, Worker, WorkerSpec};
 use crate::ids::Digest;
 use crate::plan::{Graph, Node, NodeIndex, Status, WorkerName};
 use crate::store::{Hold, Store};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use petgraph::Direction;
 use petgraph::visit::EdgeRef;
 use pretext_protocol::{Gpu, Resources, Run};
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::path::PathBuf;
 
-/// What stages that are alike would refuse.
+/// Nodes that are alike, of which one has begun.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Refusal {
+pub struct Rehearsed {
     /// Never empty.
     pub nodes: Vec<NodeIndex>,
-    pub error: String,
+    /// What they would refuse.
+    pub error: Option<String>,
 }
 
-/// How far a rehearsal has come.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Rehearsed {
-    pub nodes: usize,
-    pub of: usize,
-}
+/// Of a stage no more instances than so many that are not alike are rehearsed: a sweep over thousands differs in numbers that nobody refuses
+/// one by one.
+const MOST_OF_A_STAGE: usize = 20;
 
-/// Of a stage no more instances than so many that differ in more than their seed are rehearsed: a sweep over thousands differs in numbers
-/// that nobody refuses one by one.
-const MOST_OF_A_STAGE: usize = 60;
+/// After so many ends of workers that said nothing of their stage, nothing more is rehearsed.
+const MOST_DEATHS: usize = 3;
 
-/// What instances differ in that all of them would take.
-const SEED: &str = "seed";
+/// Parameters in which instances differ that are alike: what takes one of their values takes all.
+const ALIKE: [(&str, Option<&str>); 2] = [("seed", None), ("optimiser", Some("lr"))];
 
 /// What is not there and has to be computed before the others can be rehearsed: data and views, which cost little beside what learns from
 /// them. `wanted`: what is to be computed.
@@ -49,8 +48,8 @@ pub fn foundations(graph: &Graph, statuses: &[Status], wanted: impl Fn(NodeIndex
             && sources(graph, index).all(|(source, _, _)| stands(source));
     }
     for index in graph.node_indices().rev() {
-        let is_used =
-            needed.contains(&index) || (wanted(index) && can_be_rehearsed(&graph[index], &statuses[index.index()]));
+        let is_rehearsed = wanted(index) && can_be_rehearsed(&graph[index]) && to_run(&statuses[index.index()]);
+        let is_used = needed.contains(&index) || is_rehearsed;
         if is_used {
             let missing = sources(graph, index).map(|(source, _, _)| source).filter(|source| can_be[source.index()]);
             needed.extend(missing);
@@ -59,23 +58,26 @@ pub fn foundations(graph: &Graph, statuses: &[Status], wanted: impl Fn(NodeIndex
     needed
 }
 
-/// Rehearses what is to be computed, as far as what it needs is there or was rehearsed itself. `on` hears how far it is.
+/// Rehearses what is to be computed, as far as what it needs is there or was rehearsed itself. `on` hears how many of how many nodes are done.
 ///
 /// # Errors
 /// Where it cannot be done: no word on the stages.
 pub fn rehearse(
     graph: &Graph,
     statuses: &[Status],
-    wanted: impl Fn(NodeIndex) -> bool,
+    wishes: &Wishes,
     store: &Store,
     spec: &WorkerSpec,
-    mut on: impl FnMut(Rehearsed),
-) -> Result<Vec<Refusal>> {
-    let to_rehearse: Vec<NodeIndex> = graph
-        .node_indices()
-        .filter(|&index| wanted(index) && can_be_rehearsed(&graph[index], &statuses[index.index()]))
-        .collect();
-    if to_rehearse.is_empty() {
+    mut on: impl FnMut(usize, usize),
+) -> Result<Vec<Rehearsed>> {
+    let is_due = |index: &NodeIndex| {
+        let status = &statuses[index.index()];
+        // What is spared may yet be chosen.
+        let is_due = to_run(status) || *status == Status::Spared || wishes.forced.contains(index);
+        is_due && wishes.wants(*index) && can_be_rehearsed(&graph[*index])
+    };
+    let due: Vec<NodeIndex> = graph.node_indices().filter(is_due).collect();
+    if due.is_empty() {
         return Ok(vec![]);
     }
     let folder = store.passing_folder()?;
@@ -83,23 +85,24 @@ pub fn rehearse(
         graph,
         statuses,
         store,
+        spec,
         folder: folder.path().to_owned(),
         worker: Worker::start(spec, 1, None)?,
+        deaths: 0,
         acts: vec![],
         act_of: HashMap::new(),
         known: HashMap::new(),
         number_of: HashMap::new(),
     };
-    for (nodes, index) in to_rehearse.iter().enumerate() {
-        on(Rehearsed { nodes, of: to_rehearse.len() });
+    for (done, index) in due.iter().enumerate() {
+        on(done, due.len());
         stage.play(*index)?;
     }
     stage.worker.dismiss();
-    let refused = stage.acts.into_iter().filter_map(|act| Some(Refusal { nodes: act.nodes, error: act.error? }));
-    Ok(refused.collect())
+    Ok(stage.acts.into_iter().map(|Act { nodes, error, .. }| Rehearsed { nodes, error }).collect())
 }
 
-/// Nodes that differ in their seed at most, played once.
+/// Nodes that are alike, played once.
 struct Act {
     nodes: Vec<NodeIndex>,
     out: PathBuf,
@@ -118,8 +121,10 @@ struct Stage<'a> {
     graph: &'a Graph,
     statuses: &'a [Status],
     store: &'a Store,
+    spec: &'a WorkerSpec,
     folder: PathBuf,
     worker: Worker,
+    deaths: usize,
     acts: Vec<Act>,
     act_of: HashMap<NodeIndex, usize>,
     /// By kind, parameters and what is given.
@@ -132,8 +137,7 @@ impl Stage<'_> {
     fn play(&mut self, index: NodeIndex) -> Result<()> {
         let Some(given) = self.given(index) else { return Ok(()) };
         let node = &self.graph[index];
-        let params: BTreeMap<&str, _> = node.keyed_params.iter().filter(|(name, _)| *name != SEED).collect();
-        let same = (node.kind.name.clone(), serde_json::to_string(&params)?, given.clone());
+        let same = (node.kind.name.clone(), what_differs(node), given.clone());
         let act = match self.known.get(&same) {
             Some(&act) => act,
             None => {
@@ -187,9 +191,20 @@ impl Stage<'_> {
         let error = match self.worker.rehearse(request, log) {
             Ok(()) => None,
             Err(Failure::Reported(error)) => Some(error),
-            Err(failure) => return Err(anyhow::Error::from(failure).context(format!("the rehearsal of {}", node.id))),
+            Err(failure) => {
+                self.deaths += 1;
+                if self.deaths == MOST_DEATHS {
+                    let context = format!("the rehearsal of {}, and {} others", node.id, MOST_DEATHS - 1);
+                    return Err(anyhow::Error::from(failure).context(context));
+                }
+                self.worker = Worker::start(self.spec, 1, None)?;
+                std::fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
+                None
+            }
         };
-        if error.is_some() {
+        if let Some(error) = &error {
+            // That is no word on the stage.
+            ensure!(!error.contains("No space left on device"), "{error}");
             // What it has left is nothing that others could begin on.
             std::fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
         }
@@ -213,8 +228,22 @@ fn sources(graph: &Graph, index: NodeIndex) -> impl Iterator<Item = (NodeIndex, 
 }
 
 /// What computes on tensors; data and views are nothing to be rehearsed.
-fn can_be_rehearsed(node: &Node, status: &Status) -> bool {
-    to_run(status) && node.worker == WorkerName::Stages && node.kind.gpu != Gpu::Unused
+fn can_be_rehearsed(node: &Node) -> bool {
+    node.worker == WorkerName::Stages && node.kind.gpu != Gpu::Unused
+}
+
+/// The parameters of a node without those in which nodes that are alike may differ.
+fn what_differs(node: &Node) -> String {
+    let mut params: Map<String, Value> =
+        node.keyed_params.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
+    for (name, inner) in ALIKE {
+        match (inner, params.get_mut(name)) {
+            (Some(inner), Some(Value::Object(map))) => drop(map.remove(inner)),
+            (None, Some(_)) => drop(params.remove(name)),
+            _ => {}
+        }
+    }
+    Value::Object(params).to_string()
 }
 
 fn is_there(status: &Status) -> bool {

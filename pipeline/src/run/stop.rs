@@ -34,6 +34,12 @@ pub(super) fn on_signal(events: Sender<Event>) -> Result<()> {
     Ok(())
 }
 
+/// Whether the scheduler that was last begun was told of a signal.
+pub(super) fn was_told() -> bool {
+    let listener = LISTENER.lock().unwrap_or_else(PoisonError::into_inner);
+    listener.as_ref().is_some_and(|listener| listener.first.is_some())
+}
+
 fn heed(signal: i32) {
     let mut listener = LISTENER.lock().unwrap_or_else(PoisonError::into_inner);
     match listener.as_mut() {

@@ -2,7 +2,7 @@ use crate::ids::{Digest, NodeId};
 use crate::plan::{Graph, Node};
 use crate::store::{StageResult, Summary};
 use petgraph::graph::NodeIndex;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// What is to be computed.
@@ -36,11 +36,13 @@ pub struct Wishes {
     pub forced: HashSet<NodeIndex>,
     /// Whether what does not need a failed stage is still computed.
     pub keep_going: bool,
+    /// These are not begun, since it is known that they would fail, and why.
+    pub refused: HashMap<NodeIndex, String>,
 }
 
 impl Default for Wishes {
     fn default() -> Self {
-        Self { only: None, forced: HashSet::new(), keep_going: true }
+        Self { only: None, forced: HashSet::new(), keep_going: true, refused: HashMap::new() }
     }
 }
 

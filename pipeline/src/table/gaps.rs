@@ -87,8 +87,10 @@ impl Gaps {
         let measured = wording::measurement(&column.value, &column.split);
         let measure = node.kind.measures.iter().find(|measure| measure.name == column.value);
         // It says where there is none.
-        let doc = measure.filter(|measure| measure.doc.contains("NaN"));
-        let doc = doc.map(|measure| format!(" ({})", measure.doc)).unwrap_or_default();
+        let doc = measure
+            .filter(|measure| !measure.doc.is_empty())
+            .map(|measure| format!(" ({})", measure.doc))
+            .unwrap_or_default();
         add(&mut self.not_measured, format!("`{}` gave {measured}, which is not a finite number{doc}", node.id));
     }
 

@@ -264,8 +264,7 @@ impl Annotated {
         self.remarks.extend((lost > 0).then(|| format!("objects that lie outside of what `fit` leaves: {lost}")));
         self.remarks.extend((emptied > 0).then(|| {
             format!(
-                "masks whose objects are so small that at {size} x {size} pixels they fill none, told by the pixels that they touch: {emptied} \
-                 (a larger `size` shows them as they are)"
+                "masks with objects of which none is left at {size} x {size} pixels, by size or by `fit`: {emptied}"
             )
         }));
         Summary { title, remarks: self.remarks, details, ..Summary::default() }

@@ -68,7 +68,7 @@ impl Stage for MedMnist {
                224 pixels) and channels. The file is fetched by hand (from Zenodo, record 10519652; `python3 -m medmnist download` fetches all); its \
                MD5 is compared with what the Python package medmnist publishes, and where it is another one the summary says so. \
                ChestMNIST has several labels an image, and the sets in three dimensions are no images: neither is read. What \
-               MedMNIST reports beside accuracy is the mean AUC of each class against the others. Licence: CC BY 4.0, of DermaMNIST CC \
+               MedMNIST reports beside accuracy, the mean AUC of each class against the others, no evaluation here measures yet. Licence: CC BY 4.0, of DermaMNIST CC \
                BY-NC 4.0.",
         gives: &[DATASET],
         ..About::NONE

@@ -24,12 +24,12 @@ impl Stage for Mvtec {
     type Params = Common;
     const ABOUT: About = About {
         name: "data/mvtec",
-        // 2: masks of 0 and 1; what is too small to fill a pixel is told by those that it touches.
+        // 2: masks of 0 and 1; a pixel is wrong where any of what it covers is.
         version: 2,
         summary: "Pictures of a product as MVTec AD has them: train/good, test/good and test/DEFECT, masks in ground_truth/DEFECT",
         docs: "A folder of one category (Bergmann et al. 2021, The MVTec Anomaly Detection Dataset). Of test/DEFECT/000.png the mask is \
                ground_truth/DEFECT/000_mask.png, light where something is wrong (or 1 where all else is 0); a \
-               pixel of the image shows what is nearest to its middle, and a defect that fills none is told by those that it touches. What is in a folder `good` is normal everywhere. Where \
+               pixel of the image is wrong where any of what it covers is. What is in a folder `good` is normal everywhere. Where \
                there is no folder ground_truth there are no masks, and pixels are not judged. validation/good is the validation split, \
                or else it is drawn of train/good. Classes are good and the defects; anomalous is what is not good. The rest is as in \
                data/folder; pictures are taken as they lie in their files, in colours.",

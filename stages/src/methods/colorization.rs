@@ -6,7 +6,7 @@ use super::lab;
 use super::pretrain::{Common, ENCODERS, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, Policy, Wants};
 use crate::context::Context;
-use crate::data::{Dataset, Manifest, Split};
+use crate::data::{Dataset, Manifest};
 use crate::nn::PixelValues;
 use crate::nn::encoder::Encoder;
 use crate::nn::layers::{Conv2d, Mode};
@@ -133,7 +133,14 @@ impl Objective for ColourPrediction {
 fn has_colours(data: &Dataset) -> bool {
     let is_coloured =
         |image: &[u8]| image.as_chunks::<3>().0.iter().any(|[red, green, blue]| red != green || green != blue);
-    data.rows(Split::Train).take(COUNTED).any(|row| is_coloured(&data.image(row)))
+    counted(data).into_iter().any(|row| is_coloured(&data.image(row)))
+}
+
+/// The rows of the images in which colours are counted, evenly over all that are trained on.
+fn counted(data: &Dataset) -> Vec<usize> {
+    let rows = data.rows_to_train_on(false);
+    let step = rows.len().div_ceil(COUNTED).max(1);
+    rows.into_iter().step_by(step).collect()
 }
 
 /// The planes a and b of images from 0 to 1.
@@ -189,9 +196,7 @@ impl Colours {
 
     /// Of each square by how often it is, so that their mean over all pixels is 1.
     fn weights(&self, data: &Dataset, rebalancing: f64) -> Tensor<1> {
-        let rows = data.rows_to_train_on(false);
-        let step = rows.len().div_ceil(COUNTED);
-        let rows: Vec<usize> = rows.into_iter().step_by(step).collect();
+        let rows = counted(data);
         let sums = rows.chunks(AT_ONCE).map(|rows| {
             let images = values_of(data, rows, &self.middles.device());
             let side = |length: usize| length.div_ceil(4);

@@ -169,6 +169,7 @@ fn fitted(
     let clusters = if params.clusters == 0 { classes } else { params.clusters as usize };
     let images = train.dims()[0];
     ensure!(clusters <= images, "{clusters} clusters of {images} training images: lower `clusters`");
+    context.check_stop()?;
     let restarts = params.restarts as usize;
     let mut meter = context.meter("cluster", restarts as u64, "runs");
     let go_on = |done: usize| {

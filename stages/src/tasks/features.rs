@@ -95,16 +95,16 @@ impl Stage for Features {
         encoder.takes(size)?;
         let total: usize = Split::LABELLED.iter().map(|&split| data.len(split)).sum();
         let encode = |x| encoder.features(scaled(x, size));
-        let stand_ins = if context.rehearses { Some(stand_ins(&data, total, encode, context)?) } else { None };
         let mut meter = context.meter("encode", total as u64, "images");
         let (mut splits, mut done) = (BTreeMap::new(), 0);
         for split in Split::LABELLED.into_iter().filter(|&split| data.len(split) > 0) {
             let Frozen { artifact, .. } = &encoder;
             let normal = [artifact.mean.as_slice(), &artifact.sd];
             let rows: Vec<usize> = data.rows(split).collect();
-            let values = match stand_ins {
-                Some(features) => vec![0.0; rows.len() * features],
-                None => encode_all(&data, &rows, normal, batch(size), context, encode, |images| {
+            let values = match context.rehearses {
+                // One number of each image is enough for others to begin on.
+                true => vec![0.0; rows.len()],
+                false => encode_all(&data, &rows, normal, batch(size), context, encode, |images| {
                     done += images as u64;
                     meter.at(done, &[]);
                 })?,
@@ -125,23 +125,6 @@ impl Stage for Features {
         let features = train.values.len() / train.labels.len();
         FeatureSet { features, classes: data.manifest.classes.len(), splits }.save(&context.output("features")?)
     }
-}
-
-/// How many features an image has. A rehearsal has zeros in their place, where they are not too many to be worth it.
-fn stand_ins(
-    data: &Dataset,
-    images: usize,
-    encode: impl Fn(Tensor<4>) -> Tensor<2>,
-    context: &Context,
-) -> Result<usize> {
-    const MOST: usize = 1 << 23;
-    let [channels, height, width] = data.manifest.input();
-    let one = channels_last(Tensor::zeros([1, channels, height, width], &context.device));
-    let features = encode(one).dims()[1];
-    if images * features > MOST {
-        context.check_stop()?;
-    }
-    Ok(features)
 }
 
 /// So many rows of a split, evenly over it, since it may be sorted by class; all where it is 0 or there are no more.

@@ -65,6 +65,7 @@ impl Stage for LinearProbe {
         let standardiser = Standardiser::each(&set)?;
         let [train, validation, test] = Split::LABELLED.map(|split| set.split(split));
         let (train, validation, test) = (train?, validation?, test?);
+        context.check_stop()?;
         let problem = Problem::new(standardiser.apply(train, &context.device), &train.labels, set.classes);
         let scores =
             |of: &SplitFeatures, weights: &Weights| problem.scores(weights, &standardiser.apply(of, &context.device));

@@ -92,6 +92,7 @@ impl Stage for Project {
             "{count} images are shown, and {neighbours} neighbours of each are looked at, of which there must be fewer than half: lower \
              `neighbours`, or use a larger test split"
         );
+        context.check_stop()?;
         let perplexity = params.perplexity.min(count as f64 / 3.0);
         let rows: Vec<&[f32]> =
             shown.iter().map(|&image| &test.values[image * set.features..][..set.features]).collect();

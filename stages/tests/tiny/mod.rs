@@ -28,6 +28,18 @@ impl Outbox for Measured {
     }
 }
 
+/// Keeps what is noted.
+#[derive(Default)]
+pub struct Noted(pub Mutex<Vec<String>>);
+
+impl Outbox for Noted {
+    fn send(&self, reply: &Reply) {
+        if let Reply::Note { text, .. } = reply {
+            self.0.lock().unwrap().push(text.clone());
+        }
+    }
+}
+
 /// Hears nothing.
 pub struct Nobody;
 

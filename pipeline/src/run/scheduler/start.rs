@@ -47,7 +47,10 @@ impl Scheduler<'_> {
                 (Lookup::Found(_) | Lookup::Dropped(_), _) => Some("forced".to_owned()),
                 (Lookup::Missing, _) => None,
             };
-            if self.wants(node) {
+            let refused = &self.work.wishes.refused;
+            if let Some(error) = refused.get(&node).filter(|_| self.wants(node)) {
+                self.fail(node, Some(key), error.clone(), Duration::ZERO);
+            } else if self.wants(node) {
                 self.ready.insert(node, Candidate { key, canonical, again, replaces: is_forced });
             } else if self.wanted.is_some() {
                 self.aside.push(node);

@@ -19,7 +19,7 @@ pub struct Made {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Seen {
     pub boxes: Boxes,
-    /// Masks of which no object fills a pixel of the image.
+    /// Masks with objects of which the image shows none.
     pub emptied: usize,
 }
 
@@ -69,7 +69,7 @@ impl Boxes {
 const SLACK: f32 = 0.5;
 
 /// An error where the picture cannot be read, or what is told of it cannot be.
-/// `keeps_small`: whether a mask of which no object fills a pixel shows those that they touch.
+/// `keeps_small`: whether a mask shows each pixel that an object touches, and not what is nearest to its middle.
 pub fn make(item: &Item, classes: &[String], common: &Common, keeps_small: bool) -> Result<Made> {
     // As annotations see it: as it lies in its file, however a camera was held.
     let picture = pictures::read(&common.path.join(&item.path), false)?;
@@ -100,15 +100,12 @@ pub fn make(item: &Item, classes: &[String], common: &Common, keeps_small: bool)
             .as_ref()
             .map_or(0, |mask| all.iter().filter(|region| !shows(mask, size[1] as usize, region)).count()),
     };
-    let shows_object = |mask: &[u8]| mask.iter().any(|&shown| shown != 0 && shown != UNKNOWN);
-    let (mut placed, mut emptied) = (mask.as_ref().map(|mask| placement.mask(mask, size[1], common.size)), 0);
-    if let (Some(mask), Some(placed)) = (&mask, &mut placed)
-        && keeps_small
-        && !shows_object(placed)
-        && placement.touch(mask, size[1], common.size, placed)
-    {
-        emptied = 1;
+    let mut placed = mask.as_ref().map(|mask| placement.mask(mask, size[1], common.size));
+    if let (Some(mask), Some(placed), true) = (&mask, &mut placed, keeps_small) {
+        placement.touch(mask, size[1], common.size, placed);
     }
+    let shows_object = |mask: &Vec<u8>| mask.iter().any(|&shown| shown != 0 && shown != UNKNOWN);
+    let emptied = usize::from(mask.as_ref().is_some_and(shows_object) && !placed.as_ref().is_some_and(shows_object));
     Ok(Made {
         image: common.fit.apply(picture, [common.size; 2])?.into_raw(),
         seen: Seen { boxes, emptied },

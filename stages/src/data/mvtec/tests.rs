@@ -61,18 +61,28 @@ fn masks_of_zeros_and_ones_are_read_as_those_of_black_and_white() {
 fn a_defect_that_fills_no_pixel_is_told_by_those_that_it_touches() {
     let root = tempfile::tempdir().unwrap();
     category(root.path());
-    let found = made::<Mvtec>(root.path(), json!({ "size": 8, "fit": "stretch" })).unwrap();
-    assert!(!found.note.contains("so small"), "three pixels of 20 fill one of 8: {}", found.note);
-    let larger = [200, 100];
+    let (larger, white) = ([200, 100], [255; 3]);
     for place in ["test/cut/000.png", "ground_truth/cut/000_mask.png"] {
-        paint(&root.path().join(place), larger, &[([121, 31, 123, 33], [255; 3])]);
+        paint(&root.path().join(place), larger, &[([121, 31, 123, 33], white), ([0, 50, 50, 100], white)]);
     }
-    let found = made::<Mvtec>(root.path(), json!({ "size": 8, "fit": "stretch" })).unwrap();
-    let first = found.data.rows(Split::Test).find(|&row| found.data.class(row) == 2).unwrap();
-    let shown: Vec<usize> = (0..64).filter(|&place| found.data.mask(first).unwrap()[place] == 1).collect();
-    assert_eq!(shown, [2 * 8 + 4], "column 122 of 200 lies in the fifth of eight, row 32 of 100 in the third");
-    let told = "so small that at 8 x 8 pixels they fill none, told by the pixels that they touch: 1";
-    assert!(found.note.contains(told), "{}", found.note);
+    let shown = |fit: &str| -> (Vec<usize>, String) {
+        let found = made::<Mvtec>(root.path(), json!({ "size": 8, "fit": fit })).unwrap();
+        let first = found.data.rows(Split::Test).find(|&row| found.data.class(row) == 2).unwrap();
+        ((0..64).filter(|&place| found.data.mask(first).unwrap()[place] == 1).collect(), found.note)
+    };
+    let (places, _) = shown("stretch");
+    // Columns 121 and 122 of 200 lie in the fifth of eight, rows 31 and 32 of 100 in the third; beside it a large defect.
+    let large = (4..8).flat_map(|row| (0..2).map(move |column| row * 8 + column));
+    assert_eq!(places, [2 * 8 + 4].into_iter().chain(large).collect::<Vec<_>>());
+    for place in ["test/cut/000.png", "ground_truth/cut/000_mask.png"] {
+        paint(&root.path().join(place), larger, &[([0, 50, 20, 100], white)]);
+    }
+    let (places, note) = shown("crop");
+    assert!(places.is_empty());
+    assert!(
+        note.contains("masks with objects of which none is left at 8 x 8 pixels, by size or by `fit`: 1"),
+        "{note}"
+    );
 }
 
 #[test]

@@ -72,7 +72,10 @@ impl Volume {
                 }
             }
         }
-        Ok(Self { shape, spacing, origin: orientation.origin(shape), values, remark: orientation.remark })
+        let is_whole = values.iter().all(|value| value.is_finite());
+        let remark =
+            orientation.remark.or((!is_whole).then_some("have voxels that are no numbers, which are black here"));
+        Ok(Self { shape, spacing, origin: orientation.origin(shape), values, remark })
     }
 
     /// As bytes: 0 what is at or below the percentile .5 of all values that are not 0, 255 what is at or above that of 99.5. What is no
@@ -220,6 +223,17 @@ mod tests {
         assert!(changed(280, &[0; 12]).contains("sform"));
         assert!(changed(280, &f32::NAN.to_le_bytes()).contains("sform"));
         assert!(changed(280, &1000f32.to_le_bytes()).contains("times as long as it is wide"));
+    }
+
+    #[test]
+    fn voxels_that_are_no_numbers_are_told() {
+        let place = tempfile::tempdir().unwrap();
+        let mut bytes = std::fs::read(fixture("ipr.nii")).unwrap();
+        let last = bytes.len() - 8;
+        bytes[last..].copy_from_slice(&f64::NAN.to_le_bytes());
+        std::fs::write(place.path().join("a.nii"), bytes).unwrap();
+        let volume = Volume::read(&place.path().join("a.nii")).unwrap();
+        assert_eq!(volume.remark, Some("have voxels that are no numbers, which are black here"));
     }
 
     /// numpy.percentile([1, ..., 60 times 2, ...], [.5, 99.5]) of what is not 0.

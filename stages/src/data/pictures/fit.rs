@@ -50,27 +50,22 @@ impl Placement {
         };
         rows.iter().flat_map(|&row| columns.iter().map(move |&column| at((row, column)))).collect()
     }
-}
 
-impl Placement {
     /// Has each place of a mask of `side` x `side` say what object of the picture's mask, `width` pixels wide, touches it, of several the
-    /// last. Whether one does.
-    pub fn touch(self, mask: &[u8], width: u32, side: u32, placed: &mut [u8]) -> bool {
+    /// last.
+    pub fn touch(self, mask: &[u8], width: u32, side: u32, placed: &mut [u8]) {
         let Self { part, inside, at } = self;
         let to = |axis: usize, place: u32| {
             let within = place.checked_sub(part[axis]).filter(|&within| within < part[axis + 2])?;
             Some(at[axis] + (u64::from(within) * u64::from(inside[axis]) / u64::from(part[axis + 2])) as u32)
         };
-        let mut touches = false;
         let objects = mask.iter().enumerate().filter(|(_, shown)| ![0, UNKNOWN].contains(*shown));
         for (place, &shown) in objects {
             let (row, column) = (place as u32 / width, place as u32 % width);
             if let (Some(row), Some(column)) = (to(0, row), to(1, column)) {
                 placed[(row * side + column) as usize] = shown;
-                touches = true;
             }
         }
-        touches
     }
 }
 

@@ -45,9 +45,10 @@ impl<'a> Layers<'a> {
         let named = || sorted.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
         ensure!(
             sorted.last().is_some_and(|&last| last <= maps),
-            "layers are {}{} and the encoder has {maps} maps: write numbers from 1, the finest, to {maps}",
+            "layers are {}{} and the encoder has {maps} map{}: write numbers from 1, the finest, to {maps}",
             named(),
-            if asked.is_none() { ", as they are where none are written," } else { "" }
+            if asked.is_none() { ", as they are where none are written," } else { "" },
+            if maps == 1 { "" } else { "s" }
         );
         ensure!(sorted.windows(2).all(|pair| pair[0] < pair[1]), "layers are {}: write each once", named());
         let mut layers = Self {

@@ -17,7 +17,7 @@ pub fn assigned(set: &FeatureSet, name: &str, context: &Context) -> Result<(usiz
         )
     })?;
     let frozen = EncoderArtifact::open(folder, &context.device)?;
-    check_is_theirs(set, &frozen, context)?;
+    note_unless_theirs(set, &frozen, context)?;
     let artifact = frozen.artifact;
     let lengths = artifact.heads.get(name).and_then(HeadConfig::of_features);
     let (Some([inputs, outputs]), Some(head)) = (lengths, artifact.open_head(name, folder, &context.device)?) else {
@@ -28,10 +28,11 @@ pub fn assigned(set: &FeatureSet, name: &str, context: &Context) -> Result<(usiz
         );
     };
     ensure!(
-        inputs == set.features,
+        inputs == set.features || context.rehearses,
         "the head {name} takes {inputs} features and these have {}: connect the encoder that they are of",
         set.features
     );
+    context.check_stop()?;
     let largest = |of_split: &SplitFeatures| -> Vec<u32> {
         let data = TensorData::new(of_split.values.clone(), [of_split.labels.len(), inputs]);
         let scores = head.of_features(Tensor::from_data(data, &context.device), Mode::Eval);
@@ -41,8 +42,8 @@ pub fn assigned(set: &FeatureSet, name: &str, context: &Context) -> Result<(usiz
     Ok((outputs, Split::LABELLED.into_iter().map(of_split).collect::<Result<_>>()?))
 }
 
-/// An error where the features are another encoder's, as far as the images are at hand.
-fn check_is_theirs(set: &FeatureSet, frozen: &Frozen, context: &Context) -> Result<()> {
+/// A note where the features seem to be another encoder's, as far as the images are at hand: they may have been made at another size.
+fn note_unless_theirs(set: &FeatureSet, frozen: &Frozen, context: &Context) -> Result<()> {
     const IMAGES: usize = 4;
     // Numbers of another batch are rounded otherwise.
     const ROUNDING: f32 = 1e-2;
@@ -59,11 +60,12 @@ fn check_is_theirs(set: &FeatureSet, frozen: &Frozen, context: &Context) -> Resu
             let largest = found.iter().fold(0f32, |largest, value| largest.max(value.abs()));
             found.iter().zip(&train.values).all(|(found, kept)| (found - kept).abs() <= ROUNDING * largest)
         });
-    ensure!(
-        is_theirs,
-        "port `encoder` is not the encoder that the features are of, or they were made otherwise than `features` makes them by itself: it \
-         makes other numbers of the first training images; connect the one that they are of"
-    );
+    if !is_theirs {
+        context.note(
+            "of the first training images the encoder on port `encoder` makes other numbers than the features have: unless they were made at \
+             another `size`, it is not the encoder that they are of, and the assignment means nothing",
+        );
+    }
     Ok(())
 }
 

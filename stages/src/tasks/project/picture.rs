@@ -5,7 +5,7 @@ use std::fmt::Write;
 const SIDE: f32 = 720.0;
 const EDGE: f32 = 12.0;
 
-/// Of the names of classes, beside the picture.
+/// Width of the classes' numbers beside the picture.
 const LEGEND: f32 = 90.0;
 const LINE: f32 = 18.0;
 /// Of more classes no legend would fit.
