@@ -8,6 +8,7 @@ pub mod artifact;
 pub mod augment;
 pub mod catalog;
 pub mod context;
+pub mod csv;
 pub mod data;
 pub mod doctor;
 pub mod features;

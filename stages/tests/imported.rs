@@ -2,31 +2,18 @@
 
 mod tiny;
 
-use pretext_protocol::Reply;
 use pretext_stages::catalog;
-use pretext_stages::context::{Context, Outbox};
+use pretext_stages::context::Context;
 use pretext_stages::nn::state;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use tempfile::TempDir;
 
 const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/imported");
 
 /// What is done to the tensors of a file.
 type Change = dyn Fn(&mut BTreeMap<String, tch::Tensor>);
-
-/// What was noted.
-struct Notes(Mutex<Vec<String>>);
-
-impl Outbox for Notes {
-    fn send(&self, reply: &Reply) {
-        if let Reply::Note { text, .. } = reply {
-            self.0.lock().unwrap().push(text.clone());
-        }
-    }
-}
 
 struct Place {
     root: TempDir,
@@ -45,7 +32,7 @@ impl Place {
         params.extend(change.as_object().unwrap().clone());
         let inputs: Vec<(&str, &Path)> = inputs.iter().map(|(port, path)| (*port, path.as_path())).collect();
         let run = tiny::request(&entry, params, &self.root.path().join(kind.replace('/', "-")), &inputs);
-        let notes = Notes(Mutex::default());
+        let notes = tiny::Noted::default();
         let context = Context::new(&run, &notes, &|| false).unwrap();
         let result = (entry.run)(&run.params, &context).map_err(|error| format!("{error:#}"));
         let notes = notes.0.into_inner().unwrap().join("\n");

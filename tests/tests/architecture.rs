@@ -95,8 +95,8 @@ fn only_tables_use_polars() {
 }
 
 /// The parts of the worker, each of which may use those before it.
-const PARTS: [&str; 18] = [
-    "json", "random", "memory", "metrics", "nn", "context", "stage", "data", "doctor", "artifact", "foreign",
+const PARTS: [&str; 19] = [
+    "csv", "json", "random", "memory", "metrics", "nn", "context", "stage", "data", "doctor", "artifact", "foreign",
     "augment", "features", "train", "tasks", "methods", "catalog", "worker",
 ];
 /// These stand side by side: methods do not use evaluations either.

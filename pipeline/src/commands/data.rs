@@ -1,7 +1,6 @@
 use super::path::{artifact_of, result_of};
 use super::source::{Planned, Source};
 use super::{print, run, target};
-use crate::plan::Status;
 use crate::text;
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -43,7 +42,7 @@ pub(super) fn data(args: &DataArgs) -> Result<ExitCode> {
             );
         }
     }
-    let is_there = |&index: &NodeIndex| matches!(planned.statuses[index.index()], Status::Hit { .. });
+    let is_there = |&index: &NodeIndex| planned.statuses[index.index()].is_hit();
     if !nodes.iter().all(is_there) {
         let (_, rest) = target::split_recipe(&args.words);
         run::compute(Path::new(&planned.recipe.path), &target::pattern(&rest[0])?, &args.source)?;

@@ -1,6 +1,6 @@
 //! Where stages are computed, as far as it can be said before anything runs.
 
-use crate::plan::{self, Device, Known, Node, Status, WorkerName};
+use crate::plan::{self, Device, Known, Node, WorkerName};
 use crate::recipe::Recipe;
 use crate::run::Wishes;
 use anyhow::{Result, bail};
@@ -19,15 +19,13 @@ pub(super) fn put_on(recipe: &mut Recipe, device: Device) -> Result<()> {
 /// Refuses to run where a stage insists on a GPU that it cannot have, unless its result is there already.
 pub(super) fn refuse_unless_there(recipe: &Recipe, wishes: &Wishes, known: &dyn Known, gpus: &[usize]) -> Result<()> {
     let graph = &recipe.graph;
-    let is_wanted = |index| wishes.only.as_ref().is_none_or(|only| only.contains(&index));
-    let lacking = graph.node_indices().filter(|index| is_wanted(*index));
+    let lacking = graph.node_indices().filter(|index| wishes.wants(*index));
     let lacking: Vec<_> = lacking.filter_map(|index| Some((index, why_never(&graph[index], gpus)?))).collect();
     if lacking.is_empty() {
         return Ok(());
     }
     let statuses = plan::evaluate(graph, known);
-    let is_hit =
-        |index: &NodeIndex| matches!(statuses[index.index()], Status::Hit { .. }) && !wishes.forced.contains(index);
+    let is_hit = |index: &NodeIndex| statuses[index.index()].is_hit() && !wishes.forced.contains(index);
     match lacking.iter().find(|(index, _)| !is_hit(index)) {
         Some((index, why)) => bail!("{} cannot run here: {why}. Nothing was run", graph[*index].id),
         None => Ok(()),

@@ -99,7 +99,7 @@ impl Rehearsal<'_> {
     /// Whether a stage has no instance that is there or would not fail.
     fn is_mistaken(&self, statuses: &[Status], rehearsed: &[Rehearsed]) -> bool {
         let graph = &self.recipe.graph;
-        let is_there = |index: &NodeIndex| matches!(statuses[index.index()], Status::Hit { .. });
+        let is_there = |index: &NodeIndex| statuses[index.index()].is_hit();
         let there = graph.node_indices().filter(is_there).map(|index| &graph[index].stage);
         let begun = rehearsed.iter().filter(|act| act.error.is_none()).map(|act| &graph[act.nodes[0]].stage);
         let fine: BTreeSet<&String> = there.chain(begun).collect();

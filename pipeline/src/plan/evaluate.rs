@@ -36,6 +36,11 @@ pub enum Status {
 }
 
 impl Status {
+    /// Whether its result is there.
+    pub fn is_hit(&self) -> bool {
+        matches!(self, Self::Hit { .. })
+    }
+
     /// `hit`, `run`, `open`, `spared` or `unchecked`.
     pub fn word(&self) -> &'static str {
         match self {

@@ -231,8 +231,12 @@ impl Computation {
 
 /// A worker that finds the disk full says so in its own words, and not what to do.
 fn with_advice(error: String) -> String {
-    let is_told = !error.contains("No space left on device") || error.contains(FREE_SPACE);
+    let is_told = !tells_of_full_disk(&error) || error.contains(FREE_SPACE);
     if is_told { error } else { format!("{error}\n{FREE_SPACE}") }
+}
+
+pub(super) fn tells_of_full_disk(error: &str) -> bool {
+    error.contains("No space left on device")
 }
 
 /// So that `pretext logs` tells the whole story. That it cannot be written is not worth a second error.

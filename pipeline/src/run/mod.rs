@@ -46,7 +46,7 @@ pub use update::{Observer, Update};
 pub use work::{Choosing, NodeOutcome, Outcome, Wishes, Work};
 pub use worker::{Failure, Worker, WorkerSpec};
 
-use crate::plan::{self, NodeIndex, Status};
+use crate::plan::{self, NodeIndex};
 use crate::store::{Store, View};
 use anyhow::Result;
 use event_file::EventFile;
@@ -72,7 +72,7 @@ pub fn execute(work: &Work, view: &View, settings: LocalSettings) -> Result<Outc
 
 fn is_all_there(work: &Work, view: &View) -> bool {
     let statuses = plan::evaluate(work.graph, view);
-    let is_there = |index: NodeIndex| matches!(statuses[index.index()], Status::Hit { .. });
+    let is_there = |index: NodeIndex| statuses[index.index()].is_hit();
     work.wishes.forced.is_empty() && work.graph.node_indices().all(|index| is_there(index) || !work.wishes.wants(index))
 }
 

@@ -1,6 +1,7 @@
 //! Before hours are spent: every stage that trains begins on what it will be given and ends where it would begin to compute, so that what it
 //! would refuse is told now. In the place of a trained encoder stands one that was never trained.
 
+use super::computation::tells_of_full_disk;
 use super::work::Wishes;
 use super::worker::{Failure, Worker, WorkerSpec};
 use crate::ids::Digest;
@@ -40,7 +41,7 @@ pub fn foundations(graph: &Graph, statuses: &[Status], wanted: impl Fn(NodeIndex
     let mut can_be = vec![false; graph.node_count()];
     let mut needed = HashSet::new();
     for index in graph.node_indices() {
-        let stands = |source: NodeIndex| is_there(&statuses[source.index()]) || can_be[source.index()];
+        let stands = |source: NodeIndex| statuses[source.index()].is_hit() || can_be[source.index()];
         let node = &graph[index];
         can_be[index.index()] = to_run(&statuses[index.index()])
             && node.worker == WorkerName::Stages
@@ -189,26 +190,31 @@ impl Stage<'_> {
         let out = request.out.clone();
         let log = File::create(folder.join("log")).context("cannot write the rehearsal's log")?;
         let error = match self.worker.rehearse(request, log) {
-            Ok(()) => None,
-            Err(Failure::Reported(error)) => Some(error),
+            Ok(()) => return Ok(Some(Act { nodes: vec![], out, error: None })),
+            Err(Failure::Reported(error)) => {
+                // That is no word on the stage.
+                ensure!(!tells_of_full_disk(&error), "{error}");
+                Some(error)
+            }
             Err(failure) => {
-                self.deaths += 1;
-                if self.deaths == MOST_DEATHS {
-                    let context = format!("the rehearsal of {}, and {} others", node.id, MOST_DEATHS - 1);
-                    return Err(anyhow::Error::from(failure).context(context));
-                }
-                self.worker = Worker::start(self.spec, 1, None)?;
-                std::fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
+                self.replace_worker(node, failure)?;
                 None
             }
         };
-        if let Some(error) = &error {
-            // That is no word on the stage.
-            ensure!(!error.contains("No space left on device"), "{error}");
-            // What it has left is nothing that others could begin on.
-            std::fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
-        }
+        // What it has left is nothing that others could begin on.
+        std::fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
         Ok(Some(Act { nodes: vec![], out, error }))
+    }
+
+    /// After one has ended that said nothing of its stage; an error when it was the last that may.
+    fn replace_worker(&mut self, node: &Node, failure: Failure) -> Result<()> {
+        self.deaths += 1;
+        if self.deaths == MOST_DEATHS {
+            let context = format!("the rehearsal of {}, and {} others", node.id, MOST_DEATHS - 1);
+            return Err(anyhow::Error::from(failure).context(context));
+        }
+        self.worker = Worker::start(self.spec, 1, None)?;
+        Ok(())
     }
 }
 
@@ -244,10 +250,6 @@ fn what_differs(node: &Node) -> String {
         }
     }
     Value::Object(params).to_string()
-}
-
-fn is_there(status: &Status) -> bool {
-    matches!(status, Status::Hit { .. })
 }
 
 fn to_run(status: &Status) -> bool {

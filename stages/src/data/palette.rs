@@ -9,6 +9,12 @@ pub fn colour(class: u8) -> [u8; 3] {
     [0, 1, 2].map(|channel| (0..3).map(|turn| bit(3 * turn + channel) << (7 - turn)).sum())
 }
 
+/// The same as scalable pictures want it.
+pub fn hex(class: u8) -> String {
+    let [red, green, blue] = colour(class);
+    format!("#{red:02x}{green:02x}{blue:02x}")
+}
+
 /// The class that each colour stands for.
 pub fn classes() -> BTreeMap<[u8; 3], u8> {
     (0..=u8::MAX).map(|class| (colour(class), class)).collect()

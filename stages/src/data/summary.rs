@@ -4,6 +4,7 @@ use super::dataset::{Dataset, Split};
 use super::samples;
 use super::writer::Counts;
 use crate::context::Context;
+use crate::csv::quoted;
 use anyhow::{Context as _, Result};
 use std::path::Path;
 
@@ -63,7 +64,7 @@ impl Summary {
 
 /// A line a row.
 fn rows(sources: &[String]) -> String {
-    let lines = sources.iter().enumerate().map(|(row, source)| format!("{row},\"{}\"\n", source.replace('"', "\"\"")));
+    let lines = sources.iter().enumerate().map(|(row, source)| format!("{row},{}\n", quoted(source)));
     ["row,file\n".to_owned()].into_iter().chain(lines).collect()
 }
 

@@ -1,5 +1,7 @@
 //! How well classes are predicted. All of it looks at the confusion matrix: how many images of each class are predicted as each.
 
+use crate::csv::quoted;
+
 /// `[class][class that is predicted]`: how many images, or pixels of masks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Confusion(Vec<Vec<f64>>);
@@ -59,8 +61,7 @@ impl Confusion {
 
     /// A line for each class, a column for each class that is predicted, the share of the class's images that are predicted last.
     pub fn to_csv(&self, classes: &[String]) -> String {
-        let quoted = |text: &String| format!("\"{}\"", text.replace('"', "\"\""));
-        let head = classes.iter().map(quoted).chain(["recall".to_owned()]);
+        let head = classes.iter().map(|name| quoted(name)).chain(["recall".to_owned()]);
         let mut text = format!("class,{}\n", head.collect::<Vec<_>>().join(","));
         for (class, name) in classes.iter().enumerate() {
             let counts = self.0[class].iter().map(f64::to_string);

@@ -2,6 +2,7 @@
 
 use super::Confusion;
 use super::classification::mean;
+use crate::csv::quoted;
 
 /// What a mask holds where nobody knows what a pixel shows.
 pub const UNKNOWN: u8 = 255;
@@ -69,7 +70,7 @@ impl Overlap {
             let [iou, dice] =
                 [self.iou(class), self.dice(class)].map(|share| share.map_or_else(String::new, |x| x.to_string()));
             let [truth, predicted] = [self.pixels.images(class), self.pixels.predicted(class)];
-            format!("\"{}\",{iou},{dice},{truth},{predicted}\n", name.replace('"', "\"\""))
+            format!("{},{iou},{dice},{truth},{predicted}\n", quoted(name))
         };
         "class,iou,dice,pixels,predicted\n".to_owned() + &classes.iter().enumerate().map(line).collect::<String>()
     }

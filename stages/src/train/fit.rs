@@ -19,7 +19,8 @@ const CHECKPOINT_SHARE: u32 = 100;
 const CHECKPOINT_AT_LATEST: Duration = Duration::from_secs(60);
 
 /// Trains to the end, from an earlier attempt's checkpoint where there is one. When asked to stop, it
-/// saves one and returns [`Stopped`]. In a rehearsal nothing is trained. What is not finite is never saved: it ends the training with the step that made it.
+/// saves one and returns [`Stopped`]. What is not finite is never saved: it ends the training with the step that made it. In a rehearsal
+/// nothing is trained.
 pub fn fit(encoder: &Encoder, objective: &mut dyn Objective, training: &Training, context: &Context) -> Result<()> {
     if context.rehearses {
         return Ok(());

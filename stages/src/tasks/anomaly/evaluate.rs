@@ -2,6 +2,7 @@
 
 use super::picture::{heat_maps, heat_rows};
 use super::{Images, Scored};
+use crate::csv::quoted;
 use crate::data::{Dataset, Split, npy, samples};
 use crate::metrics::{UNKNOWN, aupro, auroc, average_precision, histogram};
 use anyhow::{Context as _, Result, ensure};
@@ -71,8 +72,8 @@ fn csv(data: &Dataset, rows: &[usize], scores: &[f32]) -> String {
     lines.sort_by(|a, b| b.1.total_cmp(&a.1));
     let mut text = "id,class,score\n".to_owned();
     for (row, score) in lines {
-        let class = &data.manifest.classes[data.class(row) as usize];
-        let _ = writeln!(text, "{row},\"{}\",{score}", class.replace('"', "\"\""));
+        let class = quoted(&data.manifest.classes[data.class(row) as usize]);
+        let _ = writeln!(text, "{row},{class},{score}");
     }
     text
 }

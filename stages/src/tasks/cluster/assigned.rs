@@ -1,8 +1,8 @@
 use super::Clusters;
 use crate::artifact::{EncoderArtifact, Frozen};
 use crate::context::Context;
-use crate::data::{Dataset, Manifest, Split};
-use crate::features::{FeatureSet, SplitFeatures, normalised};
+use crate::data::{Dataset, Split};
+use crate::features::{FeatureSet, SplitFeatures, encode_all};
 use crate::nn::layers::Mode;
 use crate::nn::{HeadConfig, ops};
 use crate::stage::DATA;
@@ -17,8 +17,7 @@ pub fn assigned(set: &FeatureSet, name: &str, context: &Context) -> Result<(usiz
         )
     })?;
     let frozen = EncoderArtifact::open(folder, &context.device)?;
-    note_unless_theirs(set, &frozen, context)?;
-    let artifact = frozen.artifact;
+    let artifact = &frozen.artifact;
     let lengths = artifact.heads.get(name).and_then(HeadConfig::of_features);
     let (Some([inputs, outputs]), Some(head)) = (lengths, artifact.open_head(name, folder, &context.device)?) else {
         let heads: Vec<&str> = artifact.heads.keys().map(String::as_str).collect();
@@ -33,6 +32,7 @@ pub fn assigned(set: &FeatureSet, name: &str, context: &Context) -> Result<(usiz
         set.features
     );
     context.check_stop()?;
+    note_unless_theirs(set, &frozen, context)?;
     let largest = |of_split: &SplitFeatures| -> Vec<u32> {
         let data = TensorData::new(of_split.values.clone(), [of_split.labels.len(), inputs]);
         let scores = head.of_features(Tensor::from_data(data, &context.device), Mode::Eval);
@@ -47,19 +47,16 @@ fn note_unless_theirs(set: &FeatureSet, frozen: &Frozen, context: &Context) -> R
     const IMAGES: usize = 4;
     // Numbers of another batch are rounded otherwise.
     const ROUNDING: f32 = 1e-2;
-    let Some(folder) = context.optional_input(DATA.name).filter(|_| !context.rehearses) else { return Ok(()) };
+    let Some(folder) = context.optional_input(DATA.name) else { return Ok(()) };
     let (data, train, artifact) = (Dataset::open(folder)?, set.split(Split::Train)?, &frozen.artifact);
     artifact.check_channels(&data.manifest)?;
-    let Manifest { height, width, channels, .. } = data.manifest;
-    frozen.takes([height, width])?;
+    frozen.takes([data.manifest.height, data.manifest.width])?;
     let rows: Vec<usize> = train.ids.iter().take(IMAGES).map(|&id| id as usize).collect();
-    let (shape, normal) = ([rows.len(), height, width, channels], [artifact.mean.as_slice(), &artifact.sd]);
-    let features = frozen.features(normalised(shape, normal, &context.device, |place| data.image(rows[place])));
-    let is_theirs = features.dims()[1] == set.features
-        && ops::read(&features, |found| {
-            let largest = found.iter().fold(0f32, |largest, value| largest.max(value.abs()));
-            found.iter().zip(&train.values).all(|(found, kept)| (found - kept).abs() <= ROUNDING * largest)
-        });
+    let normal = [artifact.mean.as_slice(), &artifact.sd];
+    let found = encode_all(&data, &rows, normal, IMAGES, context, |x| frozen.features(x), |_| ())?;
+    let largest = found.iter().fold(0f32, |largest, value| largest.max(value.abs()));
+    let is_near = |(found, kept): (&f32, &f32)| (found - kept).abs() <= ROUNDING * largest;
+    let is_theirs = found.len() == rows.len() * set.features && found.iter().zip(&train.values).all(is_near);
     if !is_theirs {
         context.note(
             "of the first training images the encoder on port `encoder` makes other numbers than the features have: unless they were made at \

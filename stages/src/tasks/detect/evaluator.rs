@@ -8,6 +8,7 @@ use super::objective::{Detection, last_maps};
 use super::{boxes, files, picture};
 use crate::artifact::EncoderArtifact;
 use crate::context::Context;
+use crate::csv::quoted;
 use crate::data::{Dataset, Region, Split};
 use crate::features::{batch, encode_each};
 use crate::metrics::detection::{Detections, Scene, Truth};
@@ -107,7 +108,7 @@ fn of_classes(detections: &Detections, scenes: &[Scene], classes: &[String]) -> 
     let mut text = "class,objects,ap\n".to_owned();
     for (class, (name, ap)) in classes.iter().zip(detections.ap_of_classes()).enumerate() {
         let ap = ap.map_or(String::new(), |ap| ap.to_string());
-        text += &format!("\"{}\",{},{ap}\n", name.replace('"', "\"\""), objects(class));
+        text += &format!("{},{},{ap}\n", quoted(name), objects(class));
     }
     text
 }

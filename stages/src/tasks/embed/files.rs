@@ -1,5 +1,6 @@
 //! Rows for programs (`.npy`) and for tables (`.csv`), in the same order.
 
+use crate::csv::quoted;
 use crate::data::npy;
 use anyhow::{Context, Result};
 use std::fs::File;
@@ -43,7 +44,7 @@ fn write_csv(
     let failed = || format!("cannot write {}", path.display());
     let mut out = BufWriter::new(File::create(path).with_context(failed)?);
     let mut line = |first: &str, rest: Vec<String>| {
-        let cells = std::iter::once(first).chain(rest.iter().map(String::as_str)).map(quoted);
+        let cells = std::iter::once(first).chain(rest.iter().map(String::as_str)).map(cell);
         writeln!(out, "{}", cells.collect::<Vec<_>>().join(",")).with_context(failed)
     };
     line("file", titles.collect())?;
@@ -53,10 +54,10 @@ fn write_csv(
     out.flush().with_context(failed)
 }
 
-/// As CSV wants a text that has commas, quotes or line breaks.
-fn quoted(text: &str) -> String {
+/// Quoted where it has commas, quotes or line breaks.
+fn cell(text: &str) -> String {
     match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        true => quoted(text),
         false => text.to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-use crate::data::palette::colour;
+use crate::data::palette::hex;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -29,7 +29,7 @@ pub fn svg(places: &[[f32; 2]], classes: &[i32]) -> String {
             text,
             "<rect x=\"{x}\" y=\"{}\" width=\"10\" height=\"10\" fill=\"{}\"/><text x=\"{}\" y=\"{}\">class {class}</text>",
             y - 9.0,
-            hex(class),
+            colour(class),
             x + 16.0,
             y
         );
@@ -40,16 +40,15 @@ pub fn svg(places: &[[f32; 2]], classes: &[i32]) -> String {
             text,
             "<circle cx=\"{x:.1}\" cy=\"{:.1}\" r=\"4\" fill=\"{}\" fill-opacity=\"0.75\"/>",
             SIDE - y,
-            hex(class)
+            colour(class)
         );
     }
     text + "</svg>\n"
 }
 
-fn hex(class: i32) -> String {
+fn colour(class: i32) -> String {
     // The palette's first colour is black, for what is no class.
-    let [red, green, blue] = colour((class + 1) as u8);
-    format!("#{red:02x}{green:02x}{blue:02x}")
+    hex((class + 1) as u8)
 }
 
 #[cfg(test)]

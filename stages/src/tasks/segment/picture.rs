@@ -1,6 +1,6 @@
 //! Masks as people look at them: colours by class, and images with truth and prediction beside each other.
 
-use crate::data::palette::colour;
+use crate::data::palette::{colour, hex};
 use crate::data::{Dataset, coloured};
 use crate::metrics::UNKNOWN;
 use anyhow::{Context, Result};
@@ -53,11 +53,11 @@ pub fn legend(classes: &[String]) -> String {
          font-size=\"14\">\n<rect width=\"{width}\" height=\"{height}\" fill=\"white\"/>\n"
     );
     for (place, (class, name)) in lines.into_iter().enumerate() {
-        let ([red, green, blue], top) = (colour(class), place * LINE);
+        let (fill, top) = (hex(class), place * LINE);
         let name = name.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         let _ = writeln!(
             text,
-            "<rect x=\"4\" y=\"{}\" width=\"36\" height=\"16\" fill=\"#{red:02x}{green:02x}{blue:02x}\"/>\n\
+            "<rect x=\"4\" y=\"{}\" width=\"36\" height=\"16\" fill=\"{fill}\"/>\n\
              <text x=\"48\" y=\"{}\">{name}</text>",
             top + 4,
             top + 17
