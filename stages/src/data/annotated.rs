@@ -6,8 +6,10 @@ pub mod mask;
 use super::dataset::{Labels, Preparation, Region, Split};
 use super::drawn::Asked;
 use super::faults;
+use super::groups::Groups;
 use super::pictures::Fit;
 use super::summary::Summary;
+use super::twice;
 use super::writer::{Counts, DatasetWriter, Format, Sample};
 use crate::context::Context;
 use anyhow::{Result, ensure};
@@ -33,6 +35,9 @@ pub struct Common {
     /// how a picture of another shape becomes a square, and its boxes and masks with it: `crop` takes the largest one in its middle, `pad`
     /// adds black, of which a mask knows nothing, `stretch` changes its shape
     pub fit: Fit,
+    /// a regular expression with one pair of parentheses: what it captures of a picture's path, from the folder on, names whom or what the
+    /// picture shows (`(patient\d+)`), and no such group is in two splits
+    pub group: Option<String>,
     /// images to train on; all that are left where it is null
     #[schemars(range(min = 1), extend("x-unit" = "images"))]
     pub train: Option<u32>,
@@ -55,6 +60,7 @@ impl Default for Common {
             path: PathBuf::new(),
             size: 64,
             fit: Fit::Crop,
+            group: None,
             train: None,
             validation: None,
             test: 0.2,
@@ -106,6 +112,14 @@ pub struct Annotated {
     pub remarks: Vec<String>,
 }
 
+struct Written {
+    counts: Counts,
+    /// On the way.
+    seen: Seen,
+    /// Of the images, in their order.
+    digests: Vec<u64>,
+}
+
 /// So many pictures are decoded between two looks at the clock.
 const BLOCK: usize = 64;
 /// Values of a mask but for the background and what nobody knows.
@@ -124,16 +138,15 @@ impl Annotated {
             self.classes.len()
         );
         self.check_pictures()?;
+        let groups =
+            common.group.as_ref().map(|pattern| Groups::find(pattern, &common.path, &self.paths())).transpose()?;
+        let groups = groups.as_ref();
         let folder = context.output("dataset")?;
         // Again without those that turn out to be damaged, so that the splits are as if they were not there.
-        let (counts, seen, sources) = loop {
-            let images = self.chosen(common)?;
-            match self.write(&images, common, &folder, context)? {
-                Ok((counts, seen)) => {
-                    self.remarks.extend(self.drawn(&images));
-                    let source = |&number: &usize| self.items[number].path.display().to_string();
-                    break (counts, seen, images.values().flatten().map(source).collect());
-                }
+        let (images, Written { counts, seen, digests }) = loop {
+            let images = self.chosen(common, groups)?;
+            match self.write(&images, common, groups, &folder, context)? {
+                Ok(written) => break (images, written),
                 Err(faults) => faults.into_iter().for_each(|(number, fault)| self.items[number].fault = Some(fault)),
             }
             self.refuse_faulty(common)?;
@@ -142,7 +155,16 @@ impl Annotated {
         if self.masks_are_apart {
             seen.boxes.check()?;
         }
-        Summary { sources, ..self.summary(seen, common) }.publish(&counts, &folder, context)
+        self.remarks.extend(self.drawn(&images));
+        let mut summary = self.summary(seen, common);
+        twice::report(&self.paths(), &images, &digests, &mut summary);
+        let source = |&number: &usize| self.items[number].path.display().to_string();
+        summary.sources = images.values().flatten().map(source).collect();
+        summary.publish(&counts, &folder, context)
+    }
+
+    fn paths(&self) -> Vec<&Path> {
+        self.items.iter().map(|item| item.path.as_path()).collect()
     }
 
     fn refuse_faulty(&self, common: &Common) -> Result<()> {
@@ -179,7 +201,7 @@ impl Annotated {
     }
 
     /// The items of each split by their numbers.
-    fn chosen(&self, common: &Common) -> Result<BTreeMap<Split, Vec<usize>>> {
+    fn chosen(&self, common: &Common, groups: Option<&Groups>) -> Result<BTreeMap<Split, Vec<usize>>> {
         let mut own: BTreeMap<Split, Vec<usize>> = BTreeMap::new();
         for (number, item) in self.items.iter().enumerate().filter(|(_, item)| item.fault.is_none()) {
             own.entry(item.split.unwrap_or(Split::Train)).or_default().push(number);
@@ -191,17 +213,21 @@ impl Annotated {
             if own.is_empty() { "" } else { ": the folders or lists say other splits only" }
         );
         let &Common { train, validation, test, seed, .. } = common;
-        Asked { train, validation, unlabelled: Some(0), test, seed }.chosen(own, |_| 0, 1, None)
+        let of = groups.map(|groups| groups.of.as_slice());
+        let images = Asked { train, validation, unlabelled: Some(0), test, seed }.chosen(own, |_| 0, 1, of)?;
+        groups.map_or(Ok(()), |groups| groups.check(&common.path, &self.paths(), &images))?;
+        Ok(images)
     }
 
-    /// What was written, and what was seen on the way; or why some cannot be.
+    /// What was written; or why some cannot be.
     fn write(
         &self,
         images: &BTreeMap<Split, Vec<usize>>,
         common: &Common,
+        groups: Option<&Groups>,
         folder: &Path,
         context: &Context,
-    ) -> Result<Result<(Counts, Seen), Vec<Fault>>> {
+    ) -> Result<Result<Written, Vec<Fault>>> {
         let rows: usize = images.values().map(Vec::len).sum();
         let mut writer = DatasetWriter::create(folder, self.format(common), rows)?;
         let mut meter = context.meter("decode", rows as u64, "images");
@@ -216,8 +242,8 @@ impl Annotated {
                 match made {
                     Ok(Made { image, regions, mask, seen: of_it }) if faults.is_empty() => {
                         let (mask, regions) = (mask.as_deref(), regions.as_deref());
-                        let class = self.items[number].class;
-                        writer.add(Sample { mask, regions, ..Sample::new(split, &image, class) })?;
+                        let (class, group) = (self.items[number].class, groups.map(|groups| groups.of[number]));
+                        writer.add(Sample { mask, regions, group, ..Sample::new(split, &image, class) })?;
                         seen += of_it;
                     }
                     Ok(_) => {}
@@ -227,7 +253,11 @@ impl Annotated {
             done += block.len();
             meter.at(done as u64, &[]);
         }
-        Ok(if faults.is_empty() { Ok((writer.finish()?, seen)) } else { Err(faults) })
+        if !faults.is_empty() {
+            return Ok(Err(faults));
+        }
+        let digests = writer.digests().to_vec();
+        Ok(Ok(Written { counts: writer.finish()?, seen, digests }))
     }
 
     fn format(&self, common: &Common) -> Format {
@@ -243,7 +273,7 @@ impl Annotated {
         }
     }
 
-    fn summary(mut self, Seen { boxes, emptied }: Seen, common: &Common) -> Summary {
+    fn summary(&mut self, Seen { boxes, emptied }: Seen, common: &Common) -> Summary {
         let Boxes { lost, contradicted, .. } = boxes;
         let faulty = self.faulty();
         let details = faulty.iter().map(|(path, fault)| format!("left out: {}: {fault}", path.display())).collect();
@@ -267,7 +297,7 @@ impl Annotated {
                 "masks with objects of which none is left at {size} x {size} pixels, by size or by `fit`: {emptied}"
             )
         }));
-        Summary { title, remarks: self.remarks, details, ..Summary::default() }
+        Summary { title, remarks: std::mem::take(&mut self.remarks), details, ..Summary::default() }
     }
 }
 

@@ -29,7 +29,8 @@ impl Stage for Coco {
         name: "data/coco",
         // 2: the summary counts images beside what they show. 3: objects whose boxes have no area are left out. 4: the summary says what
         // is not used and which splits are drawn.
-        version: 4,
+        // 5: images that are in two splits are told.
+        version: 5,
         summary: "Pictures with boxes and masks in COCO's format: a .json file a split (Lin et al. 2014, arXiv:1405.0312)",
         docs: "Files of annotations lie anywhere beneath the folder, and so do the pictures, which are found by their names: COCO's own \
                layout (annotations/instances_train2017.json beside train2017) and one of a folder a split with a .json file in it are both \

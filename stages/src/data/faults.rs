@@ -5,19 +5,21 @@ use std::path::Path;
 
 /// `faulty`: from the root on, and why; of `all`.
 pub fn refuse(root: &Path, all: usize, faulty: &[(&Path, &str)], skips: bool) -> Result<()> {
-    const NAMED: usize = 10;
     if skips || faulty.is_empty() {
         return Ok(());
     }
-    let named: Vec<String> =
-        faulty.iter().take(NAMED).map(|(path, fault)| format!("\n    {}: {fault}", path.display())).collect();
-    let more = faulty.len().saturating_sub(NAMED);
     bail!(
-        "{} of {all} pictures beneath {} cannot be read: mend, convert or remove them, or say `skip_damaged: true` to leave them \
-         out{}{}",
+        "{} of {all} pictures beneath {} cannot be read: mend, convert or remove them, or say `skip_damaged: true` to leave them out{}",
         faulty.len(),
         root.display(),
-        named.concat(),
-        if more > 0 { format!("\n    and {more} more") } else { String::new() }
+        listed(faulty)
     )
+}
+
+/// The first ones, a line each, and how many more there are.
+pub fn listed(faulty: &[(&Path, &str)]) -> String {
+    const NAMED: usize = 10;
+    let named = faulty.iter().take(NAMED).map(|(path, fault)| format!("\n    {}: {fault}", path.display()));
+    let more = faulty.len().saturating_sub(NAMED);
+    named.chain((more > 0).then(|| format!("\n    and {more} more"))).collect()
 }

@@ -2,23 +2,22 @@
 
 mod captions;
 mod decoded;
-mod groups;
 mod layout;
 mod report;
 mod spelling;
 mod tree;
-mod twice;
 
 use super::dataset::{Labels, Preparation, Split};
 use super::drawn::Asked;
 use super::faults;
+use super::groups::Groups;
 use super::pictures::Fit;
+use super::twice;
 use super::writer::{DatasetWriter, Format, Sample};
 use crate::context::Context;
 use crate::stage::{About, DATASET, Stage};
 use anyhow::{Context as _, Result};
 use decoded::Decoded;
-use groups::Groups;
 use layout::Splits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -149,7 +148,8 @@ impl Stage for Folder {
     fn run(params: Params, context: &Context) -> Result<()> {
         let mut tree = Tree::read(&params.path, params.splits)?;
         faults::refuse(&tree.root, tree.files.len(), &tree.faulty(), params.skip_damaged)?;
-        let groups = params.group.as_ref().map(|pattern| Groups::find(pattern, &tree)).transpose()?;
+        let groups =
+            params.group.as_ref().map(|pattern| Groups::find(pattern, &tree.root, &tree.paths())).transpose()?;
         let texts = params.captions.as_ref().map(|file| captions::captions(&tree, file)).transpose()?;
         tree.others.retain(|path| Some(path) != params.captions.as_ref());
         let folder = context.output("dataset")?;
@@ -185,7 +185,7 @@ impl Stage for Folder {
                 writer.add(Sample { pixels, group, text, ..Sample::new(split, &[], label) })?;
             }
         }
-        twice::report(&tree, &images, writer.digests(), &mut summary);
+        twice::report(&tree.paths(), &images, writer.digests(), &mut summary);
         summary.publish(&writer.finish()?, &folder, context)
     }
 }
@@ -202,7 +202,7 @@ fn chosen(tree: &Tree, groups: Option<&Groups>, params: &Params) -> Result<BTree
     let asked = Asked { train, validation, unlabelled, test, seed };
     let of = groups.map(|groups| groups.of.as_slice());
     let images = asked.chosen(own, |number| tree.files[number].label, tree.classes.len(), of)?;
-    groups.map_or(Ok(()), |groups| groups.check(tree, &images))?;
+    groups.map_or(Ok(()), |groups| groups.check(&tree.root, &tree.paths(), &images))?;
     Ok(images)
 }
 

@@ -57,7 +57,9 @@ impl Stage for HeadMri {
     type Params = Params;
     const ABOUT: About = About {
         name: "data/head_mri",
-        summary: "MRI of ONE human head as slices with lobes and cerebellum; or of one macaque's brain, as a shift",
+        // 2: along the sagittal axis both halves of the brain are in one split.
+        version: 2,
+        summary: "MRI of ONE human head as slices with lobes and cerebellum; or of a mean macaque's brain, as a shift",
         docs: "The head is ch2 (Holmes et al. 1998, `Colin 27`: T1, the mean of 27 scans of one man, 1 mm), its regions are those of the \
                AAL atlas (Tzourio-Mazoyer et al. 2002), which was drawn on this very head, joined to frontal, parietal, occipital and \
                temporal lobe, limbic (with insula), subcortical and cerebellum; white matter far from any of them and brain stem are \
@@ -66,8 +68,9 @@ impl Stage for HeadMri {
                It is one head: an atlas by place alone can say much of a slice from what lies beside it, and whatever a network reaches \
                here says nothing of other people. A control that sees only where a pixel is (eval/segment, `head: coordinates`) belongs \
                into every table. Splits are slabs of slices that take turns, with 10 mm that are in no split between any two: 14 mm to \
-               train on, 5 mm to test, 4 mm to choose settings on; of the macaque 24 mm to test and 3 mm of each other. There is \
-               nothing to draw, and so no seed.\n\n\
+               train on, 5 mm to test, 4 mm to choose settings on; of the macaque 24 mm to test and 3 mm of each other. Along the \
+               sagittal axis they count from the middle to both sides, since one half of a brain looks like the other. There is nothing to \
+               draw, and so no seed.\n\n\
                Fetched once from the Debian package mricron-data and kept in the store's cache; the decoded content is checked against \
                a digest. Intensities from the percentile .5 to that of 99.5 of the values that are not 0 become 0 to 255; slices lie as \
                those of data/nifti.",
@@ -133,13 +136,15 @@ impl Regions {
 }
 
 /// The slices that are in a split, in the order of the splits. The first slab begins where the brain does, so that they are the same ones
-/// whatever the classes are.
+/// whatever the classes are; along the sagittal axis in its middle, since both halves of a brain look alike: what is as far to the left and
+/// to the right is in one split.
 fn split_slices(head: &Head, slices: &Slices, subject: Subject) -> Vec<(Split, usize)> {
     let shows_brain = |&number: &usize| slices.slice(&head.brain, number).iter().any(|&is_brain| is_brain > 0);
     let seen: Vec<usize> = (0..slices.count()).filter(shows_brain).collect();
-    let Some(&first) = seen.first() else { return vec![] };
+    let (Some(&first), Some(&last)) = (seen.first(), seen.last()) else { return vec![] };
+    let begin = if slices.axis == Axis::Sagittal { (first + last) as f32 / 2.0 } else { first as f32 };
     let split = |&number: &usize| {
-        let along = (number - first) as f32 * head.spacing;
+        let along = (number as f32 - begin).abs() * head.spacing;
         Some((split_at(subject, along)?, number))
     };
     let mut rows: Vec<(Split, usize)> = seen.iter().filter_map(split).collect();

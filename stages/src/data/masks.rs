@@ -4,7 +4,7 @@ use super::annotated::mask::{self, Reading};
 use super::annotated::{Annotated, Common, Item};
 use super::dataset::Labels;
 use super::folder::split_of;
-use super::pictures::{self, Listing};
+use super::pictures::{self, by_ending};
 use crate::context::Context;
 use crate::metrics::UNKNOWN;
 use crate::stage::{About, DATASET, Stage};
@@ -45,39 +45,51 @@ impl Stage for Masks {
     const ABOUT: About = About {
         name: "data/masks",
         // 2: the summary counts images beside what they show. 3: it says which splits are drawn.
-        // 4: files of 0 and 1 alone are binary masks too.
-        version: 4,
+        // 4: files of 0 and 1 alone are binary masks too. 5: pictures that cannot be read are told, and binary masks that may say something
+        // else.
+        version: 5,
         summary: "Pictures in folders `images`, and masks of the same names in folders `masks` beside them",
         docs: "Of images/a.jpg the mask is masks/a.png, of images/train/b.png masks/train/b.png, of train/images/c.png train/masks/c.png: a \
                folder that is named like a split (train, val, test) is one, and splits that are not there are drawn from train. A mask is \
                of its picture's size, in a format that loses nothing: grey of 8 bits, or colours of PASCAL VOC's palette, as VOC and many \
-               tools write them. What else is said of pictures is as in data/folder; they are taken as they lie in their files.",
+               tools write them. What else is said of pictures and of the summary is as in data/folder; pictures are taken as they lie in \
+               their files.",
         gives: &[DATASET],
         ..About::NONE
     };
 
     fn run(params: Params, context: &Context) -> Result<()> {
         let root = &params.common.path;
-        let Listing { pictures, .. } = pictures::list(root)?;
-        let (images, masks): (Vec<PathBuf>, Vec<PathBuf>) = pictures
+        let listing = pictures::list(root)?;
+        let (images, masks): (Vec<Found>, Vec<Found>) = listing
+            .all()
             .into_iter()
-            .filter(|path| lies_in(path, IMAGES) || lies_in(path, MASKS))
-            .partition(|path| lies_in(path, IMAGES));
+            .filter(|(path, _)| lies_in(path, IMAGES) || lies_in(path, MASKS))
+            .partition(|(path, _)| lies_in(path, IMAGES));
         ensure!(
             !images.is_empty(),
             "{}: there is no picture in a folder `{IMAGES}`, beside which its mask would lie in a folder `{MASKS}`",
             root.display()
         );
-        let masks: BTreeMap<PathBuf, PathBuf> = masks.into_iter().map(|path| (path.with_extension(""), path)).collect();
-        let classes = classes(&params, masks.values())?;
-        let wanted: BTreeSet<PathBuf> = images.iter().map(|path| mask_of(path)).collect();
+        let masks: BTreeMap<PathBuf, Found> = masks.into_iter().map(|mask| (mask.0.with_extension(""), mask)).collect();
+        let readable = masks.values().filter(|(_, fault)| fault.is_none());
+        let classes = classes(&params, readable.map(|(path, _)| path))?;
+        let wanted: BTreeSet<PathBuf> = images.iter().map(|(path, _)| mask_of(path)).collect();
         let alone = masks.keys().filter(|stem| !wanted.contains(*stem)).count();
-        let items = images.into_iter().map(|path| item(path, &masks, &params)).collect();
-        let remarks = (alone > 0).then(|| format!("masks without a picture: {alone}")).into_iter().collect();
+        let items = images.into_iter().map(|image| item(image, &masks, &params)).collect();
+        let mut remarks: Vec<String> =
+            (alone > 0).then(|| format!("masks without a picture: {alone}")).into_iter().collect();
+        let others = || listing.others.iter().filter(|path| lies_in(path, IMAGES) || lies_in(path, MASKS));
+        remarks.extend(others().next().map(|_| {
+            format!("passed over, since they are no pictures: {}", by_ending(others().map(PathBuf::as_path)))
+        }));
         Annotated { name: "masks", classes, labels: Labels::Places, items, masks_are_apart: false, remarks }
             .publish(&params.common, context)
     }
 }
+
+/// A path from the root on, and why it cannot be read.
+type Found = (PathBuf, Option<String>);
 
 fn lies_in(path: &Path, folder: &str) -> bool {
     path.parent().is_some_and(|parent| parent.iter().any(|part| part == folder))
@@ -89,17 +101,22 @@ fn mask_of(path: &Path) -> PathBuf {
     path.parent().into_iter().flat_map(Path::iter).map(part).chain(path.file_stem()).collect()
 }
 
-fn item(path: PathBuf, masks: &BTreeMap<PathBuf, PathBuf>, params: &Params) -> Item {
+fn item((path, fault): Found, masks: &BTreeMap<PathBuf, Found>, params: &Params) -> Item {
     let folders = path.parent().into_iter().flat_map(Path::iter).map(|name| name.to_string_lossy());
     let split = folders.filter(|name| name != IMAGES).find_map(|name| Some(split_of(&name)?.0));
     let stem = mask_of(&path);
-    let file = masks.get(&stem).map(|file| params.common.path.join(file));
+    let mask = masks.get(&stem);
+    let fault_of_mask = || match mask {
+        None => Some(format!("there is no mask: expected {}.png", stem.display())),
+        Some((file, fault)) => Some(format!("its mask {}: {}", file.display(), fault.as_ref()?)),
+    };
+    let file = mask.map(|(file, _)| params.common.path.join(file));
     let reading = params.reading;
     Item {
         split,
         said: None,
         told: None,
-        fault: file.is_none().then(|| format!("there is no mask: expected {}.png", stem.display())),
+        fault: fault.or_else(fault_of_mask),
         mask: file.map(|file| Box::new(move |size| mask::read(&file, size, reading)) as _),
         class: -1,
         path,

@@ -12,6 +12,7 @@ mod faults;
 mod fetched;
 mod folder;
 mod grid;
+mod groups;
 mod head_mri;
 mod masks;
 mod medmnist;
@@ -32,6 +33,7 @@ mod split;
 mod stl10;
 mod summary;
 mod textiles;
+mod twice;
 mod voc;
 mod writer;
 

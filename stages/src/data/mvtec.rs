@@ -3,7 +3,7 @@
 use super::annotated::mask::{self, Reading};
 use super::annotated::{Annotated, Common, Item};
 use super::dataset::{Labels, Split};
-use super::pictures::{self, Listing};
+use super::pictures;
 use crate::context::Context;
 use crate::stage::{About, DATASET, Stage};
 use anyhow::{Result, bail, ensure};
@@ -24,8 +24,9 @@ impl Stage for Mvtec {
     type Params = Common;
     const ABOUT: About = About {
         name: "data/mvtec",
-        // 2: masks of 0 and 1; a pixel is wrong where any of what it covers is.
-        version: 2,
+        // 2: masks of 0 and 1; a pixel is wrong where any of what it covers is. 3: pictures that cannot be read are told, and masks that may
+        // say something else.
+        version: 3,
         summary: "Pictures of a product as MVTec AD has them: train/good, test/good and test/DEFECT, masks in ground_truth/DEFECT",
         docs: "A folder of one category (Bergmann et al. 2021, The MVTec Anomaly Detection Dataset). Of test/DEFECT/000.png the mask is \
                ground_truth/DEFECT/000_mask.png, light where something is wrong (or 1 where all else is 0); a \
@@ -40,13 +41,20 @@ impl Stage for Mvtec {
 
     fn run(params: Common, context: &Context) -> Result<()> {
         let root = &params.path;
-        let Listing { pictures, .. } = pictures::list(root)?;
-        let (truth, pictures): (Vec<PathBuf>, Vec<PathBuf>) =
-            pictures.into_iter().partition(|path| path.starts_with(TRUTH));
-        let masks: BTreeMap<PathBuf, PathBuf> =
-            truth.into_iter().filter_map(|path| Some((pictured(&path)?, path))).collect();
-        let placed: Result<Vec<(Split, String, PathBuf)>> =
-            pictures.into_iter().map(|path| place(&path).map(|(split, class)| (split, class, path))).collect();
+        let listing = pictures::list(root)?;
+        let (truth, pictures): (Vec<Found>, Vec<Found>) =
+            listing.all().into_iter().partition(|(path, _)| path.starts_with(TRUTH));
+        let masks: BTreeMap<PathBuf, Found> =
+            truth.into_iter().filter_map(|mask| Some((pictured(&mask.0)?, mask))).collect();
+        let other = listing.others.iter().find(|path| path.starts_with(TRUTH));
+        ensure!(
+            !masks.is_empty() || other.is_none(),
+            "{}: no mask is read in {TRUTH}, where {} lies: expected pictures, as {TRUTH}/DEFECT/000{ENDING}.png",
+            root.display(),
+            other.map_or("".into(), |path| path.display().to_string())
+        );
+        let placed: Result<Vec<(Split, String, Found)>> =
+            pictures.into_iter().map(|found| place(&found.0).map(|(split, class)| (split, class, found))).collect();
         let placed = placed?;
         let has = |wanted: Split| placed.iter().any(|(split, ..)| *split == wanted);
         ensure!(has(Split::Train), "{}: there is no picture in train/{GOOD} to train on", root.display());
@@ -59,22 +67,25 @@ impl Stage for Mvtec {
             placed.iter().map(|(_, class, _)| class.as_str()).filter(|class| *class != GOOD).collect();
         ensure!(!defects.is_empty(), "{}: there is no folder test/DEFECT, so that all is {GOOD}", root.display());
         let classes: Vec<String> = [GOOD].into_iter().chain(defects).map(str::to_owned).collect();
-        let has_picture = |stem: &Path| placed.iter().any(|(.., path)| path.with_extension("") == stem);
-        let alone: Vec<String> =
-            masks.iter().filter(|(stem, _)| !has_picture(stem)).map(|(_, mask)| mask.display().to_string()).collect();
+        let has_picture = |stem: &Path| placed.iter().any(|(.., (path, _))| path.with_extension("") == stem);
+        let alone = masks.iter().filter(|(stem, _)| !has_picture(stem));
+        let alone: Vec<String> = alone.map(|(_, (mask, _))| mask.display().to_string()).collect();
         let named = alone.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
         let more = if alone.len() > NAMED { ", ..." } else { "" };
         let remark = || format!("masks without a picture: {} ({named}{more})", alone.len());
         let remarks = (!alone.is_empty()).then(remark).into_iter().collect();
-        let items = placed.into_iter().map(|(split, class, path)| {
+        let items = placed.into_iter().map(|(split, class, found)| {
             let number = classes.iter().position(|other| *other == class).expect("it is among them");
-            item(root, split, number, path, &masks)
+            item(root, split, number, found, &masks)
         });
         let items = items.collect();
         Annotated { name: "mvtec", classes, labels: Labels::Anomalies, items, masks_are_apart: false, remarks }
             .publish(&params, context)
     }
 }
+
+/// A path from the root on, and why it cannot be read.
+type Found = (PathBuf, Option<String>);
 
 /// The picture of a mask, without its ending: of ground_truth/cut/000_mask.png test/cut/000.
 fn pictured(mask: &Path) -> Option<PathBuf> {
@@ -98,17 +109,22 @@ fn place(path: &Path) -> Result<(Split, String)> {
     }
 }
 
-fn item(root: &Path, split: Split, class: usize, path: PathBuf, masks: &BTreeMap<PathBuf, PathBuf>) -> Item {
+fn item(root: &Path, split: Split, class: usize, (path, fault): Found, masks: &BTreeMap<PathBuf, Found>) -> Item {
     let stem = path.with_extension("");
-    let file = masks.get(&stem).filter(|_| class > 0).map(|file| root.join(file));
-    let is_missing = class > 0 && file.is_none() && !masks.is_empty();
+    let mask = masks.get(&stem).filter(|_| class > 0);
     let expected = || format!("{TRUTH}{}{ENDING}.png", stem.display().to_string().trim_start_matches("test"));
+    let fault_of_mask = || match mask {
+        None if class > 0 && !masks.is_empty() => Some(format!("there is no mask: expected {}", expected())),
+        None => None,
+        Some((file, fault)) => Some(format!("its mask {}: {}", file.display(), fault.as_ref()?)),
+    };
+    let file = mask.map(|(file, _)| root.join(file));
     Item {
         path,
         split: Some(split),
         said: None,
         told: None,
-        fault: is_missing.then(|| format!("there is no mask: expected {}", expected())),
+        fault: fault.or_else(fault_of_mask),
         mask: (!masks.is_empty()).then(|| match file {
             Some(file) => Box::new(move |size| {
                 let mask = mask::read(&file, size, Reading::Binary)?;

@@ -8,6 +8,7 @@ mod read;
 pub use read::Volume;
 
 use super::dataset::{Labels, Split};
+use super::groups::Groups;
 use super::pictures::Fit;
 use super::slices::Axis;
 use super::split::{Draw, hold_out_groups};
@@ -17,7 +18,7 @@ use crate::context::Context;
 use crate::stage::{About, DATASET, Stage};
 use anyhow::{Context as _, Result, ensure};
 use labels::Names;
-use pairs::{Loaded, Pair, pairs};
+use pairs::{Loaded, Pair, pairs, refuse};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -39,6 +40,9 @@ pub struct Params {
     /// how a slice of another shape becomes a square, and its mask with it: `crop` takes the largest one in its middle, `pad` adds black,
     /// of which a mask knows nothing, `stretch` changes its shape
     fit: Fit,
+    /// a regular expression with one pair of parentheses: what it captures of an image's path, from the folder on, names whom it shows
+    /// (`(sub-\d+)`), and no such group is in two splits; where it is null, each volume is one
+    group: Option<String>,
     /// share of what the test split leaves that is the validation split, as near as whole volumes allow
     #[schemars(range(min = 0.0, max = 0.9), extend("x-unit" = "fraction"))]
     validation: f64,
@@ -52,7 +56,16 @@ pub struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        Self { path: PathBuf::new(), axis: Axis::Axial, size: 64, fit: Fit::Pad, validation: 0.1, test: 0.2, seed: 0 }
+        Self {
+            path: PathBuf::new(),
+            axis: Axis::Axial,
+            size: 64,
+            fit: Fit::Pad,
+            group: None,
+            validation: 0.1,
+            test: 0.2,
+            seed: 0,
+        }
     }
 }
 
@@ -60,6 +73,8 @@ impl Stage for Nifti {
     type Params = Params;
     const ABOUT: About = About {
         name: "data/nifti",
+        // 2: all corners of labels lie where their image's do.
+        version: 2,
         summary: "Volumes of NIfTI-1 (.nii, .nii.gz) with volumes of labels, as grey slices with masks",
         docs: "Of images/a.nii.gz the labels are labels/a.nii.gz; of each voxel of the image they say a whole number, 0 where there is \
                nothing. labels.txt beside the folders names them, `ID name` a line; where there is none, classes are all the numbers \
@@ -74,13 +89,20 @@ impl Stage for Nifti {
 
     fn run(params: Params, context: &Context) -> Result<()> {
         let (pairs, others) = pairs(&params.path)?;
-        let mut found = vec![];
+        let images: Vec<&Path> = pairs.iter().map(|pair| pair.inside(&params.path)).collect();
+        let groups = params.group.as_ref().map(|pattern| Groups::find(pattern, &params.path, &images)).transpose()?;
+        let groups = groups.map_or_else(|| (0..pairs.len() as u32).collect(), |groups| groups.of);
+        let (mut found, mut faults) = (vec![], vec![]);
         let mut meter = context.meter("look", pairs.len() as u64, "volumes");
         for (number, pair) in pairs.iter().enumerate() {
             context.check_stop()?;
-            found.push(Found::of(pair, params.axis)?);
+            match Found::of(pair, params.axis) {
+                Ok(volume) => found.push(volume),
+                Err(error) => faults.push((pair.inside(&params.path).to_owned(), format!("{error:#}"))),
+            }
             meter.at(number as u64 + 1, &[]);
         }
+        refuse(&params.path, &faults)?;
         let names = Names::read(&params.path.join("labels.txt"))?.map_or_else(|| of_values(&found), Ok)?;
         let slices: Vec<Slice> = found
             .iter()
@@ -88,24 +110,21 @@ impl Stage for Nifti {
             .flat_map(|(volume, found)| found.seen.iter().map(move |&slice| (volume, slice)))
             .collect();
         ensure!(!slices.is_empty(), "{}: there is nothing to see in any slice", params.path.display());
-        let splits = splits(&slices, &params)?;
+        let splits = splits(&slices, &groups, &params)?;
         for (name, share, (_, slices)) in
             [("validation", params.validation, &splits[1]), ("test", params.test, &splits[2])]
         {
             ensure!(
                 share == 0.0 || !slices.is_empty(),
-                "{name} is {share}, and of {} whole volumes none is left for it: add some, or write `{name}: 0`, if nothing is to be judged by it",
-                pairs.len()
+                "{name} is {share}, and of {} none is left for it: add some, or write `{name}: 0`, if nothing is to be judged by it",
+                wholes(&groups, &params)
             );
         }
         let folder = context.output("dataset")?;
-        let counts = write(&pairs, &names, &splits, &params, &folder, context)?;
-        let mut summary = summary(&found, &names, &params);
+        let counts = write(&pairs, &groups, &names, &splits, &params, &folder, context)?;
+        let mut summary = summary(&found, &groups, &names, &params);
         summary.remarks.extend((others > 0).then(|| format!("files that are no .nii or .nii.gz, left out: {others}")));
-        let source = |&(volume, slice): &Slice| {
-            let image = pairs[volume].image.strip_prefix(&params.path).unwrap_or(&pairs[volume].image);
-            format!("{}, slice {slice}", image.display())
-        };
+        let source = |&(volume, slice): &Slice| format!("{}, slice {slice}", images[volume].display());
         summary.sources = splits.iter().flat_map(|(_, slices)| slices).map(source).collect();
         summary.publish(&counts, &folder, context)
     }
@@ -142,9 +161,16 @@ fn of_values(found: &[Found]) -> Result<Names> {
 /// A volume's number, and a slice's in it.
 type Slice = (usize, usize);
 
-/// Of each split its slices; of each that is asked for one volume at least, as long as there are some.
-fn splits(slices: &[Slice], params: &Params) -> Result<[(Split, Vec<Slice>); 3]> {
-    let volumes = |places: &[usize]| -> Vec<i64> { places.iter().map(|&place| slices[place].0 as i64).collect() };
+/// `5 whole volumes`, or groups of them.
+fn wholes(groups: &[u32], params: &Params) -> String {
+    let number = groups.iter().collect::<BTreeSet<_>>().len();
+    format!("{number} whole {}", if params.group.is_some() { "groups" } else { "volumes" })
+}
+
+/// Of each split its slices; of each that is asked for one group of volumes at least, as long as there are some.
+fn splits(slices: &[Slice], groups: &[u32], params: &Params) -> Result<[(Split, Vec<Slice>); 3]> {
+    let volumes =
+        |places: &[usize]| -> Vec<i64> { places.iter().map(|&place| groups[slices[place].0].into()).collect() };
     let all: Vec<usize> = (0..slices.len()).collect();
     let drawn = |of: &[usize], share: f64| -> Result<[Vec<usize>; 2]> {
         let (drawn, rest) = hold_out_groups(&volumes(of), Draw::Share(share), params.seed)?;
@@ -158,6 +184,7 @@ fn splits(slices: &[Slice], params: &Params) -> Result<[(Split, Vec<Slice>); 3]>
 
 fn write(
     pairs: &[Pair],
+    groups: &[u32],
     names: &Names,
     splits: &[(Split, Vec<Slice>)],
     params: &Params,
@@ -188,7 +215,7 @@ fn write(
             for &(_, number) in of_volume {
                 let image = slices.image(slices.slice(&image, number), fit, side)?;
                 let mask = slices.mask(slices.slice(&classes, number), fit, side)?;
-                let group = Some(volume as u32);
+                let group = Some(groups[volume]);
                 writer.add(Sample { group, mask: Some(&mask), ..Sample::new(*split, &image, -1) })?;
             }
             done += of_volume.len();
@@ -198,9 +225,12 @@ fn write(
     writer.finish()
 }
 
-fn summary(found: &[Found], names: &Names, params: &Params) -> Summary {
+fn summary(found: &[Found], groups: &[u32], names: &Names, params: &Params) -> Summary {
     let unseen: usize = found.iter().map(|found| found.unseen).sum();
-    let mut remarks = vec![format!("{} volumes, each in one split", found.len())];
+    let mut remarks = vec![match params.group {
+        None => format!("{} volumes, each in one split", found.len()),
+        Some(_) => format!("{} volumes, {}, each in one split", found.len(), wholes(groups, params)),
+    }];
     remarks.extend((unseen > 0).then(|| format!("slices without anything to see, left out: {unseen}")));
     let told: BTreeSet<&str> = found.iter().filter_map(|found| found.remark).collect();
     remarks.extend(told.into_iter().map(|remark| {

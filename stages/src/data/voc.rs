@@ -46,7 +46,8 @@ impl Stage for Voc {
         name: "data/voc",
         // 2: the summary counts images beside what they show. 3: difficult objects count where there are masks, which number their classes too.
         // 4: the summary says which splits are drawn.
-        version: 4,
+        // 5: images that are in two splits are told.
+        version: 5,
         summary: "Pictures with boxes in PASCAL VOC's format, an .xml file a picture, and masks (Everingham et al. 2015)",
         docs: "The folder is one of a year, as VOCdevkit/VOC2012: Annotations, JPEGImages, ImageSets and, with `masks`, SegmentationClass. \
                Pictures beside their .xml files, in one folder or in one a split, are read too. Splits are those of ImageSets/Main \

@@ -14,7 +14,7 @@ use std::path::Path;
 pub enum Reading {
     /// By its value, 0 the background and 255 unknown: of a grey picture, or of one whose palette is PASCAL VOC's.
     Values,
-    /// By whether it is light, or 1 where all else is 0: there is one class.
+    /// By whether it is light; in a file of 0 and 1 by whether it is 1. There is one class.
     Binary,
 }
 
@@ -34,12 +34,25 @@ pub fn read(file: &Path, [height, width]: [u32; 2], reading: Reading) -> Result<
     match reading {
         Reading::Binary => {
             let values = mask.into_luma8().into_raw();
-            // Some programs write 1 for what is light.
-            let light = if values.iter().all(|&value| value <= 1) { 1 } else { LIGHT };
+            let light = light(&values).with_context(of_file)?;
             Ok(values.into_iter().map(|value| u8::from(value >= light)).collect())
         }
         Reading::Values => classes_of(mask).with_context(of_file),
     }
+}
+
+/// The least value that is light. Some programs write 1 for it; a file that may say something else is refused, since what is shown would
+/// be taken for what is not.
+fn light(values: &[u8]) -> Result<u8> {
+    const EXPECTED: &str = "expected black and white, or 0 and 1, of which the lighter is what is shown";
+    let most = values.iter().copied().max().unwrap_or(0);
+    if most <= 1 {
+        return Ok(1);
+    }
+    ensure!(most >= LIGHT, "its lightest value is {most}: {EXPECTED}");
+    let is_numbered = values.contains(&1) && values.iter().all(|value| [0, 1, most].contains(value));
+    ensure!(!is_numbered, "it holds 0, 1 and {most}: {EXPECTED}");
+    Ok(LIGHT)
 }
 
 /// What the pixels of a file show by their values.

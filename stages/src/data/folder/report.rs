@@ -1,11 +1,11 @@
 //! What a folder was taken for.
 
 use super::super::dataset::Split;
+use super::super::groups::Groups;
 use super::super::pictures;
 use super::super::summary::Summary;
 use super::Params;
 use super::decoded::Decoded;
-use super::groups::Groups;
 use super::layout::Layout;
 use super::tree::Tree;
 use std::collections::{BTreeMap, BTreeSet};

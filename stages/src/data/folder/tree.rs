@@ -9,8 +9,6 @@ use std::path::{Path, PathBuf};
 
 /// The class of images that have none.
 const UNLABELLED: &str = "unlabelled";
-/// Of a link.
-const NOWHERE: &str = "a link to what is not there";
 
 #[derive(Debug)]
 pub struct Tree {
@@ -39,7 +37,8 @@ pub struct Labelled {
 
 impl Tree {
     pub fn read(root: &Path, wanted: Splits) -> Result<Self> {
-        let Listing { pictures, unread, dangling, others, empty } = pictures::list(root)?;
+        let listing = pictures::list(root)?;
+        let Listing { pictures, unread, .. } = &listing;
         ensure!(
             !pictures.is_empty(),
             "no picture beneath {}: expected files that end in .{}{}",
@@ -51,12 +50,8 @@ impl Tree {
                 format!("; found {}", pictures::by_ending(unread.iter().map(PathBuf::as_path)))
             }
         );
-        let not_read =
-            |path: &PathBuf| format!("no .{} files are read: convert it to JPEG or PNG", pictures::ending(path));
-        let mut found: Vec<(PathBuf, Option<String>)> = pictures.into_iter().map(|path| (path, None)).collect();
-        found.extend(unread.into_iter().map(|path| (path.clone(), Some(not_read(&path)))));
-        found.extend(dangling.into_iter().map(|path| (path, Some(NOWHERE.to_owned()))));
-        found.sort();
+        let found = listing.all();
+        let Listing { others, empty, .. } = listing;
         let folders: BTreeSet<Folders> = found.iter().map(folders).collect();
         let layout = Layout::of(root, &folders, wanted)?;
         let mut tree = Self { root: root.to_owned(), layout, classes: vec![], files: vec![], others, empty };
@@ -90,6 +85,11 @@ impl Tree {
             .map(|(((path, fault), (split, _)), label)| Labelled { path, split: *split, label, fault })
             .collect();
         Ok(())
+    }
+
+    /// Of the files, from the root on.
+    pub fn paths(&self) -> Vec<&Path> {
+        self.files.iter().map(|file| file.path.as_path()).collect()
     }
 
     /// Where a file lies.
@@ -152,7 +152,7 @@ impl Tree {
 
 /// The folders that a picture lies in. A link to nowhere without an ending may have been one itself.
 fn folders((path, fault): &(PathBuf, Option<String>)) -> Folders {
-    let may_be_a_folder = fault.as_deref() == Some(NOWHERE) && pictures::ending(path).is_empty();
+    let may_be_a_folder = fault.as_deref() == Some(pictures::NOWHERE) && pictures::ending(path).is_empty();
     let inside = if may_be_a_folder { Some(path.as_path()) } else { path.parent() };
     inside.into_iter().flat_map(Path::iter).map(|name| name.to_string_lossy().into_owned()).collect()
 }

@@ -6,12 +6,13 @@ use super::Subject;
 /// Millimetres between two splits that are in none: what lies beside a slice looks as it does.
 pub const GAP: f32 = 10.0;
 
-/// Thickness of the slabs that take turns, in millimetres. The human's were chosen so that all splits show all lobes along every axis; of
-/// the macaque most is for the test, since it is a shift to judge by.
+/// Thickness of the slabs that take turns, in millimetres. The human's were chosen so that all splits show all lobes along the axial and the
+/// coronal axis; along the sagittal one, on which they count from the middle, only validation lacks one, the subcortical. Of the macaque
+/// most is for the test, since it is a shift to judge by.
 const HUMAN: [(Split, f32); 3] = [(Split::Train, 14.0), (Split::Test, 5.0), (Split::Validation, 4.0)];
 const MACAQUE: [(Split, f32); 3] = [(Split::Train, 3.0), (Split::Test, 24.0), (Split::Validation, 3.0)];
 
-/// The split of the slice that begins so many millimetres from where the brain does; `None` between two slabs.
+/// The split of the slice that begins so many millimetres from where the first slab does; `None` between two slabs.
 pub fn split_at(subject: Subject, along: f32) -> Option<Split> {
     let turn = match subject {
         Subject::Human => HUMAN,

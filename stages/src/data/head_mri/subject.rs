@@ -138,11 +138,11 @@ fn decode_human(folder: &Path, to: &mut dyn Write) -> Result<()> {
     let (head, atlas, brain) = (volume("ch2.nii.gz")?, volume("aal.nii.gz")?, volume("ch2bet.nii.gz")?);
     let regions: Vec<u8> = atlas.values.iter().map(|&region| region as u8).collect();
     ensure!(
-        head.origin == atlas.origin && head.origin == brain.origin,
+        head.corners == atlas.corners && head.corners == brain.corners,
         "its volumes begin at {:?}, {:?} and {:?}, expected one place",
-        head.origin,
-        atlas.origin,
-        brain.origin
+        head.corners[0],
+        atlas.corners[0],
+        brain.corners[0]
     );
     write(Subject::Human, &head, &regions, &brain, to)
 }

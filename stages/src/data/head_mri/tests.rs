@@ -51,6 +51,25 @@ fn ten_millimetres_are_between_any_two_splits() {
     }
 }
 
+/// What lies as far to the left of the middle as something to the right looks like it. The phantom's brain is not in the middle of its volume.
+#[test]
+fn both_halves_of_a_brain_are_in_one_split() {
+    let place = tempfile::tempdir().unwrap();
+    let run = Run::in_folder("data/head_mri", serde_json::Map::new(), &[], place.path()).unwrap();
+    write_stand_in(&HUMAN, &run.cache, slice);
+    let heard = Mutex::new(Vec::<u8>::new());
+    let head = Subject::Human.open(&Context::new(&run, &heard, &|| false).unwrap()).unwrap();
+    let slices = Slices { axis: Axis::Sagittal, shape: head.shape, spacing: [head.spacing; 3] };
+    let rows = split_slices(&head, &slices, Subject::Human);
+    let middle = |number: usize| (number as f32 - (10.0 + 159.0) / 2.0).abs();
+    assert!(rows.iter().any(|&(split, number)| split == Split::Test && number < 84));
+    for &(split, number) in &rows {
+        let others = rows.iter().filter(|(other, _)| *other != split);
+        let nearest = others.map(|&(_, other)| (middle(number) - middle(other)).abs()).fold(f32::MAX, f32::min);
+        assert!(nearest >= GAP, "slice {number} is {nearest} mm from one of another split, or from what mirrors it");
+    }
+}
+
 /// Of both heads, by the thickness of their slices.
 #[test]
 fn slabs_are_apart_by_their_gap_whatever_the_voxels_are() {

@@ -110,6 +110,63 @@ fn what_cannot_be_is_named_or_left_out() {
     }
 }
 
+/// What nothing reads is no reason to go on with fewer, and a binary mask that may mean something else is none.
+#[test]
+fn what_is_not_read_and_what_may_mean_something_else_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    ten(root, [0, 255]);
+    let binary = |skips: bool| json!({ "size": 10, "reading": "binary", "skip_damaged": skips });
+    write(&root.join("images/phone.heic"), "of a phone");
+    std::os::unix::fs::symlink("nowhere.png", root.join("images/link.png")).unwrap();
+    std::fs::rename(root.join("masks/4.png"), root.join("masks/4.tga")).unwrap();
+    write(&root.join("masks/notes.txt"), "of a person");
+    halves(&root.join("masks/5.png"), [5, 0]);
+    GrayImage::from_fn(10, 10, |x, _| image::Luma([[0, 1, 255][x as usize % 3]]))
+        .save(root.join("masks/6.png"))
+        .unwrap();
+    let error = refused::<Masks>(root, binary(false));
+    for expected in [
+        "3 of 12 pictures beneath ",
+        "images/phone.heic: no .heic files are read: convert it to JPEG or PNG",
+        "images/link.png: a link to what is not there",
+        "images/4.jpg: its mask masks/4.tga: no .tga files are read",
+    ] {
+        assert!(error.contains(expected), "{error}");
+    }
+    for name in ["images/phone.heic", "images/link.png", "masks/4.tga", "images/4.jpg"] {
+        std::fs::remove_file(root.join(name)).unwrap();
+    }
+    let error = refused::<Masks>(root, binary(false));
+    for expected in
+        ["/masks/5.png: its lightest value is 5: expected black and white", "/masks/6.png: it holds 0, 1 and 255: "]
+    {
+        assert!(error.contains(expected), "{error}");
+    }
+    let found = made::<Masks>(root, binary(true)).unwrap();
+    assert_eq!(Split::LABELLED.map(|split| found.data.len(split)).iter().sum::<usize>(), 7);
+    assert!(found.note.contains("passed over, since they are no pictures: 1 .txt"), "{}", found.note);
+    // All pictures are alike.
+    assert!(found.note.contains("images of the test split that are in the train split too"), "{}", found.note);
+}
+
+#[test]
+fn what_is_of_one_group_is_in_one_split() {
+    let root = tempfile::tempdir().unwrap();
+    for (person, picture) in (0..5).flat_map(|person| (0..4).map(move |picture| (person, picture))) {
+        let name = format!("person{person}_{picture}");
+        let shade = [40 * person as u8, 10 * picture as u8, 0];
+        paint(&root.path().join(format!("images/{name}.png")), [10, 10], &[([0, 0, 10, 10], shade)]);
+        halves(&root.path().join(format!("masks/{name}.png")), [1, 0]);
+    }
+    let data = made::<Masks>(root.path(), json!({ "size": 10, "group": r"(person\d+)_" })).unwrap().data;
+    assert_eq!(Split::LABELLED.map(|split| data.len(split)), [12, 4, 4]);
+    let people = |split: Split| data.rows(split).map(|row| data.image(row)[0] / 40).collect::<BTreeSet<u8>>();
+    assert_eq!(Split::LABELLED.map(|split| people(split).len()), [3, 1, 1]);
+    let error = refused::<Masks>(root.path(), json!({ "group": r"(patient\d+)" }));
+    assert!(error.contains("finds no group in the paths of 20 of 20 files (images/person0_0.png, "), "{error}");
+}
+
 #[test]
 fn a_folder_without_masks_is_refused() {
     let root = tempfile::tempdir().unwrap();

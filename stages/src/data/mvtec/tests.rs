@@ -113,7 +113,7 @@ fn validation_has_a_folder_of_its_own_or_is_drawn_and_masks_may_be_missing_altog
 fn what_is_no_category_is_refused() {
     type Change = fn(&Path);
     let remove = |root: &Path, folder: &str| std::fs::remove_dir_all(root.join(folder)).unwrap();
-    let changes: [(Change, &str); 7] = [
+    let changes: [(Change, &str); 9] = [
         (|root| paint(&root.join("train/cut/0.png"), SIZE, &[]), "train/cut/0.png: expected pictures in train/good, "),
         (|root| paint(&root.join("capsule/train/good/0.png"), SIZE, &[]), "name the folder of one category"),
         (
@@ -130,6 +130,17 @@ fn what_is_no_category_is_refused() {
         ),
         (|root| write(&root.join("test/cut/001.png"), "torn"), "test/cut/001.png: it begins as no picture does"),
         (|root| std::fs::write(root.join("test/good/000.png"), "").unwrap(), "test/good/000.png: it is empty"),
+        (
+            |root| write(&root.join("test/good/003.heic"), "of a phone"),
+            "test/good/003.heic: no .heic files are read: convert it to JPEG or PNG",
+        ),
+        (
+            |root| {
+                std::fs::remove_dir_all(root.join("ground_truth")).unwrap();
+                write(&root.join("ground_truth/cut/000_mask.npy"), "of numpy");
+            },
+            "no mask is read in ground_truth, where ground_truth/cut/000_mask.npy lies",
+        ),
     ];
     for (change, expected) in changes {
         let root = tempfile::tempdir().unwrap();

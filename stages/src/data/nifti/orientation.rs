@@ -61,10 +61,13 @@ impl Orientation {
         stored
     }
 
-    /// Where the first voxel lies in the head, in millimetres.
-    pub fn origin(&self, shape: [usize; 3]) -> [f32; 3] {
-        let [i, j, k] = self.stored_at([0; 3], shape).map(f32::from);
-        self.affine.map(|[x, y, z, start]| x * i + y * j + z * k + start)
+    /// Where the voxels at the corners lie in the head, in millimetres, the first voxel first.
+    pub fn corners(&self, shape: [usize; 3]) -> [[f32; 3]; 8] {
+        std::array::from_fn(|corner| {
+            let place = [0, 1, 2].map(|to| if corner >> to & 1 == 1 { shape[to] - 1 } else { 0 });
+            let [i, j, k] = self.stored_at(place, shape).map(f32::from);
+            self.affine.map(|[x, y, z, start]| x * i + y * j + z * k + start)
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Files of volumes beside files of their labels.
 
+use super::super::faults;
 use super::super::slices::{Axis, Slices};
 use super::Volume;
 use anyhow::{Context as _, Result, bail, ensure};
@@ -21,21 +22,24 @@ pub fn pairs(root: &Path) -> Result<(Vec<Pair>, usize)> {
     let (images, of_images) = volumes(&root.join(IMAGES))?;
     let (mut labels, of_labels) = volumes(&root.join(LABELS))?;
     ensure!(!images.is_empty(), "{}: there is no .nii or .nii.gz file", root.join(IMAGES).display());
-    let pair = |(name, image): (String, PathBuf)| {
-        let labels = labels.remove(&name).with_context(|| {
-            format!(
-                "{}: there are no labels, expected {name}.nii or {name}.nii.gz in {}",
-                image.display(),
-                root.join(LABELS).display()
-            )
-        })?;
-        Ok(Pair { image, labels })
-    };
-    let pairs = images.into_iter().map(pair).collect::<Result<_>>()?;
-    if let Some(alone) = labels.values().next() {
-        bail!("{}: there is no image of these labels in {}", alone.display(), root.join(IMAGES).display());
+    let (mut pairs, mut faults) = (vec![], vec![]);
+    for (name, image) in images {
+        match labels.remove(&name) {
+            Some(labels) => pairs.push(Pair { image, labels }),
+            None => faults.push((image, format!("there are no labels, expected {LABELS}/{name}.nii or {name}.nii.gz"))),
+        }
     }
+    faults.extend(labels.into_values().map(|alone| (alone, format!("there is no image of these labels in {IMAGES}"))));
+    refuse(root, &faults)?;
     Ok((pairs, of_images + of_labels))
+}
+
+/// Files that cannot be used, all with their reasons.
+pub fn refuse(root: &Path, faults: &[(PathBuf, String)]) -> Result<()> {
+    let faults: Vec<(&Path, &str)> = faults.iter().map(|(path, fault)| (path.as_path(), fault.as_str())).collect();
+    let listed = faults::listed(&faults);
+    ensure!(faults.is_empty(), "{} files beneath {} cannot be used:{listed}", faults.len(), root.display());
+    Ok(())
 }
 
 /// The files of volumes in a folder by their names without ending; and how many others there are.
@@ -70,6 +74,11 @@ pub struct Loaded {
 }
 
 impl Pair {
+    /// The image's path from the root on.
+    pub fn inside(&self, root: &Path) -> &Path {
+        self.image.strip_prefix(root).unwrap_or(&self.image)
+    }
+
     pub fn load(&self, axis: Axis) -> Result<Loaded> {
         let image = Volume::read(&self.image)?;
         let labels = Volume::read(&self.labels)?;
@@ -89,16 +98,16 @@ impl Pair {
             labels.spacing,
             image.spacing
         );
-        let off = (0..3).map(|axis| (image.origin[axis] - labels.origin[axis]).abs() / image.spacing[axis]);
-        let off = off.fold(0.0, f32::max);
-        ensure!(
-            off <= 0.5,
-            "{} begins at {:?} mm by its header, and its image at {:?}: expected the same place, or its classes are not where they are \
-             said to be",
-            of_labels(),
-            labels.origin,
-            image.origin
-        );
+        // Of a turn one corner alone would say nothing.
+        for (own, other) in labels.corners.iter().zip(&image.corners) {
+            let off = (0..3).map(|axis| (own[axis] - other[axis]).abs() / image.spacing[axis]);
+            ensure!(
+                off.fold(0.0, f32::max) <= 0.5,
+                "{} has a corner at {own:?} mm by its header, and its image at {other:?}: expected the same place, or its classes are not \
+                 where they are said to be",
+                of_labels()
+            );
+        }
         let whole = |&value: &f32| {
             ensure!(
                 value.fract() == 0.0 && (0.0..16_777_216.0).contains(&value),

@@ -14,8 +14,8 @@ pub struct Volume {
     pub shape: [usize; 3],
     /// Millimetres from one to the next, in the same order.
     pub spacing: [f32; 3],
-    /// Where the first voxel lies, in millimetres.
-    pub origin: [f32; 3],
+    /// Where the voxels at the corners lie, in millimetres, the first voxel first.
+    pub corners: [[f32; 3]; 8],
     /// Scaled as the header says; the voxel `x, y, z` stands at `x + width * (y + depth * z)`.
     pub values: Vec<f32>,
     /// What a person should know of how it was read, of volumes that ...
@@ -75,7 +75,7 @@ impl Volume {
         let is_whole = values.iter().all(|value| value.is_finite());
         let remark =
             orientation.remark.or((!is_whole).then_some("have voxels that are no numbers, which are black here"));
-        Ok(Self { shape, spacing, origin: orientation.origin(shape), values, remark })
+        Ok(Self { shape, spacing, corners: orientation.corners(shape), values, remark })
     }
 
     /// As bytes: 0 what is at or below the percentile .5 of all values that are not 0, 255 what is at or above that of 99.5. What is no
@@ -166,8 +166,10 @@ mod tests {
             assert!(volume.spacing.iter().zip(spacing).all(|(found, expected)| (found - expected).abs() < 1e-5));
             assert_eq!(volume.remark.is_some(), remark.is_some(), "{name}: {:?}", volume.remark);
             assert!(volume.remark.unwrap_or_default().contains(remark.unwrap_or_default()), "{:?}", volume.remark);
-            let is_at_0 = volume.origin.iter().all(|start| start.abs() < 1e-4);
-            assert!(is_at_0 || remark.is_some(), "{name}: {:?}", volume.origin);
+            let [first, .., last] = volume.corners;
+            let is_at_0 = first.iter().all(|start| start.abs() < 1e-4);
+            let ends = [3.0, 2.0, 4.0].iter().zip(spacing).zip(last).all(|((n, mm), end)| (n * mm - end).abs() < 1e-4);
+            assert!(is_at_0 && ends || remark.is_some(), "{name}: {:?}", volume.corners);
         }
     }
 
@@ -242,7 +244,7 @@ mod tests {
         let volume = |values: Vec<f32>| Volume {
             shape: [values.len(), 1, 1],
             spacing: [1.0; 3],
-            origin: [0.0; 3],
+            corners: [[0.0; 3]; 8],
             values,
             remark: None,
         };

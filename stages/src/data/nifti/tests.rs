@@ -130,11 +130,11 @@ fn what_cannot_be_read_is_named() {
         (|root| write(&root.join("images/4.nii.gz"), "no volume"), "images/4.nii.gz is damaged, or no NIfTI-1 file"),
         (
             |root| std::fs::remove_file(root.join("labels/1.nii.gz")).unwrap(),
-            "images/1.nii.gz: there are no labels, expected 1.nii or 1.nii.gz in ",
+            "images/1.nii.gz: there are no labels, expected labels/1.nii or 1.nii.gz",
         ),
         (
             |root| std::fs::remove_file(root.join("images/1.nii.gz")).unwrap(),
-            "labels/1.nii.gz: there is no image of these labels in ",
+            "labels/1.nii.gz: there is no image of these labels in images",
         ),
     ];
     for (change, expected) in changes {
@@ -145,6 +145,44 @@ fn what_cannot_be_read_is_named() {
     }
     let root = tempfile::tempdir().unwrap();
     assert!(refused::<Nifti>(root.path(), json!({})).contains("expected folders `images` and `labels`"));
+}
+
+/// All at once, so that one look mends them.
+#[test]
+fn every_volume_that_cannot_be_used_is_named() {
+    let root = heads();
+    write(&root.path().join("images/1.nii.gz"), "no volume");
+    std::fs::copy(fixture().join("orientation/ras.nii.gz"), root.path().join("labels/2.nii.gz")).unwrap();
+    let error = refused::<Nifti>(root.path(), json!({ "size": 12 }));
+    for expected in
+        ["2 files beneath ", "images/1.nii.gz is damaged, or no NIfTI-1 file", "labels/2.nii.gz has [4, 3, 5] voxels"]
+    {
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn volumes_of_one_person_are_in_one_split() {
+    let root = heads();
+    for of in ["images", "labels"] {
+        for (from, to) in [
+            ("0", "sub-1_ses-1"),
+            ("1", "sub-1_ses-2"),
+            ("2", "sub-2_ses-1"),
+            ("3", "sub-2_ses-2"),
+            ("4", "sub-3_ses-1"),
+        ] {
+            let name = |of_file: &str| root.path().join(of).join(format!("{of_file}.nii.gz"));
+            std::fs::rename(name(from), name(to)).unwrap();
+        }
+    }
+    let found = made::<Nifti>(root.path(), json!({ "size": 12, "group": r"(sub-\d+)_", "validation": 0.4 })).unwrap();
+    assert!(found.note.contains("5 volumes, 3 whole groups, each in one split"), "{}", found.note);
+    let lines = std::fs::read_to_string(found.place.path().join("side/files.csv")).unwrap();
+    let of = |row: usize| lines.lines().nth(row + 1).unwrap().split_once("sub-").unwrap().1[..1].to_owned();
+    let people = Split::LABELLED.map(|split| found.data.rows(split).map(of).collect::<BTreeSet<_>>());
+    assert!(people.iter().all(|people| people.len() == 1), "{people:?}");
+    assert_eq!(people.iter().flatten().collect::<BTreeSet<_>>().len(), 3);
 }
 
 #[test]
@@ -160,7 +198,7 @@ fn labels_that_lie_elsewhere_than_their_image_are_refused() {
     put("scaled.nii", "labels/a.nii", &|bytes| bytes[292..296].copy_from_slice(&7f32.to_le_bytes()));
     let error = refused::<Nifti>(root.path(), json!({ "size": 8 }));
     assert!(
-        error.contains("labels/a.nii begins at [7.0, 0.0, 0.0] mm by its header, and its image at [0.0"),
+        error.contains("labels/a.nii has a corner at [7.0, 0.0, 0.0] mm by its header, and its image at [0.0"),
         "{error}"
     );
     // Of the second row of sform what leads along the file's second axis: voxels of two millimetres.
@@ -168,6 +206,15 @@ fn labels_that_lie_elsewhere_than_their_image_are_refused() {
     let error = refused::<Nifti>(root.path(), json!({ "size": 8 }));
     assert!(
         error.contains("labels/a.nii has voxels of [1.0, 2.0, 1.0] mm by its header, and its image of [1.0"),
+        "{error}"
+    );
+    // Of the first row what leads along the file's third axis: turned a little, so that the first voxel stays where it is.
+    put("scaled.nii", "labels/a.nii", &|bytes| bytes[288..292].copy_from_slice(&0.14f32.to_le_bytes()));
+    let error = refused::<Nifti>(root.path(), json!({ "size": 8 }));
+    assert!(
+        error.contains(
+            "labels/a.nii has a corner at [0.56, 0.0, 4.0] mm by its header, and its image at [0.0, 0.0, 4.0]"
+        ),
         "{error}"
     );
     // Halves of whole numbers.

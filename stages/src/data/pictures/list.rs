@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 pub const ENDINGS: [&str; 14] =
     ["jpg", "jpeg", "jfif", "jpe", "png", "bmp", "gif", "tif", "tiff", "webp", "ppm", "pgm", "pnm", "pbm"];
 
+/// Of a link.
+pub const NOWHERE: &str = "a link to what is not there";
+
 /// Endings of pictures that are not.
 const UNREAD: &[&str] = &[
     // Of phones, browsers and programs that draw.
@@ -34,6 +37,20 @@ pub struct Listing {
     pub others: Vec<PathBuf>,
     /// Folders in which there is nothing.
     pub empty: Vec<PathBuf>,
+}
+
+impl Listing {
+    /// Pictures in the order of their paths, those that cannot be read with the reason.
+    pub fn all(&self) -> Vec<(PathBuf, Option<String>)> {
+        let not_read = |path: &PathBuf| format!("no .{} files are read: convert it to JPEG or PNG", ending(path));
+        let read = self.pictures.iter().map(|path| (path.clone(), None));
+        let unread = self.unread.iter().map(|path| (path.clone(), Some(not_read(path))));
+        let nowhere = |path: &PathBuf| (path.clone(), Some(NOWHERE.to_owned()));
+        let mut all: Vec<(PathBuf, Option<String>)> =
+            read.chain(unread).chain(self.dangling.iter().map(nowhere)).collect();
+        all.sort();
+        all
+    }
 }
 
 /// Looks at every file beneath `root`. Links are followed, as by torchvision's `ImageFolder`; names that begin with a dot are

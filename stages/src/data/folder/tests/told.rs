@@ -52,8 +52,8 @@ fn groups_that_are_none_are_refused() {
             format!("`group: {pattern}` has {pairs} pairs of parentheses: expected one, around what names the group");
         assert!(error(pattern).starts_with(&start), "{}", error(pattern));
     }
-    let expected = "`group: ill/(.+)_` finds no group in the paths of 15 of 30 pictures (train/healthy/patient0_0.png, \
-                    train/healthy/patient0_2.png, train/healthy/patient0_4.png, ...): every picture is of one";
+    let expected = "`group: ill/(.+)_` finds no group in the paths of 15 of 30 files (train/healthy/patient0_0.png, \
+                    train/healthy/patient0_2.png, train/healthy/patient0_4.png, ...): each is of one";
     assert!(error("ill/(.+)_").ends_with(expected), "{}", error("ill/(.+)_"));
     // A validation split of its own, so that none is drawn of train.
     paint(&root.join("val/ill/patient9_y.png"), 98, 16, 16);

@@ -1,9 +1,9 @@
 //! Images that are in two splits: what was trained on is then known when it is evaluated.
 
-use super::super::dataset::Split;
-use super::super::summary::Summary;
-use super::tree::Tree;
+use super::dataset::Split;
+use super::summary::Summary;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Both splits, and of each image of the second that the first has too the files' numbers, in the first and in the second.
 struct Shared {
@@ -15,16 +15,16 @@ struct Shared {
 const NAMED: usize = 5;
 
 /// Says in the summary, and on the log, which images are the same in two splits, pixel for pixel. `digests`: of the images in the order of
-/// `images`, which are files of the tree by their numbers.
-pub fn report(tree: &Tree, images: &BTreeMap<Split, Vec<usize>>, digests: &[u64], summary: &mut Summary) {
-    let path = |number: usize| tree.files[number].path.display();
-    for Shared { splits: [first, second], files } in shared(images, digests) {
-        let (count, [first, second]) = (files.len(), [first, second].map(Split::name));
+/// `images`, which are files by their numbers.
+pub fn report(files: &[&Path], images: &BTreeMap<Split, Vec<usize>>, digests: &[u64], summary: &mut Summary) {
+    let path = |number: usize| files[number].display();
+    for Shared { splits: [first, second], files: pairs } in shared(images, digests) {
+        let (count, [first, second]) = (pairs.len(), [first, second].map(Split::name));
         let remark =
             format!("images of the {second} split that are in the {first} split too, pixel for pixel: {count}");
         eprintln!("warning: {remark}");
         summary.remarks.push(remark);
-        for &[one, other] in files.iter().take(NAMED) {
+        for &[one, other] in pairs.iter().take(NAMED) {
             let named = format!("the same image: {} ({first}), {} ({second})", path(one), path(other));
             eprintln!("{named}");
             summary.details.push(named);

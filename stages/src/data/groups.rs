@@ -1,7 +1,6 @@
 //! Whom or what pictures show, by their paths.
 
-use super::super::dataset::Split;
-use super::tree::Tree;
+use super::dataset::Split;
 use anyhow::{Context as _, Result, ensure};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,13 +10,13 @@ use std::path::Path;
 pub struct Groups {
     /// In the order of their names.
     names: Vec<String>,
-    /// Of each file of the tree, by its number.
+    /// Of each file, by its number.
     pub of: Vec<u32>,
 }
 
 impl Groups {
-    /// By what a regular expression captures of each path beneath the root.
-    pub fn find(pattern: &str, tree: &Tree) -> Result<Self> {
+    /// By what a regular expression captures of the path of each file beneath the root.
+    pub fn find(pattern: &str, root: &Path, files: &[&Path]) -> Result<Self> {
         const NAMED: usize = 3;
         let regex = Regex::new(pattern).context("`group` is no regular expression")?;
         ensure!(
@@ -26,13 +25,13 @@ impl Groups {
              are written (?:...)",
             regex.captures_len() - 1
         );
-        let named: Vec<Option<String>> = tree.files.iter().map(|file| name(&regex, &file.path)).collect();
-        let without = || tree.files.iter().zip(&named).filter(|(_, name)| name.is_none()).map(|(file, _)| &file.path);
+        let named: Vec<Option<String>> = files.iter().map(|file| name(&regex, file)).collect();
+        let without = || files.iter().zip(&named).filter(|(_, name)| name.is_none()).map(|(file, _)| file);
         let count = without().count();
         ensure!(
             count == 0,
-            "{}: `group: {pattern}` finds no group in the paths of {count} of {} pictures ({}{}): every picture is of one",
-            tree.root.display(),
+            "{}: `group: {pattern}` finds no group in the paths of {count} of {} files ({}{}): each is of one",
+            root.display(),
             named.len(),
             without().take(NAMED).map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
             if count > NAMED { ", ..." } else { "" }
@@ -45,7 +44,7 @@ impl Groups {
 
     /// That no group is in two splits, each of which has files by their numbers: those that have folders of their own may share some. Train
     /// and unlabelled are both trained on, and count as one.
-    pub fn check(&self, tree: &Tree, images: &BTreeMap<Split, Vec<usize>>) -> Result<()> {
+    pub fn check(&self, root: &Path, files: &[&Path], images: &BTreeMap<Split, Vec<usize>>) -> Result<()> {
         let mut first: BTreeMap<u32, (Split, usize)> = BTreeMap::new();
         for (&split, numbers) in images {
             for &number in numbers {
@@ -55,12 +54,12 @@ impl Groups {
                 ensure!(
                     other == split || both_train,
                     "{}: group `{}` has pictures in {} ({}) and in {} ({}): put all of a group into one split, or leave `group` out",
-                    tree.root.display(),
+                    root.display(),
                     self.names[group as usize],
                     other.name(),
-                    tree.files[one].path.display(),
+                    files[one].display(),
                     split.name(),
-                    tree.files[number].path.display()
+                    files[number].display()
                 );
             }
         }
