@@ -194,7 +194,8 @@ impl Colours {
         softmax(logits.div_scalar(TEMPERATURE), 1).matmul(self.middles.clone().transpose())
     }
 
-    /// Of each square by how often it is, so that their mean over all pixels is 1.
+    /// Of each square by how often it is, so that their mean over all pixels is 1, where the encoder's last map has a quarter of the side:
+    /// of coarser ones colours are means of more pixels and greyer, and the mean is somewhat less.
     fn weights(&self, data: &Dataset, rebalancing: f64) -> Tensor<1> {
         let rows = counted(data);
         let sums = rows.chunks(AT_ONCE).map(|rows| {
@@ -242,37 +243,4 @@ fn squares(device: &Device) -> BTreeSet<(i32, i32)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn device() -> Device {
-        crate::nn::device("cpu").unwrap()
-    }
-
-    /// Of squares with 1/2, 3/8 and 1/8 of the pixels, by hand: over the mean of the shares and 1/3 these are 12/5, 48/17 and 48/11, of which
-    /// the mean over the pixels is 2.804...
-    #[test]
-    fn rare_colours_weigh_more_and_all_pixels_one_in_the_mean() {
-        let shares = [0.5, 0.375, 0.125];
-        let found: Vec<f64> = weights(ops::floats(&shares, &device()), 0.5).into_data().iter::<f64>().collect();
-        let raw = [12.0 / 5.0, 48.0 / 17.0, 48.0 / 11.0];
-        let mean: f64 = raw.iter().zip(shares).map(|(weight, share)| weight * f64::from(share)).sum();
-        assert!(found.iter().zip(raw).all(|(found, raw)| (found - raw / mean).abs() < 1e-5), "{found:?}");
-        let alike: Vec<f64> = weights(ops::floats(&shares, &device()), 1.0).into_data().iter::<f64>().collect();
-        assert!(alike.iter().all(|weight| (weight - 1.0).abs() < 1e-6), "{alike:?}");
-    }
-
-    #[test]
-    fn a_colour_is_its_square_and_a_little_of_the_neighbours() {
-        let colours = Colours::new(&device());
-        let one = colours.soft(ops::floats(&[20.0, -10.0], &device()).reshape([1, 2]));
-        let shares: Vec<f64> = one.into_data().iter::<f64>().collect();
-        assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-5);
-        let mut sorted = shares.clone();
-        sorted.sort_by(|a, b| b.total_cmp(a));
-        // A neighbour at distance 10 has exp(-2) of the square's own, the diagonal ones exp(-4), and at 20 exp(-8).
-        let ratio = |place: usize| sorted[place] / sorted[0];
-        assert!((ratio(1) - (-2.0f64).exp()).abs() < 1e-4 && (ratio(4) - (-2.0f64).exp()).abs() < 1e-4);
-        assert!((ratio(5) - (-4.0f64).exp()).abs() < 1e-4 && ratio(9) < 1e-3);
-    }
-}
+mod tests;

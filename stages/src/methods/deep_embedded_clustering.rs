@@ -3,7 +3,7 @@
 //! of that itself (eq. 3), p ~ q^2 / sum of q over all images, which trusts what is sure; the loss is KL(P || Q) (eq. 2), of which encoder and
 //! centres go down.
 
-use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain_further};
+use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, pretrain_further};
 use crate::artifact::{EncoderArtifact, PROTOTYPES};
 use crate::augment::{Batch, Policy, Wants};
 use crate::context::{Context, Stopped};
@@ -16,7 +16,7 @@ use crate::nn::{CODE, Head, HeadConfig, Mlp, Prototypes, ops};
 use crate::stage::{About, DATA, Deviations, PortAbout, Stage, VIEWS};
 use crate::train::schedule::Schedule;
 use crate::train::{At, Objective, OptimiserConfig, OptimiserKind, Term};
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
@@ -71,8 +71,8 @@ impl Stage for DeepEmbeddedClustering {
                 "it trains as long as it is told, where the paper ends when less than .1 % of the images change their cluster",
                 "where an encoder has batch norms, they see the batch's statistics in training and the running ones where all images are \
                  looked at; the paper's has none",
+                "batch, learning rate (.01) and length are parameters, and weights begin as they are on the port",
             ]),
-            TRAINING,
             ENCODERS,
         ],
         needs: &[
@@ -149,7 +149,12 @@ fn clusters(asked: usize, data: &Manifest) -> Result<usize> {
         "clusters is 0, for as many as classes, and these images have no labels (all are of one class): write how many, such as \
          `clusters: 10`"
     );
-    Ok(if asked > 0 { asked } else { classes })
+    if asked > 0 {
+        return Ok(asked);
+    }
+    let write = "clusters is 0, for as many as the images have classes: write how many, such as `clusters: 10`";
+    data.check_image_classes("their number").context(write)?;
+    Ok(classes)
 }
 
 /// The first centres, `[cluster, feature]`.

@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Drawing<const CODE: u32> {
     /// length of the code, that the image is drawn from: a linear layer on the encoder's last map (of mlp, on its features), and then what
-    /// kNN, probe and clustering are given; fine-tuning goes on from the encoder alone. 0: the pooled features are the code
+    /// kNN, probe and clustering are given; fine-tuning goes on from the encoder alone (of vit_tiny from its class token, of which no loss is
+    /// made then). 0: the pooled features are the code
     #[serde(default = "constant::<CODE>")]
     #[schemars(range(min = 0, max = 8192))]
     pub code: u32,
-    /// channels of the decoder's last map; the earlier ones have 2, 4 and 8 times as many. The decoder of an mlp is its mirror
+    /// channels of the decoder's last map; the earlier ones have 2, 4 and 8 times as many. The decoder of an mlp is its mirror, in which a code
+    /// of its own stands in the place of the features
     #[serde(default = "constant::<16>")]
     #[schemars(range(min = 1, max = 512), extend("x-unit" = "channels"))]
     pub decoder_width: u32,
@@ -33,7 +35,19 @@ impl<const CODE: u32> Default for Drawing<CODE> {
 impl<const CODE: u32> Drawing<CODE> {
     /// An error where there is no decoder for a data set's images.
     pub fn check(&self, common: &Common, data: &Manifest) -> Result<()> {
-        if common.encoder.kind == EncoderKind::Mlp { Ok(()) } else { Decoder::check([data.height, data.width]) }
+        let features = common.encoder.hidden.last().copied().unwrap_or(0);
+        match common.encoder.kind {
+            EncoderKind::Mlp if self.code > features => {
+                eprintln!(
+                    "warning: code is {}, made by one layer of the mlp's {features} features: it says no more than {features} numbers would; lower \
+                     `code`, or raise the last of `encoder.hidden`",
+                    self.code
+                );
+                Ok(())
+            }
+            EncoderKind::Mlp => Ok(()),
+            _ => Decoder::check([data.height, data.width]),
+        }
     }
 
     pub fn build(&self, init: &mut Init, encoder: &Encoder, data: &Manifest) -> Bottleneck {

@@ -164,3 +164,69 @@ fn own(batch: &mut Batch, objective: &dyn Objective) -> Batch {
     let rest = batch.views.split_off(objective.wants().views);
     Batch { views: std::mem::replace(&mut batch.views, rest), ..batch.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::augment::{Targets, channels_last};
+    use crate::data::{Labels, Manifest};
+    use crate::nn::Init;
+    use crate::nn::encoder::EncoderConfig;
+    use std::collections::BTreeMap;
+
+    const AT: At = At { seed: 3, step: 2, steps: 9, epoch: 0, epochs: 1, turn: 0 };
+    const WEIGHTS: [f64; 3] = [0.5, 2.0, 3.0];
+
+    /// An encoder and its partners, the same at every call.
+    fn built() -> (Encoder, Vec<Member>) {
+        let init = &mut Init::new(0, &crate::nn::device("cpu").unwrap().autodiff());
+        let data = Manifest {
+            name: "waves".into(),
+            height: 16,
+            width: 16,
+            channels: 3,
+            classes: vec![],
+            labels: Labels::Images,
+            pictures: None,
+            images: BTreeMap::new(),
+            mean: vec![0.5; 3],
+            sd: vec![0.2; 3],
+        };
+        let encoder = EncoderConfig { width: 4, ..EncoderConfig::default() }.build(init, data.input());
+        let simclr = simclr::Own::default().objective(init, &encoder, &data).unwrap();
+        let rotation = rotation::Own::default().objective(init, &encoder, &data).unwrap();
+        let vae = vae::Own::default().objective(init, &encoder, &data).unwrap();
+        let objectives = [("simclr", simclr), ("rotation", rotation), ("vae", vae)].into_iter().zip(WEIGHTS);
+        let members = objectives.map(|((name, objective), weight)| Member { name, weight, objective }).collect();
+        (encoder, members)
+    }
+
+    /// Catches a weight that is dropped, a term that is missing, and views that another partner should have.
+    #[test]
+    fn the_terms_are_those_of_the_partners_alone_times_their_weights() {
+        let device = crate::nn::device("cpu").unwrap().autodiff();
+        let view = |phase: usize| {
+            let values = (0..4 * 768).map(|place| (phase as f32 + 0.37 * place as f32).sin()).collect();
+            channels_last(values, 16, 16, &device)
+        };
+        let views: Vec<Tensor<4>> = (0..4).map(view).collect();
+        let batch =
+            |views: &[Tensor<4>]| Batch { ids: vec![4, 0, 7, 31], views: views.to_vec(), targets: Targets::None };
+        let value = |term: &Term| term.weight * f64::from(term.value.clone().into_scalar::<f32>());
+
+        let (encoder, members) = built();
+        let found = Fused { members }.losses(&encoder, batch(&views), &AT);
+        let (encoder, mut alone) = built();
+        let mut expected = vec![];
+        for ((partner, weight), own) in alone.iter_mut().zip(WEIGHTS).zip([0..2, 2..3, 3..4]) {
+            let terms = partner.objective.losses(&encoder, batch(&views[own]), &AT);
+            expected.extend(terms.iter().map(|term| weight * value(term)));
+        }
+        let names: Vec<&str> = found.iter().map(|term| term.name).collect();
+        assert_eq!(names, ["simclr", "rotation", "reconstruction", "kl"]);
+        let found: Vec<f64> = found.iter().map(value).collect();
+        let is_near = |(found, expected): (&f64, &f64)| (found - expected).abs() < 1e-5 * expected;
+        assert_eq!(found.len(), expected.len());
+        assert!(found.iter().zip(&expected).all(is_near), "{found:?} and {expected:?}");
+    }
+}

@@ -126,8 +126,39 @@ fn missing_error(drawn: Tensor<4>, images: Tensor<4>, missing: Tensor<4>) -> Ten
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::ops;
+    use crate::augment::Targets;
+    use crate::nn::encoder::EncoderConfig;
+    use crate::nn::{Init, ops};
     use burn::tensor::TensorData;
+
+    const AT: At = At { seed: 3, step: 2, steps: 9, epoch: 0, epochs: 1, turn: 0 };
+    const IDS: [u32; 4] = [4, 0, 7, 31];
+
+    /// Catches an encoder that is given the whole image, and a loss of what is known.
+    #[test]
+    fn the_loss_is_of_what_is_drawn_where_the_encoder_saw_nothing() {
+        let device = crate::nn::device("cpu").unwrap().autodiff();
+        let init = &mut Init::new(0, &device);
+        let encoder = EncoderConfig { width: 4, ..EncoderConfig::default() }.build(init, [3, 16, 16]);
+        let bottleneck = Bottleneck::new(init, &encoder, [3, 16, 16], 0, 4);
+        let mut restoration = Restoration { bottleneck, holes: Holes::default() };
+        let tensor = |values: &[f32]| {
+            ops::channels_last(Tensor::<4>::from_data(TensorData::new(values.to_vec(), [4, 3, 16, 16]), &device))
+        };
+        let images: Vec<f32> = (0..4 * 768).map(|place| (0.37 * place as f32).sin()).collect();
+        let batch = Batch { ids: IDS.to_vec(), views: vec![tensor(&images)], targets: Targets::None };
+        let found = restoration.losses(&encoder, batch, &AT).remove(0).value.into_scalar::<f32>();
+
+        let holes = IDS.map(|id| Holes::default().cut([16, 16], &mut draws::of_image(&AT, Purpose::Mask, id)));
+        let is_missing = |place: usize| holes[place / 768][place % 256];
+        let known = |place: usize| if is_missing(place) { 0.0 } else { images[place] };
+        let known: Vec<f32> = (0..images.len()).map(known).collect();
+        let drawn = restoration.bottleneck.redraw(&encoder, tensor(&known), Mode::Train).into_data();
+        let pairs = drawn.iter::<f64>().zip(&images).enumerate().filter(|&(place, _)| is_missing(place));
+        let errors: Vec<f64> = pairs.map(|(_, (drawn, &image))| (drawn - f64::from(image)).powi(2)).collect();
+        let expected = errors.iter().sum::<f64>() / errors.len() as f64;
+        assert!((f64::from(found) - expected).abs() < 1e-5 * expected, "{found} and {expected}");
+    }
 
     /// Eq. 1 number by number, and its derivative.
     #[test]

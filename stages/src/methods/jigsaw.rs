@@ -14,7 +14,7 @@ use crate::nn::{Mlp, Norms, PixelValues};
 use crate::random::Purpose;
 use crate::stage::{About, Deviations, Stage};
 use crate::train::{At, Objective, Term};
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,8 +46,8 @@ impl Stage for Jigsaw {
     type Params = Params;
     const ABOUT: About = About {
         name: "pretrain/jigsaw",
-        // 2: flips alone, where no views are connected.
-        version: 2,
+        // 2: flips alone, where no views are connected. 3: colours are shifted as much at the border as elsewhere.
+        version: 3,
         summary: "Jigsaw: how were the nine tiles shuffled? (Noroozi & Favaro 2016, arXiv:1603.09246)",
         docs: "Each tile passes through the encoder by itself; the features of all nine, in their shuffled order, go to a classifier of the \
                permutations. The nine tiles count as one image that passed through the network. Without views: flips; a border of \
@@ -70,11 +70,7 @@ impl Stage for Jigsaw {
     fn run(params: Params, context: &Context) -> Result<()> {
         let inputs = Inputs::open(context, StandardViews::flips())?;
         pretrain(&params.common, &inputs, context, |init, encoder, data| {
-            let size = inputs.size_of_view();
-            params.tiles.check(size)?;
-            let [tall, wide] = params.tiles.size(size);
-            let of_tiles = || format!("tiles have {tall} x {wide} pixels, a third of the image less `gap`");
-            encoder.takes([tall, wide]).with_context(of_tiles)?;
+            params.tiles.check(inputs.size_of_view(), encoder)?;
             let (pieces, permutations) = (GRID * GRID, params.permutations as usize);
             let widths = [pieces * encoder.features(), params.hidden as usize, permutations];
             Ok(Box::new(Puzzle {

@@ -14,7 +14,7 @@ use crate::nn::{Mlp, Norms, PixelValues};
 use crate::random::Purpose;
 use crate::stage::{About, Deviations, Stage};
 use crate::train::{At, Objective, Term};
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,8 +43,9 @@ impl Stage for RelativePatch {
     type Params = Params;
     const ABOUT: About = About {
         name: "pretrain/relative_patch",
-        // 2: tiles are normalised, and some grey, where nothing is said; flips alone, where no views are connected.
-        version: 2,
+        // 2: tiles are normalised, and some grey, where nothing is said; flips alone, where no views are connected. 3: colours are shifted as
+        // much at the border as elsewhere.
+        version: 3,
         summary: "Relative position: where does this tile lie beside that? (Doersch et al. 2015, arXiv:1505.05192)",
         docs: "The middle tile of nine and a random one of the others pass through the encoder, and the features of both go to a classifier \
                of the eight sides. The two tiles count as one image that passed through the network. Without views: \
@@ -70,11 +71,7 @@ impl Stage for RelativePatch {
     fn run(params: Params, context: &Context) -> Result<()> {
         let inputs = Inputs::open(context, StandardViews::flips())?;
         pretrain(&params.common, &inputs, context, |init, encoder, data| {
-            let size = inputs.size_of_view();
-            params.tiles.check(size)?;
-            let [tall, wide] = params.tiles.size(size);
-            let of_tiles = || format!("tiles have {tall} x {wide} pixels, a third of the image less `gap`");
-            encoder.takes([tall, wide]).with_context(of_tiles)?;
+            params.tiles.check(inputs.size_of_view(), encoder)?;
             let widths = [2 * encoder.features(), params.hidden as usize, SIDES];
             Ok(Box::new(Position {
                 classifier: Mlp::new(init, &widths, Norms::Hidden),

@@ -1,11 +1,12 @@
 //! Tiles of an image, for puzzles, and what keeps their neighbours' edges, or a lens, from giving the answer away.
 
 use super::draws;
+use crate::nn::encoder::Encoder;
 use crate::nn::loss::cross_entropy;
 use crate::nn::{PixelValues, ops};
 use crate::random::{Purpose, Rng};
 use crate::train::{At, Term};
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ pub struct Tiles {
     #[schemars(range(min = 0.0, max = 0.8))]
     gap: f64,
     /// how far a tile's colours are moved against each other, each by up to so many pixels either way: a lens bends colours differently, and
-    /// more so farther from the middle
+    /// more so farther from the middle. A tile at the border lies so far from it that this is as likely there as elsewhere
     #[schemars(range(min = 0, max = 16), extend("x-unit" = "pixels"))]
     colour_shift: u32,
     /// share of the images whose tiles are grey
@@ -51,15 +52,21 @@ impl Tiles {
         (cell as f64 * self.gap).round() as usize
     }
 
-    /// An error where images are too small.
-    pub fn check(&self, image: [usize; 2]) -> Result<()> {
+    /// An error where images are too small, for the encoder too.
+    pub fn check(&self, image: [usize; 2], encoder: &Encoder) -> Result<()> {
         let [height, width] = image;
         let [tall, wide] = self.size(image);
         ensure!(
             tall.min(wide) >= 2,
             "tiles of these images, {height} x {width} pixels, have {tall} x {wide}: lower `gap`, or use larger images"
         );
-        Ok(())
+        let shift = self.colour_shift as usize;
+        ensure!(
+            2 * shift <= (height - tall).min(width - wide),
+            "colour_shift is {shift}, and tiles of {tall} x {wide} in images of {height} x {width} pixels have no room for it: lower it"
+        );
+        let of_tiles = || format!("tiles have {tall} x {wide} pixels, a third of the image less `gap`");
+        encoder.takes([tall, wide]).with_context(of_tiles)
     }
 
     /// Those of each image that `chosen` names by their numbers, row by row: images `[batch, channels, height, width]` to
@@ -93,29 +100,21 @@ impl Tiles {
     /// Where the pixels of an image's tiles come from, `[channels, tiles, h, w]`.
     fn places(&self, [channels, height, width]: [usize; 3], chosen: &[usize], rng: &mut Rng, to: &mut Vec<i32>) {
         let [tall, wide] = self.size([height, width]);
-        let corners: Vec<[usize; 2]> = chosen
-            .iter()
-            .map(|tile| {
-                let along = |side: usize, number: usize, rng: &mut Rng| {
-                    let cell = side / GRID;
-                    number * cell + rng.below(self.free(cell) + 1)
-                };
-                [along(height, tile / GRID, rng), along(width, tile % GRID, rng)]
-            })
-            .collect();
+        let shift = self.colour_shift as usize;
+        // Were shifts cut off at the border instead, colours would be moved less there, which tells where a tile lies.
+        let along = |side: usize, tile: usize, number: usize, rng: &mut Rng| {
+            let cell = side / GRID;
+            (number * cell + rng.below(self.free(cell) + 1)).clamp(shift, side - tile - shift)
+        };
+        let corner = |number: &usize| [along(height, tall, number / GRID, rng), along(width, wide, number % GRID, rng)];
+        let corners: Vec<[usize; 2]> = chosen.iter().map(corner).collect();
         for _ in 0..channels {
-            for &[top, left] in &corners {
-                let top = self.shifted(top, height - tall, rng);
-                let left = self.shifted(left, width - wide, rng);
+            for corner in &corners {
+                let [top, left] = corner.map(|place| place + rng.below(2 * shift + 1) - shift);
                 let rows = (top..top + tall).flat_map(|y| (left..left + wide).map(move |x| (y * width + x) as i32));
                 to.extend(rows);
             }
         }
-    }
-
-    fn shifted(&self, place: usize, most: usize, rng: &mut Rng) -> usize {
-        let by = self.colour_shift as usize;
-        (place + rng.below(2 * by + 1)).saturating_sub(by).min(most)
     }
 
     /// Without the colours that are taken away. `tiles`: `[batch tiles, channels, h, w]`
@@ -326,6 +325,28 @@ mod tests {
         let apart = |a: usize, b: usize| (a / 100).abs_diff(b / 100).max((a % 100).abs_diff(b % 100));
         assert!(corners.iter().any(|&corner| corner != corners[0]));
         assert!(corners.iter().all(|&corner| apart(corner, corners[0]) <= 4), "{corners:?}");
+    }
+
+    /// How often two colours lie on each other says nothing of where a tile lies.
+    #[test]
+    fn colours_are_shifted_as_much_at_the_border_as_elsewhere() {
+        let tiles = Tiles { colour_shift: 1, ..coloured() };
+        let mut rng = Rng::new(0, Purpose::View, &[]);
+        for tile in 0..GRID * GRID {
+            let mut counts = [[0; 5]; 2];
+            for _ in 0..9000 {
+                let mut places = vec![];
+                tiles.places([2, 32, 32], &[tile], &mut rng, &mut places);
+                let [first, second] = [places[0], places[places.len() / 2]].map(|place| [place / 32, place % 32]);
+                (0..2).for_each(|axis| counts[axis][(first[axis] - second[axis] + 2) as usize] += 1);
+            }
+            // Of nine pairs of shifts 1, 2, 3, 2, 1 are so far apart; 150 are three and a half standard deviations.
+            for counts in counts {
+                let as_expected =
+                    [1000, 2000, 3000, 2000, 1000].iter().zip(counts).all(|(e, c): (&i32, i32)| (e - c).abs() < 170);
+                assert!(as_expected, "tile {tile}: {counts:?}");
+            }
+        }
     }
 
     #[test]

@@ -169,3 +169,79 @@ fn gaussian(drawn: Tensor<4>, images: Tensor<4>) -> Tensor<1> {
     let batch = images.dims()[0] as f64;
     (drawn - images).square().sum().mul_scalar(0.5 / batch)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::augment::Targets;
+    use crate::nn::encoder::EncoderConfig;
+    use crate::nn::ops;
+    use crate::random::Purpose;
+    use burn::tensor::TensorData;
+
+    const AT: At = At { seed: 3, step: 2, steps: 9, epoch: 0, epochs: 1, turn: 0 };
+    const IDS: [u32; 4] = [4, 0, 7, 31];
+    const CODE: usize = 5;
+    const MEAN: [f32; 3] = [0.5, 0.4, 0.3];
+    const SD: [f32; 3] = [0.2, 0.25, 0.1];
+
+    fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f64> {
+        x.into_data().iter::<f64>().collect()
+    }
+
+    /// The terms, times their weights, that the loss has with `beta` 3, and those that it should have.
+    fn losses(is_bernoulli: bool) -> [Vec<f64>; 2] {
+        let device = crate::nn::device("cpu").unwrap().autodiff();
+        let init = &mut Init::new(0, &device);
+        let encoder = EncoderConfig { width: 4, ..EncoderConfig::default() }.build(init, [3, 16, 16]);
+        let bottleneck = Bottleneck::new(init, &encoder, [3, 16, 16], CODE, 4);
+        let read = encoder.flat_length([3, 16, 16], &device.clone().inner());
+        let mut vae = Variational {
+            bottleneck: if is_bernoulli { bottleneck.of_logits() } else { bottleneck },
+            log_variance: Mlp::new(init, &[read, CODE], Norms::None),
+            values: PixelValues::new(&MEAN, &SD, &device),
+            beta: 3.0,
+        };
+        let values: Vec<f32> = (0..4 * 768).map(|place| (0.37 * place as f32).sin()).collect();
+        let images =
+            ops::channels_last(Tensor::<4>::from_data(TensorData::new(values.clone(), [4, 3, 16, 16]), &device));
+        let batch = Batch { ids: IDS.to_vec(), views: vec![images.clone()], targets: Targets::None };
+        let terms = vae.losses(&encoder, batch, &AT);
+        let found = terms.into_iter().map(|term| term.weight * f64::from(term.value.into_scalar::<f32>()));
+
+        let mean = numbers(vae.bottleneck.code(&encoder, images.clone(), Mode::Train));
+        let log_variance = numbers(vae.log_variance.forward(encoder.flat(images, Mode::Train), Mode::Train));
+        let noise = IDS.iter().flat_map(|&id| {
+            let mut rng = draws::of_image(&AT, Purpose::Noise, id);
+            std::iter::repeat_with(move || f64::from(rng.normal())).take(CODE)
+        });
+        let drawn_code = mean.iter().zip(&log_variance).zip(noise);
+        let code: Vec<f32> = drawn_code.map(|((mean, log), noise)| (mean + log.exp().sqrt() * noise) as f32).collect();
+        let code = Tensor::<2>::from_data(TensorData::new(code, [4, CODE]), &device);
+        let of_value = |(place, drawn): (usize, f64)| {
+            let (image, channel) = (f64::from(values[place]), place / 256 % 3);
+            let white = image * f64::from(SD[channel]) + f64::from(MEAN[channel]);
+            let probability = 1.0 / (1.0 + (-drawn).exp());
+            match is_bernoulli {
+                true => -white * probability.ln() - (1.0 - white) * (1.0 - probability).ln(),
+                false => (drawn - image).powi(2) / 2.0,
+            }
+        };
+        let drawn = numbers(vae.bottleneck.draw(code, Mode::Train)).into_iter().enumerate();
+        let reconstruction = drawn.map(of_value).sum::<f64>() / 4.0;
+        let of_number = |(mean, log): (&f64, &f64)| (log.exp() + mean.powi(2) - 1.0 - log) / 2.0;
+        let kl = mean.iter().zip(&log_variance).map(of_number).sum::<f64>() / 4.0;
+        [found.collect(), vec![reconstruction / 768.0, 3.0 * kl / 768.0]]
+    }
+
+    /// Catches noise that is scaled by the variance in place of its root, a wrong divergence, and a lost `beta`.
+    #[test]
+    fn the_loss_is_the_bound_at_one_draw_of_each_image() {
+        for is_bernoulli in [false, true] {
+            let [found, expected] = losses(is_bernoulli);
+            assert_eq!(found.len(), expected.len());
+            let is_near = |(found, expected): (&f64, &f64)| (found - expected).abs() < 1e-5 * expected;
+            assert!(found.iter().zip(&expected).all(is_near), "{is_bernoulli}: {found:?} and {expected:?}");
+        }
+    }
+}

@@ -30,7 +30,8 @@ pub const LOGITS: &str = "decoder_of_logits";
 
 impl Bottleneck {
     /// For images of `image`: channels, height and width, that the encoder is built for. `code`: how many numbers; 0: the pooled features.
-    /// `width`: of a convolutional decoder's last map. The decoder of an encoder that is linear layers is its mirror.
+    /// `width`: of a convolutional decoder's last map. The decoder of an encoder that is linear layers is its mirror, in
+    /// which a code of its own takes the place of the features.
     pub fn new(init: &mut Init, encoder: &Encoder, image: [usize; 3], code: usize, width: usize) -> Self {
         let code = (code > 0).then(|| {
             let map = encoder.flat_length(image, &init.device.clone().inner());
@@ -167,7 +168,8 @@ mod tests {
         let mlp = EncoderConfig { hidden: vec![20, 6], ..EncoderConfig::of(EncoderKind::Mlp) };
         assert_eq!(shapes(&mlp, [1, 6, 5], 0), ([3, 6], [3, 1, 6, 5]));
         assert_eq!(mirrored(&[784, 500, 2000, 10], 10), [10, 2000, 500, 784]);
-        // A code of its own lies behind the last layer, which the mirror then has too.
+        // A code of its own lies behind the features, and stands in their place in the mirror.
         assert_eq!(shapes(&mlp, [1, 6, 5], 2), ([3, 2], [3, 1, 6, 5]));
+        assert_eq!(mirrored(&[30, 20, 6], 2), [2, 20, 30]);
     }
 }

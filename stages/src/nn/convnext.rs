@@ -4,12 +4,14 @@
 use super::Init;
 use super::encoder::{Architecture, EncoderConfig, IMAGENET_FROM, Library, Map};
 use super::layers::{Conv2d, LayerNorm, Linear, Mode, global_average_pool};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use burn::tensor::activation::gelu;
 
 const BLOCKS: [usize; 4] = [3, 3, 9, 3];
+/// Of the last stage; each of the layers that make maps smaller leaves out what is less than its stride.
+const STRIDE: usize = 32;
 /// The hidden layer of a block is this many times as wide as the block.
 const RATIO: usize = 4;
 /// What a block's output is multiplied by at first.
@@ -102,7 +104,7 @@ impl Architecture for ConvNext {
     fn warning(_: &EncoderConfig, [height, width]: [usize; 2]) -> Option<String> {
         (height.min(width) < IMAGENET_FROM).then(|| {
             format!(
-                "convnext_tiny has a stride of 32 and the images have {height} x {width} pixels: little of them is left; use larger images, \
+                "convnext_tiny has a stride of {STRIDE} and the images have {height} x {width} pixels: little of them is left; use larger images, \
                  or a kind for small ones (conv4, resnet18)"
             )
         })
@@ -124,6 +126,15 @@ impl Architecture for ConvNext {
 
     fn name(&self) -> &'static str {
         "a ConvNeXt"
+    }
+
+    fn takes(&self, [height, width]: [usize; 2]) -> Result<()> {
+        ensure!(
+            height.min(width) >= STRIDE,
+            "encoder.kind is convnext_tiny, of which nothing is left of {height} x {width} pixels: it takes images, views and tiles of {STRIDE} \
+             x {STRIDE} and more; use larger ones, or a kind for small images (conv4, resnet18)"
+        );
+        Ok(())
     }
 
     fn features(&self) -> usize {

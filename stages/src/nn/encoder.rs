@@ -327,6 +327,16 @@ mod tests {
         }
     }
 
+    /// Any less, and there would be no place left in its last maps.
+    #[test]
+    fn convnext_takes_no_image_smaller_than_its_stride() {
+        let encoder = built(small(EncoderKind::ConvNextTiny), 3, 32);
+        assert!(encoder.takes([32, 40]).is_ok());
+        assert_eq!(encoder.pooled(image(3, 32), Mode::Eval).dims(), [2, encoder.features()]);
+        let error = encoder.takes([40, 31]).unwrap_err().to_string();
+        assert!(error.contains("40 x 31 pixels"), "{error}");
+    }
+
     /// Encoders of those who say nothing of an option are the same files as before it was there.
     #[test]
     fn options_at_their_defaults_are_not_written() {

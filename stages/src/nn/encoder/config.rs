@@ -86,8 +86,8 @@ pub const DEVIATIONS: &[&str] = &[
     "resnet20 projects its shortcuts (option B) where the paper fills up with zeros (A)",
     "vit_tiny has, unless `encoder.positions` says otherwise, fixed positions, sines and cosines of row and column, as in MoCo v3 \
          (Chen et al. 2021, arXiv:2104.02057, section 4.3) and MAE, so that one network takes images of any size; no dropout; and \
-         uniform first weights (Glorot & Bengio 2010), queries, keys and values each by their own size, biases at 0, as in the code of \
-         those two",
+         uniform first weights (Glorot & Bengio 2010), biases at 0, queries, keys and values each by their own size, as in the code of \
+         the first; MAE's draws these three as one matrix, and leaves the patches' layer its own bias",
     "convnext_tiny has no stochastic depth, mobilenet_v2 and efficientnet_lite0 have neither that nor dropout",
     "mlp is trained from PyTorch's first weights, layers all at once, where Xie et al. begin with autoencoders one after the other",
     "conv4 is of no paper",
