@@ -98,8 +98,11 @@ pub struct MeasureAbout {
 /// The dataset port of every stage that reads images.
 pub const DATA: PortAbout = PortAbout { name: "data", type_: "dataset", required: true, used: true, doc: "the images" };
 /// What every data set's stage gives.
-pub const DATASET: OutputAbout =
-    OutputAbout { name: "dataset", type_: "dataset", doc: "train, validation and test split" };
+pub const DATASET: OutputAbout = OutputAbout {
+    name: "dataset",
+    type_: "dataset",
+    doc: "train, validation and test split, and unlabelled images where there are some",
+};
 /// The port of every stage that trains.
 pub const VIEWS: PortAbout = PortAbout {
     name: "views",

@@ -2,7 +2,7 @@
 //! (i32) and `split.npy` (u8) as there, and `manifest.json`.
 
 use crate::data::npy::{self, Mapped, NpyWriter};
-use crate::data::{Split, column};
+use crate::data::{Dataset, Split, column};
 use crate::json;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -111,6 +111,19 @@ impl FeatureSet {
             );
         }
         Ok(Self { features, classes, splits })
+    }
+
+    /// An error where a data set, on the port `data`, has others than the images that these are of.
+    pub fn check_is_of(&self, data: &Dataset) -> Result<()> {
+        let is_of = |(&split, of): (&Split, &SplitFeatures)| {
+            let mut images = of.ids.iter().zip(&of.labels);
+            images.all(|(&id, &label)| data.rows(split).contains(&(id as usize)) && data.class(id as usize) == label)
+        };
+        ensure!(
+            self.splits.iter().all(is_of),
+            "port `data` is not what the features are of, whose images are others: connect the data set that the stage `features` is given"
+        );
+        Ok(())
     }
 
     pub fn split(&self, split: Split) -> Result<&SplitFeatures> {

@@ -2,6 +2,7 @@
 //! the few that may still be among its nearest.
 
 use crate::nn::ops;
+use crate::random::{Purpose, Rng};
 use burn::tensor::Tensor;
 use std::cmp::Ordering;
 
@@ -117,6 +118,14 @@ impl Candidates {
         self.kept.shrink_to_fit();
         self.kept
     }
+}
+
+/// In which a bank's images are looked at: an order that has nothing to do with their classes. Of equal similarities the earlier image is
+/// nearer, and data sets are often sorted by class.
+pub fn bank_order(images: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..images).collect();
+    Rng::new(0, Purpose::Evaluate, &[]).shuffle(&mut order);
+    order
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub const BALANCED_ACCURACY: MeasureAbout = MeasureAbout {
     splits: SPLITS,
     unit: "fraction",
     setting: false,
-    doc: "the same of each class's images, and the mean over the classes: each counts alike, however few images it has",
+    doc: "share of each class's images whose class is told, the mean over the classes: each counts alike, however few images it has",
 };
 pub const MACRO_F1: MeasureAbout = MeasureAbout {
     name: "macro_f1",

@@ -59,7 +59,7 @@ pub struct Params {
     #[schemars(range(max = 1.0), extend("exclusiveMinimum" = 0, "x-unit" = "fraction"))]
     share: f64,
     /// of patchcore: patches that those are chosen from at most; of more, as many are drawn by the seed. It bounds the memory: half a
-    /// kilobyte each, and time is `share` times its square
+    /// kilobyte each (and eight bytes of every patch that there is), and time is `share` times its square
     #[schemars(range(min = 1, max = 10_000_000), extend("x-unit" = "patches"))]
     patches: u32,
     /// of patchcore: patches around the nearest one by which an image's score is weighted; 1: it is not
@@ -136,7 +136,10 @@ impl Stage for Anomaly {
                 "area under the ROC curve: how often an anomalous image has a higher score than a normal one",
             ),
             measure("average_precision", "of anomalous images: precision, weighted by what recall gains"),
-            measure("pixel_auroc", "the same as `auroc` of all pixels; NaN where there are no masks, or no maps"),
+            measure(
+                "pixel_auroc",
+                "area under the ROC curve of all test pixels; NaN where there are no masks, or no maps",
+            ),
             measure(
                 "aupro",
                 "per-region overlap (Bergmann et al. 2021), its mean up to a false positive rate of .3; NaN where there are no masks, or \

@@ -52,7 +52,7 @@ impl Stage for Cluster {
         name: "eval/cluster",
         summary: "Clusters of the features, k-means or a method's own: do they agree with the classes?",
         docs: "k-means: Euclidean, on the features as they are (of pretrain/pixels: on pixels); k-means++ (Arthur & Vassilvitskii 2007), \
-               then Lloyd's iterations until nothing changes. Labels are used to judge only: clusters are fitted on train, images of \
+               then Lloyd's iterations until nothing changes, 300 at most. Labels are used to judge only: clusters are fitted on train, images of \
                other splits belong to the nearest centre, and which class a cluster stands for (accuracy; Xie et al. 2016, \
                arXiv:1511.06335, eq. 10) is settled on train as well, where publications often settle it on what they judge.\n\n\
                Beside the result, where the port `data` is connected: nearest.png, a row for each of the first ten clusters with the \

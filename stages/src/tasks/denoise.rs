@@ -32,9 +32,12 @@ impl Default for Params {
 
 /// What is judged: its name in denoise.csv, and what is measured of it.
 const METHODS: [Restoring; 4] = [
-    ("noisy", measures(["psnr_noisy", "ssim_noisy"], ["of the noisy image itself", "of the noisy image itself"])),
-    ("median", measures(["psnr_median", "ssim_median"], ["of a median over 3 x 3 pixels", "of the median"])),
-    ("nl_means", measures(["psnr_nl_means", "ssim_nl_means"], ["of non-local means", "of non-local means"])),
+    (
+        "noisy",
+        measures(["psnr_noisy", "ssim_noisy"], ["PSNR of the noisy image itself", "SSIM of the noisy image itself"]),
+    ),
+    ("median", measures(["psnr_median", "ssim_median"], ["PSNR of a median over 3 x 3 pixels", "SSIM of the median"])),
+    ("nl_means", measures(["psnr_nl_means", "ssim_nl_means"], ["PSNR of non-local means", "SSIM of non-local means"])),
     (
         "encoder",
         measures(
@@ -42,7 +45,7 @@ const METHODS: [Restoring; 4] = [
             [
                 "peak signal-to-noise ratio of what the encoder's decoder draws of the noisy image, mean over images and then over `gaussian`; \
                  an image counts 58.9 dB at most, which is what rounding to bytes leaves",
-                "structural similarity of the same (Wang et al. 2004)",
+                "structural similarity of what the decoder draws (Wang et al. 2004)",
             ],
         ),
     ),

@@ -61,7 +61,8 @@ const FRECHET: MeasureAbout = measure(
 const FRECHET_OF_REAL: MeasureAbout = measure(
     "frechet_of_real",
     "",
-    "the same between as many validation images, which neither network was trained on, and the test images: what is to be reached",
+    "squared Frechet distance between as many validation images, which neither network was trained on, and the test images: what is to be \
+     reached",
 );
 const COMPARED: MeasureAbout =
     MeasureAbout { setting: true, ..measure("compared", "images", "images on each side of the comparison") };

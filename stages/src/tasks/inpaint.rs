@@ -39,20 +39,26 @@ impl Default for Params {
 const METHODS: [Restoring; 4] = [
     (
         "mean",
-        measures(["psnr_mean", "ssim_mean"], ["of the mean colour, which is what is shown", "of the mean colour"]),
+        measures(
+            ["psnr_mean", "ssim_mean"],
+            ["PSNR of the mean colour, which is what is shown", "SSIM of the mean colour"],
+        ),
     ),
     (
         "median",
         measures(
             ["psnr_median", "ssim_median"],
-            ["of medians over 3 x 3 pixels, from the border inwards", "of the medians"],
+            ["PSNR of medians over 3 x 3 pixels, from the border inwards", "SSIM of the medians"],
         ),
     ),
     (
         "harmonic",
         measures(
             ["psnr_harmonic", "ssim_harmonic"],
-            ["of the harmonic fill, in which every pixel is the mean of its neighbours", "of the harmonic fill"],
+            [
+                "PSNR of the harmonic fill, in which every pixel is the mean of its neighbours",
+                "SSIM of the harmonic fill",
+            ],
         ),
     ),
     (

@@ -2,8 +2,7 @@ use super::accuracies::{ACCURACY, BALANCED_ACCURACY, MACRO_F1, report};
 use super::linear_probe::FEATURES;
 use crate::context::{Context, Stopped};
 use crate::data::Split;
-use crate::features::{FeatureSet, all_scores, nearest, unit_rows};
-use crate::random::{Purpose, Rng};
+use crate::features::{FeatureSet, all_scores, bank_order, nearest, unit_rows};
 use crate::stage::{About, Stage};
 use anyhow::{Result, bail, ensure};
 use schemars::JsonSchema;
@@ -72,14 +71,6 @@ impl Stage for Knn {
         }
         Ok(())
     }
-}
-
-/// In which the bank's images are looked at: one that has nothing to do with their classes. Of equal similarities the earlier image
-/// is nearer, and data sets are often sorted by class.
-fn bank_order(images: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..images).collect();
-    Rng::new(0, Purpose::Evaluate, &[]).shuffle(&mut order);
-    order
 }
 
 #[cfg(test)]

@@ -109,6 +109,7 @@ fn edge(l2: f64, candidates: &[f64]) -> Option<String> {
     let [largest, .., smallest] = *candidates else { return None };
     let (which, others) = match l2 {
         _ if largest == smallest => return None,
+        _ if l2 == 0.0 => return None,
         _ if l2 == smallest => ("smallest", "smaller"),
         _ if l2 == largest => ("largest", "larger"),
         _ => return None,

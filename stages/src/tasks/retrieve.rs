@@ -1,7 +1,7 @@
 use super::linear_probe::FEATURES;
 use crate::context::{Context, Stopped};
 use crate::data::{Dataset, Split, coloured, draw_grid};
-use crate::features::{FeatureSet, Neighbour, SplitFeatures, nearest, unit_rows};
+use crate::features::{FeatureSet, Neighbour, SplitFeatures, bank_order, nearest, unit_rows};
 use crate::stage::{About, DATA, MeasureAbout, PortAbout, Stage};
 use anyhow::{Result, bail, ensure};
 use image::{Rgb, RgbImage};
@@ -21,9 +21,9 @@ pub struct Params {
 
 /// How many are looked at, and by what name they are measured.
 const LOOKED_AT: [(usize, MeasureAbout); 3] = [
-    (1, precision("precision_at_1", "share of the nearest training images that are of the image's class")),
-    (5, precision("precision_at_5", "the same of the five nearest")),
-    (10, precision("precision_at_10", "the same of the ten nearest")),
+    (1, precision("precision_at_1", "how often the nearest training image is of the image's class")),
+    (5, precision("precision_at_5", "share of the five nearest training images that are of the image's class")),
+    (10, precision("precision_at_10", "share of the ten nearest training images that are of the image's class")),
 ];
 const MOST: usize = 10;
 
@@ -35,8 +35,11 @@ impl Stage for Retrieve {
     type Params = Params;
     const ABOUT: About = About {
         name: "eval/retrieve",
+        // 2: of equally near images those come first that do in an order drawn once and for all.
+        version: 2,
         summary: "Precision at 1, 5 and 10 of the nearest training images, by cosine",
-        docs: "Every image of the split looks for its nearest training images; the mean over all of them. Nothing is chosen. With `data` \
+        docs: "Every image of the split looks for its nearest training images; the mean over all of them. Nothing is chosen; \
+               of those that are equally near the first are taken in an order drawn once and for all. With `data` \
                connected nearest.png shows some test images with their nearest, framed green where the class is theirs and red where it \
                is not.",
         needs: &[
@@ -53,8 +56,13 @@ impl Stage for Retrieve {
         let bank = set.split(Split::Train)?;
         let images = bank.labels.len();
         ensure!(images >= MOST, "there are {images} training images, and {MOST} are retrieved: use a larger data set");
-        let unit = |of: &SplitFeatures| unit_rows(of.values.chunks_exact(set.features), set.features, &context.device);
-        let unit_bank = unit(bank);
+        let data = context.optional_input(DATA.name).map(Dataset::open).transpose()?;
+        if let Some(data) = &data {
+            set.check_is_of(data)?;
+        }
+        let order = bank_order(images);
+        let rows = order.iter().map(|&image| &bank.values[image * set.features..][..set.features]);
+        let unit_bank = unit_rows(rows, set.features, &context.device);
         for split in [Split::Validation, Split::Test] {
             let queries = set.split(split)?;
             let mut meter = context.meter(split.name(), queries.labels.len() as u64, "images");
@@ -62,13 +70,16 @@ impl Stage for Retrieve {
                 meter.at(done as u64, &[]);
                 !context.stopping()
             };
-            let Some(found) = nearest(&unit_bank, &unit(queries), MOST, go_on) else { bail!(Stopped) };
-            let found: Vec<Vec<u32>> = found.into_iter().map(by_nearness).collect();
+            let unit_queries = unit_rows(queries.values.chunks_exact(set.features), set.features, &context.device);
+            let Some(found) = nearest(&unit_bank, &unit_queries, MOST, go_on) else { bail!(Stopped) };
+            let image = |place: u32| order[place as usize] as u32;
+            let found: Vec<Vec<u32>> =
+                found.into_iter().map(|found| by_nearness(found).into_iter().map(image).collect()).collect();
             for (count, measure) in LOOKED_AT {
                 context.measure(measure.name, split.name(), precision_at(count, &found, &bank.labels, &queries.labels));
             }
-            if let (Some(data), Split::Test) = (context.optional_input(DATA.name), split) {
-                draw(&Dataset::open(data)?, bank, queries, &found, context)?;
+            if let (Some(data), Split::Test) = (&data, split) {
+                draw(data, bank, queries, &found, context)?;
             }
         }
         Ok(())

@@ -48,7 +48,7 @@ const CLEAN: MeasureAbout = MeasureAbout {
 };
 const CORRUPTED: MeasureAbout = MeasureAbout {
     name: "accuracy_corrupted",
-    doc: "the same of corrupted ones: the mean of all corruptions at all severities",
+    doc: "share of corrupted images whose class is predicted, the mean of all corruptions at all severities",
     ..CLEAN
 };
 

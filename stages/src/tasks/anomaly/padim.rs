@@ -12,8 +12,10 @@ use burn::tensor::{Int, Tensor, TensorData};
 /// Added to the covariances' diagonals, section III-B.
 const RIDGE: f64 = 0.01;
 const OWN_LAYERS: [u32; 3] = [1, 2, 3];
-/// Bytes of all covariances.
-const MOST_BYTES: usize = 4 << 30;
+/// Of the covariances there are so many at once while they are made.
+const COPIES: usize = 3;
+/// Bytes of all of them.
+const MOST_BYTES: usize = 12 << 30;
 
 pub struct Padim<'a> {
     layers: Layers<'a>,
@@ -27,7 +29,7 @@ impl<'a> Padim<'a> {
         let layers = Layers::new(images, params.layers.as_deref(), &OWN_LAYERS, Joining::Repeated)?;
         let channels = drawn(layers.channels, params.channels as usize, params.seed);
         let (places, used, rows) = (layers.places(), channels.len(), images.train());
-        let bytes = places * used * used * size_of::<f64>();
+        let bytes = COPIES * places * used * used * size_of::<f64>();
         ensure!(
             bytes <= MOST_BYTES,
             "padim needs {} GiB for the covariances of {used} channels at {places} places, and may have {}: lower `channels`, leave the \

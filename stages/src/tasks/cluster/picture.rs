@@ -1,17 +1,13 @@
 use crate::context::Context;
 use crate::data::{Dataset, Split, samples};
 use crate::features::FeatureSet;
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 /// The training images that are nearest to the centres, where the images are at hand: a row a cluster.
 pub fn draw(set: &FeatureSet, clusters: &[u32], distances: &[f64], count: usize, context: &Context) -> Result<()> {
     let Some(folder) = context.optional_input("data") else { return Ok(()) };
     let (data, ids) = (Dataset::open(folder)?, &set.split(Split::Train)?.ids);
-    let images = data.len(Split::Train);
-    ensure!(
-        ids.iter().all(|&id| data.rows(Split::Train).contains(&(id as usize))),
-        "port `data` is not what the features are of: it has {images} training images, and they are of others"
-    );
+    set.check_is_of(&data)?;
     let rows: Vec<Vec<usize>> = nearest(clusters, distances, count)
         .iter()
         .map(|places| places.iter().map(|&place| ids[place] as usize).collect())
