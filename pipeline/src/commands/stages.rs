@@ -5,7 +5,6 @@ use anyhow::{Result, bail};
 use clap::Args;
 use pretext_protocol::{Catalogue, Measure, Port, StageKind};
 use serde_json::Value;
-use std::fmt::Write;
 use std::process::ExitCode;
 
 #[derive(Debug, Args)]
@@ -65,10 +64,11 @@ pub fn listing(catalogue: &Catalogue) -> String {
 
 /// What it is, its ports, what it gives, and every parameter with type, default and meaning.
 pub fn page(kind: &StageKind) -> String {
-    let mut text = hanging("", &kind.summary);
-    for paragraph in kind.docs.split("\n\n").filter(|paragraph| !paragraph.trim().is_empty()) {
-        let _ = write!(text, "\n{}", hanging("", paragraph));
-    }
+    let paragraphs = kind.docs.split("\n\n").filter(|paragraph| !paragraph.trim().is_empty());
+    let (deviations, docs): (Vec<&str>, Vec<&str>) = paragraphs.partition(|text| text.starts_with("Deviations "));
+    let written = |paragraphs: Vec<&str>| paragraphs.iter().map(|text| format!("\n{}", hanging("", text))).collect();
+    let [docs, deviations]: [String; 2] = [docs, deviations].map(written);
+    let mut text = hanging("", &kind.summary) + &docs;
     let ports = kind.needs.iter().map(|port| ("needs", port_line(port)));
     let gives =
         kind.gives.iter().map(|output| ("gives", format!("{}: {}{}", output.name, output.type_, note(&output.doc))));
@@ -80,7 +80,8 @@ pub fn page(kind: &StageKind) -> String {
     for (word, line) in lines {
         text += &hanging(&format!("{word:<8}  "), &line);
     }
-    text + &parameter_list(kind)
+    // What differs from papers is read once; ports and parameters whenever a recipe is written.
+    text + &parameter_list(kind) + &deviations
 }
 
 fn port_line(port: &Port) -> String {

@@ -30,7 +30,12 @@ impl Reader<'_> {
         match tree.get(word) {
             Some(value) => self.text(value, word),
             None => {
-                self.lacks(&format!("`{word}`"), format!("add `{word}: NAME`"));
+                let (what, label) = (format!("`{word}`"), format!("add `{word}: NAME`"));
+                match tree.get("rows").or(tree.get("columns")) {
+                    // The table's own map, which has one column.
+                    Some(_) => self.lacks(&what, label),
+                    None => self.wrong(tree, format!("a column of table `{}` has no {what}", self.name.text), label),
+                }
                 None
             }
         }

@@ -151,6 +151,11 @@ fn table_word(word: &str) -> Value {
     match word {
         "rows" => described(names(), "a row for each of the axis' values; of several axes for each combination"),
         "over" => described(names(), "axes that are averaged over: mean, standard deviation and how many"),
+        "against" => described(
+            json!({ "type": ["string", "number", "object"] }),
+            "the row that the others are held against: their differences in pairs, with intervals; of several axes some with a value each: { \
+             method: scratch }",
+        ),
         "columns" => described(
             json!({ "anyOf": [text(), { "type": "array", "minItems": 1, "items": { "$ref": "#/$defs/column" } }] }),
             "an axis, for a column for each of its values; or a list of what stands in each",

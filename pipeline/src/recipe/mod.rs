@@ -52,7 +52,7 @@ pub use tables::*;
 
 use crate::ids::Digest;
 use crate::plan::{Graph, Program};
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use paths::Paths;
 use pretext_protocol::Catalogue;
 use sources::Sources;
@@ -131,11 +131,19 @@ pub struct Surroundings<'a> {
 
 /// Reads a recipe's file, with what it extends and what is set (`stages.pretrain.with.epochs=5`).
 pub fn load(path: &Path, sets: &[String], surroundings: Surroundings) -> anyhow::Result<Recipe> {
-    let text = extends::read(path).with_context(|| match path.exists() {
-        true => format!("cannot read the recipe {}", path.display()),
-        false => format!("there is no recipe {0}; `pretext init {0}` writes one to start from", path.display()),
-    })?;
+    ensure!(path.exists(), "there is no recipe {}; {}", path.display(), instead(path));
+    let text = extends::read(path).with_context(|| format!("cannot read the recipe {}", path.display()))?;
     Ok(check(&path.to_string_lossy(), text, sets, surroundings)?)
+}
+
+/// What to type where there is no file: the recipe that is called so, if there is one.
+fn instead(path: &Path) -> String {
+    let named = path.with_extension("yaml");
+    let near = [named.clone(), Path::new("recipes").join(named)].into_iter().find(|near| near.is_file());
+    match near {
+        Some(near) => format!("did you mean {}?", near.display()),
+        None => format!("`pretext init {}` writes one to start from", path.with_extension("yaml").display()),
+    }
 }
 
 /// Checks a recipe's text; none of its workers is allowed. `path` is how it is called in messages, and what paths in it are

@@ -8,6 +8,7 @@ pub use wording::{describe, plain, plain_default, shape};
 
 use super::problem::{Problem, nearest_name};
 use super::scalar::Scalar;
+use super::stages;
 use super::tree::{Content, Name, Tree};
 use serde_json::{Map, Number, Value};
 
@@ -17,7 +18,11 @@ pub fn typed_map(schema: &Value, given: &Tree, owner: &str, problems: &mut Vec<P
     let properties = schema["properties"].as_object().unwrap_or(&empty);
     let Some(entries) = given.entries() else {
         let title = format!("{} where {owner} has a map", given.describe());
-        problems.push(Problem::new(given.span.clone(), title, "a map: { epochs: 10 }"));
+        let example = match given.text().filter(|_| properties.contains_key("kind")) {
+            Some(kind) => format!("kind: {kind}"),
+            None => properties.keys().next().map_or("epochs: 10".to_owned(), |name| format!("{name}: ...")),
+        };
+        problems.push(Problem::new(given.span.clone(), title, format!("a map: {{ {example} }}")));
         return Map::new();
     };
     for (name, _) in entries.iter().filter(|(name, _)| !properties.contains_key(&name.text)) {
@@ -78,6 +83,9 @@ fn unknown(found: &Name, properties: &Map<String, Value>, owner: &str) -> Proble
     let label = match (nearest_name(&found.text, &names), within) {
         (Some(name), _) => format!("did you mean `{name}` ({})?", describe(&properties[name])),
         (None, Some((outer, _))) => format!("did you mean `{outer}: {{ {}: ... }}`?", found.text),
+        _ if stages::WORDS.contains(&found.text.as_str()) => {
+            format!("`{}` is said of a stage: write it beside `with`, not in it", found.text)
+        }
         (None, None) if names.is_empty() => "it has none".into(),
         (None, None) => format!("it has: {}", names.join(", ")),
     };
@@ -147,7 +155,10 @@ pub(super) fn typed(schema: &Value, tree: &Tree, name: &str, problems: &mut Vec<
         None => {
             // An item of the list that is wrong itself was told already.
             if problems.len() == before {
-                let expected = format!("expected {}", describe(schema));
+                let is_number = |text: &str| Scalar::plain(text).value().is_number();
+                let is_quoted = tree.value().is_string() && tree.text().is_some_and(is_number);
+                let quotes = if is_quoted { ", without quotes" } else { "" };
+                let expected = format!("expected {}{quotes}", describe(schema));
                 problems.push(Problem::wrong_value(&format!("`{name}`"), tree, expected));
             }
             default(schema)

@@ -2,6 +2,7 @@
 
 use super::axes::Axis;
 use super::choices;
+use super::exclusions::value_number;
 use super::problem::{Problem, nearest, nearest_or};
 use super::raw::{Raw, known_names};
 use super::tables::{Choice, Column, TableSpec};
@@ -9,7 +10,8 @@ use super::tree::{Content, Name, Tree};
 use crate::plan::{Graph, Node};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub const WORDS: [&str; 9] = ["title", "from", "rows", "columns", "value", "split", "where", "over", "reference"];
+pub const WORDS: [&str; 10] =
+    ["title", "from", "rows", "columns", "value", "split", "where", "over", "against", "reference"];
 pub const COLUMN_WORDS: [&str; 6] = ["from", "value", "split", "where", "title", "reference"];
 const RESERVED: [&str; 2] = ["measurements", "costs"];
 
@@ -84,10 +86,11 @@ impl Reader<'_> {
             if self.is_unknown() {
                 return None;
             }
-            self.lacks("`rows`", "add `rows: AXIS`");
+            self.lacks("`rows`", "add `rows: AXIS`, or `rows: []` for a single row");
         }
         self.rows = self.axes(tree.get("rows"));
         let over = self.axes(tree.get("over"));
+        let against = tree.get("against").map(|against| self.against(against)).unwrap_or_default();
         let title = tree.get("title").and_then(|title| self.text(title, "title"));
         let (mut columns, spread) = self.columns(tree);
         self.check_places(tree, &over, spread.as_deref());
@@ -104,7 +107,7 @@ impl Reader<'_> {
         let axes = self.raw.axes.iter().filter(|axis| used.contains(axis.name.text.as_str()));
         let labels = axes.map(|axis| (axis.name.text.clone(), axis.labels().map(String::from).collect())).collect();
         let rows = std::mem::take(&mut self.rows);
-        Some(TableSpec { name: self.name.text.clone(), title, rows, over, columns, labels })
+        Some(TableSpec { name: self.name.text.clone(), title, rows, over, against, columns, labels })
     }
 
     /// Whether it is meant to change a table that there is not, which is told.
@@ -128,6 +131,37 @@ impl Reader<'_> {
             Some(one) => std::slice::from_ref(one),
         };
         items.iter().filter_map(|item| self.axis(item).map(|axis| axis.name.text.clone())).collect()
+    }
+
+    /// The row that others are held against, by its label, or by those on some axes where there are several.
+    fn against(&mut self, tree: &Tree) -> Vec<(String, String)> {
+        let rows = self.rows.clone();
+        if tree.entries().is_some() {
+            let held = self.conditions(Some(tree), None);
+            for (name, _) in tree.entries().unwrap_or_default() {
+                if held.iter().any(|(axis, _)| *axis == name.text) && !rows.contains(&name.text) {
+                    let title = format!("axis `{}` is none of the rows of table `{}`", name.text, self.name.text);
+                    self.problems.push(Problem::new(
+                        name.span.clone(),
+                        title,
+                        nearest(&name.text, rows.iter().map(String::as_str)),
+                    ));
+                }
+            }
+            return held;
+        }
+        let [row] = &rows[..] else {
+            let example = rows.first().map_or("AXIS", String::as_str);
+            let label = format!(
+                "a map, since rows are called by several axes: {{ {example}: {} }}",
+                tree.text().unwrap_or("VALUE")
+            );
+            self.problems.push(Problem::wrong_value("`against`", tree, label));
+            return vec![];
+        };
+        let Some(axis) = self.raw.axes.iter().find(|axis| axis.name.text == *row) else { return vec![] };
+        let number = value_number(axis, tree, self.problems);
+        number.map(|number| (row.clone(), axis.values[number].label.clone())).into_iter().collect()
     }
 
     fn axis(&mut self, tree: &Tree) -> Option<Axis> {

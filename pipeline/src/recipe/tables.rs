@@ -12,6 +12,8 @@ pub struct TableSpec {
     pub rows: Vec<String>,
     /// Axes that are averaged over.
     pub over: Vec<String>,
+    /// Axis and label of the row that the others are held against: of axes of `rows`.
+    pub against: Vec<(String, String)>,
     /// `columns: AXIS` has become one column for each of the axis' labels.
     pub columns: Vec<Column>,
     /// The order of the labels on each axis that occurs, as the recipe declares it.

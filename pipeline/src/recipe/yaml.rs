@@ -73,6 +73,15 @@ fn missing_dash(source: &str, at: usize) -> Option<Span> {
     lacks.then(|| start + indentation(line)..start + line.trim_end().len())
 }
 
+/// `${seed}` on the line where the parser gave up, as shells write it.
+fn shell_variable(source: &str, at: usize) -> Option<Span> {
+    let begin = source[..at].rfind('\n').map_or(0, |end| end + 1);
+    let line = source[begin..].lines().next()?;
+    let start = begin + line.find("${")?;
+    let end = source[start..].find(['}', '\n']).map_or(source.len(), |length| start + length + 1);
+    Some(start..end)
+}
+
 struct Reader<'a> {
     source: &'a str,
     offsets: Vec<usize>,
@@ -96,6 +105,10 @@ impl<'a> Reader<'a> {
                 let at = self.at(error.marker().index());
                 if let Some(span) = missing_dash(self.source, at) {
                     return Err(Problem::new(span, "an item of a list without its dash", "write `- ` before it"));
+                }
+                if let Some(span) = shell_variable(self.source, at) {
+                    let label = "a value of the recipe is written in round brackets: $(seed)";
+                    return Err(Problem::new(span, "this is not YAML", label));
                 }
                 let end = self.source[at..].chars().next().map_or(at, |c| at + c.len_utf8());
                 Err(Problem::new(at..end, "this is not YAML", error.info().to_owned()))

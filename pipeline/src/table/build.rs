@@ -4,6 +4,7 @@ use super::cells::{Cell, cell};
 use super::chosen::{self, Chosen, Settled, Tried};
 use super::compared::{self, Compared, compared};
 use super::costs::{RowCost, row_cost};
+use super::differences::{self, Difference};
 use super::gaps::{Gap, Gaps};
 use super::nodes::{self, Place};
 use super::seen::{self, Measured};
@@ -11,6 +12,7 @@ use super::settings::{Settings, behind, edges, settings};
 use super::{Outcome, wording};
 use crate::recipe::{Column, TableSpec};
 use petgraph::graph::NodeIndex;
+use pretext_protocol::Measure;
 
 /// A table as it is shown, whatever shows it.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +23,9 @@ pub struct Table {
     pub axes: Vec<String>,
     /// The axes that are averaged over.
     pub over: Vec<String>,
+    /// Axis and label of the row that the others are held against; of several where there are more axes, each against that which differs
+    /// from it in these alone.
+    pub against: Vec<(String, String)>,
     /// How many values the recipe has for a cell. Cells with fewer say so.
     pub n: usize,
     pub columns: Vec<Head>,
@@ -48,6 +53,8 @@ pub struct Head {
     pub split: String,
     /// As the stage declares it (see [`pretext_protocol::Measure::unit`]).
     pub unit: String,
+    /// What it is, as the stage declares it.
+    pub doc: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -68,11 +75,17 @@ impl Table {
         self.compared.iter().filter(move |compared| compared.shared().is_none() && !is_label(&compared.values))
     }
 
-    /// `encoder conv4, length 6 epochs`: what all rows share in which it counts.
+    /// `encoder conv4, length 6 epochs`: what all rows share in which it counts, of how encoders were trained.
     pub fn shared(&self) -> Option<String> {
         let told = |compared: &Compared| Some(format!("{} {}", compared.name, compared.shared()?));
         let shared: Vec<String> = self.compared.iter().filter_map(told).collect();
-        (!shared.is_empty()).then(|| format!("trained alike: {}", shared.join(", ")))
+        (!shared.is_empty()).then(|| format!("encoders behind the rows, alike: {}", shared.join(", ")))
+    }
+
+    /// Whether a row is one that others are held against.
+    pub fn is_held_against(&self, row: &Row) -> bool {
+        let mut own = self.axes.iter().zip(&row.labels);
+        own.all(|(axis, label)| self.against.iter().all(|(of, held)| of != axis || held == label))
     }
 
     /// Whether published values stand beside column `at`.
@@ -121,7 +134,9 @@ impl Planned {
 pub(super) fn table(outcome: &Outcome, spec: &TableSpec) -> Table {
     let mut gaps = Gaps::default();
     let planned = planned(outcome, spec, &mut gaps);
-    let rows: Vec<Row> = planned.iter().map(|row| filled(outcome, spec, row, &mut gaps)).collect();
+    let differences = by_row(outcome, spec, &planned);
+    let rows = planned.iter().zip(differences);
+    let rows: Vec<Row> = rows.map(|(row, differences)| filled(outcome, spec, row, differences, &mut gaps)).collect();
     let columns: Vec<Head> = spec.columns.iter().map(|column| head(outcome, column)).collect();
     let of_column = |at: usize| planned.iter().flat_map(|row| row.cells[at].nodes.iter().copied()).collect();
     let stages = || spec.columns.iter().enumerate().map(|(at, column)| (column.from.as_str(), of_column(at)));
@@ -133,11 +148,13 @@ pub(super) fn table(outcome: &Outcome, spec: &TableSpec) -> Table {
         title: spec.title.clone(),
         axes: spec.rows.clone(),
         over: spec.over.clone(),
+        against: spec.against.clone(),
         n: rows.iter().flat_map(|row| &row.cells).map(|cell| cell.expected).max().unwrap_or(0),
         gaps: gaps.lines(),
         notes: [
-            chosen::notes(&chosen, &spec.over, !open.contains(&true)),
-            wording::notes(&columns, &rows, &spec.over),
+            chosen::notes(&chosen, &spec.over),
+            wording::notes(&rows, &spec.over),
+            wording::note_of_differences(&spec.against, &rows).into_iter().collect(),
             edges(outcome, stages()),
             seen::notes(outcome, &rows, &measured),
         ]
@@ -174,14 +191,37 @@ fn planned_cell(outcome: &Outcome, spec: &TableSpec, row: &Place, column: &Colum
     }
 }
 
-fn filled(outcome: &Outcome, spec: &TableSpec, row: &Planned, gaps: &mut Gaps) -> Row {
-    let columns = spec.columns.iter().zip(&row.cells);
+/// Of each row its cells' differences to the row that it is held against.
+fn by_row(outcome: &Outcome, spec: &TableSpec, planned: &[Planned]) -> Vec<Vec<Option<Difference>>> {
+    let against = |row: &Planned| {
+        let place = differences::place_against(spec, &row.place)?;
+        planned.iter().find(|other| other.place == place)
+    };
+    let of_column = |(at, column): (usize, &Column)| {
+        let pairs = |row: &Planned| match against(row) {
+            Some(other) => differences::pairs(outcome, spec, column, &row.cells[at].nodes, &other.cells[at].nodes),
+            None => vec![],
+        };
+        differences::differences(&planned.iter().map(pairs).collect::<Vec<_>>())
+    };
+    let columns: Vec<Vec<Option<Difference>>> = spec.columns.iter().enumerate().map(of_column).collect();
+    (0..planned.len()).map(|row| columns.iter().map(|column| column[row]).collect()).collect()
+}
+
+fn filled(
+    outcome: &Outcome,
+    spec: &TableSpec,
+    row: &Planned,
+    differences: Vec<Option<Difference>>,
+    gaps: &mut Gaps,
+) -> Row {
+    let columns = spec.columns.iter().zip(&row.cells).zip(differences);
     Row {
         labels: row.place.iter().map(|(_, label)| label.clone()).collect(),
         cells: columns
-            .map(|(column, planned)| match planned.is_open {
+            .map(|((column, planned), difference)| match planned.is_open {
                 true => Cell::empty(),
-                false => cell(outcome, &row.place, column, &planned.nodes, gaps),
+                false => Cell { difference, ..cell(outcome, &row.place, column, &planned.nodes, gaps) },
             })
             .collect(),
         cost: row_cost(outcome, spec, &row.nodes(), &row.tried().collect::<Vec<_>>()),
@@ -191,11 +231,13 @@ fn filled(outcome: &Outcome, spec: &TableSpec, row: &Planned, gaps: &mut Gaps) -
 fn head(outcome: &Outcome, column: &Column) -> Head {
     let kinds = outcome.graph.node_weights().filter(|node| node.stage == column.from).map(|node| &node.kind);
     let measure = kinds.flat_map(|kind| &kind.measures).find(|measure| measure.name == column.value);
+    let declared = |part: fn(&Measure) -> &String| measure.map(part).cloned().unwrap_or_default();
     Head {
         title: column.title.clone(),
         from: column.from.clone(),
         value: column.value.clone(),
         split: column.split.clone(),
-        unit: measure.map(|measure| measure.unit.clone()).unwrap_or_default(),
+        unit: declared(|measure| &measure.unit),
+        doc: declared(|measure| &measure.doc),
     }
 }

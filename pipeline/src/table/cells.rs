@@ -1,5 +1,6 @@
 //! One cell: the mean and standard deviation of one measurement over the nodes of one place.
 
+use super::differences::Difference;
 use super::gaps::Gaps;
 use super::{Outcome, frame, nodes, wording};
 use crate::ids::Key;
@@ -14,10 +15,12 @@ pub struct Cell {
     pub summary: Option<Summary>,
     /// How many nodes the recipe has for it.
     pub expected: usize,
-    /// Several nodes, all with the same key: what is averaged over does not count in their computation.
-    pub one_computation: bool,
+    /// Several nodes have the same key, since what is averaged over does not count in their computation: it is one value of `summary`.
+    pub is_shared: bool,
     /// The published value to stand beside it.
     pub reference: Option<Reference>,
+    /// To the cell of the row that this one is held against.
+    pub difference: Option<Difference>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,7 +35,7 @@ pub struct Summary {
 impl Cell {
     /// Of which nothing is known.
     pub(super) fn empty() -> Self {
-        Self { summary: None, expected: 0, one_computation: false, reference: None }
+        Self { summary: None, expected: 0, is_shared: false, reference: None, difference: None }
     }
 }
 
@@ -44,7 +47,11 @@ pub(super) fn cell(
     nodes: &[NodeIndex],
     gaps: &mut Gaps,
 ) -> Cell {
-    let values: Vec<f64> = nodes.iter().filter_map(|&index| value(outcome, index, column, gaps)).collect();
+    let measured = nodes.iter().filter_map(|&index| Some((index, value(outcome, index, column, gaps)?)));
+    let measured: Vec<(NodeIndex, f64)> = measured.collect();
+    let mut counted = BTreeSet::new();
+    let is_first = |&&(index, _): &&(NodeIndex, f64)| counted.insert(keys(outcome, &[index]));
+    let values: Vec<f64> = measured.iter().filter(is_first).map(|&(_, value)| value).collect();
     let label = wording::row_label(row.iter().map(|(_, label)| label));
     if nodes.is_empty() {
         let row = wording::row_name(row.iter().map(|(_, label)| label));
@@ -53,13 +60,25 @@ pub(super) fn cell(
     Cell {
         summary: frame::summary(&values),
         expected: nodes.len(),
-        one_computation: nodes.len() > 1 && values.len() == nodes.len() && keys(outcome, nodes).len() == 1,
+        is_shared: values.len() < measured.len(),
         reference: column.references.iter().find(|reference| reference.row == label).cloned(),
+        difference: None,
     }
 }
 
-/// The measurement of one node, or nothing and a note of the reason.
+/// The measurement of one node that a column shows.
+pub(super) fn measured(outcome: &Outcome, index: NodeIndex, column: &Column) -> Option<f64> {
+    let all = &outcome.finished.get(&outcome.graph[index].id)?.result.measurements;
+    let mut fitting = all.iter().filter(|m| m.name == column.value && m.split == column.split);
+    let only = fitting.next().filter(|_| fitting.next().is_none())?;
+    Some(only.value).filter(|value| value.is_finite())
+}
+
+/// The same, or nothing and a note of the reason.
 fn value(outcome: &Outcome, index: NodeIndex, column: &Column, gaps: &mut Gaps) -> Option<f64> {
+    if let Some(value) = measured(outcome, index, column) {
+        return Some(value);
+    }
     let node = &outcome.graph[index].id;
     let Some(finished) = outcome.finished.get(node) else {
         let upstream = nodes::with_upstream(outcome.graph, index);
@@ -71,16 +90,10 @@ fn value(outcome: &Outcome, index: NodeIndex, column: &Column, gaps: &mut Gaps) 
     let all = &finished.result.measurements;
     let mut fitting = all.iter().filter(|m| m.name == column.value && m.split == column.split);
     match (fitting.next(), fitting.next()) {
-        (Some(measurement), None) if measurement.value.is_finite() => Some(measurement.value),
-        (Some(_), None) => {
-            gaps.not_finite(finished.node, column);
-            None
-        }
-        (first, _) => {
-            gaps.not_measured(node, column, all, first.is_some());
-            None
-        }
+        (Some(_), None) => gaps.not_finite(finished.node, column),
+        (first, _) => gaps.not_measured(node, column, all, first.is_some()),
     }
+    None
 }
 
 pub(super) fn keys(outcome: &Outcome, nodes: &[NodeIndex]) -> BTreeSet<Key> {

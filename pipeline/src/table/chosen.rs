@@ -213,16 +213,16 @@ fn distinct<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
 }
 
 /// What a reader must know of it: what was chosen from what, and where beyond it there may be a better one.
-pub(super) fn notes(chosen: &[Chosen], over: &[String], is_whole: bool) -> Vec<String> {
+pub(super) fn notes(chosen: &[Chosen], over: &[String]) -> Vec<String> {
     let notes = axes(chosen).into_iter().flat_map(|axis| {
         let own: Vec<&Chosen> = chosen.iter().filter(|chosen| chosen.axis == axis).collect();
-        accounts(axis, &own, over, is_whole).into_iter().chain(edges(axis, &own))
+        accounts(axis, &own, over).into_iter().chain(edges(axis, &own))
     });
     notes.collect()
 }
 
 /// A line for the cells that had the same to choose from, and from as many runs.
-fn accounts(axis: &str, chosen: &[&Chosen], over: &[String], is_whole: bool) -> Vec<String> {
+fn accounts(axis: &str, chosen: &[&Chosen], over: &[String]) -> Vec<String> {
     let mut groups: Vec<Vec<&Chosen>> = vec![];
     for &cell in chosen {
         match groups.iter_mut().find(|group| (&group[0].from, group[0].n) == (&cell.from, cell.n)) {
@@ -230,13 +230,13 @@ fn accounts(axis: &str, chosen: &[&Chosen], over: &[String], is_whole: bool) -> 
             None => groups.push(vec![cell]),
         }
     }
-    let is_whole = is_whole && groups.len() == 1;
-    groups.iter().map(|group| account(axis, group, over, is_whole)).collect()
+    groups.iter().map(|group| account(axis, group, over, groups.len() == 1)).collect()
 }
 
-/// lr was chosen from 0.01, 0.1, 1 by probe.accuracy on the validation split (the highest mean of 3 seeds): random 0.1, simclr 1.
-/// `is_whole`: these are all cells.
-fn account(axis: &str, chosen: &[&Chosen], over: &[String], is_whole: bool) -> String {
+/// lr was chosen from 0.01, 0.1, 1 by probe.accuracy on the validation split (the highest mean of 3 seeds). What was chosen is told by
+/// [`compared`] beside each row; here only where columns of a row differ in it, or where others had something else to choose from (not
+/// `is_all`).
+fn account(axis: &str, chosen: &[&Chosen], over: &[String], is_all: bool) -> String {
     let first = chosen[0];
     let from = first.from.join(", ");
     if first.from.len() == 1 {
@@ -255,7 +255,6 @@ fn account(axis: &str, chosen: &[&Chosen], over: &[String], is_whole: bool) -> S
         _ => format!("the {best}{}", at(&first.at)),
     };
     let value = |chosen: &Chosen| chosen.value.clone().unwrap_or_else(|| "any, which makes no difference".to_owned());
-    let is_one = is_whole && chosen.iter().all(|other| other.value == first.value);
     let is_by_column =
         chosen.iter().any(|one| chosen.iter().any(|other| one.row == other.row && one.value != other.value));
     let of_cell = |chosen: &&Chosen| {
@@ -263,9 +262,13 @@ fn account(axis: &str, chosen: &[&Chosen], over: &[String], is_whole: bool) -> S
         let column = if is_by_column { format!(" ({})", chosen.column) } else { String::new() };
         format!("{row}{column} {}", value(chosen))
     };
-    let mut values: Vec<String> = if is_one { vec![value(first)] } else { chosen.iter().map(of_cell).collect() };
+    let account = format!("{axis} was chosen from {from} by {} on the validation split ({how})", first.by);
+    if is_all && !is_by_column {
+        return account;
+    }
+    let mut values: Vec<String> = chosen.iter().map(of_cell).collect();
     values.dedup();
-    format!("{axis} was chosen from {from} by {} on the validation split ({how}): {}", first.by, values.join(", "))
+    format!("{account}: {}", values.join(", "))
 }
 
 /// The smallest or the largest number of those that were tried.

@@ -68,7 +68,7 @@ pub(super) fn compared(outcome: &Outcome, rows: &[Vec<NodeIndex>]) -> Vec<Compar
     };
     let parameters = PARAMETERS.map(|name| of_rows(name, &|node| parameter(&outcome.graph[node], name)));
     let views = of_rows(VIEWS, &|node| views(outcome, node));
-    let seen = |nodes: &BTreeSet<NodeIndex>| total(nodes.iter().filter_map(|&node| measured(outcome, node)).collect());
+    let seen = |nodes: &BTreeSet<NodeIndex>| total(nodes.iter().filter_map(|&node| measured(outcome, node)));
     let seen = Compared { name: "images seen".to_owned(), values: upstream.iter().map(seen).collect() };
     let all = parameters.into_iter().chain([seen, views]);
     all.filter(|compared| compared.values.iter().any(|value| value != NOTHING)).collect()
@@ -79,17 +79,18 @@ fn before(outcome: &Outcome, cells: &[NodeIndex]) -> BTreeSet<NodeIndex> {
     cells.iter().flat_map(of_cell).collect()
 }
 
+/// Each once, in the order of the recipe.
 pub(super) fn joined(values: impl Iterator<Item = String>) -> String {
-    let values: BTreeSet<String> = values.collect();
-    if values.is_empty() { NOTHING.to_owned() } else { values.into_iter().collect::<Vec<_>>().join(" / ") }
+    let mut known = BTreeSet::new();
+    let values: Vec<String> = values.filter(|value| known.insert(value.clone())).collect();
+    if values.is_empty() { NOTHING.to_owned() } else { values.join(" / ") }
 }
 
 /// Of what went through an encoder at several stages; an untrained one, which another begins from, has seen nothing.
-fn total(mut seen: BTreeSet<String>) -> String {
-    if seen.len() > 1 {
-        seen.remove("0");
-    }
-    joined(seen.into_iter())
+fn total(seen: impl Iterator<Item = String>) -> String {
+    let seen: Vec<String> = seen.collect();
+    let is_only_0 = seen.iter().all(|seen| seen == "0");
+    joined(seen.into_iter().filter(|seen| is_only_0 || seen != "0"))
 }
 
 fn parameter(node: &Node, name: &str) -> Option<String> {
@@ -116,7 +117,7 @@ fn length(value: &Value) -> String {
 }
 
 /// `conv4 (width 64)`: of a map its kind, and what is not as it is by default.
-fn told(schema: &Value, value: &Value) -> String {
+pub(super) fn told(schema: &Value, value: &Value) -> String {
     let Some(entries) = value.as_object() else { return plain(value) };
     let differs = |name: &str, value: &Value| *value != default(&schema["properties"][name]);
     let others = entries.iter().filter(|(name, value)| *name != "kind" && differs(name, value));
@@ -166,7 +167,7 @@ mod tests {
 
     #[test]
     fn what_begins_from_an_untrained_network_has_seen_what_it_says() {
-        let of = |seen: &[&str]| total(seen.iter().map(|seen| (*seen).to_owned()).collect());
+        let of = |seen: &[&str]| total(seen.iter().map(|seen| (*seen).to_owned()));
         assert_eq!(
             [of(&["0"]), of(&["0", "6,000"]), of(&["0", NOT_COUNTED]), of(&[])],
             ["0", "6,000", NOT_COUNTED, "-"]

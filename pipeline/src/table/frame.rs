@@ -63,6 +63,15 @@ pub(super) fn values(table: &Table) -> Result<String, TableError> {
         }
     }
     // Behind the values, whose places others may know.
+    for (at, head) in table.columns.iter().enumerate().filter(|_| !table.against.is_empty()) {
+        let held = wording::row_label(table.against.iter().map(|(_, label)| label));
+        let name = |what: &str| format!("{} above {held} {what}", head.title);
+        let difference = |row: &Row| row.cells[at].difference;
+        columns.push(number(&name("mean"), rows().map(|row| Some(difference(row)?.mean))));
+        columns.push(number(&name("low"), rows().map(|row| Some(difference(row)?.interval?[0]))));
+        columns.push(number(&name("high"), rows().map(|row| Some(difference(row)?.interval?[1]))));
+        columns.push(count(&name("n"), rows().map(|row| Some(difference(row)?.n as u64))));
+    }
     for compared in table.differing() {
         let value = |value: &String| Some(value.clone()).filter(|value| value != "-");
         columns.push(text(&compared.name, compared.values.iter().map(value)));

@@ -12,12 +12,19 @@ pub(super) fn page(recipe: &RecipeInfo, table: &Table) -> String {
     let title = format!("# {}", table.title.as_ref().unwrap_or(&table.name));
     let source = format!("Recipe `{}` (digest `{}`), {}.", recipe.name, recipe.digest, recipe.numerics);
     let notes = [wording::subjects(table), table.notes.clone()].concat();
-    let settings: Vec<String> = table.settings.iter().map(settings).collect();
+    let settings: Vec<String> = table.settings.iter().filter(|stage| !stage.is_empty()).map(settings).collect();
     let missing: Vec<String> = table.gaps.iter().map(|gap| gap.line.clone()).collect();
-    let lists =
-        [list("Missing", &missing), list("Notes", &notes), list("Settings", &settings), list(BEHIND, &table.behind)];
+    let lists = [
+        list("Missing", &missing),
+        list("Notes", &notes),
+        list("Measured", &wording::meanings(table)),
+        list("Settings", &settings),
+        list(BEHIND, &table.behind),
+    ];
     let shared = table.shared().unwrap_or_default();
-    let blocks = [title, source, wording::heading(table), grid(table), shared].into_iter().chain(lists);
+    let (columns, against) = (columns(table), against(table));
+    let blocks =
+        [title, source, wording::heading(table), grid(&columns), shared].into_iter().chain(against).chain(lists);
     let page = blocks.filter(|block| !block.is_empty()).collect::<Vec<_>>().join("\n\n") + "\n";
     // It is read on terminals too.
     harmless(&page).into_owned()
@@ -31,13 +38,24 @@ fn list(title: &str, lines: &[String]) -> String {
     format!("{title}:\n\n{}", lines.iter().map(|line| format!("- {line}")).collect::<Vec<_>>().join("\n"))
 }
 
-fn grid(table: &Table) -> String {
-    let columns = columns(table);
+/// What the rows are above the one that they are held against, and a table of it.
+fn against(table: &Table) -> Vec<String> {
+    let Some(heading) = wording::against(table) else { return vec![] };
+    let rows: Vec<&Row> = table.rows.iter().filter(|row| !table.is_held_against(row)).collect();
+    let label = |at: usize| rows.iter().map(move |row| row.labels[at].clone());
+    let labels = table.axes.iter().enumerate().map(|(at, axis)| column(axis, Align::Left, label(at)));
+    let titles = table.columns.iter().enumerate();
+    let differences =
+        titles.map(|(at, head)| column(&head.title, Align::Right, numbers::differences(table, at).into_iter()));
+    vec![format!("{heading}:"), grid(&labels.chain(differences).collect::<Vec<_>>())]
+}
+
+fn grid(columns: &[GridColumn]) -> String {
     let rule = columns.iter().map(|column| match column.align {
         Align::Left => "-".repeat(column.width().max(3)),
         Align::Right => format!("{}:", "-".repeat(column.width().max(3) - 1)),
     });
-    let mut lines = lines(&columns, " | ");
+    let mut lines = lines(columns, " | ");
     lines.insert(1, rule.collect::<Vec<_>>().join(" | "));
     lines.iter().map(|line| format!("| {line} |")).collect::<Vec<_>>().join("\n")
 }

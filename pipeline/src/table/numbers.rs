@@ -2,6 +2,7 @@
 
 use super::build::Table;
 use super::cells::Summary;
+use super::differences::Difference;
 use crate::text;
 
 /// The parts of one cell, so that a column can be aligned on them.
@@ -9,7 +10,7 @@ use crate::text;
 pub(super) struct Shown {
     pub mean: String,
     pub sd: Option<String>,
-    /// `(n = 2)`, where a cell has fewer values than the table says.
+    /// `(n = 2)`, where a cell has fewer values than the table says, or those of fewer computations.
     pub n: Option<String>,
 }
 
@@ -25,7 +26,7 @@ impl Shown {
 /// One column of a table.
 pub(super) fn column(table: &Table, at: usize) -> Vec<Shown> {
     let cells = table.rows.iter().map(|row| row.cells[at].summary);
-    let digits = Digits::of(&table.columns[at].unit, &cells.clone().flatten().collect::<Vec<_>>());
+    let digits = Digits::of_column(table, at);
     let shown = |summary: Option<Summary>| match summary {
         None => Shown { mean: "-".to_owned(), sd: None, n: None },
         Some(Summary { mean, sd, n }) => Shown {
@@ -35,6 +36,20 @@ pub(super) fn column(table: &Table, at: usize) -> Vec<Shown> {
         },
     };
     cells.map(shown).collect()
+}
+
+/// By how much the rows of a column are above those that they are held against, with as many digits: `+3.1 [-0.4, +6.6]`; those that
+/// others are held against are left out.
+pub(super) fn differences(table: &Table, at: usize) -> Vec<String> {
+    let digits = Digits::of_column(table, at);
+    let shown = |difference: Option<Difference>| {
+        let Some(Difference { mean, n, interval }) = difference else { return "-".to_owned() };
+        let interval = interval.map(|[low, high]| format!(" [{}, {}]", digits.signed(low), digits.signed(high)));
+        let n = (n != table.n).then(|| format!(" (n = {n})"));
+        [digits.signed(mean)].into_iter().chain(interval).chain(n).collect()
+    };
+    let rows = table.rows.iter().filter(|row| !table.is_held_against(row));
+    rows.map(|row| shown(row.cells[at].difference)).collect()
 }
 
 /// How a column's numbers are scaled and rounded, all alike.
@@ -63,6 +78,16 @@ impl Digits {
             (false, false) => 0.0,
         };
         Self { factor: 1.0, decimals: decimals.clamp(0.0, MOST_DECIMALS) as usize }
+    }
+
+    fn of_column(table: &Table, at: usize) -> Self {
+        let cells = table.rows.iter().filter_map(|row| row.cells[at].summary);
+        Self::of(&table.columns[at].unit, &cells.collect::<Vec<_>>())
+    }
+
+    fn signed(&self, value: f64) -> String {
+        let shown = self.show(value);
+        if value > 0.0 && shown.contains(|digit| ('1'..='9').contains(&digit)) { format!("+{shown}") } else { shown }
     }
 
     fn show(&self, value: f64) -> String {

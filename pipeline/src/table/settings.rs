@@ -1,6 +1,6 @@
 //! How the stages that a table measures were set, so that its numbers can be compared with others'.
 
-use super::compared::is_compared;
+use super::compared::{is_compared, told};
 use super::nodes::with_upstream;
 use super::{Finished, Outcome, numbers};
 use crate::plan::Node;
@@ -26,6 +26,13 @@ pub struct Settings {
     pub varied: Vec<(String, String)>,
     /// What the stage chose for itself (k, L2): one value, or the range of what was chosen in the rows.
     pub chosen: Vec<(String, String)>,
+}
+
+impl Settings {
+    /// There is nothing to tell of it, as of stages of several kinds.
+    pub fn is_empty(&self) -> bool {
+        self.kind.is_none() && self.fixed.is_empty() && self.varied.is_empty() && self.chosen.is_empty()
+    }
 }
 
 /// One entry for each stage of the columns, in their order.
@@ -150,15 +157,18 @@ fn varied(first: &Node, nodes: &[&Node]) -> Vec<(String, String)> {
 /// The values of a parameter, each once; none of a seed, and none that nobody would read.
 fn values(name: &str, nodes: &[&Node]) -> Option<String> {
     const READABLE: usize = 6;
-    const LENGTH: usize = 60;
+    const LENGTH: usize = 80;
+    let is_short = |value: &String| value.len() <= LENGTH && !value.contains('\n');
     let mut values: Vec<&Value> = vec![];
     for value in nodes.iter().filter_map(|node| node.params.get(name)) {
         if !values.contains(&value) {
             values.push(value);
         }
     }
-    let values: Vec<String> = values.into_iter().map(plain).collect();
-    let is_short = |value: &String| value.len() <= LENGTH && !value.contains('\n');
+    let schema = &nodes[0].kind.params["properties"][name];
+    // Of a map that is long what is not as it is by default.
+    let shown = |value: &Value| Some(plain(value)).filter(is_short).unwrap_or_else(|| told(schema, value));
+    let values: Vec<String> = values.into_iter().map(shown).collect();
     let is_told = name != "seed" && values.len() <= READABLE && values.iter().all(is_short);
     is_told.then(|| values.join(" / "))
 }

@@ -25,6 +25,7 @@ pub(super) fn page(table: &Table, dir: Option<&str>, width: Option<usize>, told:
     let width = width.map_or(usize::MAX / 2, |width| width.saturating_sub(INDENT.len()));
     let blocks = folded(&labels(table), &columns(table), "   ", width);
     let grid = blocks.into_iter().flatten().map(|line| format!("{INDENT}{line}").trim_end().to_owned());
+    let grid = grid.chain(against(table, width));
     let shared = table.shared().into_iter();
     let notes =
         wording::subjects(table).into_iter().chain(shared).chain(gaps(table, dir, told)).chain(table.notes.clone());
@@ -46,6 +47,20 @@ fn gaps(table: &Table, dir: Option<&str>, told: &mut HashSet<NodeId>) -> Vec<Str
         None => format!("  and {more} more"),
     });
     heading.into_iter().chain(shown).chain(rest).collect()
+}
+
+/// What the rows are above the one that they are held against.
+fn against(table: &Table, width: usize) -> Vec<String> {
+    let Some(heading) = wording::against(table) else { return vec![] };
+    let rows: Vec<&Row> = table.rows.iter().filter(|row| !table.is_held_against(row)).collect();
+    let label = |at: usize| rows.iter().map(move |row| row.labels[at].clone());
+    let labels = table.axes.iter().enumerate().map(|(at, axis)| GridColumn::new(axis, Align::Left, label(at)));
+    let heads = table.columns.iter().enumerate();
+    let differences =
+        heads.map(|(at, head)| vec![GridColumn::new(&head.title, Align::Right, numbers::differences(table, at))]);
+    let blocks = folded(&labels.collect::<Vec<_>>(), &differences.collect::<Vec<_>>(), "   ", width);
+    let lines = blocks.into_iter().flatten().map(|line| format!("{INDENT}{line}").trim_end().to_owned());
+    [heading].into_iter().chain(lines).collect()
 }
 
 /// What the rows are called.

@@ -2,7 +2,7 @@
 
 use super::build::{Head, Row, Table};
 use crate::text;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A row's name where it must be one text.
 pub(super) fn row_label<'a>(labels: impl IntoIterator<Item = &'a String>) -> String {
@@ -34,6 +34,15 @@ pub(super) fn subjects(table: &Table) -> Vec<String> {
         Some(_) => vec![],
         None => table.columns.iter().map(|head| format!("{}: {}", head.title, subject(head))).collect(),
     }
+}
+
+/// What the measurements are, as the kinds say that give them: one line for each.
+pub(super) fn meanings(table: &Table) -> Vec<String> {
+    let told = table.columns.iter().filter(|head| !head.doc.is_empty());
+    let mut lines: Vec<String> = told.map(|head| format!("`{}`: {}", head.value, head.doc)).collect();
+    let mut known = BTreeSet::new();
+    lines.retain(|line| known.insert(line.clone()));
+    lines
 }
 
 fn one_subject(table: &Table) -> Option<String> {
@@ -82,6 +91,29 @@ fn noun(axis: &str) -> Option<&str> {
     is_word.then_some(noun)
 }
 
+/// What rows are held against, and how.
+pub(super) fn against(table: &Table) -> Option<String> {
+    let held = row_label(table.against.iter().map(|(_, label)| label));
+    let pairs = match &table.over[..] {
+        [] => String::new(),
+        [axis] => format!(" in pairs of one {}", noun(axis).map_or_else(|| format!("value of {axis}"), String::from)),
+        axes => format!(" in pairs of one {}", axes.join(" and one ")),
+    };
+    (!table.against.is_empty())
+        .then(|| format!("difference to {held}{pairs} [95 % interval, of all rows of a column together]"))
+}
+
+/// How differences are to be read.
+pub(super) fn note_of_differences(against: &[(String, String)], rows: &[Row]) -> Option<String> {
+    let any =
+        rows.iter().flat_map(|row| &row.cells).any(|cell| cell.difference.is_some_and(|one| one.interval.is_some()));
+    (any && !against.is_empty()).then(|| {
+        "intervals of differences are Student's, at the levels of Holm's procedure (1979): where one leaves out 0, the runs differ by more than \
+         chance; they speak of other runs on these images, not of other images"
+            .to_owned()
+    })
+}
+
 /// What a cost is the cost of.
 pub(super) fn one_run(over: &[String]) -> String {
     match over {
@@ -92,19 +124,18 @@ pub(super) fn one_run(over: &[String]) -> String {
 }
 
 /// What a reader must know to compare the rows.
-pub(super) fn notes(columns: &[Head], rows: &[Row], over: &[String]) -> Vec<String> {
-    same_computations(columns, rows, over).into_iter().chain(devices(rows)).collect()
+pub(super) fn notes(rows: &[Row], over: &[String]) -> Vec<String> {
+    shared_computations(rows, over).into_iter().chain(devices(rows)).collect()
 }
 
-/// Cells whose sd says nothing, since their values come from one computation.
-fn same_computations(columns: &[Head], rows: &[Row], over: &[String]) -> Option<String> {
-    let of_row = |row: &Row| {
-        let cells = columns.iter().zip(&row.cells).filter(|(_, cell)| cell.one_computation);
-        let label = row_name(&row.labels);
-        cells.map(|(head, _)| format!("{} of {label}", head.title)).collect::<Vec<_>>()
-    };
-    let cells: Vec<String> = rows.iter().flat_map(of_row).collect();
-    (!cells.is_empty()).then(|| format!("one computation for every {}: {}", over.join(" and "), cells.join(", ")))
+/// Why a cell of which nothing is missing has fewer values than others: some of what is averaged over plays no part in it.
+fn shared_computations(rows: &[Row], over: &[String]) -> Option<String> {
+    let shared = rows.iter().flat_map(|row| &row.cells).filter(|cell| cell.is_shared);
+    let counts: BTreeSet<usize> = shared.filter_map(|cell| Some(cell.summary?.n)).collect();
+    let counts: Vec<String> = counts.into_iter().map(|n| format!("n = {n}")).collect();
+    let over = over.join(" or ");
+    (!counts.is_empty())
+        .then(|| format!("{}: what does not depend on {over} is computed once and counted once", counts.join(", ")))
 }
 
 /// Which rows were computed on which devices, where they differ.

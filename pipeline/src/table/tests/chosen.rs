@@ -243,8 +243,8 @@ fn what_makes_no_difference_is_not_said_to_be_chosen() {
     }
     let tables = sample.tabulate();
     assert_eq!(chosen(&tables), [None, Some("0.01"), Some("0.01")]);
-    let note = &tables.tables[0].notes[0];
-    assert!(note.ends_with(": random any, which makes no difference, simclr 0.01, supervised 0.01"), "{note}");
+    let beside = tables.tables[0].compared.iter().find(|compared| compared.name == "labels").unwrap();
+    assert_eq!(beside.values, ["-", "0.01", "0.01"]);
 }
 
 /// A further choice that needs the first: its measurement varies along what was chosen before.

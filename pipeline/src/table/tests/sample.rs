@@ -177,7 +177,8 @@ fn stage_kind(name: &str) -> StageKind {
         setting,
         doc: String::new(),
     };
-    let accuracy = measure("accuracy", "fraction", false);
+    let accuracy =
+        Measure { doc: "share of images whose class is told".to_owned(), ..measure("accuracy", "fraction", false) };
     StageKind {
         name: name.to_owned(),
         version: 1,
@@ -246,6 +247,7 @@ fn both() -> TableSpec {
         title: Some("Frozen and fine-tuned".to_owned()),
         rows: vec!["method".to_owned()],
         over: vec!["seed".to_owned()],
+        against: vec![],
         columns: vec![
             column("linear probe", "probe", &[], vec![reference]),
             column("fine-tune 1%", "finetune", &[("labels", "0.01")], vec![]),
