@@ -155,3 +155,15 @@ fn images_that_features_are_not_of_are_refused() {
     let cluster = place.cluster(json!({}), &[("data", &other)]).unwrap_err();
     assert_eq!(format!("{cluster:#}"), expected);
 }
+
+/// Ten images, and beside each the six that are nearest to the centre of its cluster.
+#[test]
+fn deep_embedded_clustering_shows_its_clusters() {
+    let place = Place::new();
+    let folder = place.root.path().join("dec");
+    run("pretrain/dec", &folder, json!({ "clusters": 4 }), &[("data", &place.data), ("encoder", &place.encoder)])
+        .unwrap();
+    let picture = image::open(folder.join("side/drawn.png")).unwrap();
+    let [across, down] = [picture.width(), picture.height()].map(|side| side / (picture.width() / 7));
+    assert_eq!([across, down], [7, 10]);
+}

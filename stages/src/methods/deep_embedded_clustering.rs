@@ -62,7 +62,8 @@ impl Stage for DeepEmbeddedClustering {
         docs: "Goes on from an encoder (`pretrain/autoencoder`, `pretrain/denoising_autoencoder`, or any other), whose features, or code where \
                it has one, are what is clustered. First centres are those of k-means; then encoder and centres minimise KL(P || Q), mean over \
                the batch (eq. 2). Labels are not used. The centres are kept as a head `prototypes`: an image belongs to the nearest. Trains on \
-               the images as they are; looks at all images do not count among `images_seen`.",
+               the images as they are; looks at all images do not count among `images_seen`. drawn.png shows images, and beside each the \
+               training images that are nearest to the centre of its cluster.",
         deviations: &[
             Deviations::from_paper(&[
                 "what it goes on from is connected, where the paper trains an autoencoder layer by layer with dropout, and then as a whole",
@@ -211,15 +212,19 @@ impl<'a> Codes<'a> {
 
     /// What `make` makes of the codes of rows, some at once, without gradients and without waiting for the device.
     fn of_rows(&self, rows: &[usize], encoder: &Encoder, make: impl Fn(Tensor<2>) -> Tensor<2>) -> Tensor<2> {
-        let Manifest { height, width, channels, .. } = self.data.manifest;
+        let Manifest { height, width, .. } = self.data.manifest;
         let (encoder, code) = (encoder.valid(), self.code.as_ref().map(Module::valid));
-        let normal = [self.normal[0].as_slice(), &self.normal[1]];
-        let made = rows.chunks(batch([height, width])).map(|rows| {
-            let shape = [rows.len(), height, width, channels];
-            let images = normalised(shape, normal, &self.device, |place| self.data.image(rows[place]));
-            make(Self::of_images(code.as_ref(), &encoder, images, Mode::Eval))
-        });
+        let made = rows
+            .chunks(batch([height, width]))
+            .map(|rows| make(Self::of_images(code.as_ref(), &encoder, self.images(rows), Mode::Eval)));
         Tensor::cat(made.collect(), 0)
+    }
+
+    /// Some rows as the encoder sees them, `[batch, channels, height, width]`.
+    fn images(&self, rows: &[usize]) -> Tensor<4> {
+        let Manifest { height, width, channels, .. } = self.data.manifest;
+        let normal = [self.normal[0].as_slice(), &self.normal[1]];
+        normalised([rows.len(), height, width, channels], normal, &self.device, |place| self.data.image(rows[place]))
     }
 }
 
@@ -253,6 +258,34 @@ impl Objective for Clustering<'_> {
         let codes = Codes::of_images(self.codes.code.as_ref(), encoder, images, Mode::Train); // [batch, feature]
         Term::alone(divergence(Tensor::from_inner(targets), log_assignment(&self.prototypes, codes)))
     }
+
+    fn shown(&self, encoder: &Encoder, batch: Batch, _: &At) -> Vec<Tensor<4>> {
+        const NEAREST: usize = 6;
+        let [images] = batch.into_views();
+        let prototypes = self.prototypes.valid();
+        let code = self.codes.code.as_ref().map(Module::valid);
+        let own = Codes::of_images(code.as_ref(), &encoder.valid(), images.clone().inner(), Mode::Eval);
+        let own: Vec<i64> = prototypes.squared_distances(own).argmin(1).into_data().iter().collect();
+        let all = self.codes.of_rows(&self.rows, encoder, |codes| prototypes.squared_distances(codes)); // [image, cluster]
+        let [_, clusters] = all.dims();
+        let all = ops::read(&all, <[f32]>::to_vec);
+        let nearest: Vec<Vec<usize>> =
+            own.iter().map(|&cluster| nearest(&all, clusters, cluster as usize, NEAREST)).collect();
+        let column = |place: usize| {
+            let rows: Vec<usize> = nearest.iter().map(|nearest| self.rows[nearest[place]]).collect();
+            Tensor::from_inner(self.codes.images(&rows))
+        };
+        [images].into_iter().chain((0..nearest[0].len()).map(column)).collect()
+    }
+}
+
+/// The images that are nearest to the centre of a cluster, the nearest first, by their squared distances, `[image, cluster]`.
+fn nearest(distances: &[f32], clusters: usize, cluster: usize, count: usize) -> Vec<usize> {
+    let distance = |image: usize| distances[image * clusters + cluster];
+    let mut images: Vec<usize> = (0..distances.len() / clusters).collect();
+    images.sort_by(|&a, &b| distance(a).total_cmp(&distance(b)));
+    images.truncate(count);
+    images
 }
 
 /// The logarithm of q of eq. 1, with one degree of freedom: `[batch, feature]` to `[batch, cluster]`.

@@ -96,3 +96,10 @@ fn what_lies_at_a_centre_has_a_finite_loss() {
     assert_eq!(loss.into_scalar::<f32>(), 0.0);
     assert_eq!(ops::read(&gradient, <[f32]>::to_vec), [0.0; 2]);
 }
+
+#[test]
+fn the_nearest_to_a_centre_come_first() {
+    let distances = [3.0, 0.1, 1.0, 0.4, 2.0, 0.3];
+    assert_eq!(nearest(&distances, 2, 0, 2), [1, 2]);
+    assert_eq!(nearest(&distances, 2, 1, 5), [0, 2, 1]);
+}
