@@ -31,10 +31,10 @@ impl Reader<'_> {
             Some(value) => self.text(value, word),
             None => {
                 let (what, label) = (format!("`{word}`"), format!("add `{word}: NAME`"));
-                match tree.get("rows").or(tree.get("columns")) {
+                match self.raw.tables.iter().any(|(_, table)| table.span == tree.span) {
                     // The table's own map, which has one column.
-                    Some(_) => self.lacks(&what, label),
-                    None => self.wrong(tree, format!("a column of table `{}` has no {what}", self.name.text), label),
+                    true => self.lacks(&what, label),
+                    false => self.wrong(tree, format!("a column of table `{}` has no {what}", self.name.text), label),
                 }
                 None
             }

@@ -91,6 +91,11 @@ impl Reader<'_> {
         self.rows = self.axes(tree.get("rows"));
         let over = self.axes(tree.get("over"));
         let against = tree.get("against").map(|against| self.against(against)).unwrap_or_default();
+        if let (Some(tree), true) = (tree.get("against").filter(|_| !against.is_empty()), over.len() > 1) {
+            let title =
+                format!("table `{}` averages over {}, and holds rows against one", self.name.text, over.join(" and "));
+            self.wrong(tree, title, "runs along one axis can be paired, others are none of their own: put an axis into `rows`, or leave `against` out");
+        }
         let title = tree.get("title").and_then(|title| self.text(title, "title"));
         let (mut columns, spread) = self.columns(tree);
         self.check_places(tree, &over, spread.as_deref());
@@ -136,6 +141,9 @@ impl Reader<'_> {
     /// The row that others are held against, by its label, or by those on some axes where there are several.
     fn against(&mut self, tree: &Tree) -> Vec<(String, String)> {
         let rows = self.rows.clone();
+        if tree.is_nothing() {
+            return vec![];
+        }
         if tree.entries().is_some() {
             let held = self.conditions(Some(tree), None);
             for (name, _) in tree.entries().unwrap_or_default() {
@@ -151,7 +159,10 @@ impl Reader<'_> {
             return held;
         }
         let [row] = &rows[..] else {
-            let example = rows.first().map_or("AXIS", String::as_str);
+            let Some(example) = rows.first() else {
+                self.wrong(tree, format!("table `{}` has a single row", self.name.text), "leave `against` out");
+                return vec![];
+            };
             let label = format!(
                 "a map, since rows are called by several axes: {{ {example}: {} }}",
                 tree.text().unwrap_or("VALUE")
@@ -160,7 +171,12 @@ impl Reader<'_> {
             return vec![];
         };
         let Some(axis) = self.raw.axes.iter().find(|axis| axis.name.text == *row) else { return vec![] };
+        let before = self.problems.len();
         let number = value_number(axis, tree, self.problems);
+        // A recipe whose axis is changed for a call may have lost that row.
+        self.problems[before..]
+            .iter_mut()
+            .for_each(|problem| problem.label += "; `against: null` holds rows against none");
         number.map(|number| (row.clone(), axis.values[number].label.clone())).into_iter().collect()
     }
 

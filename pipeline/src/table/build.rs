@@ -75,11 +75,17 @@ impl Table {
         self.compared.iter().filter(move |compared| compared.shared().is_none() && !is_label(&compared.values))
     }
 
-    /// `encoder conv4, length 6 epochs`: what all rows share in which it counts, of how encoders were trained.
+    /// `encoder conv4, length 6 epochs`: what all rows share in which it counts, of how encoders were trained, and of what was chosen.
     pub fn shared(&self) -> Option<String> {
-        let told = |compared: &Compared| Some(format!("{} {}", compared.name, compared.shared()?));
-        let shared: Vec<String> = self.compared.iter().filter_map(told).collect();
-        (!shared.is_empty()).then(|| format!("encoders behind the rows, alike: {}", shared.join(", ")))
+        let is_chosen = |compared: &&Compared| self.chosen.iter().any(|chosen| chosen.axis == compared.name);
+        let (chosen, trained): (Vec<&Compared>, Vec<&Compared>) = self.compared.iter().partition(is_chosen);
+        let told = |compared: &&Compared| Some(format!("{} {}", compared.name, compared.shared()?));
+        let listed = |what: &str, all: Vec<&Compared>| {
+            let shared: Vec<String> = all.iter().filter_map(told).collect();
+            (!shared.is_empty()).then(|| format!("{what}, alike: {}", shared.join(", ")))
+        };
+        let lists = [listed("encoders behind the rows", trained), listed("chosen", chosen)];
+        Some(lists.into_iter().flatten().collect::<Vec<_>>().join("; ")).filter(|shared| !shared.is_empty())
     }
 
     /// Whether a row is one that others are held against.
@@ -154,7 +160,7 @@ pub(super) fn table(outcome: &Outcome, spec: &TableSpec) -> Table {
         notes: [
             chosen::notes(&chosen, &spec.over),
             wording::notes(&rows, &spec.over),
-            wording::note_of_differences(&spec.against, &rows).into_iter().collect(),
+            wording::note_of_differences(&rows).into_iter().collect(),
             edges(outcome, stages()),
             seen::notes(outcome, &rows, &measured),
         ]

@@ -6,7 +6,7 @@ use super::{Outcome, frame, nodes, wording};
 use crate::ids::Key;
 use crate::recipe::{Column, Reference};
 use petgraph::graph::NodeIndex;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What stands in one row and column.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,7 +15,9 @@ pub struct Cell {
     pub summary: Option<Summary>,
     /// How many nodes the recipe has for it.
     pub expected: usize,
-    /// Several nodes have the same key, since what is averaged over does not count in their computation: it is one value of `summary`.
+    /// How many of them gave the measurement.
+    pub measured: usize,
+    /// Each computation stands for several nodes, since not all that is averaged over counts in it: it is one value of `summary`.
     pub is_shared: bool,
     /// The published value to stand beside it.
     pub reference: Option<Reference>,
@@ -35,7 +37,7 @@ pub struct Summary {
 impl Cell {
     /// Of which nothing is known.
     pub(super) fn empty() -> Self {
-        Self { summary: None, expected: 0, is_shared: false, reference: None, difference: None }
+        Self { summary: None, expected: 0, measured: 0, is_shared: false, reference: None, difference: None }
     }
 }
 
@@ -47,11 +49,12 @@ pub(super) fn cell(
     nodes: &[NodeIndex],
     gaps: &mut Gaps,
 ) -> Cell {
-    let measured = nodes.iter().filter_map(|&index| Some((index, value(outcome, index, column, gaps)?)));
-    let measured: Vec<(NodeIndex, f64)> = measured.collect();
-    let mut counted = BTreeSet::new();
-    let is_first = |&&(index, _): &&(NodeIndex, f64)| counted.insert(keys(outcome, &[index]));
-    let values: Vec<f64> = measured.iter().filter(is_first).map(|&(_, value)| value).collect();
+    let measured = nodes.iter().filter_map(|&index| {
+        let value = value(outcome, index, column, gaps)?;
+        Some((outcome.finished[&outcome.graph[index].id].result.key, value))
+    });
+    let measured: Vec<(Key, f64)> = measured.collect();
+    let values = once(&measured);
     let label = wording::row_label(row.iter().map(|(_, label)| label));
     if nodes.is_empty() {
         let row = wording::row_name(row.iter().map(|(_, label)| label));
@@ -60,10 +63,22 @@ pub(super) fn cell(
     Cell {
         summary: frame::summary(&values),
         expected: nodes.len(),
+        measured: measured.len(),
         is_shared: values.len() < measured.len(),
         reference: column.references.iter().find(|reference| reference.row == label).cloned(),
         difference: None,
     }
+}
+
+/// The values of computations, each once where all stand for equally many nodes; else all, or some would weigh less than in other rows.
+pub(super) fn once<K: Ord + Copy>(values: &[(K, f64)]) -> Vec<f64> {
+    let mut counts: BTreeMap<K, usize> = BTreeMap::new();
+    values.iter().for_each(|(computation, _)| *counts.entry(*computation).or_default() += 1);
+    let mut of_each = counts.values();
+    let first = of_each.next();
+    let are_equal = of_each.all(|count| Some(count) == first);
+    let mut known = BTreeSet::new();
+    values.iter().filter(|(computation, _)| known.insert(*computation) || !are_equal).map(|&(_, value)| value).collect()
 }
 
 /// The measurement of one node that a column shows.
@@ -99,4 +114,16 @@ fn value(outcome: &Outcome, index: NodeIndex, column: &Column, gaps: &mut Gaps) 
 pub(super) fn keys(outcome: &Outcome, nodes: &[NodeIndex]) -> BTreeSet<Key> {
     let finished = nodes.iter().filter_map(|&index| outcome.finished.get(&outcome.graph[index].id));
     finished.map(|finished| finished.result.key).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::once;
+
+    #[test]
+    fn computations_count_once_where_that_changes_no_weights() {
+        assert_eq!(once(&[(1, 2.0), (1, 2.0), (2, 4.0), (2, 4.0)]), [2.0, 4.0]);
+        assert_eq!(once(&[(1, 2.0), (2, 4.0), (2, 4.0)]), [2.0, 4.0, 4.0]);
+        assert!(once::<u8>(&[]).is_empty());
+    }
 }

@@ -139,7 +139,7 @@ fn pick(
     // What is excluded is not part of the recipe.
     tried.retain(|values| !nodes(values).is_empty());
     let cells: Vec<Cell> = tried.iter().map(|values| cell(outcome, place, &choice.by, &nodes(values), gaps)).collect();
-    let is_whole = |cell: &Cell| cell.summary.is_some_and(|summary| summary.n == cell.expected);
+    let is_whole = |cell: &Cell| cell.expected > 0 && cell.measured == cell.expected;
     let decide: Vec<usize> = cells.iter().map(|cell| cell.expected).collect();
     for counts in [decide, tried.iter().map(runs).collect()] {
         if counts.iter().any(|count| *count != counts[0]) {

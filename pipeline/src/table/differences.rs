@@ -1,13 +1,12 @@
 //! Rows held against one of their table: differences in pairs of runs, with intervals.
 
-use super::cells::measured;
+use super::cells::{Summary, measured, once};
 use super::{Outcome, frame, nodes};
 use crate::ids::Key;
 use crate::plan::Node;
 use crate::recipe::{Column, TableSpec};
 use petgraph::graph::NodeIndex;
 use statrs::distribution::{ContinuousCDF, StudentsT};
-use std::collections::BTreeSet;
 
 /// By how much a cell is above the one that it is held against.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,12 +15,15 @@ pub struct Difference {
     pub mean: f64,
     /// How many pairs there are.
     pub n: usize,
-    /// Of 95 %, for all rows of a column together; `None` of a single pair.
+    /// It leaves out 0 where Holm's procedure says that the difference is none of chance. `None` where pairs do not differ from each other,
+    /// or there is one only.
     pub interval: Option<[f64; 2]>,
 }
 
-/// How often one of the intervals of a column may miss what it is of.
+/// How often the procedure may be wrong in a column without differences.
 const ERROR: f64 = 0.05;
+/// A spread of less than this share of the mean is rounding.
+const ROUNDING: f64 = 1e-9;
 
 /// The row that one at `place` is held against; `None` of that itself, and where rows are held against nothing.
 pub(super) fn place_against(spec: &TableSpec, place: &[(String, String)]) -> Option<nodes::Place> {
@@ -42,19 +44,17 @@ pub(super) fn pairs(
     nodes: &[NodeIndex],
     others: &[NodeIndex],
 ) -> Vec<f64> {
-    let (graph, mut known) = (outcome.graph, BTreeSet::<[Key; 2]>::new());
-    let mut differences = vec![];
+    let graph = outcome.graph;
+    let mut differences: Vec<([Key; 2], f64)> = vec![];
     for &node in nodes {
         for &other in others.iter().filter(|&&other| are_a_pair(&graph[node], &graph[other], &spec.over)) {
             let (Some(own), Some(held)) = (measured(outcome, node, column), measured(outcome, other, column)) else {
                 continue;
             };
-            if known.insert([node, other].map(|index| outcome.finished[&graph[index].id].result.key)) {
-                differences.push(own - held);
-            }
+            differences.push(([node, other].map(|index| outcome.finished[&graph[index].id].result.key), own - held));
         }
     }
-    differences
+    once(&differences)
 }
 
 /// One that does not vary along an axis stands for all its values.
@@ -67,31 +67,43 @@ fn are_a_pair(node: &Node, other: &Node, over: &[String]) -> bool {
     })
 }
 
+/// Student's test of whether a mean is 0.
+struct Test {
+    /// Of the mean.
+    error: f64,
+    student: StudentsT,
+    /// How probable as large a mean is, were it 0.
+    chance: f64,
+}
+
+impl Test {
+    /// `None` where values do not differ but by rounding, or there is one only.
+    fn of(Summary { mean, sd, n }: Summary) -> Option<Self> {
+        let sd = sd.filter(|sd| *sd > (ROUNDING * mean.abs()).max(f64::EPSILON))?;
+        let error = sd / (n as f64).sqrt();
+        let student = StudentsT::new(0.0, 1.0, n as f64 - 1.0).ok()?;
+        Some(Self { error, student, chance: 2.0 * student.cdf(-(mean / error).abs()) })
+    }
+
+    /// Around the mean, so wide that it leaves out 0 where the test says so at that level.
+    fn interval(&self, mean: f64, level: f64) -> [f64; 2] {
+        let half = -self.student.inverse_cdf(level / 2.0) * self.error;
+        [mean - half, mean + half]
+    }
+}
+
 /// Of each row of a column the mean of its pairs' differences, with Student's interval at the level that Holm's procedure (1979) tests it
-/// at: it leaves out 0 where that says that the difference is none of chance, with an error of 5 % for the whole column.
+/// at: 95 % or more by itself.
 pub(super) fn differences(rows: &[Vec<f64>]) -> Vec<Option<Difference>> {
-    let summaries: Vec<_> = rows.iter().map(|pairs| frame::summary(pairs)).collect();
-    // Standard error, and the probability of as large a mean by chance.
-    let tested = |summary: &super::Summary| {
-        let error = summary.sd? / (summary.n as f64).sqrt();
-        let student = StudentsT::new(0.0, 1.0, summary.n as f64 - 1.0).expect("there are two pairs");
-        let chance =
-            if error > 0.0 { 2.0 * student.cdf(-(summary.mean / error).abs()) } else { f64::from(summary.mean == 0.0) };
-        Some((error, student, chance))
+    let summaries: Vec<Option<Summary>> = rows.iter().map(|pairs| frame::summary(pairs)).collect();
+    let tests: Vec<Option<Test>> = summaries.iter().map(|summary| Test::of((*summary)?)).collect();
+    let levels = holm(&tests.iter().map(|test| Some(test.as_ref()?.chance)).collect::<Vec<_>>());
+    let of_row = |(row, summary): (usize, &Option<Summary>)| {
+        let Summary { mean, n, .. } = (*summary)?;
+        let interval = tests[row].as_ref().zip(levels[row]).map(|(test, level)| test.interval(mean, level));
+        Some(Difference { mean, n, interval })
     };
-    let tests: Vec<_> = summaries.iter().map(|summary| tested(summary.as_ref()?)).collect();
-    let levels = holm(&tests.iter().map(|test| test.as_ref().map(|(.., chance)| *chance)).collect::<Vec<_>>());
-    let interval = |summary: &super::Summary, test: &Option<(f64, StudentsT, f64)>, level: Option<f64>| {
-        let ((error, student, _), level) = (test.as_ref()?, level?);
-        let half = if *error > 0.0 { -student.inverse_cdf(level / 2.0) * error } else { 0.0 };
-        Some([summary.mean - half, summary.mean + half])
-    };
-    let of_row = summaries.iter().zip(&tests).zip(levels);
-    let difference = |((summary, test), level): ((&Option<super::Summary>, _), _)| {
-        let summary = summary.as_ref()?;
-        Some(Difference { mean: summary.mean, n: summary.n, interval: interval(summary, test, level) })
-    };
-    of_row.map(difference).collect()
+    summaries.iter().enumerate().map(of_row).collect()
 }
 
 /// The level that each is tested at, where there is a test: from the least likely to be chance on, 5 % divided by how many are left, and
@@ -145,10 +157,14 @@ mod tests {
         assert!(0.04 > levels[0].unwrap() && 0.01 < levels[1].unwrap() && 0.03 > levels[3].unwrap());
     }
 
+    /// Two equal differences are no proof, and a spread of rounding is none.
     #[test]
-    fn what_does_not_differ_from_run_to_run_has_no_width() {
-        let found = differences(&[vec![0.25; 3], vec![0.0; 3]]);
-        assert_eq!(found[0].unwrap().interval, Some([0.25, 0.25]));
-        assert_eq!(found[1].unwrap().interval, Some([0.0, 0.0]));
+    fn what_does_not_differ_from_run_to_run_is_not_tested() {
+        let found = differences(&[vec![0.25; 3], vec![0.1 + 0.2, 0.3, 0.3], vec![1.0, 2.0]]);
+        let intervals = found.iter().map(|found| found.unwrap().interval).collect::<Vec<_>>();
+        assert_eq!(intervals[..2], [None, None]);
+        // It is the only one of the column, and held against all 5 %: Student's quantile of one degree of freedom is 12.706.
+        let [low, high] = intervals[2].unwrap();
+        assert!((high - low - 2.0 * 12.706_204_7 * 0.5).abs() < 1e-6, "{low} {high}");
     }
 }

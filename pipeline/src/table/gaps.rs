@@ -23,6 +23,8 @@ pub(super) struct Gaps {
     failures: Vec<Failure>,
     not_computed: Vec<String>,
     not_measured: Vec<String>,
+    /// By what was measured and what the kind says of it, the nodes.
+    not_finite: Vec<((String, String), Vec<String>)>,
     not_in_recipe: Vec<String>,
     not_chosen: Vec<NotChosen>,
 }
@@ -87,11 +89,13 @@ impl Gaps {
         let measured = wording::measurement(&column.value, &column.split);
         let measure = node.kind.measures.iter().find(|measure| measure.name == column.value);
         // It says where there is none.
-        let doc = measure
-            .filter(|measure| !measure.doc.is_empty())
-            .map(|measure| format!(" ({})", measure.doc))
-            .unwrap_or_default();
-        add(&mut self.not_measured, format!("`{}` gave {measured}, which is not a finite number{doc}", node.id));
+        let doc = measure.filter(|measure| !measure.doc.is_empty()).map(|measure| format!(" ({})", measure.doc));
+        let what = (measured, doc.unwrap_or_default());
+        let at = self.not_finite.iter().position(|(known, _)| *known == what).unwrap_or_else(|| {
+            self.not_finite.push((what, vec![]));
+            self.not_finite.len() - 1
+        });
+        add(&mut self.not_finite[at].1, format!("`{}`", node.id));
     }
 
     /// The recipe has no node for the cell: it was excluded, or is a combination that no stage has.
@@ -116,6 +120,10 @@ impl Gaps {
             lines.push(format!("not computed: {}", listed(&self.not_computed)));
         }
         lines.extend(self.not_measured.iter().cloned());
+        let not_finite = |((measured, doc), nodes): &((String, String), Vec<String>)| {
+            format!("{} gave {measured}, which is not a finite number{doc}", listed(nodes))
+        };
+        lines.extend(self.not_finite.iter().map(not_finite));
         if !self.not_in_recipe.is_empty() {
             lines.push(format!("not part of the recipe: {}", listed(&self.not_in_recipe)));
         }

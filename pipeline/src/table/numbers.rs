@@ -85,9 +85,16 @@ impl Digits {
         Self::of(&table.columns[at].unit, &cells.collect::<Vec<_>>())
     }
 
+    /// With its sign, also where it is rounded to 0: what is on which side of it counts.
     fn signed(&self, value: f64) -> String {
-        let shown = self.show(value);
-        if value > 0.0 && shown.contains(|digit| ('1'..='9').contains(&digit)) { format!("+{shown}") } else { shown }
+        let sign = if value > 0.0 {
+            "+"
+        } else if value < 0.0 {
+            "-"
+        } else {
+            ""
+        };
+        format!("{sign}{:.*}", self.decimals, value.abs() * self.factor)
     }
 
     fn show(&self, value: f64) -> String {

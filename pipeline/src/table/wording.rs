@@ -94,24 +94,32 @@ fn noun(axis: &str) -> Option<&str> {
 /// What rows are held against, and how.
 pub(super) fn against(table: &Table) -> Option<String> {
     let held = row_label(table.against.iter().map(|(_, label)| label));
-    let pairs = match &table.over[..] {
-        [] => String::new(),
-        [axis] => format!(" in pairs of one {}", noun(axis).map_or_else(|| format!("value of {axis}"), String::from)),
-        axes => format!(" in pairs of one {}", axes.join(" and one ")),
-    };
-    (!table.against.is_empty())
-        .then(|| format!("difference to {held}{pairs} [95 % interval, of all rows of a column together]"))
+    let pairs = table.over.first().map(|axis| {
+        let one = noun(axis).map_or_else(|| format!("value of {axis}"), String::from);
+        format!(" in pairs of one {one}")
+    });
+    let intervals = if has_intervals(&table.rows) { " [interval]" } else { "" };
+    (!table.against.is_empty()).then(|| format!("difference to {held}{}{intervals}", pairs.unwrap_or_default()))
 }
 
 /// How differences are to be read.
-pub(super) fn note_of_differences(against: &[(String, String)], rows: &[Row]) -> Option<String> {
-    let any =
-        rows.iter().flat_map(|row| &row.cells).any(|cell| cell.difference.is_some_and(|one| one.interval.is_some()));
-    (any && !against.is_empty()).then(|| {
-        "intervals of differences are Student's, at the levels of Holm's procedure (1979): where one leaves out 0, the runs differ by more than \
-         chance; they speak of other runs on these images, not of other images"
-            .to_owned()
+pub(super) fn note_of_differences(rows: &[Row]) -> Option<String> {
+    let is_shared = rows.iter().flat_map(|row| &row.cells).any(|cell| cell.is_shared);
+    let shared = if is_shared {
+        "; what is computed once is held against each of them as it is, and its own chance is not in it"
+    } else {
+        ""
+    };
+    has_intervals(rows).then(|| {
+        format!(
+            "differences: an interval (Student's, 95 % or more) leaves out 0 where Holm's procedure (1979), for all rows of its column at 5 %, \
+             says that the difference is none of chance; it speaks of other runs on these images, not of other images{shared}"
+        )
     })
+}
+
+fn has_intervals(rows: &[Row]) -> bool {
+    rows.iter().flat_map(|row| &row.cells).any(|cell| cell.difference.is_some_and(|one| one.interval.is_some()))
 }
 
 /// What a cost is the cost of.
@@ -133,9 +141,11 @@ fn shared_computations(rows: &[Row], over: &[String]) -> Option<String> {
     let shared = rows.iter().flat_map(|row| &row.cells).filter(|cell| cell.is_shared);
     let counts: BTreeSet<usize> = shared.filter_map(|cell| Some(cell.summary?.n)).collect();
     let counts: Vec<String> = counts.into_iter().map(|n| format!("n = {n}")).collect();
-    let over = over.join(" or ");
-    (!counts.is_empty())
-        .then(|| format!("{}: what does not depend on {over} is computed once and counted once", counts.join(", ")))
+    let what = match over {
+        [axis] => format!("what does not depend on {axis}"),
+        axes => format!("what does not depend on all of {}", axes.join(", ")),
+    };
+    (!counts.is_empty()).then(|| format!("{}: {what} is computed once and counted once", counts.join(", ")))
 }
 
 /// Which rows were computed on which devices, where they differ.

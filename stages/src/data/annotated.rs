@@ -20,6 +20,15 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// A path from the root on, and why it cannot be read.
+pub type Found = (PathBuf, Option<String>);
+
+/// Masks by what their pictures are called. One that cannot be read stands for none that can (what a program that draws keeps beside it).
+pub fn by_stem(mut masks: Vec<Found>, stem: impl Fn(&Path) -> Option<PathBuf>) -> BTreeMap<PathBuf, Found> {
+    masks.sort_by_key(|(_, fault)| fault.is_none());
+    masks.into_iter().filter_map(|mask| Some((stem(&mask.0)?, mask))).collect()
+}
+
 /// An item's number, and why it cannot be used.
 type Fault = (usize, String);
 

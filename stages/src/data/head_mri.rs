@@ -69,7 +69,8 @@ impl Stage for HeadMri {
                here says nothing of other people. A control that sees only where a pixel is (eval/segment, `head: coordinates`) belongs \
                into every table. Splits are slabs of slices that take turns, with 10 mm that are in no split between any two: 14 mm to \
                train on, 5 mm to test, 4 mm to choose settings on; of the macaque 24 mm to test and 3 mm of each other. Along the \
-               sagittal axis they count from the middle to both sides, since one half of a brain looks like the other. There is nothing to \
+               sagittal axis they count from the middle to both sides, since one half of a brain looks like the other (of the macaque with 4 mm to \
+               test). There is nothing to \
                draw, and so no seed.\n\n\
                Fetched once from the Debian package mricron-data and kept in the store's cache; the decoded content is checked against \
                a digest. Intensities from the percentile .5 to that of 99.5 of the values that are not 0 become 0 to 255; slices lie as \
@@ -145,7 +146,7 @@ fn split_slices(head: &Head, slices: &Slices, subject: Subject) -> Vec<(Split, u
     let begin = if slices.axis == Axis::Sagittal { (first + last) as f32 / 2.0 } else { first as f32 };
     let split = |&number: &usize| {
         let along = (number as f32 - begin).abs() * head.spacing;
-        Some((split_at(subject, along)?, number))
+        Some((split_at(subject, slices.axis, along)?, number))
     };
     let mut rows: Vec<(Split, usize)> = seen.iter().filter_map(split).collect();
     rows.sort_unstable();

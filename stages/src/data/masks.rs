@@ -1,7 +1,7 @@
 //! Pictures beside their masks as a data set.
 
 use super::annotated::mask::{self, Reading};
-use super::annotated::{Annotated, Common, Item};
+use super::annotated::{Annotated, Common, Found, Item, by_stem};
 use super::dataset::Labels;
 use super::folder::split_of;
 use super::pictures::{self, by_ending};
@@ -71,7 +71,7 @@ impl Stage for Masks {
             "{}: there is no picture in a folder `{IMAGES}`, beside which its mask would lie in a folder `{MASKS}`",
             root.display()
         );
-        let masks: BTreeMap<PathBuf, Found> = masks.into_iter().map(|mask| (mask.0.with_extension(""), mask)).collect();
+        let masks = by_stem(masks, |path| Some(path.with_extension("")));
         let readable = masks.values().filter(|(_, fault)| fault.is_none());
         let classes = classes(&params, readable.map(|(path, _)| path))?;
         let wanted: BTreeSet<PathBuf> = images.iter().map(|(path, _)| mask_of(path)).collect();
@@ -87,9 +87,6 @@ impl Stage for Masks {
             .publish(&params.common, context)
     }
 }
-
-/// A path from the root on, and why it cannot be read.
-type Found = (PathBuf, Option<String>);
 
 fn lies_in(path: &Path, folder: &str) -> bool {
     path.parent().is_some_and(|parent| parent.iter().any(|part| part == folder))

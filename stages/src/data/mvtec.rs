@@ -1,7 +1,7 @@
 //! Folders as MVTec AD has them as a data set of what is normal and what is not.
 
 use super::annotated::mask::{self, Reading};
-use super::annotated::{Annotated, Common, Item};
+use super::annotated::{Annotated, Common, Found, Item, by_stem};
 use super::dataset::{Labels, Split};
 use super::pictures;
 use crate::context::Context;
@@ -44,8 +44,7 @@ impl Stage for Mvtec {
         let listing = pictures::list(root)?;
         let (truth, pictures): (Vec<Found>, Vec<Found>) =
             listing.all().into_iter().partition(|(path, _)| path.starts_with(TRUTH));
-        let masks: BTreeMap<PathBuf, Found> =
-            truth.into_iter().filter_map(|mask| Some((pictured(&mask.0)?, mask))).collect();
+        let masks = by_stem(truth, pictured);
         let other = listing.others.iter().find(|path| path.starts_with(TRUTH));
         ensure!(
             !masks.is_empty() || other.is_none(),
@@ -83,9 +82,6 @@ impl Stage for Mvtec {
             .publish(&params, context)
     }
 }
-
-/// A path from the root on, and why it cannot be read.
-type Found = (PathBuf, Option<String>);
 
 /// The picture of a mask, without its ending: of ground_truth/cut/000_mask.png test/cut/000.
 fn pictured(mask: &Path) -> Option<PathBuf> {

@@ -47,7 +47,8 @@ impl Stage for Jigsaw {
     const ABOUT: About = About {
         name: "pretrain/jigsaw",
         // 2: flips alone, where no views are connected. 3: colours are shifted as much at the border as elsewhere.
-        version: 3,
+        // 4: and no tile lies elsewhere in its cell for it.
+        version: 4,
         summary: "Jigsaw: how were the nine tiles shuffled? (Noroozi & Favaro 2016, arXiv:1603.09246)",
         docs: "Each tile passes through the encoder by itself; the features of all nine, in their shuffled order, go to a classifier of the \
                permutations. The nine tiles count as one image that passed through the network. Without views: flips; a border of \

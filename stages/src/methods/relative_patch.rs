@@ -45,7 +45,8 @@ impl Stage for RelativePatch {
         name: "pretrain/relative_patch",
         // 2: tiles are normalised, and some grey, where nothing is said; flips alone, where no views are connected. 3: colours are shifted as
         // much at the border as elsewhere.
-        version: 3,
+        // 4: and no tile lies elsewhere in its cell for it.
+        version: 4,
         summary: "Relative position: where does this tile lie beside that? (Doersch et al. 2015, arXiv:1505.05192)",
         docs: "The middle tile of nine and a random one of the others pass through the encoder, and the features of both go to a classifier \
                of the eight sides. The two tiles count as one image that passed through the network. Without views: \

@@ -247,6 +247,23 @@ fn what_makes_no_difference_is_not_said_to_be_chosen() {
     assert_eq!(beside.values, ["-", "0.01", "0.01"]);
 }
 
+/// Raw pixels are the same for every seed, and yet more or less by what is chosen.
+#[test]
+fn what_is_one_computation_for_all_seeds_is_chosen_from_too() {
+    let mut sample = sample(few_for_random);
+    for labels in ["0.01", "1.0"] {
+        let first = format!("finetune[method=random,seed=0,labels={labels}]");
+        let (key, measured) = (sample.done(&first).result.key, sample.done(&first).result.measurements.clone());
+        for seed in 1..3 {
+            let done = sample.done(&format!("finetune[method=random,seed={seed},labels={labels}]"));
+            (done.result.key, done.result.measurements) = (key, measured.clone());
+        }
+    }
+    let tables = sample.tabulate();
+    assert_eq!(chosen(&tables), [Some("0.01"), Some("1.0"), Some("1.0")]);
+    assert_eq!(tables.tables[0].rows[0].cells[0].summary.unwrap().n, 1);
+}
+
 /// A further choice that needs the first: its measurement varies along what was chosen before.
 #[test]
 fn choices_are_made_one_after_another_or_together() {

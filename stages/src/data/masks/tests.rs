@@ -121,6 +121,8 @@ fn what_is_not_read_and_what_may_mean_something_else_is_named() {
     std::os::unix::fs::symlink("nowhere.png", root.join("images/link.png")).unwrap();
     std::fs::rename(root.join("masks/4.png"), root.join("masks/4.tga")).unwrap();
     write(&root.join("masks/notes.txt"), "of a person");
+    // Beside what was made of it, that is passed over.
+    write(&root.join("masks/7.xcf"), "of a program that draws");
     halves(&root.join("masks/5.png"), [5, 0]);
     GrayImage::from_fn(10, 10, |x, _| image::Luma([[0, 1, 255][x as usize % 3]]))
         .save(root.join("masks/6.png"))
@@ -137,14 +139,18 @@ fn what_is_not_read_and_what_may_mean_something_else_is_named() {
     for name in ["images/phone.heic", "images/link.png", "masks/4.tga", "images/4.jpg"] {
         std::fs::remove_file(root.join(name)).unwrap();
     }
+    let numbered = image::ImageBuffer::from_fn(10, 10, |x, _| image::Luma([x as u16]));
+    image::DynamicImage::ImageLuma16(numbered).save(root.join("masks/8.png")).unwrap();
     let error = refused::<Masks>(root, binary(false));
-    for expected in
-        ["/masks/5.png: its lightest value is 5: expected black and white", "/masks/6.png: it holds 0, 1 and 255: "]
-    {
+    for expected in [
+        "/masks/8.png: it is L16, expected 8 bits of grey",
+        "/masks/5.png: its lightest value is 5: expected black and white",
+        "/masks/6.png: it holds 1, 255 beside 0: ",
+    ] {
         assert!(error.contains(expected), "{error}");
     }
     let found = made::<Masks>(root, binary(true)).unwrap();
-    assert_eq!(Split::LABELLED.map(|split| found.data.len(split)).iter().sum::<usize>(), 7);
+    assert_eq!(Split::LABELLED.map(|split| found.data.len(split)).iter().sum::<usize>(), 6);
     assert!(found.note.contains("passed over, since they are no pictures: 1 .txt"), "{}", found.note);
     // All pictures are alike.
     assert!(found.note.contains("images of the test split that are in the train split too"), "{}", found.note);
