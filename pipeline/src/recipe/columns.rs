@@ -31,10 +31,11 @@ impl Reader<'_> {
             Some(value) => self.text(value, word),
             None => {
                 let (what, label) = (format!("`{word}`"), format!("add `{word}: NAME`"));
-                match self.raw.tables.iter().any(|(_, table)| table.span == tree.span) {
-                    // The table's own map, which has one column.
-                    true => self.lacks(&what, label),
-                    false => self.wrong(tree, format!("a column of table `{}` has no {what}", self.name.text), label),
+                // A table's own map has one column.
+                if self.raw.tables.iter().any(|(_, table)| table.span == tree.span) {
+                    self.lacks(&what, label);
+                } else {
+                    self.wrong(tree, format!("a column of table `{}` has no {what}", self.name.text), label);
                 }
                 None
             }

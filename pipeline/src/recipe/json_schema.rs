@@ -152,7 +152,7 @@ fn table_word(word: &str) -> Value {
         "rows" => described(names(), "a row for each of the axis' values; of several axes for each combination"),
         "over" => described(names(), "axes that are averaged over: mean, standard deviation and how many"),
         "against" => described(
-            json!({ "type": ["string", "number", "object"] }),
+            json!({ "type": ["string", "number", "object", "null"] }),
             "the row that the others are held against: their differences in pairs, with intervals; of several axes some with a value each: { \
              method: scratch }",
         ),

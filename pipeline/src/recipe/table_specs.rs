@@ -90,12 +90,7 @@ impl Reader<'_> {
         }
         self.rows = self.axes(tree.get("rows"));
         let over = self.axes(tree.get("over"));
-        let against = tree.get("against").map(|against| self.against(against)).unwrap_or_default();
-        if let (Some(tree), true) = (tree.get("against").filter(|_| !against.is_empty()), over.len() > 1) {
-            let title =
-                format!("table `{}` averages over {}, and holds rows against one", self.name.text, over.join(" and "));
-            self.wrong(tree, title, "runs along one axis can be paired, others are none of their own: put an axis into `rows`, or leave `against` out");
-        }
+        let against = tree.get("against").map(|against| self.against(against, &over)).unwrap_or_default();
         let title = tree.get("title").and_then(|title| self.text(title, "title"));
         let (mut columns, spread) = self.columns(tree);
         self.check_places(tree, &over, spread.as_deref());
@@ -139,45 +134,52 @@ impl Reader<'_> {
     }
 
     /// The row that others are held against, by its label, or by those on some axes where there are several.
-    fn against(&mut self, tree: &Tree) -> Vec<(String, String)> {
-        let rows = self.rows.clone();
+    fn against(&mut self, tree: &Tree, over: &[String]) -> Vec<(String, String)> {
         if tree.is_nothing() {
             return vec![];
         }
-        if tree.entries().is_some() {
-            let held = self.conditions(Some(tree), None);
-            for (name, _) in tree.entries().unwrap_or_default() {
-                if held.iter().any(|(axis, _)| *axis == name.text) && !rows.contains(&name.text) {
-                    let title = format!("axis `{}` is none of the rows of table `{}`", name.text, self.name.text);
-                    self.problems.push(Problem::new(
-                        name.span.clone(),
-                        title,
-                        nearest(&name.text, rows.iter().map(String::as_str)),
-                    ));
-                }
-            }
-            return held;
+        let held = if tree.entries().is_some() { self.held_on_axes(tree) } else { self.held_by_label(tree) };
+        if !held.is_empty() && over.len() > 1 {
+            let title =
+                format!("table `{}` averages over {}, and holds rows against one", self.name.text, over.join(" and "));
+            self.wrong(tree, title, "runs along one axis can be paired, others are none of their own: put an axis into `rows`, or leave `against` out");
         }
-        let [row] = &rows[..] else {
-            let Some(example) = rows.first() else {
+        held
+    }
+
+    fn held_on_axes(&mut self, tree: &Tree) -> Vec<(String, String)> {
+        let held = self.conditions(Some(tree), None);
+        for (name, _) in tree.entries().unwrap_or_default() {
+            if held.iter().any(|(axis, _)| *axis == name.text) && !self.rows.contains(&name.text) {
+                let title = format!("axis `{}` is none of the rows of table `{}`", name.text, self.name.text);
+                let label = nearest(&name.text, self.rows.iter().map(String::as_str));
+                self.problems.push(Problem::new(name.span.clone(), title, label));
+            }
+        }
+        held
+    }
+
+    fn held_by_label(&mut self, tree: &Tree) -> Vec<(String, String)> {
+        let row = match &self.rows[..] {
+            [row] => row.clone(),
+            [] => {
                 self.wrong(tree, format!("table `{}` has a single row", self.name.text), "leave `against` out");
                 return vec![];
-            };
-            let label = format!(
-                "a map, since rows are called by several axes: {{ {example}: {} }}",
-                tree.text().unwrap_or("VALUE")
-            );
-            self.problems.push(Problem::wrong_value("`against`", tree, label));
-            return vec![];
+            }
+            [example, ..] => {
+                let label = tree.text().unwrap_or("VALUE");
+                let expected = format!("a map, since rows are called by several axes: {{ {example}: {label} }}");
+                self.problems.push(Problem::wrong_value("`against`", tree, expected));
+                return vec![];
+            }
         };
-        let Some(axis) = self.raw.axes.iter().find(|axis| axis.name.text == *row) else { return vec![] };
+        let Some(axis) = self.raw.axes.iter().find(|axis| axis.name.text == row) else { return vec![] };
         let before = self.problems.len();
         let number = value_number(axis, tree, self.problems);
         // A recipe whose axis is changed for a call may have lost that row.
-        self.problems[before..]
-            .iter_mut()
-            .for_each(|problem| problem.label += "; `against: null` holds rows against none");
-        number.map(|number| (row.clone(), axis.values[number].label.clone())).into_iter().collect()
+        let told = self.problems[before..].iter_mut();
+        told.for_each(|problem| problem.label += "; `against: null` holds rows against none");
+        number.map(|number| (row, axis.values[number].label.clone())).into_iter().collect()
     }
 
     fn axis(&mut self, tree: &Tree) -> Option<Axis> {

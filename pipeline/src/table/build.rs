@@ -88,10 +88,13 @@ impl Table {
         Some(lists.into_iter().flatten().collect::<Vec<_>>().join("; ")).filter(|shared| !shared.is_empty())
     }
 
-    /// Whether a row is one that others are held against.
-    pub fn is_held_against(&self, row: &Row) -> bool {
-        let mut own = self.axes.iter().zip(&row.labels);
-        own.all(|(axis, label)| self.against.iter().all(|(of, held)| of != axis || held == label))
+    /// The rows that are held against others.
+    pub fn held(&self) -> impl Iterator<Item = &Row> + Clone {
+        let is_held = |row: &&Row| {
+            let mut own = self.axes.iter().zip(&row.labels);
+            own.any(|(axis, label)| self.against.iter().any(|(of, other)| of == axis && other != label))
+        };
+        self.rows.iter().filter(is_held)
     }
 
     /// Whether published values stand beside column `at`.

@@ -49,11 +49,7 @@ pub(super) fn cell(
     nodes: &[NodeIndex],
     gaps: &mut Gaps,
 ) -> Cell {
-    let measured = nodes.iter().filter_map(|&index| {
-        let value = value(outcome, index, column, gaps)?;
-        Some((outcome.finished[&outcome.graph[index].id].result.key, value))
-    });
-    let measured: Vec<(Key, f64)> = measured.collect();
+    let measured: Vec<(Key, f64)> = nodes.iter().filter_map(|&index| value(outcome, index, column, gaps)).collect();
     let values = once(&measured);
     let label = wording::row_label(row.iter().map(|(_, label)| label));
     if nodes.is_empty() {
@@ -81,16 +77,16 @@ pub(super) fn once<K: Ord + Copy>(values: &[(K, f64)]) -> Vec<f64> {
     values.iter().filter(|(computation, _)| known.insert(*computation) || !are_equal).map(|&(_, value)| value).collect()
 }
 
-/// The measurement of one node that a column shows.
-pub(super) fn measured(outcome: &Outcome, index: NodeIndex, column: &Column) -> Option<f64> {
-    let all = &outcome.finished.get(&outcome.graph[index].id)?.result.measurements;
-    let mut fitting = all.iter().filter(|m| m.name == column.value && m.split == column.split);
+/// The computation of one node, and its measurement that a column shows.
+pub(super) fn measured(outcome: &Outcome, index: NodeIndex, column: &Column) -> Option<(Key, f64)> {
+    let result = outcome.finished.get(&outcome.graph[index].id)?.result;
+    let mut fitting = result.measurements.iter().filter(|m| m.name == column.value && m.split == column.split);
     let only = fitting.next().filter(|_| fitting.next().is_none())?;
-    Some(only.value).filter(|value| value.is_finite())
+    Some((result.key, only.value)).filter(|(_, value)| value.is_finite())
 }
 
 /// The same, or nothing and a note of the reason.
-fn value(outcome: &Outcome, index: NodeIndex, column: &Column, gaps: &mut Gaps) -> Option<f64> {
+fn value(outcome: &Outcome, index: NodeIndex, column: &Column, gaps: &mut Gaps) -> Option<(Key, f64)> {
     if let Some(value) = measured(outcome, index, column) {
         return Some(value);
     }

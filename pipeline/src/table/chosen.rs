@@ -6,6 +6,7 @@ use super::cells::{self, Cell, cell};
 use super::compared::{self, Compared};
 use super::gaps::{Gaps, Undecided};
 use super::nodes::{Place, combinations, of_cell};
+use super::wording::each_once;
 use super::{Outcome, settings, wording};
 use crate::recipe::{Best, Choice, Column, TableSpec};
 use petgraph::graph::NodeIndex;
@@ -179,7 +180,7 @@ fn at(held: &[(String, String)]) -> String {
 
 fn labels_along(axis: &str, places: &[Place]) -> Vec<String> {
     let along = places.iter().flatten().filter(|(own, _)| own == axis);
-    distinct(along.map(|(_, label)| label.as_str())).into_iter().map(String::from).collect()
+    each_once(along.map(|(_, label)| label.as_str())).into_iter().map(String::from).collect()
 }
 
 /// What was chosen along each axis, as a further thing by which rows are compared. `open`: the rows in which something could not be
@@ -198,18 +199,7 @@ pub(super) fn compared(chosen: &[Chosen], rows: &[Row], open: &[bool]) -> Vec<Co
 }
 
 fn axes(chosen: &[Chosen]) -> Vec<&str> {
-    distinct(chosen.iter().map(|chosen| chosen.axis.as_str()))
-}
-
-/// Each once, in the order in which they are met first.
-fn distinct<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut known = vec![];
-    for text in texts {
-        if !known.contains(&text) {
-            known.push(text);
-        }
-    }
-    known
+    each_once(chosen.iter().map(|chosen| chosen.axis.as_str()))
 }
 
 /// What a reader must know of it: what was chosen from what, and where beyond it there may be a better one.
@@ -241,7 +231,7 @@ fn account(axis: &str, chosen: &[&Chosen], over: &[String], is_all: bool) -> Str
     let from = first.from.join(", ");
     if first.from.len() == 1 {
         let rows: Vec<String> = chosen.iter().map(|chosen| wording::row_name(&chosen.row)).collect();
-        let rows = distinct(rows.iter().map(String::as_str)).join(", ");
+        let rows = each_once(rows.iter().map(String::as_str)).join(", ");
         return format!("{axis} was not chosen for {rows}: the recipe has {from} only{}", at(&first.at));
     }
     let best = match first.best {

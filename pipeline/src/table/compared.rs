@@ -3,6 +3,7 @@
 
 use super::Outcome;
 use super::nodes::with_upstream;
+use super::wording::each_once;
 use crate::plan::{Edge, Node};
 use crate::recipe::schema::{default, giver, plain};
 use crate::text::count;
@@ -81,8 +82,7 @@ fn before(outcome: &Outcome, cells: &[NodeIndex]) -> BTreeSet<NodeIndex> {
 
 /// Each once, in the order of the recipe.
 pub(super) fn joined(values: impl Iterator<Item = String>) -> String {
-    let mut known = BTreeSet::new();
-    let values: Vec<String> = values.filter(|value| known.insert(value.clone())).collect();
+    let values = each_once(values);
     if values.is_empty() { NOTHING.to_owned() } else { values.join(" / ") }
 }
 

@@ -48,10 +48,8 @@ pub(super) fn pairs(
     let mut differences: Vec<([Key; 2], f64)> = vec![];
     for &node in nodes {
         for &other in others.iter().filter(|&&other| are_a_pair(&graph[node], &graph[other], &spec.over)) {
-            let (Some(own), Some(held)) = (measured(outcome, node, column), measured(outcome, other, column)) else {
-                continue;
-            };
-            differences.push(([node, other].map(|index| outcome.finished[&graph[index].id].result.key), own - held));
+            let both = measured(outcome, node, column).zip(measured(outcome, other, column));
+            differences.extend(both.map(|((own_key, own), (held_key, held))| ([own_key, held_key], own - held)));
         }
     }
     once(&differences)

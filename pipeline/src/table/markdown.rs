@@ -41,13 +41,9 @@ fn list(title: &str, lines: &[String]) -> String {
 /// What the rows are above the one that they are held against, and a table of it.
 fn against(table: &Table) -> Vec<String> {
     let Some(heading) = wording::against(table) else { return vec![] };
-    let rows: Vec<&Row> = table.rows.iter().filter(|row| !table.is_held_against(row)).collect();
-    let label = |at: usize| rows.iter().map(move |row| row.labels[at].clone());
-    let labels = table.axes.iter().enumerate().map(|(at, axis)| column(axis, Align::Left, label(at)));
-    let titles = table.columns.iter().enumerate();
-    let differences =
-        titles.map(|(at, head)| column(&head.title, Align::Right, numbers::differences(table, at).into_iter()));
-    vec![format!("{heading}:"), grid(&labels.chain(differences).collect::<Vec<_>>())]
+    let labels = numbers::labels(table, table.held()).into_iter();
+    let columns: Vec<GridColumn> = labels.chain(numbers::columns_of_differences(table)).map(escaped).collect();
+    vec![format!("{heading}:"), grid(&columns)]
 }
 
 fn grid(columns: &[GridColumn]) -> String {
@@ -61,11 +57,7 @@ fn grid(columns: &[GridColumn]) -> String {
 }
 
 fn columns(table: &Table) -> Vec<GridColumn> {
-    let labels = table
-        .axes
-        .iter()
-        .enumerate()
-        .map(|(at, axis)| column(axis, Align::Left, table.rows.iter().map(|row| row.labels[at].clone())));
+    let labels = numbers::labels(table, table.rows.iter()).into_iter().map(escaped);
     let differing = table.differing().map(|it| column(&it.name, Align::Left, it.values.iter().cloned()));
     let mut columns: Vec<GridColumn> = labels.chain(differing).collect();
     for (at, head) in table.columns.iter().enumerate() {
@@ -81,10 +73,14 @@ fn columns(table: &Table) -> Vec<GridColumn> {
     columns
 }
 
-/// A column whose texts cannot break the table.
 fn column(title: &str, align: Align, cells: impl Iterator<Item = String>) -> GridColumn {
+    escaped(GridColumn::new(title, align, cells))
+}
+
+/// A column whose texts cannot break the table.
+fn escaped(GridColumn { title, align, cells }: GridColumn) -> GridColumn {
     let escaped = |text: &str| text.replace('|', "\\|").replace('\n', " ");
-    GridColumn::new(escaped(title), align, cells.map(|cell| escaped(&cell)))
+    GridColumn::new(escaped(&title), align, cells.iter().map(|cell| escaped(cell)))
 }
 
 /// probe (eval/linear_probe): epochs 100, batch 256; l2 chosen per row: 0.001-0.1

@@ -1,8 +1,9 @@
 //! Numbers as people read them.
 
-use super::build::Table;
+use super::build::{Row, Table};
 use super::cells::Summary;
 use super::differences::Difference;
+use super::grid::{Align, GridColumn};
 use crate::text;
 
 /// The parts of one cell, so that a column can be aligned on them.
@@ -48,8 +49,19 @@ pub(super) fn differences(table: &Table, at: usize) -> Vec<String> {
         let n = (n != table.n).then(|| format!(" (n = {n})"));
         [digits.signed(mean)].into_iter().chain(interval).chain(n).collect()
     };
-    let rows = table.rows.iter().filter(|row| !table.is_held_against(row));
-    rows.map(|row| shown(row.cells[at].difference)).collect()
+    table.held().map(|row| shown(row.cells[at].difference)).collect()
+}
+
+/// What rows are called, a column for each axis.
+pub(super) fn labels<'a>(table: &Table, rows: impl Iterator<Item = &'a Row> + Clone) -> Vec<GridColumn> {
+    let cells = |at: usize| rows.clone().map(move |row| row.labels[at].clone());
+    table.axes.iter().enumerate().map(|(at, axis)| GridColumn::new(axis, Align::Left, cells(at))).collect()
+}
+
+/// A column of [`differences`] for each of the table's.
+pub(super) fn columns_of_differences(table: &Table) -> impl Iterator<Item = GridColumn> {
+    let heads = table.columns.iter().enumerate();
+    heads.map(|(at, head)| GridColumn::new(&head.title, Align::Right, differences(table, at)))
 }
 
 /// How a column's numbers are scaled and rounded, all alike.
@@ -87,14 +99,7 @@ impl Digits {
 
     /// With its sign, also where it is rounded to 0: what is on which side of it counts.
     fn signed(&self, value: f64) -> String {
-        let sign = if value > 0.0 {
-            "+"
-        } else if value < 0.0 {
-            "-"
-        } else {
-            ""
-        };
-        format!("{sign}{:.*}", self.decimals, value.abs() * self.factor)
+        if value == 0.0 { self.show(value) } else { format!("{:+.*}", self.decimals, value * self.factor) }
     }
 
     fn show(&self, value: f64) -> String {

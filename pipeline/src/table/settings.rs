@@ -2,6 +2,7 @@
 
 use super::compared::{is_compared, told};
 use super::nodes::with_upstream;
+use super::wording::each_once;
 use super::{Finished, Outcome, numbers};
 use crate::plan::Node;
 use crate::recipe::schema::plain;
@@ -159,12 +160,7 @@ fn values(name: &str, nodes: &[&Node]) -> Option<String> {
     const READABLE: usize = 6;
     const LENGTH: usize = 80;
     let is_short = |value: &String| value.len() <= LENGTH && !value.contains('\n');
-    let mut values: Vec<&Value> = vec![];
-    for value in nodes.iter().filter_map(|node| node.params.get(name)) {
-        if !values.contains(&value) {
-            values.push(value);
-        }
-    }
+    let values = each_once(nodes.iter().filter_map(|node| node.params.get(name)));
     let schema = &nodes[0].kind.params["properties"][name];
     // Of a map that is long what is not as it is by default.
     let shown = |value: &Value| Some(plain(value)).filter(is_short).unwrap_or_else(|| told(schema, value));

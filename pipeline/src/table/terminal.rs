@@ -23,9 +23,8 @@ pub(super) fn page(table: &Table, dir: Option<&str>, width: Option<usize>, told:
     let heading = Some(wording::heading(table)).filter(|heading| !heading.is_empty());
     let heading = title.chain(heading).collect::<Vec<_>>().join(": ");
     let width = width.map_or(usize::MAX / 2, |width| width.saturating_sub(INDENT.len()));
-    let blocks = folded(&labels(table), &columns(table), "   ", width);
-    let grid = blocks.into_iter().flatten().map(|line| format!("{INDENT}{line}").trim_end().to_owned());
-    let grid = grid.chain(against(table, width));
+    let grid = indented(&numbers::labels(table, table.rows.iter()), &columns(table), width);
+    let grid = grid.into_iter().chain(against(table, width));
     let shared = table.shared().into_iter();
     let notes =
         wording::subjects(table).into_iter().chain(shared).chain(gaps(table, dir, told)).chain(table.notes.clone());
@@ -52,21 +51,15 @@ fn gaps(table: &Table, dir: Option<&str>, told: &mut HashSet<NodeId>) -> Vec<Str
 /// What the rows are above the one that they are held against.
 fn against(table: &Table, width: usize) -> Vec<String> {
     let Some(heading) = wording::against(table) else { return vec![] };
-    let rows: Vec<&Row> = table.rows.iter().filter(|row| !table.is_held_against(row)).collect();
-    let label = |at: usize| rows.iter().map(move |row| row.labels[at].clone());
-    let labels = table.axes.iter().enumerate().map(|(at, axis)| GridColumn::new(axis, Align::Left, label(at)));
-    let heads = table.columns.iter().enumerate();
-    let differences =
-        heads.map(|(at, head)| vec![GridColumn::new(&head.title, Align::Right, numbers::differences(table, at))]);
-    let blocks = folded(&labels.collect::<Vec<_>>(), &differences.collect::<Vec<_>>(), "   ", width);
-    let lines = blocks.into_iter().flatten().map(|line| format!("{INDENT}{line}").trim_end().to_owned());
+    let differences: Vec<Vec<GridColumn>> = numbers::columns_of_differences(table).map(|column| vec![column]).collect();
+    let lines = indented(&numbers::labels(table, table.held()), &differences, width);
     [heading].into_iter().chain(lines).collect()
 }
 
-/// What the rows are called.
-fn labels(table: &Table) -> Vec<GridColumn> {
-    let cells = |at: usize| table.rows.iter().map(move |row| row.labels[at].clone());
-    table.axes.iter().enumerate().map(|(at, axis)| GridColumn::new(axis, Align::Left, cells(at))).collect()
+/// Lines of columns, those that are too many beneath, beside the rows' names again.
+fn indented(labels: &[GridColumn], columns: &[Vec<GridColumn>], width: usize) -> Vec<String> {
+    let lines = folded(labels, columns, "   ", width).into_iter().flatten();
+    lines.map(|line| format!("{INDENT}{line}").trim_end().to_owned()).collect()
 }
 
 /// Each value, with the published one beside it, and the costs.

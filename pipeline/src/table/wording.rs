@@ -22,6 +22,17 @@ pub(super) fn measurement(name: &str, split: &str) -> String {
     }
 }
 
+/// Each once, in the order in which they are met first.
+pub(super) fn each_once<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut known = vec![];
+    for item in items {
+        if !known.contains(&item) {
+            known.push(item);
+        }
+    }
+    known
+}
+
 /// What the table shows and how often it was measured.
 pub(super) fn heading(table: &Table) -> String {
     let subject = one_subject(table);
@@ -39,10 +50,7 @@ pub(super) fn subjects(table: &Table) -> Vec<String> {
 /// What the measurements are, as the kinds say that give them: one line for each.
 pub(super) fn meanings(table: &Table) -> Vec<String> {
     let told = table.columns.iter().filter(|head| !head.doc.is_empty());
-    let mut lines: Vec<String> = told.map(|head| format!("`{}`: {}", head.value, head.doc)).collect();
-    let mut known = BTreeSet::new();
-    lines.retain(|line| known.insert(line.clone()));
-    lines
+    each_once(told.map(|head| format!("`{}`: {}", head.value, head.doc)))
 }
 
 fn one_subject(table: &Table) -> Option<String> {
@@ -94,10 +102,7 @@ fn noun(axis: &str) -> Option<&str> {
 /// What rows are held against, and how.
 pub(super) fn against(table: &Table) -> Option<String> {
     let held = row_label(table.against.iter().map(|(_, label)| label));
-    let pairs = table.over.first().map(|axis| {
-        let one = noun(axis).map_or_else(|| format!("value of {axis}"), String::from);
-        format!(" in pairs of one {one}")
-    });
+    let pairs = table.over.first().map(|axis| format!(" in pairs of one {}", singular(axis)));
     let intervals = if has_intervals(&table.rows) { " [interval]" } else { "" };
     (!table.against.is_empty()).then(|| format!("difference to {held}{}{intervals}", pairs.unwrap_or_default()))
 }
@@ -122,11 +127,16 @@ fn has_intervals(rows: &[Row]) -> bool {
     rows.iter().flat_map(|row| &row.cells).any(|cell| cell.difference.is_some_and(|one| one.interval.is_some()))
 }
 
+/// `seed`, or `value of n`.
+fn singular(axis: &str) -> String {
+    noun(axis).map_or_else(|| format!("value of {axis}"), String::from)
+}
+
 /// What a cost is the cost of.
 pub(super) fn one_run(over: &[String]) -> String {
     match over {
         [] => String::new(),
-        [axis] => format!(" of one {}", noun(axis).map_or_else(|| format!("value of {axis}"), String::from)),
+        [axis] => format!(" of one {}", singular(axis)),
         _ => " of one run".to_owned(),
     }
 }

@@ -164,11 +164,8 @@ impl Annotated {
         if self.masks_are_apart {
             seen.boxes.check()?;
         }
-        self.remarks.extend(self.drawn(&images));
-        let mut summary = self.summary(seen, common);
+        let mut summary = self.summary(&images, seen, common);
         twice::report(&self.paths(), &images, &digests, &mut summary);
-        let source = |&number: &usize| self.items[number].path.display().to_string();
-        summary.sources = images.values().flatten().map(source).collect();
         summary.publish(&counts, &folder, context)
     }
 
@@ -282,7 +279,7 @@ impl Annotated {
         }
     }
 
-    fn summary(&mut self, Seen { boxes, emptied }: Seen, common: &Common) -> Summary {
+    fn summary(&self, images: &BTreeMap<Split, Vec<usize>>, Seen { boxes, emptied }: Seen, common: &Common) -> Summary {
         let Boxes { lost, contradicted, .. } = boxes;
         let faulty = self.faulty();
         let details = faulty.iter().map(|(path, fault)| format!("left out: {}: {fault}", path.display())).collect();
@@ -294,19 +291,22 @@ impl Annotated {
             (false, false) => "neither boxes nor masks",
         };
         let title = format!("images of {size} x {size} pixels with {told} of {} classes", self.classes.len());
-        self.remarks
-            .extend((left_out > 0).then(|| format!("pictures left out, since they cannot be used: {left_out}")));
-        self.remarks.extend(
+        let mut remarks = self.remarks.clone();
+        remarks.extend(self.drawn(images));
+        remarks.extend((left_out > 0).then(|| format!("pictures left out, since they cannot be used: {left_out}")));
+        remarks.extend(
             (self.masks_are_apart && contradicted > 0)
                 .then(|| format!("boxes in which no pixel of the mask is of their class: {contradicted}")),
         );
-        self.remarks.extend((lost > 0).then(|| format!("objects that lie outside of what `fit` leaves: {lost}")));
-        self.remarks.extend((emptied > 0).then(|| {
+        remarks.extend((lost > 0).then(|| format!("objects that lie outside of what `fit` leaves: {lost}")));
+        remarks.extend((emptied > 0).then(|| {
             format!(
                 "masks with objects of which none is left at {size} x {size} pixels, by size or by `fit`: {emptied}"
             )
         }));
-        Summary { title, remarks: std::mem::take(&mut self.remarks), details, ..Summary::default() }
+        let source = |&number: &usize| self.items[number].path.display().to_string();
+        let sources = images.values().flatten().map(source).collect();
+        Summary { title, remarks, details, sources }
     }
 }
 

@@ -4,7 +4,7 @@ use super::annotated::mask::{self, Reading};
 use super::annotated::{Annotated, Common, Found, Item, by_stem};
 use super::dataset::Labels;
 use super::folder::split_of;
-use super::pictures::{self, by_ending};
+use super::pictures;
 use crate::context::Context;
 use crate::metrics::UNKNOWN;
 use crate::stage::{About, DATASET, Stage};
@@ -79,10 +79,8 @@ impl Stage for Masks {
         let items = images.into_iter().map(|image| item(image, &masks, &params)).collect();
         let mut remarks: Vec<String> =
             (alone > 0).then(|| format!("masks without a picture: {alone}")).into_iter().collect();
-        let others = || listing.others.iter().filter(|path| lies_in(path, IMAGES) || lies_in(path, MASKS));
-        remarks.extend(others().next().map(|_| {
-            format!("passed over, since they are no pictures: {}", by_ending(others().map(PathBuf::as_path)))
-        }));
+        let others = listing.others.iter().filter(|path| lies_in(path, IMAGES) || lies_in(path, MASKS));
+        remarks.extend(pictures::passed_over(others.map(PathBuf::as_path)));
         Annotated { name: "masks", classes, labels: Labels::Places, items, masks_are_apart: false, remarks }
             .publish(&params.common, context)
     }

@@ -6,7 +6,7 @@ mod jpeg;
 mod list;
 
 pub use fit::{Fit, Placement};
-pub use list::{ENDINGS, Listing, NOWHERE, by_ending, ending, list};
+pub use list::{ENDINGS, Listing, NOWHERE, by_ending, ending, list, passed_over};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use image::metadata::Orientation;

@@ -15,7 +15,7 @@ mod weighted_knn;
 pub use encode::{batch, encode, encode_all, encode_each, normalised};
 pub use feature_set::{FeatureSet, Labelled, SplitFeatures};
 pub use lloyd::{assign, averages, kmeans};
-pub use nearest::{Neighbour, bank_order, nearest};
+pub use nearest::{Neighbour, bank_order, nearest, unit_bank};
 pub use newton::GAIN;
 pub use online_knn::OnlineKnn;
 pub use spectrum::Spectrum;

@@ -1,9 +1,11 @@
 //! The nearest of a bank of vectors, without ever holding all similarities: products of blocks, of which each query keeps
 //! the few that may still be among its nearest.
 
+use super::feature_set::SplitFeatures;
+use super::weighted_knn::unit_rows;
 use crate::nn::ops;
 use crate::random::{Purpose, Rng};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use std::cmp::Ordering;
 
 /// Queries and vectors of the bank whose products are one block, 2 MiB a thread: it is looked at while it is in the cache.
@@ -118,6 +120,13 @@ impl Candidates {
         self.kept.shrink_to_fit();
         self.kept
     }
+}
+
+/// A bank's vectors of length one in [`bank_order`], `[n, features]`, and that order.
+pub fn unit_bank(bank: &SplitFeatures, features: usize, device: &Device) -> (Tensor<2>, Vec<usize>) {
+    let order = bank_order(bank.labels.len());
+    let rows = order.iter().map(|&image| &bank.values[image * features..][..features]);
+    (unit_rows(rows, features, device), order)
 }
 
 /// In which a bank's images are looked at: an order that has nothing to do with their classes. Of equal similarities the earlier image is

@@ -144,15 +144,15 @@ impl<'a> Clustering<'a> {
 }
 
 fn clusters(asked: usize, data: &Manifest) -> Result<usize> {
-    let classes = data.classes.len();
-    ensure!(
-        asked > 0 || classes > 1,
-        "clusters is 0, for as many as classes, and these images have no labels (all are of one class): write how many, such as \
-         `clusters: 10`"
-    );
     if asked > 0 {
         return Ok(asked);
     }
+    let classes = data.classes.len();
+    ensure!(
+        classes > 1,
+        "clusters is 0, for as many as classes, and these images have no labels (all are of one class): write how many, such as \
+         `clusters: 10`"
+    );
     let write = "clusters is 0, for as many as the images have classes: write how many, such as `clusters: 10`";
     data.check_image_classes("their number").context(write)?;
     Ok(classes)

@@ -67,7 +67,8 @@ impl Tiles {
             tall.min(wide) >= 2,
             "tiles of these images, {height} x {width} pixels, have {tall} x {wide}: lower `gap` or `colour_shift`, or use larger images"
         );
-        let of_tiles = || format!("tiles have {tall} x {wide} pixels, a third of the image less `gap`");
+        let of_tiles =
+            || format!("tiles have {tall} x {wide} pixels, a third of the image less `gap` and `colour_shift`");
         encoder.takes([tall, wide]).with_context(of_tiles)
     }
 

@@ -2,7 +2,7 @@ use super::accuracies::{ACCURACY, BALANCED_ACCURACY, MACRO_F1, report};
 use super::linear_probe::FEATURES;
 use crate::context::{Context, Stopped};
 use crate::data::Split;
-use crate::features::{FeatureSet, all_scores, bank_order, nearest, unit_rows};
+use crate::features::{FeatureSet, all_scores, nearest, unit_bank, unit_rows};
 use crate::stage::{About, Stage};
 use anyhow::{Result, bail, ensure};
 use schemars::JsonSchema;
@@ -53,10 +53,8 @@ impl Stage for Knn {
         let bank = set.split(Split::Train)?;
         let (k, images) = (params.k as usize, bank.labels.len());
         ensure!(k <= images, "k is {k} and there are {images} training images: lower `k`");
-        let order = bank_order(images);
+        let (unit_bank, order) = unit_bank(bank, set.features, &context.device);
         let labels: Vec<i32> = order.iter().map(|&image| bank.labels[image]).collect();
-        let rows = order.iter().map(|&image| &bank.values[image * set.features..][..set.features]);
-        let unit_bank = unit_rows(rows, set.features, &context.device);
         for split in [Split::Validation, Split::Test] {
             let queries = set.split(split)?;
             let unit_queries = unit_rows(queries.values.chunks_exact(set.features), set.features, &context.device);
@@ -76,7 +74,7 @@ impl Stage for Knn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::features::scores;
+    use crate::features::{bank_order, scores};
 
     /// A data set that is sorted by class, of which an encoder has made the same vector everywhere.
     #[test]

@@ -1,7 +1,7 @@
 use super::linear_probe::FEATURES;
 use crate::context::{Context, Stopped};
 use crate::data::{Dataset, Split, coloured, draw_grid};
-use crate::features::{FeatureSet, Neighbour, SplitFeatures, bank_order, nearest, unit_rows};
+use crate::features::{FeatureSet, Neighbour, SplitFeatures, nearest, unit_bank, unit_rows};
 use crate::stage::{About, DATA, MeasureAbout, PortAbout, Stage};
 use anyhow::{Result, bail, ensure};
 use image::{Rgb, RgbImage};
@@ -60,9 +60,7 @@ impl Stage for Retrieve {
         if let Some(data) = &data {
             set.check_is_of(data)?;
         }
-        let order = bank_order(images);
-        let rows = order.iter().map(|&image| &bank.values[image * set.features..][..set.features]);
-        let unit_bank = unit_rows(rows, set.features, &context.device);
+        let (unit_bank, order) = unit_bank(bank, set.features, &context.device);
         for split in [Split::Validation, Split::Test] {
             let queries = set.split(split)?;
             let mut meter = context.meter(split.name(), queries.labels.len() as u64, "images");

@@ -35,8 +35,8 @@ pub fn read(file: &Path, [height, width]: [u32; 2], reading: Reading) -> Result<
     match reading {
         Reading::Binary => {
             // Of more bits than that the small values, by which objects are numbered, would be lost.
-            let is_fine = matches!(mask, DynamicImage::ImageLuma16(_) | DynamicImage::ImageLumaA16(_));
-            ensure!(!is_fine, "{}: it is {:?}, expected 8 bits of grey, black and white", of_file(), mask.color());
+            let has_16_bits = matches!(mask, DynamicImage::ImageLuma16(_) | DynamicImage::ImageLumaA16(_));
+            ensure!(!has_16_bits, "{}: it is {:?}, expected 8 bits of grey, black and white", of_file(), mask.color());
             let values = mask.into_luma8().into_raw();
             let light = light(&values).with_context(of_file)?;
             Ok(values.into_iter().map(|value| u8::from(value >= light)).collect())

@@ -43,10 +43,7 @@ pub fn summary(
         let kinds = pictures::by_ending(faulty.iter().map(|(path, _)| *path));
         remarks.push(format!("left out, since they cannot be read: {kinds}"));
     }
-    if !tree.others.is_empty() {
-        let kinds = pictures::by_ending(tree.others.iter().map(PathBuf::as_path));
-        remarks.push(format!("passed over, since they are no pictures: {kinds}"));
-    }
+    remarks.extend(pictures::passed_over(tree.others.iter().map(PathBuf::as_path)));
     remarks.extend(no_classes(tree));
     let unused = tree.files.len() - faulty.len() - total;
     if unused > 0 {

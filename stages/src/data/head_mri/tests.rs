@@ -20,11 +20,17 @@ fn slice(number: usize) -> (u8, Vec<u8>) {
     (0, (0..PLANE).flat_map(voxel).collect())
 }
 
-fn made(place: &Path, params: Params) -> Result<PathBuf> {
+/// With that head in its cache.
+fn run_in(place: &Path) -> Run {
     let run = Run::in_folder("data/head_mri", serde_json::Map::new(), &[], place).unwrap();
     if !run.cache.join(HUMAN.cache).exists() {
         write_stand_in(&HUMAN, &run.cache, slice);
     }
+    run
+}
+
+fn made(place: &Path, params: Params) -> Result<PathBuf> {
+    let run = run_in(place);
     let heard = Mutex::new(Vec::<u8>::new());
     HeadMri::run(params, &Context::new(&run, &heard, &|| false).unwrap())?;
     Ok(run.out.join("dataset"))
@@ -55,8 +61,7 @@ fn ten_millimetres_are_between_any_two_splits() {
 #[test]
 fn both_halves_of_a_brain_are_in_one_split() {
     let place = tempfile::tempdir().unwrap();
-    let run = Run::in_folder("data/head_mri", serde_json::Map::new(), &[], place.path()).unwrap();
-    write_stand_in(&HUMAN, &run.cache, slice);
+    let run = run_in(place.path());
     let heard = Mutex::new(Vec::<u8>::new());
     let head = Subject::Human.open(&Context::new(&run, &heard, &|| false).unwrap()).unwrap();
     let slices = Slices { axis: Axis::Sagittal, shape: head.shape, spacing: [head.spacing; 3] };

@@ -126,6 +126,12 @@ pub fn ending(file: &Path) -> String {
     }
 }
 
+/// What to say of files that are no pictures, if there are any.
+pub fn passed_over<'a>(others: impl IntoIterator<Item = &'a Path>) -> Option<String> {
+    let kinds = Some(by_ending(others)).filter(|kinds| !kinds.is_empty())?;
+    Some(format!("passed over, since they are no pictures: {kinds}"))
+}
+
 /// How many files there are of each ending: "3 .txt, 1 without an ending".
 pub fn by_ending<'a>(files: impl IntoIterator<Item = &'a Path>) -> String {
     const NAMED: usize = 5;
