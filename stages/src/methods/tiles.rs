@@ -225,13 +225,14 @@ pub mod literal {
         Tiles { gap: 0.0, colour_shift: 0, grey: 0.0, dropped_colours: 0.0, normalised_tiles: false }
     }
 
-    /// The loss that a puzzle has, and that which it should have: of image i the tiles `chosen[i]` go through the encoder, their features
-    /// side by side to the classifier, and the answer is `answers[i]`.
+    /// The loss that a puzzle has, and that which it should have: of image i the tiles `chosen[i]` go through the encoder, and the features
+    /// of those that each of `rows` counts among them, side by side, to the classifier. `answers`: of each image those of its rows.
     pub fn losses(
         objective: &mut dyn Objective,
         encoder: &Encoder,
         classifier: &Mlp,
         chosen: &[Vec<usize>],
+        rows: &[Vec<usize>],
         answers: &[usize],
     ) -> [f64; 2] {
         let device = init().device;
@@ -257,14 +258,18 @@ pub mod literal {
         }
         let count = chosen[0].len();
         let features = encoder.pooled(tensor(tiles, [IDS.len() * count, 3, CELL, CELL]), Mode::Train);
-        let joined = features.reshape([IDS.len(), count * encoder.features()]);
+        let feature = |image: usize, tile: &usize| features.clone().narrow(0, image * count + tile, 1);
+        let row =
+            |image: usize, row: &Vec<usize>| Tensor::cat(row.iter().map(|tile| feature(image, tile)).collect(), 1);
+        let joined = (0..IDS.len()).flat_map(|image| rows.iter().map(move |tiles| row(image, tiles))).collect();
+        let joined = Tensor::cat(joined, 0);
         let logits = classifier.forward(joined, Mode::Train);
         let ways = logits.dims()[1];
         let logits: Vec<f64> = logits.into_data().iter::<f64>().collect();
         let of_image = |(logits, &answer): (&[f64], &usize)| {
             logits.iter().map(|logit| logit.exp()).sum::<f64>().ln() - logits[answer]
         };
-        let expected = logits.chunks(ways).zip(answers).map(of_image).sum::<f64>() / IDS.len() as f64;
+        let expected = logits.chunks(ways).zip(answers).map(of_image).sum::<f64>() / answers.len() as f64;
         [f64::from(found), expected]
     }
 }
