@@ -11,23 +11,27 @@ use pretext_stages::data::{Dataset, Split, npy};
 use pretext_stages::metrics::Overlap;
 use pretext_stages::nn::layers::Mode;
 use pretext_stages::nn::{self, Head, state};
+use pretext_stages::random::{Purpose, Rng};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-const KIND: &str = "eval/segment";
-
-/// A data set with masks and an encoder that was never trained.
+/// A data set with masks, an encoder that was never trained, and what is done with them.
 struct Place {
     root: tempfile::TempDir,
+    kind: &'static str,
 }
 
 impl Place {
     fn new(encoder: Value) -> Self {
+        Self::of("eval/segment", "pretrain/random", encoder)
+    }
+
+    fn of(kind: &'static str, pretrain: &str, encoder: Value) -> Self {
         tch::set_num_threads(tiny::THREADS as i32);
-        let place = Self { root: tempfile::tempdir().unwrap() };
+        let place = Self { root: tempfile::tempdir().unwrap(), kind };
         tiny::write_places(&place.at("data"));
-        let entry = catalog::find("pretrain/random").unwrap();
+        let entry = catalog::find(pretrain).unwrap();
         let mut params = tiny::small_params(&entry, 1, 32);
         params["encoder"].as_object_mut().unwrap().extend(encoder.as_object().unwrap().clone());
         let run = tiny::request(&entry, params, &place.at("encoder"), &[("data", &place.at("data"))]);
@@ -40,7 +44,7 @@ impl Place {
     }
 
     fn request(&self, name: &str, params: Value, shift: Option<PathBuf>) -> Run {
-        let entry = catalog::find(KIND).unwrap();
+        let entry = catalog::find(self.kind).unwrap();
         let mut all = tiny::small_params(&entry, 1, 32);
         all.extend(params.as_object().unwrap().clone());
         let (data, encoder) = (self.at("data"), self.at("encoder/out/encoder"));
@@ -52,7 +56,7 @@ impl Place {
     fn measured(&self, name: &str, params: Value, shift: Option<PathBuf>) -> anyhow::Result<Vec<Measurement>> {
         let run = self.request(name, params, shift);
         let measured = tiny::Measured::default();
-        let entry = catalog::find(KIND).unwrap();
+        let entry = catalog::find(self.kind).unwrap();
         (entry.run)(&run.params, &Context::new(&run, &measured, &|| false)?)?;
         Ok(measured.0.into_inner().unwrap())
     }
@@ -109,6 +113,45 @@ fn the_control_sees_places_only() {
     assert!(error.starts_with("head is coordinates, which looks at no image"), "{error}");
 }
 
+/// By hand: the cosine of normalised pixels, image by image.
+#[test]
+fn a_copied_mask_is_that_of_the_most_alike_of_the_images_that_have_one() {
+    let place = Place::of("eval/mask_transfer", "pretrain/pixels", json!({}));
+    (0..217).filter(|row| row % 3 == 0).for_each(|row| change_mask(&place, row, |mask| mask[..40].fill(255)));
+    let measured = place.measured("copied", json!({ "images": 30, "seed": 1 }), Some(place.at("data"))).unwrap();
+    assert_eq!(figure(&measured, "labels", ""), 30.0);
+    let data = Dataset::open(&place.at("data")).unwrap();
+    let normaliser = Normaliser::new(&data.manifest.mean, &data.manifest.sd);
+    let values = |row: usize| {
+        let mut values = vec![0.0; data.manifest.image_bytes()];
+        normaliser.bytes(&data.image(row), &mut values);
+        values
+    };
+    let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
+    let cosine = |a: &[f32], b: &[f32]| product(a, b) / (product(a, a) * product(b, b)).sqrt();
+    let mut drawn: Vec<usize> = data.rows(Split::Train).collect();
+    Rng::new(1, Purpose::Split, &[]).shuffle(&mut drawn);
+    drawn.truncate(30);
+    let (_, predicted) = npy::read::<u8>(&place.at("copied/out/predictions/test.npy")).unwrap();
+    let mut overlap = Overlap::new(3);
+    for (row, predicted) in data.rows(Split::Test).zip(predicted.chunks(256)) {
+        let image = values(row);
+        let near = |&other: &usize| cosine(&image, &values(other));
+        let nearest = drawn.iter().max_by(|a, b| near(a).total_cmp(&near(b))).unwrap();
+        let mask: Vec<u8> = data.mask(*nearest).unwrap().iter().map(|&m| if m == 255 { 0 } else { m }).collect();
+        assert!(predicted == mask, "row {row}");
+        overlap.add(data.mask(row).unwrap(), predicted);
+    }
+    for (name, expected) in [("mean_iou", overlap.mean_iou()), ("mean_dice", overlap.mean_dice())] {
+        assert_eq!(figure(&measured, name, "test"), expected);
+        assert_eq!(figure(&measured, name, "shift"), expected, "it is the same data set");
+    }
+    assert!(place.at("copied/side/masks-shift.png").exists());
+
+    std::fs::remove_file(place.at("data/mask.npy")).unwrap();
+    assert!(place.refused(json!({})).starts_with("the data set has no masks, which segmentation learns from"));
+}
+
 /// By hand: from the artifact to masks, which are those that were written, and from those to what was measured.
 #[test]
 fn what_is_kept_predicts_what_was_measured() {
@@ -156,7 +199,7 @@ fn an_interrupted_one_ends_as_an_undisturbed_one() {
     let place = Place::new(json!({}));
     let params = json!({ "width": 8, "steps": 12, "layers": 2, "norms": true, "layer_decay": 0.5 });
     place.measured("undisturbed", params.clone(), None).unwrap();
-    let entry = catalog::find(KIND).unwrap();
+    let entry = catalog::find(place.kind).unwrap();
     let (mut before, mut stops): (Option<PathBuf>, usize) = (None, 0);
     loop {
         let name = format!("attempt-{stops}");

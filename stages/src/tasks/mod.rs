@@ -37,3 +37,4 @@ pub use project::Project;
 pub use retrieve::Retrieve;
 pub use robustness::Robustness;
 pub use segment::Segment;
+pub use segment::transfer::MaskTransfer;

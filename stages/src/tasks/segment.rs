@@ -1,23 +1,22 @@
 //! Segmentation: an encoder and a head behind its maps are trained with masks, and the whole is judged pixel by pixel.
 
+mod judge;
 mod masks;
 mod objective;
 mod picture;
+pub mod transfer;
 
-use super::features::{SEEN, measure_seen};
-use super::shift::{self, SHIFT, SPLITS};
+use super::shift;
 use super::tuning::{Opened, Tuning, labelled, views_of_places};
-use crate::artifact::EncoderArtifact;
 use crate::augment::Policy;
 use crate::context::Context;
-use crate::data::{Dataset, Split, npy};
-use crate::metrics::{Overlap, confusion_picture};
-use crate::nn::encoder::Encoder;
-use crate::nn::{Init, Segmenter, SegmenterConfig, SegmenterKind};
-use crate::stage::{About, DATA, Deviations, MeasureAbout, OutputAbout, PortAbout, Stage, VIEWS};
+use crate::data::Split;
+use crate::nn::{Init, SegmenterConfig, SegmenterKind};
+use crate::stage::{About, DATA, Deviations, OutputAbout, PortAbout, Stage, VIEWS};
 use crate::train::schedule::Schedule;
 use crate::train::{Objective, OptimiserConfig, OptimiserKind};
 use anyhow::{Result, ensure};
+use judge::{LABELS, MEASURES, PREDICTIONS, judge};
 use objective::Segmentation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -51,55 +50,6 @@ impl Default for Params {
             images: 0,
             tuning: Tuning { batch: 16, optimiser, ..Tuning::default() },
         }
-    }
-}
-
-/// Images of the test split in the picture.
-const SHOWN: usize = 8;
-
-const MEAN_IOU: MeasureAbout = MeasureAbout {
-    name: "mean_iou",
-    splits: SPLITS,
-    unit: "fraction",
-    setting: false,
-    doc: "of each class the pixels that are of it and told as it, as a share of those that are either, over all images together, and the \
-          mean over the classes that are there or told, the background among them; NaN where no `shift` is connected",
-};
-const MEAN_DICE: MeasureAbout = MeasureAbout {
-    name: "mean_dice",
-    splits: SPLITS,
-    unit: "fraction",
-    setting: false,
-    doc: "of each class but the background twice the pixels that are of it and told as it, as a share of those of it and those told as it, \
-          over all images together, and the mean over the classes that are there or told; NaN where no `shift` is connected",
-};
-const PIXEL_ACCURACY: MeasureAbout = MeasureAbout {
-    name: "pixel_accuracy",
-    splits: SPLITS,
-    unit: "fraction",
-    setting: false,
-    doc: "share of pixels whose class is told; NaN where no `shift` is connected",
-};
-
-/// Of the classes behind the background, so many of them.
-const DICE: [MeasureAbout; 8] = [
-    dice("dice_1"),
-    dice("dice_2"),
-    dice("dice_3"),
-    dice("dice_4"),
-    dice("dice_5"),
-    dice("dice_6"),
-    dice("dice_7"),
-    dice("dice_8"),
-];
-
-const fn dice(name: &'static str) -> MeasureAbout {
-    MeasureAbout {
-        name,
-        splits: SPLITS,
-        unit: "fraction",
-        setting: false,
-        doc: "Dice of the class of that number, as the data set counts them from 1 on; NaN where it is nowhere and told nowhere, or without a `shift`",
     }
 }
 
@@ -141,34 +91,9 @@ impl Stage for Segment {
         ],
         gives: &[
             OutputAbout { name: "encoder", type_: "encoder", doc: "the encoder and its segmenter after the last step" },
-            OutputAbout {
-                name: "predictions",
-                type_: "masks",
-                doc: "of each split that is judged SPLIT.npy, u8 `[n, height, width]`: 0 background, then the classes; and SPLIT.ids.npy, \
-                      u32 `[n]`: the images' rows in their data set",
-            },
+            PREDICTIONS,
         ],
-        measures: &[
-            MEAN_IOU,
-            MEAN_DICE,
-            PIXEL_ACCURACY,
-            DICE[0],
-            DICE[1],
-            DICE[2],
-            DICE[3],
-            DICE[4],
-            DICE[5],
-            DICE[6],
-            DICE[7],
-            SEEN,
-            MeasureAbout {
-                name: "labels",
-                splits: &[],
-                unit: "",
-                setting: false,
-                doc: "training images whose masks were used",
-            },
-        ],
+        measures: MEASURES,
         ..About::NONE
     };
 
@@ -183,15 +108,19 @@ impl Stage for Segment {
         let Opened { data, encoder, .. } = &opened;
         let shift = shift::opened(data, context, |shift| masks::check(shift, Split::Test))?;
         Split::LABELLED.into_iter().try_for_each(|split| masks::check(data, split))?;
-        let classes = masks::classes(&data.manifest);
         let images = labelled(data, *images as usize, tuning.seed)?;
         ensure!(images.len() > 1, "batch norm needs two images with labels: raise `images`");
         masks::check_to_train_on(data, &images)?;
-        context.measure("labels", "", images.len() as f64);
+        context.measure(LABELS.name, "", images.len() as f64);
 
         let maps = encoder.maps_of(data.manifest.input(), &context.device)?;
         let channels = maps.into_iter().map(|(_, channels)| channels).collect();
-        let config = SegmenterConfig { head: *head, channels, width: *width as usize, classes: classes.len() };
+        let config = SegmenterConfig {
+            head: *head,
+            channels,
+            width: *width as usize,
+            classes: masks::classes(&data.manifest).len(),
+        };
         let init = &mut Init::new(tuning.seed, &context.device.clone().autodiff());
         let mut objective = Segmentation::new(init, config, opened.mode());
         let seen = tuning.train(&opened, &images, &mut objective, context)?;
@@ -199,65 +128,8 @@ impl Stage for Segment {
         let Opened { data, artifact, encoder, .. } = opened;
         let artifact = artifact.trained_on(&data, &seen).with_heads(objective.heads_to_keep(), &data.manifest);
         artifact.save(Some(&encoder), &objective.heads(), &context.output("encoder")?)?;
-        let evaluator =
-            Evaluator { segmenter: &objective.segmenter, artifact: &artifact, encoder: &encoder, classes, context };
-        let draw = |data: &Dataset, predicted: &[u8], file: &str| {
-            let rows: Vec<usize> = data.rows(Split::Test).take(SHOWN).collect();
-            picture::draw(data, &rows, predicted, &context.side().join(file))
-        };
-        for split in [Split::Validation, Split::Test] {
-            let predicted = evaluator.look_at(&data, split, split.name())?;
-            measure_seen(&artifact, &data, split, context);
-            if split == Split::Test {
-                draw(&data, &predicted, "masks.png")?;
-            }
-        }
-        match shift {
-            Some(shift) => draw(&shift, &evaluator.look_at(&shift, Split::Test, SHIFT)?, "masks-shift.png")?,
-            None => [MEAN_IOU, MEAN_DICE, PIXEL_ACCURACY]
-                .iter()
-                .chain(&DICE)
-                .for_each(|measure| context.measure(measure.name, SHIFT, f64::NAN)),
-        }
-        std::fs::write(context.side().join("legend.svg"), picture::legend(&evaluator.classes))?;
-        Ok(())
-    }
-}
-
-/// What is judged, and what masks tell apart.
-struct Evaluator<'a> {
-    segmenter: &'a Segmenter,
-    artifact: &'a EncoderArtifact,
-    encoder: &'a Encoder,
-    classes: Vec<String>,
-    context: &'a Context<'a>,
-}
-
-impl Evaluator<'_> {
-    /// Measures and writes what is predicted of a split under a name, and gives it.
-    fn look_at(&self, data: &Dataset, split: Split, name: &str) -> Result<Vec<u8>> {
-        let Self { segmenter, artifact, encoder, classes, context } = self;
-        let predicted = masks::predicted(segmenter, data, split, artifact, encoder, context)?;
-        let mut overlap = Overlap::new(classes.len());
-        let pixels = data.manifest.height * data.manifest.width;
-        for (row, predicted) in data.rows(split).zip(predicted.chunks_exact(pixels)) {
-            overlap.add(data.mask(row).expect("masks were looked for"), predicted);
-        }
-        context.measure(MEAN_IOU.name, name, overlap.mean_iou());
-        context.measure(MEAN_DICE.name, name, overlap.mean_dice());
-        context.measure(PIXEL_ACCURACY.name, name, overlap.pixels().accuracy());
-        for (class, measure) in (1..).zip(&DICE) {
-            let found = (class < classes.len()).then(|| overlap.dice(class)).flatten();
-            context.measure(measure.name, name, found.unwrap_or(f64::NAN));
-        }
-        let side = |file: String| context.side().join(file);
-        std::fs::write(side(format!("iou-{name}.csv")), overlap.to_csv(classes))?;
-        std::fs::write(side(format!("confusion-{name}.csv")), overlap.pixels().to_csv(classes))?;
-        std::fs::write(side(format!("confusion-{name}.svg")), confusion_picture::svg(overlap.pixels(), classes))?;
-        let ids: Vec<u32> = data.rows(split).map(|row| row as u32).collect();
-        let folder = context.output("predictions")?;
-        let shape = [ids.len(), data.manifest.height, data.manifest.width];
-        npy::write_with_ids(&folder, name, &shape, &predicted, &ids)?;
-        Ok(predicted)
+        judge(&data, shift.as_ref(), &artifact, context, |data, split| {
+            masks::predicted(&objective.segmenter, data, split, &artifact, &encoder, context)
+        })
     }
 }

@@ -97,11 +97,7 @@ impl Tuning {
             self.head_first,
             self.steps
         );
-        let data = Dataset::open(context.input("data")?)?;
-        ensure!(data.len(Split::Train) > 0, "the data set has no training images");
-        for split in [Split::Validation, Split::Test] {
-            ensure!(data.len(split) > 0, "the data set has no {} images to judge by", split.name());
-        }
+        let data = labelled_data(context)?;
         let (artifact, encoder) = EncoderArtifact::open_to_train(context.input("encoder")?, &context.device)?;
         artifact.check_channels(&data.manifest)?;
         let policy = Policy::connected(context, own)?;
@@ -155,6 +151,16 @@ impl Tuning {
         ops::allow_tf32(false);
         Ok(training.rows())
     }
+}
+
+/// The data set, which has images to learn from and to judge by.
+pub fn labelled_data(context: &Context) -> Result<Dataset> {
+    let data = Dataset::open(context.input("data")?)?;
+    ensure!(data.len(Split::Train) > 0, "the data set has no training images");
+    for split in [Split::Validation, Split::Test] {
+        ensure!(data.len(split) > 0, "the data set has no {} images to judge by", split.name());
+    }
+    Ok(data)
 }
 
 /// Views of images of which boxes or masks are told, when none are connected: half of the area at least, and flips.

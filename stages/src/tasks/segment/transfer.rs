@@ -1,0 +1,99 @@
+//! A control of segmentation: the mask of the most alike image, copied.
+
+use super::super::shift;
+use super::super::tuning::{labelled, labelled_data};
+use super::judge::{LABELS, MEASURES, PREDICTIONS, judge};
+use super::masks;
+use crate::artifact::EncoderArtifact;
+use crate::context::{Context, Stopped};
+use crate::data::{Dataset, Split};
+use crate::features::{batch, encode_all, nearest, unit_rows};
+use crate::metrics::UNKNOWN;
+use crate::stage::{About, DATA, PortAbout, Stage};
+use anyhow::{Result, bail};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What segmentation has to beat where images lie alike.
+pub struct MaskTransfer;
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Params {
+    /// training images whose masks may be copied, those that eval/segment draws by the same seed; 0: all
+    #[schemars(range(min = 0), extend("x-unit" = "images"))]
+    images: u32,
+    /// of the images whose masks may be copied
+    #[schemars(range(min = 0))]
+    seed: u64,
+}
+
+impl Stage for MaskTransfer {
+    type Params = Params;
+    const ABOUT: About = About {
+        name: "eval/mask_transfer",
+        summary: "Segmentation's control: the mask of the training image that is most alike, as it is",
+        docs: "Each image of validation and test gets the mask of that training image with a mask whose features have the largest cosine \
+               with its own; nothing is trained, enlarged or moved. With `pretrain/pixels` images are compared pixel by pixel. Where images \
+               lie alike (slices of one head, a camera that stands still) much of what a network reaches is reached so, and only what is \
+               above it was learned. Of images that are equally near the first counts; what nobody knows of a copied mask is \
+               background. The files beside the result are those of eval/segment. After label transfer (Liu, Yuen & Torralba 2011, \
+               doi:10.1109/TPAMI.2011.131), without its alignment of the two images.",
+        needs: &[
+            DATA,
+            PortAbout {
+                name: "encoder",
+                type_: "encoder",
+                required: true,
+                used: true,
+                doc: "by whose features images are alike",
+            },
+            shift::PORT,
+        ],
+        gives: &[PREDICTIONS],
+        measures: MEASURES,
+        ..About::NONE
+    };
+
+    fn run(params: Params, context: &Context) -> Result<()> {
+        let data = labelled_data(context)?;
+        let shift = shift::opened(&data, context, |shift| masks::check(shift, Split::Test))?;
+        Split::LABELLED.into_iter().try_for_each(|split| masks::check(&data, split))?;
+        let images = labelled(&data, params.images as usize, params.seed)?;
+        masks::check_to_train_on(&data, &images)?;
+        context.measure(LABELS.name, "", images.len() as f64);
+
+        let encoder = EncoderArtifact::open(context.input("encoder")?, &context.device)?;
+        encoder.artifact.check_channels(&data.manifest)?;
+        let size = [data.manifest.height, data.manifest.width];
+        encoder.takes(size)?;
+        let units = |data: &Dataset, rows: &[usize], name: &str| {
+            let mut meter = context.meter(name, rows.len() as u64, "images");
+            let normal = [encoder.artifact.mean.as_slice(), &encoder.artifact.sd];
+            let mut done = 0;
+            let values = encode_all(
+                data,
+                rows,
+                normal,
+                batch(size),
+                context,
+                |x| encoder.features(x),
+                |images| {
+                    done += images as u64;
+                    meter.at(done, &[]);
+                },
+            )?;
+            let width = values.len() / rows.len();
+            anyhow::Ok(unit_rows(values.chunks_exact(width), width, &context.device))
+        };
+        let bank = units(&data, &images, "training images")?;
+        judge(&data, shift.as_ref(), &encoder.artifact, context, |judged, split| {
+            let rows: Vec<usize> = judged.rows(split).collect();
+            let queries = units(judged, &rows, split.name())?;
+            let Some(found) = nearest(&bank, &queries, 1, |_| !context.stopping()) else { bail!(Stopped) };
+            let copied = |place: u32| data.mask(images[place as usize]).expect("masks were looked for");
+            let told = |shown: &u8| if *shown == UNKNOWN { 0 } else { *shown };
+            Ok(found.iter().flat_map(|found| copied(found[0].index).iter().map(told).collect::<Vec<u8>>()).collect())
+        })
+    }
+}
