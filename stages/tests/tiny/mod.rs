@@ -228,7 +228,7 @@ pub fn change_manifest(data: &Path, change: impl FnOnce(&mut Manifest)) {
 }
 
 /// Kinds that learn from boxes or masks.
-pub const OF_PLACES: [&str; 2] = ["eval/detect", "eval/segment"];
+pub const OF_PLACES: [&str; 3] = ["eval/detect", "eval/segment", "eval/mask_transfer"];
 
 /// Kinds that need an encoder with what draws images.
 pub const OF_DECODERS: [&str; 3] = ["eval/denoise", "eval/generate", "eval/inpaint"];
@@ -287,9 +287,15 @@ pub fn differing(one: &BTreeMap<String, Vec<u8>>, other: &BTreeMap<String, Vec<u
 /// The kind's parameters: its defaults, but for a small network and little data.
 pub fn small_params(entry: &Entry, epochs: u32, batch: u32) -> Map<String, Value> {
     let Value::Object(mut params) = defaults(&(entry.kind)().params) else { panic!("parameters are a map") };
-    for (name, value) in
-        [("epochs", epochs), ("batch", batch), ("k", 20), ("refresh", 3), ("train", 500), ("validation", 100)]
-    {
+    for (name, value) in [
+        ("epochs", epochs),
+        ("batch", batch),
+        ("k", 20),
+        ("components", 8),
+        ("refresh", 3),
+        ("train", 500),
+        ("validation", 100),
+    ] {
         // Shares stay what they are.
         params
             .get_mut(name)
