@@ -1,7 +1,9 @@
 //! Tables of what is there: partial ones say so and leave whole ones alone, `pretext table` makes them at any time, another recipe's
 //! are not overwritten, and a store that can only be read is enough for them.
 
+use pretext::ids::Digest;
 use pretext_tests::{Place, wait_until};
+use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -334,7 +336,19 @@ fn a_part_of_a_recipe_is_not_published() {
 fn published_tables_whose_recipe_is_no_longer_valid_say_so() {
     let place = place();
     place.out(&["run", "sweep.yaml", "--publish"]);
-    assert!(place.out(&["results"]).contains("as its recipe and kinds are today"));
+    let is_of_today = || place.out(&["results"]).contains("as its recipe and kinds are today");
+    assert!(is_of_today());
+    place.write("sweep.yaml", &format!("# What for.\n{}", RECIPE.replace("value: 3", "value:   3")));
+    assert!(is_of_today(), "comments and spaces change nothing");
+    place.write("sweep.yaml", &RECIPE.replace("value: 3", "value: 4"));
+    assert!(place.out(&["results"]).contains("the recipe has changed"));
+    // As it was published when comments still counted.
+    place.write("sweep.yaml", RECIPE);
+    let about = place.path().join("results/sweep/about.json");
+    let mut published: Value = serde_json::from_str(&fs::read_to_string(&about).unwrap()).unwrap();
+    published["recipe"]["digest"] = Digest::of(RECIPE.as_bytes()).to_string().into();
+    fs::write(&about, published.to_string()).unwrap();
+    assert!(is_of_today());
     place.write("sweep.yaml", &RECIPE.replace("use: fake/add", "use: fake/ad"));
     let told = "its recipe is no longer valid: `pretext plan sweep.yaml` says why";
     let out = place.out(&["results"]);

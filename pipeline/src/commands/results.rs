@@ -84,7 +84,7 @@ fn changes(folder: &Path, source: &Source) -> Result<Option<Vec<String>>> {
 fn differences(about: &About, recipe: &Recipe) -> Vec<String> {
     let now: BTreeMap<&str, u32> =
         recipe.graph.node_weights().map(|node| (node.kind.name.as_str(), node.kind.version)).collect();
-    let of_recipe = (recipe.digest.to_string() != about.recipe.digest).then(|| "the recipe has changed".to_owned());
+    let of_recipe = (!recipe.has_digest(&about.recipe.digest)).then(|| "the recipe has changed".to_owned());
     let changed = about.kinds.iter().filter_map(|(kind, was)| match now.get(kind.as_str()) {
         Some(version) if version != was => Some(format!("{kind} is of version {version} and was of {was}")),
         _ => None,

@@ -67,7 +67,7 @@ pub struct Recipe {
     pub name: String,
     /// As it was given.
     pub path: String,
-    /// Of its text, with what it extends and what was set.
+    /// Of what it says, with what it extends and what was set: comments and spaces do not count.
     pub digest: Digest,
     pub graph: Graph,
     /// Each axis with its labels: as declared, then those that only an `include` has.
@@ -92,6 +92,11 @@ impl Recipe {
         let note =
             |name: &String| format!("no text of the recipe uses $(env.{name}): what is set there changes nothing");
         self.unused_variables.iter().map(note)
+    }
+
+    /// Whether it has this digest, or had it when comments still counted, as tables say that were published then.
+    pub fn has_digest(&self, digest: &str) -> bool {
+        [self.digest, self.sources.digest()].iter().any(|own| own.to_string() == digest)
     }
 
     /// Mistakes that showed when stages began: of each the stage, what is wrong, and a word on where. `done`: what was done before.
@@ -179,7 +184,7 @@ fn check(path: &str, text: String, sets: &[String], surroundings: Surroundings) 
     Ok(Recipe {
         stage_spans: raw.stages.iter().map(|stage| (stage.name.text.clone(), stage.name.span.clone())).collect(),
         rehearses: catalogue.rehearses,
-        digest: sources.digest(),
+        digest: Digest::of(tree.value().to_string().as_bytes()),
         sources,
         path: path.to_owned(),
         axes: raw.axes.iter().map(labels).collect(),

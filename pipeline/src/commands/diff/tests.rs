@@ -82,7 +82,7 @@ fn runs_alike_differ_in_nothing() {
     now.iter_mut().for_each(|node| node.outcome = NodeEvent::Reused);
     let comparison = Comparison::of(&from, &to, &before, &now);
     assert!(comparison.changed.is_empty() && comparison.same == 1001);
-    let expected = "a -> b\nrecipe: sweep (recipes/sweep.yaml), the same text\n\
+    let expected = "a -> b\nrecipe: sweep (recipes/sweep.yaml), the same recipe\n\
                     1,001 stages alike, 0 differ, 0 added, 0 removed\n";
     assert_eq!(text::text(&comparison), expected);
 }

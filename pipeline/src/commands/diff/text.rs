@@ -16,7 +16,7 @@ pub(super) fn text(comparison: &Comparison) -> String {
     let mut text = format!("{} -> {}\n", from.id, to.id);
     let named = |run: &crate::store::RunRecord| format!("{} ({})", run.recipe, run.path);
     let recipes = match (named(from) == named(to), from.recipe_digest == to.recipe_digest) {
-        (true, true) => format!("{}, the same text", named(to)),
+        (true, true) => format!("{}, the same recipe", named(to)),
         (true, false) => {
             format!("{}, changed ({} -> {})", named(to), from.recipe_digest.short(), to.recipe_digest.short())
         }
