@@ -7,7 +7,7 @@ use pretext_protocol::Measurement;
 use pretext_stages::artifact::EncoderArtifact;
 use pretext_stages::catalog;
 use pretext_stages::context::Context;
-use pretext_stages::data::{Dataset, DatasetWriter, Format, Labels, Sample, Split};
+use pretext_stages::data::{Dataset, Split};
 use pretext_stages::json;
 use pretext_stages::nn::layers::Mode;
 use pretext_stages::nn::state::{self, Part};
@@ -135,26 +135,7 @@ fn fine_tuning_says_how_many_images_it_has_seen_itself() {
 fn an_encoder_of_colours_refuses_grey_images() {
     let (root, data) = place();
     let grey = root.path().join("grey");
-    std::fs::create_dir_all(&grey).unwrap();
-    let old = Dataset::open(&data).unwrap();
-    let classes = old.manifest.classes.clone();
-    let format = Format {
-        name: "grey".into(),
-        height: 16,
-        width: 16,
-        channels: 1,
-        classes,
-        labels: Labels::Images,
-        pictures: None,
-    };
-    let mut writer = DatasetWriter::create(&grey, format, 217).unwrap();
-    for split in Split::LABELLED {
-        for row in old.rows(split) {
-            let reds: Vec<u8> = old.image(row).iter().step_by(3).copied().collect();
-            writer.add(Sample::new(split, &reds, old.class(row))).unwrap();
-        }
-    }
-    writer.finish().unwrap();
+    tiny::write_grey(&data, &grey);
     let encoder = encoder_of("pretrain/pixels", &data, root.path());
     let refusal = |kind: &str, encoder: &Path| {
         run(kind, &root.path().join("refused"), &[("data", &grey), ("encoder", encoder)]).unwrap_err().to_string()

@@ -184,7 +184,7 @@ fn check(path: &str, text: String, sets: &[String], surroundings: Surroundings) 
     Ok(Recipe {
         stage_spans: raw.stages.iter().map(|stage| (stage.name.text.clone(), stage.name.span.clone())).collect(),
         rehearses: catalogue.rehearses,
-        digest: Digest::of(tree.value().to_string().as_bytes()),
+        digest: Digest::of(tree.said().as_bytes()),
         sources,
         path: path.to_owned(),
         axes: raw.axes.iter().map(labels).collect(),

@@ -75,6 +75,22 @@ impl Tree {
         }
     }
 
+    /// The text without comments and spaces: the same of trees that say the same in the same order. A number stays as it was written, which
+    /// is how labels and names of files show it.
+    pub fn said(&self) -> String {
+        let quoted = |text: &str| Value::String(text.to_owned()).to_string();
+        match &self.content {
+            Content::Scalar(Scalar::Typed { written, .. }) => written.to_string(),
+            Content::Scalar(scalar) => quoted(scalar.written()),
+            Content::Broken => String::new(),
+            Content::List(items) => format!("[{}]", items.iter().map(Self::said).collect::<Vec<_>>().join(",")),
+            Content::Map(entries) => {
+                let entry = |(name, value): &(Name, Self)| format!("{}:{}", quoted(&name.text), value.said());
+                format!("{{{}}}", entries.iter().map(entry).collect::<Vec<_>>().join(","))
+            }
+        }
+    }
+
     /// Whether it is the same value, wherever it stands.
     pub fn says_the_same(&self, other: &Tree) -> bool {
         self.value() == other.value()

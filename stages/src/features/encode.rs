@@ -4,7 +4,7 @@ use crate::augment::Normaliser;
 use crate::context::Context;
 use crate::data::{Dataset, Manifest};
 use crate::nn::ops::{Staging, is_gpu};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -64,6 +64,17 @@ pub fn encode(
     let Manifest { height, width, channels, .. } = data.manifest;
     let images = normalised([rows.len(), height, width, channels], normal, device, |place| data.image(rows[place]));
     network(images).into_data().try_to_vec().expect("features are floats")
+}
+
+/// Features that are not finite come of an encoder that is broken.
+pub fn check_finite(values: &[f32]) -> Result<()> {
+    let wrong = values.iter().find(|value| !value.is_finite());
+    ensure!(
+        wrong.is_none(),
+        "the encoder makes features of these images that are {}, which nothing can be told by",
+        wrong.copied().unwrap_or_default()
+    );
+    Ok(())
 }
 
 /// Images `[batch, height, width, channels]` by their places in a batch, normalised with mean and standard deviation, as

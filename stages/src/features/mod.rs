@@ -12,7 +12,7 @@ mod spectrum;
 mod standardiser;
 mod weighted_knn;
 
-pub use encode::{batch, encode, encode_all, encode_each, normalised};
+pub use encode::{batch, check_finite, encode, encode_all, encode_each, normalised};
 pub use feature_set::{FeatureSet, Labelled, SplitFeatures};
 pub use lloyd::{assign, averages, kmeans};
 pub use nearest::{Neighbour, bank_order, nearest, unit_bank};

@@ -1,8 +1,8 @@
 //! Autoencoder (Hinton & Salakhutdinov 2006): a code of the image must suffice to draw it again. The loss
 //! is the mean squared error of all values of the normalised image.
 
-use super::drawing::Drawing;
-use super::pretrain::{Common, ENCODERS, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, TRAINING, pretrain};
+use super::shared::decoding::Decoding;
+use super::shared::pretrain::{Common, ENCODERS, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, Policy, Wants};
 use crate::context::Context;
 use crate::nn::encoder::Encoder;
@@ -25,7 +25,7 @@ pub struct Params {
     #[serde(flatten)]
     common: Common,
     #[serde(flatten)]
-    drawing: Drawing<0>,
+    drawing: Decoding<0>,
 }
 
 impl Stage for Autoencoder {

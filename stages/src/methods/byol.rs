@@ -4,8 +4,8 @@
 //! (eq. 1), where tau goes from `ema` to `ema_end` by half a cosine
 //! (section 3.2: k of K, where k counts from 0).
 
-use super::pretrain::{Common, ENCODERS, Inputs, LARS, TRAINED, TRAINING, pretrain};
-use super::projector::Projector;
+use super::shared::pretrain::{Common, ENCODERS, Inputs, LARS, TRAINED, TRAINING, pretrain};
+use super::shared::projector::Projector;
 use crate::augment::{Batch, SimClrViews, Wants};
 use crate::context::Context;
 use crate::nn::encoder::Encoder;

@@ -2,8 +2,9 @@
 //! Lab, in squares of 10 by 10; each place of the encoder's last map says how probable each square is. The loss is the cross entropy with a
 //! soft encoding of the true colour (eq. 2), in which rare colours weigh more (eq. 3 and 4), mean over all places.
 
-use super::lab;
-use super::pretrain::{Common, ENCODERS, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, TRAINING, pretrain};
+mod lab;
+
+use super::shared::pretrain::{Common, ENCODERS, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, TRAINING, pretrain};
 use crate::augment::{Batch, Policy, Wants};
 use crate::context::Context;
 use crate::data::{Dataset, Manifest};

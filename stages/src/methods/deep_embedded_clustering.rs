@@ -3,7 +3,7 @@
 //! of that itself (eq. 3), p ~ q^2 / sum of q over all images, which trusts what is sure; the loss is KL(P || Q) (eq. 2), of which encoder and
 //! centres go down.
 
-use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, pretrain_further};
+use super::shared::pretrain::{Common, ENCODERS, Inputs, TRAINED, pretrain_further};
 use crate::artifact::{EncoderArtifact, PROTOTYPES};
 use crate::augment::{Batch, Policy, Wants};
 use crate::context::{Context, Stopped};
@@ -309,5 +309,4 @@ fn divergence(p: Tensor<2>, log_q: Tensor<2>) -> Tensor<1> {
 }
 
 #[cfg(test)]
-#[path = "deep_embedded_clustering_tests.rs"]
 mod tests;

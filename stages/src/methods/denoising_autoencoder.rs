@@ -2,9 +2,9 @@
 //! section 3): the image must be drawn again, whole, from the code of a spoilt copy. The loss is the mean squared error of all values of
 //! the normalised image.
 
-use super::drawing::Drawing;
-use super::draws;
-use super::pretrain::{Common, ENCODERS, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, TRAINING, pretrain};
+use super::shared::decoding::Decoding;
+use super::shared::pretrain::{Common, ENCODERS, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, TRAINING, pretrain};
+use super::shared::streams;
 use crate::augment::{Batch, Policy, Wants};
 use crate::context::Context;
 use crate::nn::encoder::Encoder;
@@ -28,7 +28,7 @@ pub struct Params {
     #[serde(flatten)]
     common: Common,
     #[serde(flatten)]
-    drawing: Drawing<0>,
+    drawing: Decoding<0>,
     #[serde(flatten)]
     noise: Noise,
 }
@@ -147,12 +147,12 @@ impl Noise {
         if self.gaussian > 0.0 {
             let fill = |rng: &mut Rng, part: &mut [f32]| part.fill_with(|| rng.normal());
             let noise =
-                draws::of_each(at, Purpose::Noise, ids, [channels, height, width], &device, fill).cast(clean.dtype());
+                streams::of_each(at, Purpose::Noise, ids, [channels, height, width], &device, fill).cast(clean.dtype());
             spoilt = spoilt + noise * values.step(self.gaussian, &clean);
         }
         if self.masking > 0.0 || self.salt_and_pepper > 0.0 {
             let fill = |rng: &mut Rng, part: &mut [f32]| part.fill_with(|| self.fate(rng));
-            let fates = draws::of_each(at, Purpose::Mask, ids, [1, height, width], &device, fill);
+            let fates = streams::of_each(at, Purpose::Mask, ids, [1, height, width], &device, fill);
             let fates = fates.expand([ids.len(), channels, height, width]);
             for (fate, value) in [(BLACK, 0.0), (WHITE, 1.0)] {
                 let value = values.normalised(value, &clean).expand(clean.dims());

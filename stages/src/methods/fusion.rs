@@ -1,7 +1,7 @@
 //! Several objectives on one encoder: the loss is the sum of theirs, each with a weight. Each has views of its own of the same images, made
 //! as its method makes them.
 
-use super::pretrain::{Common, Inputs, NEEDS_WITHOUT_VIEWS, Partner, TRAINED, TRAINING, pretrain};
+use super::shared::pretrain::{Common, Inputs, NEEDS_WITHOUT_VIEWS, Partner, TRAINED, TRAINING, pretrain};
 use super::{rotation, simclr, vae};
 use crate::augment::{Batch, Policy, Wants};
 use crate::context::Context;

@@ -1,4 +1,4 @@
-use super::pretrain::{Common, FAMILY, NEEDS_WITHOUT_VIEWS};
+use super::shared::pretrain::{Common, FAMILY, NEEDS_WITHOUT_VIEWS};
 use crate::artifact::EncoderArtifact;
 use crate::context::Context;
 use crate::data::Dataset;

@@ -1,9 +1,9 @@
 //! Context encoder (Pathak et al. 2016, arXiv:1604.07379): draw what is missing from an image. The loss is the mean squared error of the
 //! missing values of the normalised image (eq. 1).
 
-use super::drawing::Drawing;
-use super::draws;
-use super::pretrain::{Common, ENCODERS, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, TRAINING, pretrain};
+use super::shared::decoding::Decoding;
+use super::shared::pretrain::{Common, ENCODERS, Inputs, NEEDS_WITHOUT_VIEWS, TRAINED, TRAINING, pretrain};
+use super::shared::streams;
 use crate::augment::holes::Holes;
 use crate::augment::{Batch, Policy, Wants};
 use crate::context::Context;
@@ -28,7 +28,7 @@ pub struct Params {
     #[serde(flatten)]
     common: Common,
     #[serde(flatten)]
-    drawing: Drawing<0>,
+    drawing: Decoding<0>,
     #[serde(flatten)]
     holes: Holes,
 }
@@ -74,7 +74,7 @@ struct Restoration {
 impl Restoration {
     /// `[batch, 1, height, width]`: 1 where an image is missing, else 0.
     fn missing(&self, at: &At, ids: &[u32], size: [usize; 2], device: &Device) -> Tensor<4> {
-        draws::of_each(at, Purpose::Mask, ids, [1, size[0], size[1]], device, |rng, hole| {
+        streams::of_each(at, Purpose::Mask, ids, [1, size[0], size[1]], device, |rng, hole| {
             let missing = self.holes.cut(size, rng);
             hole.iter_mut().zip(missing).for_each(|(hole, is_missing)| *hole = f32::from(u8::from(is_missing)));
         })
@@ -149,7 +149,7 @@ mod tests {
         let batch = Batch { ids: IDS.to_vec(), views: vec![tensor(&images)], targets: Targets::None };
         let found = restoration.losses(&encoder, batch, &AT).remove(0).value.into_scalar::<f32>();
 
-        let holes = IDS.map(|id| Holes::default().cut([16, 16], &mut draws::of_image(&AT, Purpose::Mask, id)));
+        let holes = IDS.map(|id| Holes::default().cut([16, 16], &mut streams::of_image(&AT, Purpose::Mask, id)));
         let is_missing = |place: usize| holes[place / 768][place % 256];
         let known = |place: usize| if is_missing(place) { 0.0 } else { images[place] };
         let known: Vec<f32> = (0..images.len()).map(known).collect();

@@ -1,10 +1,10 @@
 //! Jigsaw puzzles (Noroozi & Favaro 2016, arXiv:1603.09246): tell by which permutation an image's nine tiles were shuffled. The loss is the
 //! cross entropy over a set of permutations that differ as much as they can, mean over the images.
 
-use super::draws;
-use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain};
-use super::shown;
-use super::tiles::{GRID, Tiles, arranged, loss_of_answers};
+use super::shared::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain};
+use super::shared::shown;
+use super::shared::streams;
+use super::shared::tiles::{GRID, Tiles, arranged, loss_of_answers};
 use crate::augment::{Batch, StandardViews, Wants};
 use crate::context::Context;
 use crate::nn::encoder::Encoder;
@@ -129,7 +129,7 @@ impl Puzzle {
     fn predict(&self, encoder: &Encoder, batch: Batch, at: &At, mode: Mode) -> (Tensor<2>, Vec<usize>) {
         let ids = batch.ids.clone();
         let [images] = batch.into_views();
-        let draw = |&id: &u32| draws::of_image(at, Purpose::Mask, id).below(self.permutations.len());
+        let draw = |&id: &u32| streams::of_image(at, Purpose::Mask, id).below(self.permutations.len());
         let drawn: Vec<usize> = ids.iter().map(draw).collect();
         let orders: Vec<Vec<usize>> = drawn.iter().map(|&drawn| self.permutations[drawn].clone()).collect();
         let tiles = self.tiles.cut(images, &ids, at, &orders, &self.values); // [9 batch, channels, h, w]
@@ -173,7 +173,7 @@ fn permutations(pieces: usize) -> Vec<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tiles::literal;
+    use super::super::shared::tiles::literal;
     use super::*;
     use crate::augment::Targets;
     use std::collections::BTreeSet;
@@ -191,7 +191,7 @@ mod tests {
             tiles: literal::plain(),
             values,
         };
-        let answers = literal::IDS.map(|id| draws::of_image(&literal::AT, Purpose::Mask, id).below(20));
+        let answers = literal::IDS.map(|id| streams::of_image(&literal::AT, Purpose::Mask, id).below(20));
         assert!(answers.iter().any(|answer| *answer != answers[0]));
         let orders = answers.map(|answer| permutations[answer].clone());
         let [found, expected] =

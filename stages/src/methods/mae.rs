@@ -2,8 +2,8 @@
 //! of them (section 3), a light decoder then draws all, and the loss is the mean squared error of the masked ones, each of which is
 //! normalised by its own mean and deviation.
 
-use super::patches::{columns, crops_and_flips, kept, masked_patch_error, optimiser};
-use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, pretrain};
+use super::shared::patches::{columns, crops_and_flips, kept, masked_patch_error, optimiser};
+use super::shared::pretrain::{Common, ENCODERS, Inputs, TRAINED, pretrain};
 use crate::augment::masking::patch_order;
 use crate::augment::{Batch, Wants};
 use crate::context::Context;

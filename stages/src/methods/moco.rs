@@ -3,8 +3,8 @@
 //! its momentum encoder, which follows it by theta_k <- m theta_k + (1 - m) theta_q (eq. 2). The loss is InfoNCE
 //! (eq. 1), temperature 0.2; the projector is v2's: linear, ReLU, linear.
 
-use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain};
-use super::projector::Projector;
+use super::shared::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain};
+use super::shared::projector::Projector;
 use crate::augment::{Batch, SimClrViews, Wants};
 use crate::context::Context;
 use crate::nn::encoder::Encoder;

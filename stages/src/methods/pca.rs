@@ -1,7 +1,7 @@
 //! Principal components (Pearson 1901; Hotelling 1933): of all codes that are linear in the pixels those from which a linear decoder draws
 //! the images again with the least squared error (Baldi & Hornik 1989), found in one step and without a network.
 
-use super::pretrain::{Common, FAMILY, IMAGES_SEEN, NEEDS_WITHOUT_VIEWS};
+use super::shared::pretrain::{Common, FAMILY, IMAGES_SEEN, NEEDS_WITHOUT_VIEWS};
 use crate::artifact::EncoderArtifact;
 use crate::context::Context;
 use crate::data::{Dataset, Manifest, draw_grid};
@@ -57,7 +57,7 @@ impl Stage for Pca {
         name: "pretrain/pca",
         summary: "Principal components of the pixels, whitened or not: the linear autoencoder, as a control (Hotelling 1933)",
         docs: "What an autoencoder with a code of as many numbers has to beat. Images as they are, normalised by channel; the encoder that \
-               comes of it is an `mlp` of one linear layer, which evaluations and fine-tuning take as any other. Of two directions \
+               comes of it is an `mlp` of one linear layer, for images of this size; it has no maps, and nothing draws images of it. Of two directions \
                that are each other's negative that whose largest number is positive. components.png shows the first 64, grey where \
                they are 0. Images have at most 4,096 values (32 x 32 in colour, 64 x 64 in grey).",
         needs: NEEDS_WITHOUT_VIEWS,
@@ -130,8 +130,13 @@ impl Components {
         let numbers = |x: Tensor<2>| x.into_data().iter::<f64>().collect::<Vec<_>>();
         let largest_first = |number: usize| values - 1 - number;
         let variances: Vec<f64> = (0..values).map(|number| f64::from(variances[largest_first(number)])).collect();
-        // What rounding makes of none.
-        let varies = variances.iter().take_while(|&&variance| variance > 1e-6 * variances[0]).count();
+        // What is less is rounding.
+        let varies = variances.iter().take_while(|&&variance| variance > 1e-10 * variances[0].max(1e-2)).count();
+        ensure!(
+            varies > 0,
+            "the {} training images are all the same: there is no direction along which they vary",
+            rows.len()
+        );
         ensure!(
             kept <= varies,
             "components is {kept}, and the {} training images vary in {varies} directions: write a number up to that",

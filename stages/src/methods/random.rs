@@ -1,4 +1,4 @@
-use super::pretrain::{Common, IMAGES_SEEN, NEEDS_WITHOUT_VIEWS, TRAINED};
+use super::shared::pretrain::{Common, IMAGES_SEEN, NEEDS_WITHOUT_VIEWS, TRAINED};
 use crate::artifact::EncoderArtifact;
 use crate::context::Context;
 use crate::data::Dataset;

@@ -1,8 +1,8 @@
 //! Relative position (Doersch, Gupta & Efros 2015, arXiv:1505.05192): on which of eight sides of the middle tile does another lie? The loss
 //! is the cross entropy over the eight sides, mean over the eight pairs of all images.
 
-use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain};
-use super::tiles::{GRID, Tiles, arranged, loss_of_answers};
+use super::shared::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain};
+use super::shared::tiles::{GRID, Tiles, arranged, loss_of_answers};
 use crate::augment::{Batch, StandardViews, Wants};
 use crate::context::Context;
 use crate::nn::encoder::Encoder;
@@ -53,7 +53,8 @@ impl Stage for RelativePatch {
         deviations: &[
             Deviations::from_paper(&[
                 "grids are of nine tiles, of which the middle one is compared with the others, where the paper's have more and every \
-                 tile has its neighbours; the gap is a fifth of a cell, where the paper's is half a tile",
+                 tile is compared with all its neighbours; tiles are a quarter of a tile apart on average and may touch, where the \
+                 paper's are half a tile apart and never less than a third",
                 "the classifier has one hidden layer with batch norm, where the paper's has two",
                 "tiles are normalised each by itself, and those of 30 % of the images grey, where the paper takes two of three colours away \
                  from every tile, which leaves less than an untrained network has when it is then shown all three (`dropped_colours: 1`, \
@@ -150,7 +151,7 @@ fn tile_of(side: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tiles::literal;
+    use super::super::shared::tiles::literal;
     use super::*;
 
     #[test]

@@ -1,9 +1,9 @@
 //! RotNet: tell by how many quarter turns an image was rotated (Gidaris et al. 2018, arXiv:1803.07728, eq. 1-3). All four
 //! rotations of every image are in the batch; the loss is the cross entropy over four classes, mean over all of them.
 
-use super::draws;
-use super::pretrain::{Common, ENCODERS, Partner, TRAINED, TRAINING, pretrain_alone};
-use super::shown;
+use super::shared::pretrain::{Common, ENCODERS, Partner, TRAINED, TRAINING, pretrain_alone};
+use super::shared::shown;
+use super::shared::streams;
 use crate::augment::{Batch, Policy, StandardViews, Wants};
 use crate::context::Context;
 use crate::data::Manifest;
@@ -115,7 +115,7 @@ impl Objective for RotationPrediction {
     /// The image, turned, and turned back by what is predicted.
     fn shown(&self, encoder: &Encoder, batch: Batch, at: &At) -> Vec<Tensor<4>> {
         let turns: Vec<usize> =
-            batch.ids.iter().map(|&id| draws::of_image(at, Purpose::Mask, id).below(TURNS)).collect();
+            batch.ids.iter().map(|&id| streams::of_image(at, Purpose::Mask, id).below(TURNS)).collect();
         let [images] = batch.into_views();
         let rotated = turned(images.clone(), &turns);
         let predicted =

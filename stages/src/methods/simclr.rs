@@ -1,8 +1,8 @@
 //! SimCLR: bring two views of an image together and push all others of the batch apart (Chen et al. 2020,
 //! arXiv:2002.05709). The loss is NT-Xent, equation 1, mean over both views of every image.
 
-use super::pretrain::{Common, ENCODERS, LARS, Partner, TRAINED, TRAINING, pretrain_alone};
-use super::projector::Projector;
+use super::shared::pretrain::{Common, ENCODERS, LARS, Partner, TRAINED, TRAINING, pretrain_alone};
+use super::shared::projector::Projector;
 use crate::augment::{Batch, Policy, SimClrViews, Wants};
 use crate::context::Context;
 use crate::data::Manifest;

@@ -2,8 +2,8 @@
 //! every convolution and every norm (section 3.1), a light U-Net draws the image from all scales (section 3.2), and the loss is the mean
 //! squared error of the masked patches, each of which is normalised by its own mean and deviation.
 
-use super::patches::{columns, crops_and_flips, kept, masked_patch_error, optimiser, patches};
-use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, pretrain};
+use super::shared::patches::{columns, crops_and_flips, kept, masked_patch_error, optimiser, patches};
+use super::shared::pretrain::{Common, ENCODERS, Inputs, TRAINED, pretrain};
 use crate::augment::masking::patch_order;
 use crate::augment::{Batch, Wants};
 use crate::context::Context;

@@ -1,7 +1,7 @@
 //! Supervised training with all labels: the upper control. Cross entropy of a linear classifier on the encoder's
 //! features; crop and flip (He et al. 2016, arXiv:1512.03385, section 4.2).
 
-use super::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain};
+use super::shared::pretrain::{Common, ENCODERS, Inputs, TRAINED, TRAINING, pretrain};
 use crate::augment::StandardViews;
 use crate::context::Context;
 use crate::stage::{About, Deviations, Stage};

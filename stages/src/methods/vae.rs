@@ -2,9 +2,9 @@
 //! which it must be drawn again, and which is to be near N(0, 1). The loss is the negative of the evidence's lower bound (eq. 7 and 10, one
 //! draw an image), with `beta` before its second term (Higgins et al. 2017, eq. 4).
 
-use super::drawing::Drawing;
-use super::draws;
-use super::pretrain::{Common, ENCODERS, NEEDS_WITHOUT_VIEWS, Partner, TRAINED, TRAINING, pretrain_alone};
+use super::shared::decoding::Decoding;
+use super::shared::pretrain::{Common, ENCODERS, NEEDS_WITHOUT_VIEWS, Partner, TRAINED, TRAINING, pretrain_alone};
+use super::shared::streams;
 use crate::augment::{Batch, Policy, Wants};
 use crate::context::Context;
 use crate::data::Manifest;
@@ -36,7 +36,7 @@ pub struct Params {
 #[serde(default)]
 pub struct Own {
     #[serde(flatten)]
-    drawing: Drawing<64>,
+    drawing: Decoding<64>,
     /// what the decoder says of a value. gaussian: its mean, at variance 1 of normalised values, so that the term is half the squared
     /// error; bernoulli: the probability of white, for values from 0 to 1
     likelihood: Likelihood,
@@ -54,7 +54,7 @@ enum Likelihood {
 
 impl Default for Own {
     fn default() -> Self {
-        Self { drawing: Drawing::default(), likelihood: Likelihood::Gaussian, beta: 1.0 }
+        Self { drawing: Decoding::default(), likelihood: Likelihood::Gaussian, beta: 1.0 }
     }
 }
 
@@ -141,7 +141,7 @@ impl Objective for Variational {
         let read = self.bottleneck.read(encoder, images.clone(), Mode::Train); // [batch, numbers]
         let mean = self.bottleneck.code_of(read.clone(), Mode::Train); // [batch, code]
         let log_variance = self.log_variance.forward(read, Mode::Train); // [batch, code]
-        let noise = draws::normal(at, &ids, mean.dims()[1], &mean.device()).cast(mean.dtype());
+        let noise = streams::normal(at, &ids, mean.dims()[1], &mean.device()).cast(mean.dtype());
         let code = mean.clone() + log_variance.clone().mul_scalar(0.5).exp() * noise;
         let drawn = self.bottleneck.draw(code, Mode::Train); // [batch, channels, height, width]
         let images = float32(images);
@@ -212,7 +212,7 @@ mod tests {
         let mean = numbers(vae.bottleneck.code(&encoder, images.clone(), Mode::Train));
         let log_variance = numbers(vae.log_variance.forward(encoder.flat(images, Mode::Train), Mode::Train));
         let noise = IDS.iter().flat_map(|&id| {
-            let mut rng = draws::of_image(&AT, Purpose::Noise, id);
+            let mut rng = streams::of_image(&AT, Purpose::Noise, id);
             std::iter::repeat_with(move || f64::from(rng.normal())).take(CODE)
         });
         let drawn_code = mean.iter().zip(&log_variance).zip(noise);

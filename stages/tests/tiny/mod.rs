@@ -219,6 +219,23 @@ fn rewrite(data: &Path, choose: impl Fn(Split, usize) -> Option<Split>) {
     std::fs::rename(new, data).unwrap();
 }
 
+/// The red of a data set's images as grey ones.
+pub fn write_grey(old: &Path, folder: &Path) {
+    let old = Dataset::open(old).unwrap();
+    let Manifest { height, width, classes, .. } = old.manifest.clone();
+    let format =
+        Format { name: "grey".into(), height, width, channels: 1, classes, labels: Labels::Images, pictures: None };
+    std::fs::create_dir_all(folder).unwrap();
+    let rows: Vec<(Split, usize)> =
+        Split::LABELLED.into_iter().flat_map(|split| old.rows(split).map(move |row| (split, row))).collect();
+    let mut writer = DatasetWriter::create(folder, format, rows.len()).unwrap();
+    for (split, row) in rows {
+        let reds: Vec<u8> = old.image(row).iter().step_by(3).copied().collect();
+        writer.add(Sample::new(split, &reds, old.class(row))).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
 /// Writes a data set's manifest anew.
 pub fn change_manifest(data: &Path, change: impl FnOnce(&mut Manifest)) {
     let path = data.join("manifest.json");

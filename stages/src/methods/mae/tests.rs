@@ -1,4 +1,4 @@
-use super::super::patches::{from_patches, patches};
+use super::super::shared::patches::{from_patches, patches};
 use super::*;
 use crate::augment::Targets;
 use crate::nn::state;

@@ -1,7 +1,7 @@
-use crate::features::nearest;
+use crate::features::{check_finite, nearest};
 use crate::metrics::squared_distance;
 use crate::nn::ops;
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// Vectors of which those that are nearest to others are asked for, by the Euclidean distance.
@@ -73,17 +73,6 @@ impl Bank {
     pub fn vector(&self, index: usize) -> Vec<f32> {
         self.seen(index).iter().zip(&self.mean).map(|(value, mean)| value + mean).collect()
     }
-}
-
-/// Features that are not finite come of an encoder that is broken.
-pub fn check_finite(values: &[f32]) -> Result<()> {
-    let wrong = values.iter().find(|value| !value.is_finite());
-    ensure!(
-        wrong.is_none(),
-        "the encoder makes features of these images that are {}, which nothing can be told by",
-        wrong.copied().unwrap_or_default()
-    );
-    Ok(())
 }
 
 /// Rows with one value more.

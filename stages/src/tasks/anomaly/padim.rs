@@ -1,9 +1,9 @@
 //! PaDiM (Defard et al. 2020, arXiv:2011.08785): what the maps of several layers say of a place is a Gaussian of normal images, and a test
 //! image's score at the place its Mahalanobis distance.
 
-use super::bank::check_finite;
 use super::layers::{Joining, Layers};
 use super::{Detector, Found, Images, Params};
+use crate::features::check_finite;
 use crate::nn::ops::{self, GaussianSums, Gaussians};
 use crate::random::{Purpose, Rng};
 use anyhow::{Context, Result, ensure};

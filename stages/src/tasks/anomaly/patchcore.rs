@@ -6,6 +6,7 @@ use super::coreset::{DIRECTIONS, greedy, projection};
 use super::layers::{Joining, Layers};
 use super::{Detector, Found, Images, Params};
 use crate::context::{Context, Stopped};
+use crate::features::check_finite;
 use crate::nn::ops;
 use crate::random::{Purpose, Rng};
 use anyhow::{Result, bail, ensure};
@@ -78,7 +79,7 @@ fn projected(images: &Images, layers: &Layers, candidates: &[usize], seed: u64) 
                 ops::read(&ops::product(&patches, matrix), <[f32]>::to_vec)
             }
         };
-        super::bank::check_finite(&patches)?;
+        check_finite(&patches)?;
         let end = first + rows.len() * layers.places();
         while let Some(patch) = left.next_if(|&patch| patch < end) {
             values.extend_from_slice(&patches[(patch - first) * width..][..width]);

@@ -4,13 +4,14 @@ use super::super::shift;
 use super::super::tuning::{labelled, labelled_data};
 use super::judge::{LABELS, MEASURES, PREDICTIONS, judge};
 use super::masks;
-use crate::artifact::EncoderArtifact;
+use crate::artifact::{EncoderArtifact, Frozen};
 use crate::context::{Context, Stopped};
 use crate::data::{Dataset, Split};
-use crate::features::{batch, encode_all, nearest, unit_rows};
+use crate::features::{batch, check_finite, encode, nearest, unit_rows};
 use crate::metrics::UNKNOWN;
 use crate::stage::{About, DATA, PortAbout, Stage};
 use anyhow::{Result, bail};
+use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -33,12 +34,12 @@ impl Stage for MaskTransfer {
     const ABOUT: About = About {
         name: "eval/mask_transfer",
         summary: "Segmentation's control: the mask of the training image that is most alike, as it is",
-        docs: "Each image of validation and test gets the mask of that training image with a mask whose features have the largest cosine \
-               with its own; nothing is trained, enlarged or moved. With `pretrain/pixels` images are compared pixel by pixel. Where images \
-               lie alike (slices of one head, a camera that stands still) much of what a network reaches is reached so, and only what is \
-               above it was learned. Of images that are equally near the first counts; what nobody knows of a copied mask is \
-               background. The files beside the result are those of eval/segment. After label transfer (Liu, Yuen & Torralba 2011, \
-               doi:10.1109/TPAMI.2011.131), without its alignment of the two images.",
+        docs: "Each image of validation and test gets the mask of that training image with a mask whose features (a code, where the encoder \
+               has one) have the largest cosine with its own; nothing is trained, enlarged or moved. With `pretrain/pixels` images are \
+               compared pixel by pixel. Where images lie alike (slices of one head, a camera that stands still) a network that does no \
+               better may have learned to find the image and no more. Of images that are equally near the first counts; what nobody \
+               knows of a copied mask is background. The files beside the result are those of eval/segment. After label transfer (Liu, \
+               Yuen & Torralba 2011, doi:10.1109/TPAMI.2011.131), without its alignment of the two images.",
         needs: &[
             DATA,
             PortAbout {
@@ -65,35 +66,56 @@ impl Stage for MaskTransfer {
 
         let encoder = EncoderArtifact::open(context.input("encoder")?, &context.device)?;
         encoder.artifact.check_channels(&data.manifest)?;
-        let size = [data.manifest.height, data.manifest.width];
-        encoder.takes(size)?;
-        let units = |data: &Dataset, rows: &[usize], name: &str| {
-            let mut meter = context.meter(name, rows.len() as u64, "images");
-            let normal = [encoder.artifact.mean.as_slice(), &encoder.artifact.sd];
-            let mut done = 0;
-            let values = encode_all(
-                data,
-                rows,
-                normal,
-                batch(size),
-                context,
-                |x| encoder.features(x),
-                |images| {
-                    done += images as u64;
-                    meter.at(done, &[]);
-                },
-            )?;
-            let width = values.len() / rows.len();
-            anyhow::Ok(unit_rows(values.chunks_exact(width), width, &context.device))
-        };
-        let bank = units(&data, &images, "training images")?;
-        judge(&data, shift.as_ref(), &encoder.artifact, context, |judged, split| {
-            let rows: Vec<usize> = judged.rows(split).collect();
-            let queries = units(judged, &rows, split.name())?;
-            let Some(found) = nearest(&bank, &queries, 1, |_| !context.stopping()) else { bail!(Stopped) };
-            let copied = |place: u32| data.mask(images[place as usize]).expect("masks were looked for");
-            let told = |shown: &u8| if *shown == UNKNOWN { 0 } else { *shown };
-            Ok(found.iter().flat_map(|found| copied(found[0].index).iter().map(told).collect::<Vec<u8>>()).collect())
+        encoder.takes([data.manifest.height, data.manifest.width])?;
+        let features = Features { encoder: &encoder, context };
+        let mut bank = vec![];
+        features.each(&data, &images, "training images", |units| {
+            bank.push(units);
+            Ok(())
+        })?;
+        let bank = Tensor::cat(bank, 0);
+        let copied = |place: u32| data.mask(images[place as usize]).expect("masks were looked for");
+        let told = |shown: &u8| if *shown == UNKNOWN { 0 } else { *shown };
+        let trusted = encoder.artifact.clone().trained_on(&data, &images);
+        judge(&data, shift.as_ref(), &trusted, context, |judged, split| {
+            let (rows, mut masks): (Vec<usize>, Vec<u8>) = (judged.rows(split).collect(), vec![]);
+            features.each(judged, &rows, split.name(), |units| {
+                let Some(found) = nearest(&bank, &units, 1, |_| !context.stopping()) else { bail!(Stopped) };
+                found.iter().for_each(|found| masks.extend(copied(found[0].index).iter().map(told)));
+                Ok(())
+            })?;
+            Ok(masks)
         })
+    }
+}
+
+/// What makes images alike.
+struct Features<'a> {
+    encoder: &'a Frozen,
+    context: &'a Context<'a>,
+}
+
+impl Features<'_> {
+    /// Gives those of some rows, of length one, batch by batch.
+    fn each(
+        &self,
+        data: &Dataset,
+        rows: &[usize],
+        name: &str,
+        mut take: impl FnMut(Tensor<2>) -> Result<()>,
+    ) -> Result<()> {
+        let Self { encoder, context } = *self;
+        let normal = [encoder.artifact.mean.as_slice(), &encoder.artifact.sd];
+        let mut meter = context.meter(name, rows.len() as u64, "images");
+        let at_once = batch([data.manifest.height, data.manifest.width]);
+        for (number, rows) in rows.chunks(at_once).enumerate() {
+            context.check_stop()?;
+            let values = encode(data, rows, normal, &context.device, |x| encoder.features(x));
+            check_finite(&values)?;
+            let width = values.len() / rows.len();
+            take(unit_rows(values.chunks_exact(width), width, &context.device))?;
+            meter.at((number * at_once + rows.len()) as u64, &[]);
+        }
+        Ok(())
     }
 }

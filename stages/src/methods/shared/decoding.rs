@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Parameters of what draws images from what an encoder makes of them. `CODE`: a method's default length.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct Drawing<const CODE: u32> {
+pub struct Decoding<const CODE: u32> {
     /// length of the code, that the image is drawn from: a linear layer on the encoder's last map (of mlp, on its features), and then what
     /// kNN, probe and clustering are given; fine-tuning goes on from the encoder alone (of vit_tiny from its class token, of which no loss is
     /// made then). 0: the pooled features are the code
@@ -26,13 +26,13 @@ fn constant<const N: u32>() -> u32 {
     N
 }
 
-impl<const CODE: u32> Default for Drawing<CODE> {
+impl<const CODE: u32> Default for Decoding<CODE> {
     fn default() -> Self {
         Self { code: CODE, decoder_width: 16 }
     }
 }
 
-impl<const CODE: u32> Drawing<CODE> {
+impl<const CODE: u32> Decoding<CODE> {
     /// An error where there is no decoder for a data set's images.
     pub fn check(&self, common: &Common, data: &Manifest) -> Result<()> {
         let features = common.encoder.hidden.last().copied().unwrap_or(0);

@@ -1,6 +1,6 @@
 //! Tiles of an image, for puzzles, and what keeps their neighbours' edges, or a lens, from giving the answer away.
 
-use super::draws;
+use super::streams;
 use crate::nn::encoder::Encoder;
 use crate::nn::loss::cross_entropy;
 use crate::nn::{PixelValues, ops};
@@ -86,7 +86,7 @@ impl Tiles {
         let size = self.size([height, width]);
         let [tall, wide] = size;
         let (count, device) = (chosen[0].len(), images.device());
-        let mut streams: Vec<Rng> = ids.iter().map(|&id| draws::of_image(at, Purpose::View, id)).collect();
+        let mut streams: Vec<Rng> = ids.iter().map(|&id| streams::of_image(at, Purpose::View, id)).collect();
         let mut places = Vec::with_capacity(batch * channels * count * tall * wide);
         for (rng, chosen) in streams.iter_mut().zip(chosen) {
             self.places([channels, height, width], chosen, rng, &mut places);
@@ -153,7 +153,7 @@ impl Tiles {
         }
         let fill = |rng: &mut Rng, part: &mut [f32]| part.fill_with(|| 0.01 * rng.normal());
         let shape = [count * channels, tall, wide];
-        let noise = draws::of_each(at, Purpose::Noise, ids, shape, &tiles.device(), fill).cast(tiles.dtype());
+        let noise = streams::of_each(at, Purpose::Noise, ids, shape, &tiles.device(), fill).cast(tiles.dtype());
         tiles.mask_where(mask(&lost, [all, channels, 1, 1]), noise.reshape([batch * count, channels, tall, wide]))
     }
 }

@@ -242,7 +242,7 @@ fn train(
     let training = Training { source, steps, optimiser, rates, encoder_rests: 0, evaluation };
     training.check()?;
     #[cfg(test)]
-    if super::tests::checks(encoder, &mut *objective, &training)? {
+    if super::super::tests::checks(encoder, &mut *objective, &training)? {
         return Ok(());
     }
     fit(encoder, &mut *objective, &training, context)?;
