@@ -421,3 +421,26 @@ fn without_a_store_a_worker_is_asked_once_what_it_can_do() {
     fs::remove_dir_all(place.path().join("cache")).unwrap();
     assert_eq!(plan(), 3, "it is only a cache");
 }
+
+/// A column whose rows are of several kinds says how each of them was set.
+#[test]
+fn settings_are_told_of_each_kind() {
+    let place = place();
+    let text = "
+name: kinds
+axes:
+  way:
+    - { name: at once, kind: source, with: { value: 3 } }
+    - { name: hardly, kind: flaky, with: { value: 4, failures: 0 } }
+stages:
+  number: { use: fake/$(way.kind), with: $(way.with) }
+tables: { numbers: { from: number, rows: way, value: value } }
+";
+    place.write("kinds.yaml", text);
+    place.out(&["run", "kinds.yaml"]);
+    let page = fs::read_to_string(place.path().join("out/kinds/numbers.md")).unwrap();
+    for (kind, settings) in [("source", "value 3, noise 0"), ("flaky", "failures 0, value 4")] {
+        let found = page.lines().find(|line| line.starts_with(&format!("- `number` (fake/{kind}: ")));
+        assert!(found.is_some_and(|line| line.ends_with(&format!("): {settings}"))), "{page}");
+    }
+}

@@ -82,7 +82,7 @@ impl Table {
         let told = |compared: &&Compared| Some(format!("{} {}", compared.name, compared.shared()?));
         let listed = |what: &str, all: Vec<&Compared>| {
             let shared: Vec<String> = all.iter().filter_map(told).collect();
-            (!shared.is_empty()).then(|| format!("{what}, alike: {}", shared.join(", ")))
+            (!shared.is_empty()).then(|| format!("{what}, alike where it counts: {}", shared.join(", ")))
         };
         let lists = [listed("encoders behind the rows", trained), listed("chosen", chosen)];
         Some(lists.into_iter().flatten().collect::<Vec<_>>().join("; ")).filter(|shared| !shared.is_empty())

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Families whose stages prepare what all rows share: no row is charged for them.
 const SHARED: [&str; 2] = ["data", "augment"];
-const PRETRAINING: &str = "pretrain";
+pub(super) const PRETRAINING: &str = "pretrain";
 
 /// What pretraining and evaluating one row took, each time it is for one combination of the axes that the table
 /// averages over (one seed), as a mean of those that are complete. What was tried so as to choose is part of the price.

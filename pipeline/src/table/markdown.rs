@@ -12,7 +12,7 @@ pub(super) fn page(recipe: &RecipeInfo, table: &Table) -> String {
     let title = format!("# {}", table.title.as_ref().unwrap_or(&table.name));
     let source = format!("Recipe `{}` (digest `{}`), {}.", recipe.name, recipe.digest, recipe.numerics);
     let notes = [wording::subjects(table), table.notes.clone()].concat();
-    let settings: Vec<String> = table.settings.iter().filter(|stage| !stage.is_empty()).map(settings).collect();
+    let settings: Vec<String> = table.settings.iter().map(settings).collect();
     let missing: Vec<String> = table.gaps.iter().map(|gap| gap.line.clone()).collect();
     let lists = [
         list("Missing", &missing),
@@ -85,8 +85,7 @@ fn escaped(GridColumn { title, align, cells }: GridColumn) -> GridColumn {
 
 /// probe (eval/linear_probe): epochs 100, batch 256; l2 chosen per row: 0.001-0.1
 fn settings(stage: &Settings) -> String {
-    let kind: Vec<&str> = stage.kind.iter().chain(&stage.summary).map(String::as_str).collect();
-    let kind = if kind.is_empty() { String::new() } else { format!(" ({})", kind.join(": ")) };
+    let kind = if stage.summary.is_empty() { stage.kind.clone() } else { format!("{}: {}", stage.kind, stage.summary) };
     let listed = |pairs: &[(String, String)]| {
         pairs.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
     };
@@ -95,7 +94,7 @@ fn settings(stage: &Settings) -> String {
     let parts = [listed(&stage.fixed), varied, listed(&stage.chosen)];
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     match parts.is_empty() {
-        true => format!("`{}`{kind}", stage.stage),
-        false => format!("`{}`{kind}: {}", stage.stage, parts.join("; ")),
+        true => format!("`{}` ({kind})", stage.stage),
+        false => format!("`{}` ({kind}): {}", stage.stage, parts.join("; ")),
     }
 }

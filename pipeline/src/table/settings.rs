@@ -1,6 +1,7 @@
 //! How the stages that a table measures were set, so that its numbers can be compared with others'.
 
 use super::compared::{is_compared, told};
+use super::costs::PRETRAINING;
 use super::nodes::with_upstream;
 use super::wording::each_once;
 use super::{Finished, Outcome, numbers};
@@ -13,15 +14,14 @@ use std::collections::BTreeSet;
 
 const DATA: &str = "data";
 
-/// One stage of a table's columns.
+/// One stage of a table's columns, as far as it is of one kind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     pub stage: String,
-    /// Where it is the same in every row.
-    pub kind: Option<String>,
+    pub kind: String,
     /// What that kind is, in one line.
-    pub summary: Option<String>,
-    /// Parameters that are the same in every row, in the order of the stage's schema.
+    pub summary: String,
+    /// Parameters that are the same in all rows of the kind, in the order of the stage's schema.
     pub fixed: Vec<(String, String)>,
     /// Those that are not, with their values, in the same order; seeds are left out, and lists that nobody would read.
     pub varied: Vec<(String, String)>,
@@ -29,38 +29,31 @@ pub struct Settings {
     pub chosen: Vec<(String, String)>,
 }
 
-impl Settings {
-    /// There is nothing to tell of it, as of stages of several kinds.
-    pub fn is_empty(&self) -> bool {
-        self.kind.is_none() && self.fixed.is_empty() && self.varied.is_empty() && self.chosen.is_empty()
-    }
-}
-
-/// One entry for each stage of the columns, in their order.
+/// One entry for each kind of each stage of the columns, in their order.
 pub(super) fn settings<'a>(
     outcome: &Outcome,
     columns: impl Iterator<Item = (&'a str, Vec<NodeIndex>)>,
 ) -> Vec<Settings> {
     let mut stages: Vec<(&str, Vec<&Node>)> = vec![];
-    for (stage, nodes) in columns {
-        let nodes = nodes.iter().map(|&index| &outcome.graph[index]);
-        match stages.iter_mut().find(|(known, _)| *known == stage) {
-            Some((_, all)) => all.extend(nodes),
-            None => stages.push((stage, nodes.collect())),
+    let all = columns.flat_map(|(stage, nodes)| nodes.into_iter().map(move |node| (stage, &outcome.graph[node])));
+    for (stage, node) in all {
+        match stages.iter_mut().find(|(known, of)| *known == stage && of[0].kind.name == node.kind.name) {
+            Some((_, nodes)) => nodes.push(node),
+            None => stages.push((stage, vec![node])),
         }
     }
     stages.iter().map(|(stage, nodes)| of_stage(outcome, stage, nodes)).collect()
 }
 
+/// `nodes`: one at least, and all of one kind.
 fn of_stage(outcome: &Outcome, stage: &str, nodes: &[&Node]) -> Settings {
-    let first = nodes.first();
-    let kind = first.map(|first| &first.kind).filter(|kind| nodes.iter().all(|node| node.kind.name == kind.name));
+    let first = nodes[0];
     Settings {
         stage: stage.to_owned(),
-        kind: kind.map(|kind| kind.name.clone()),
-        summary: kind.map(|kind| kind.summary.clone()).filter(|summary| !summary.is_empty()),
-        fixed: first.map(|first| fixed(first, nodes)).unwrap_or_default(),
-        varied: kind.zip(first).map(|(_, first)| varied(first, nodes)).unwrap_or_default(),
+        kind: first.kind.name.clone(),
+        summary: first.kind.summary.clone(),
+        fixed: fixed(first, nodes),
+        varied: varied(first, nodes),
         chosen: chosen(outcome, nodes),
     }
 }
@@ -79,9 +72,7 @@ pub(super) fn behind(outcome: &Outcome, cells: &[NodeIndex]) -> Vec<String> {
         }
     }
     let line = |(kind, nodes): (&str, Vec<&Node>)| {
-        let given: BTreeSet<&str> =
-            nodes.iter().flat_map(|node| node.keyed_params.iter().map(|(name, _)| name)).collect();
-        let told = counting(nodes[0]).filter(|(name, _)| given.contains(name.as_str()) && !is_compared(name));
+        let told = counting(nodes[0]).filter(|(name, _)| is_given(&nodes, name));
         let told: Vec<String> =
             told.filter_map(|(name, _)| Some(format!("{name} {}", values(name, &nodes)?))).collect();
         match (told.is_empty(), nodes[0].kind.family() == DATA) {
@@ -133,6 +124,16 @@ pub(super) fn edge(tried: &[f64], chosen: f64) -> Option<&'static str> {
     }
 }
 
+/// Whether a parameter is not as it is by default in some node, and is not told of all rows ([`super::compared`]).
+fn is_given(nodes: &[&Node], name: &str) -> bool {
+    !is_compared(name) && nodes.iter().any(|node| node.keyed_params.iter().any(|(given, _)| given == name))
+}
+
+/// Of what trains encoders that which is given, since how they are trained is told of all rows; of other kinds all.
+fn is_setting(nodes: &[&Node], name: &str) -> bool {
+    nodes[0].kind.family() != PRETRAINING || is_given(nodes, name)
+}
+
 /// Every parameter that counts, in the order in which the kind declares them, with its value in the first node.
 fn counting(first: &Node) -> impl Iterator<Item = (&String, &Value)> {
     let properties = first.kind.params["properties"].as_object().into_iter().flatten();
@@ -141,7 +142,8 @@ fn counting(first: &Node) -> impl Iterator<Item = (&String, &Value)> {
 }
 
 fn fixed(first: &Node, nodes: &[&Node]) -> Vec<(String, String)> {
-    let shared = counting(first).filter(|(name, value)| nodes.iter().all(|node| node.params.get(name) == Some(value)));
+    let is_shared = |name: &str, value: &Value| nodes.iter().all(|node| node.params.get(name) == Some(value));
+    let shared = counting(first).filter(|(name, value)| is_shared(name, value) && is_setting(nodes, name));
     let shown = |name: &str, value: &Value| match first.kind.params["properties"][name]["x-unit"].as_str() {
         Some(unit) if !value.is_null() => format!("{} {unit}", plain(value)),
         _ => plain(value),
@@ -151,7 +153,7 @@ fn fixed(first: &Node, nodes: &[&Node]) -> Vec<(String, String)> {
 
 fn varied(first: &Node, nodes: &[&Node]) -> Vec<(String, String)> {
     let differs = |name: &str| nodes.iter().any(|node| node.params.get(name) != first.params.get(name));
-    let differing = counting(first).filter(|(name, _)| differs(name));
+    let differing = counting(first).filter(|(name, _)| differs(name) && is_setting(nodes, name));
     differing.filter_map(|(name, _)| Some((name.clone(), values(name, nodes)?))).collect()
 }
 

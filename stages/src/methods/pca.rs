@@ -56,9 +56,11 @@ impl Stage for Pca {
     const ABOUT: About = About {
         name: "pretrain/pca",
         summary: "Principal components of the pixels, whitened or not: the linear autoencoder, as a control (Hotelling 1933)",
-        docs: "What an autoencoder with a code of as many numbers has to beat. Images as they are, normalised by channel; the encoder that \
-               comes of it is an `mlp` of one linear layer, for images of this size; it has no maps, and nothing draws images of it. Of two directions \
-               that are each other's negative that whose largest number is positive. components.png shows the first 64, grey where \
+        docs: "What an autoencoder with a code of as many numbers has to beat. Of training images and those without labels, as they are, \
+               normalised by channel; features are seen from their mean. Whitening changes what compares images (kNN, clusters), and not the \
+               linear probe, which stretches features as it likes. There are fewer directions than images. The encoder that \
+               comes of it is an `mlp` of one linear layer, for images of this size; it has no maps, and nothing draws images of it. A direction \
+               and its negative are as good; the one is taken whose largest number is positive. components.png shows the first 64, grey where \
                they are 0. Images have at most 4,096 values (32 x 32 in colour, 64 x 64 in grey).",
         needs: NEEDS_WITHOUT_VIEWS,
         unused: &["encoder", "epochs", "steps", "images", "batch", "optimiser", "precision", "online_knn", "seed"],
@@ -78,9 +80,14 @@ impl Stage for Pca {
             data.manifest.channels
         );
         ensure!(kept <= values, "components is {kept}, and an image has {values} values: write a number up to that");
+        let rows = data.rows_to_train_on(false);
+        ensure!(
+            kept < rows.len(),
+            "components is {kept}, and {} training images vary in fewer directions than there are images: write a number below that",
+            rows.len()
+        );
         let config = EncoderConfig { hidden: vec![params.components], ..EncoderConfig::of(EncoderKind::Mlp) };
         let encoder = config.build(&mut Init::new(0, &context.device), data.manifest.input());
-        let rows = data.rows_to_train_on(false);
         if !context.rehearses {
             let components = Components::of(&data, &rows, kept, context)?;
             components.write_to(&encoder, params.whiten)?;

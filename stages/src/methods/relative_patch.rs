@@ -48,8 +48,8 @@ impl Stage for RelativePatch {
         summary: "Relative position: where does this tile lie beside that? (Doersch et al. 2015, arXiv:1505.05192)",
         docs: "Nine tiles pass through the encoder, and the features of the middle one beside those of each of the others go to a classifier \
                of the eight sides. The nine tiles count as one image that passed through the network. Without views: \
-               flips; a border of black would tell where a tile lies (`padding: 0` of augment/standard). drawn.png shows images, and \
-               their cells around the middle one where they are predicted, of several at one place the surest.",
+               flips. With augment/standard write `padding: 0`, since a border of black would tell where a tile lies. drawn.png shows images, \
+               and beside each its cells put where they are predicted to lie around the middle one; where several are, the surest is shown.",
         deviations: &[
             Deviations::from_paper(&[
                 "grids are of nine tiles, of which the middle one is compared with the others, where the paper's have more and every \

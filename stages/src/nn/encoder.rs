@@ -158,7 +158,12 @@ impl Encoder {
         };
         self.network()
             .maps(x, mode)
-            .with_context(|| format!("{name} has no feature maps: choose an encoder of another kind, such as resnet18"))
+            .with_context(|| {
+                format!(
+                    "{name} has no feature maps: choose an encoder of another kind, such as resnet18 (what pretrain/pca gives is an mlp \
+                     whatever it is told)"
+                )
+            })
     }
 
     /// Whether it can be shown a part of an image ([`Mode::Sparse`]).

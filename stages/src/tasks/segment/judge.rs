@@ -21,7 +21,7 @@ const MEAN_IOU: MeasureAbout = MeasureAbout {
     unit: "fraction",
     setting: false,
     doc: "of each class the pixels that are of it and told as it, as a share of those that are either, over all images together, and the \
-          mean over the classes that are there or told, the background among them; NaN where no `shift` is connected",
+          mean over the classes that are there or told, the background among them, of `shift` where one is connected",
 };
 const MEAN_DICE: MeasureAbout = MeasureAbout {
     name: "mean_dice",
@@ -29,14 +29,14 @@ const MEAN_DICE: MeasureAbout = MeasureAbout {
     unit: "fraction",
     setting: false,
     doc: "of each class but the background twice the pixels that are of it and told as it, as a share of those of it and those told as it, \
-          over all images together, and the mean over the classes that are there or told; NaN where no `shift` is connected",
+          over all images together, and the mean over the classes that are there or told, of `shift` where one is connected",
 };
 const PIXEL_ACCURACY: MeasureAbout = MeasureAbout {
     name: "pixel_accuracy",
     splits: SPLITS,
     unit: "fraction",
     setting: false,
-    doc: "share of pixels whose class is told; NaN where no `shift` is connected",
+    doc: "share of pixels whose class is told, of `shift` where one is connected",
 };
 
 const fn dice(name: &'static str) -> MeasureAbout {
@@ -45,7 +45,7 @@ const fn dice(name: &'static str) -> MeasureAbout {
         splits: SPLITS,
         unit: "fraction",
         setting: false,
-        doc: "Dice of the class of that number, as the data set counts them from 1 on; NaN where it is nowhere and told nowhere, or without a `shift`",
+        doc: "Dice of the class of that number, as the data set counts them from 1 on (`pretext data` lists them in this order), of `shift` where one is connected; NaN where it is nowhere and told nowhere",
     }
 }
 
