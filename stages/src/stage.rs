@@ -97,6 +97,8 @@ pub struct MeasureAbout {
 
 /// The dataset port of every stage that reads images.
 pub const DATA: PortAbout = PortAbout { name: "data", type_: "dataset", required: true, used: true, doc: "the images" };
+/// The encoder port of every stage that needs one; what it is for differs.
+pub const ENCODER: PortAbout = PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "" };
 /// What every data set's stage gives.
 pub const DATASET: OutputAbout = OutputAbout {
     name: "dataset",

@@ -31,6 +31,7 @@ pub fn encode_all(
     encode_each(data, rows, normal, batch, context, network, |rows, more| {
         values.extend(more);
         seen(rows.len());
+        Ok(())
     })?;
     Ok(values)
 }
@@ -43,11 +44,11 @@ pub fn encode_each(
     batch: usize,
     context: &Context,
     network: impl Fn(Tensor<4>) -> Tensor<2>,
-    mut take: impl FnMut(&[usize], Vec<f32>),
+    mut take: impl FnMut(&[usize], Vec<f32>) -> Result<()>,
 ) -> Result<()> {
     for rows in rows.chunks(batch) {
         context.check_stop()?;
-        take(rows, encode(data, rows, normal, &context.device, &network));
+        take(rows, encode(data, rows, normal, &context.device, &network))?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
 use crate::nn::state::Part;
 use crate::nn::{CODE, Head, HeadConfig, Mlp, Prototypes, ops};
-use crate::stage::{About, DATA, Deviations, PortAbout, Stage, VIEWS};
+use crate::stage::{About, DATA, Deviations, ENCODER, PortAbout, Stage, VIEWS};
 use crate::train::schedule::Schedule;
 use crate::train::{At, Objective, OptimiserConfig, OptimiserKind, Term};
 use anyhow::{Context as _, Result, ensure};
@@ -76,11 +76,7 @@ impl Stage for DeepEmbeddedClustering {
             ]),
             ENCODERS,
         ],
-        needs: &[
-            DATA,
-            PortAbout { used: false, ..VIEWS },
-            PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "what learns on" },
-        ],
+        needs: &[DATA, PortAbout { used: false, ..VIEWS }, PortAbout { doc: "what learns on", ..ENCODER }],
         unused: &["encoder"],
         ..TRAINED
     };

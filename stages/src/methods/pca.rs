@@ -5,7 +5,7 @@ use super::shared::pretrain::{Common, FAMILY, IMAGES_SEEN, NEEDS_WITHOUT_VIEWS};
 use crate::artifact::EncoderArtifact;
 use crate::context::Context;
 use crate::data::{Dataset, Manifest, draw_grid};
-use crate::features::{batch, encode_all};
+use crate::features::{batch, encode_each};
 use crate::nn::encoder::{Encoder, EncoderConfig, EncoderKind};
 use crate::nn::{Init, ops, state};
 use crate::stage::{About, MeasureAbout, Stage};
@@ -121,16 +121,17 @@ impl Components {
         let mut sum = double(vec![0.0; values], [1, values]);
         let mut products = double(vec![0.0; values * values], [values, values]);
         let mut meter = context.meter("covariance", rows.len() as u64, "images");
-        let at_once = batch([*height, *width]);
-        for (number, rows) in rows.chunks(at_once).enumerate() {
-            let flat = |x: Tensor<4>| x.flatten::<2>(1, 3);
-            let x = encode_all(data, rows, [mean, sd], at_once, context, flat, |_| ())?;
+        let flat = |x: Tensor<4>| x.flatten::<2>(1, 3);
+        let mut done = 0;
+        encode_each(data, rows, [mean, sd], batch([*height, *width]), context, flat, |rows, x| {
             let x = Tensor::<2>::from_data(TensorData::new(x, [rows.len(), values]), &context.device);
             let x = x.cast(FloatDType::F64);
-            sum = sum + x.clone().sum_dim(0);
-            products = products + ops::product(&x.clone().transpose(), &x);
-            meter.at((number * at_once + rows.len()) as u64, &[]);
-        }
+            sum = sum.clone() + x.clone().sum_dim(0);
+            products = products.clone() + ops::product(&x.clone().transpose(), &x);
+            done += rows.len() as u64;
+            meter.at(done, &[]);
+            Ok(())
+        })?;
         let mean = sum / count;
         let covariance = products / count - ops::product(&mean.clone().transpose(), &mean);
         let (variances, vectors) = ops::symmetric_eigen(&covariance);

@@ -16,7 +16,7 @@ use crate::artifact::{EncoderArtifact, Frozen};
 use crate::context::Context;
 use crate::data::{Dataset, Split};
 use crate::features::{batch, normalised};
-use crate::stage::{About, DATA, Deviations, MeasureAbout, OutputAbout, PortAbout, Stage};
+use crate::stage::{About, DATA, Deviations, ENCODER, MeasureAbout, OutputAbout, PortAbout, Stage};
 use anyhow::{Result, bail, ensure};
 use burn::tensor::Tensor;
 use knn::Distance;
@@ -123,7 +123,7 @@ impl Stage for Anomaly {
         }],
         needs: &[
             PortAbout { doc: "normal images to train on, all kinds to test", ..DATA },
-            PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "the frozen encoder" },
+            PortAbout { doc: "the frozen encoder", ..ENCODER },
         ],
         gives: &[OutputAbout {
             name: "scores",

@@ -21,7 +21,7 @@ use crate::metrics::detection::best_score;
 use crate::nn::Init;
 use crate::nn::layers::Mode;
 use crate::nn::ops::channels_last;
-use crate::stage::{About, DATA, Deviations, OutputAbout, PortAbout, Stage, VIEWS};
+use crate::stage::{About, DATA, Deviations, ENCODER, OutputAbout, PortAbout, Stage, VIEWS};
 use crate::train::{Objective, OptimiserConfig, OptimiserKind};
 use anyhow::Result;
 use assign::places;
@@ -99,12 +99,7 @@ impl Stage for Detect {
              distances are in strides, as in that code; batch norms of the encoder are trained with it",
             "it trains by adamw in place of sgd; views and length are those of fine-tuning here",
         ])],
-        needs: &[
-            DATA,
-            PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "on which it stands" },
-            VIEWS,
-            shift::PORT,
-        ],
+        needs: &[DATA, PortAbout { doc: "on which it stands", ..ENCODER }, VIEWS, shift::PORT],
         gives: &[
             OutputAbout {
                 name: "encoder",

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::data::pictures::{self, Fit, by_ending};
 use crate::features::{batch, normalised};
 use crate::nn::layers::Mode;
-use crate::stage::{About, OutputAbout, PortAbout, Stage};
+use crate::stage::{About, ENCODER, OutputAbout, PortAbout, Stage};
 use anyhow::{Result, bail, ensure};
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
@@ -44,7 +44,7 @@ impl Stage for Embed {
     const ABOUT: About = About {
         name: "embed",
         summary: "Features or predictions of a folder's pictures",
-        needs: &[PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "what is used" }],
+        needs: &[PortAbout { doc: "what is used", ..ENCODER }],
         gives: &[OutputAbout { name: "pictures", type_: "pictures", doc: "a row for each picture" }],
         ..About::NONE
     };

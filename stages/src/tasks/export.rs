@@ -2,7 +2,7 @@ use crate::artifact::EncoderArtifact;
 use crate::context::Context;
 use crate::foreign;
 use crate::nn::encoder::Library;
-use crate::stage::{About, OutputAbout, PortAbout, Stage};
+use crate::stage::{About, ENCODER, OutputAbout, PortAbout, Stage};
 use anyhow::{Context as _, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,7 @@ impl Stage for Export {
                other size and `maxpool` an `Identity`), convnext_tiny, mobilenet_v2. timm: those, vit_tiny with `encoder.positions: learned` \
                (vit_tiny_patch16_224 with its `img_size` and `patch_size`), efficientnet_lite0 as tf_efficientnet_lite0. Images are \
                normalised by `mean` and `sd`, which stand in the file's metadata.",
-        needs: &[PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "whose weights" }],
+        needs: &[PortAbout { doc: "whose weights", ..ENCODER }],
         gives: &[OutputAbout { name: "weights", type_: "weights", doc: "model.safetensors" }],
         ..About::NONE
     };

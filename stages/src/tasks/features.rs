@@ -3,7 +3,7 @@ use crate::context::Context;
 use crate::data::{Dataset, Split};
 use crate::features::{FeatureSet, SplitFeatures, batch, encode_all};
 use crate::nn::ops::channels_last;
-use crate::stage::{About, DATA, MeasureAbout, OutputAbout, PortAbout, Stage};
+use crate::stage::{About, DATA, ENCODER, MeasureAbout, OutputAbout, PortAbout, Stage};
 use anyhow::{Result, ensure};
 use burn::tensor::Tensor;
 use burn::tensor::module::interpolate;
@@ -75,10 +75,7 @@ impl Stage for Features {
         summary: "The encoder's feature vector of every image, without augmentation",
         docs: "Batch norm uses its running statistics. Raw pixels where the encoder is the identity; of an autoencoder with a code of its own \
                that code, unless `code` says otherwise.",
-        needs: &[
-            DATA,
-            PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "the frozen encoder" },
-        ],
+        needs: &[DATA, PortAbout { doc: "the frozen encoder", ..ENCODER }],
         measures: &[SEEN],
         gives: &[OutputAbout { name: "features", type_: "features", doc: "features and labels of every split" }],
         ..About::NONE

@@ -13,7 +13,7 @@ use crate::metrics::{Confusion, confusion_picture};
 use crate::nn::encoder::Encoder;
 use crate::nn::layers::Mode;
 use crate::nn::{Init, Mlp};
-use crate::stage::{About, DATA, MeasureAbout, OutputAbout, PortAbout, Stage, VIEWS};
+use crate::stage::{About, DATA, ENCODER, MeasureAbout, OutputAbout, PortAbout, Stage, VIEWS};
 use crate::train::{Classification, Objective};
 use anyhow::{Result, ensure};
 use burn::module::Module;
@@ -54,11 +54,7 @@ impl Stage for Finetune {
                where it is fixed, unless nothing of the encoder is trained: then its running ones, and the classifier learns from \
                features that are standardised over the first views. The confusion matrices lie beside the \
                result as CSV and as pictures (SVG), and in `predictions` which class each image was taken for (.npy).",
-        needs: &[
-            DATA,
-            PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "what is fine-tuned" },
-            VIEWS,
-        ],
+        needs: &[DATA, PortAbout { doc: "what is fine-tuned", ..ENCODER }, VIEWS],
         gives: &[OutputAbout {
             name: "encoder",
             type_: "encoder",

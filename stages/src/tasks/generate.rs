@@ -11,7 +11,7 @@ use crate::nn::layers::Mode;
 use crate::nn::loss::{bernoulli, kl_divergence};
 use crate::nn::{Bottleneck, Head, Mlp, PixelValues, ops};
 use crate::random::{Purpose, Rng};
-use crate::stage::{About, DATA, MeasureAbout, PortAbout, Stage};
+use crate::stage::{About, DATA, ENCODER, MeasureAbout, PortAbout, Stage};
 use anyhow::{Context as _, Result, ensure};
 use burn::tensor::{Tensor, TensorData};
 use frechet::Gaussian;
@@ -90,13 +90,7 @@ impl Stage for Generate {
                from one test image's code to another's.",
         needs: &[
             DATA,
-            PortAbout {
-                name: "encoder",
-                type_: "encoder",
-                required: true,
-                used: true,
-                doc: "with a decoder: of pretrain/vae, pretrain/autoencoder and their like",
-            },
+            PortAbout { doc: "with a decoder: of pretrain/vae, pretrain/autoencoder and their like", ..ENCODER },
             PortAbout {
                 name: "classifier",
                 type_: "encoder",

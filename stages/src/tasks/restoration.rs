@@ -8,7 +8,7 @@ use super::features::{SEEN, evenly, measure_seen};
 use crate::context::Context;
 use crate::data::{Dataset, Split, draw_grid};
 use crate::metrics::image::{WINDOW, psnr, ssim};
-use crate::stage::{DATA, MeasureAbout, PortAbout};
+use crate::stage::{DATA, ENCODER, MeasureAbout, PortAbout};
 use anyhow::{Result, ensure};
 pub use drawer::Drawer;
 use image::RgbImage;
@@ -39,10 +39,7 @@ pub struct Spoilt {
     pub missing: Option<Vec<bool>>,
 }
 
-pub const NEEDS: &[PortAbout] = &[
-    DATA,
-    PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "what draws images again" },
-];
+pub const NEEDS: &[PortAbout] = &[DATA, PortAbout { doc: "what draws images again", ..ENCODER }];
 
 pub const fn measures([psnr, ssim]: [&'static str; 2], docs: [&'static str; 2]) -> [MeasureAbout; 2] {
     const ABOUT: MeasureAbout = MeasureAbout { name: "", splits: &["test"], unit: "", setting: false, doc: "" };

@@ -12,7 +12,7 @@ use crate::metrics::Confusion;
 use crate::nn::Mlp;
 use crate::nn::layers::Mode;
 use crate::random::{Purpose, Rng};
-use crate::stage::{About, DATA, Deviations, MeasureAbout, PortAbout, Stage};
+use crate::stage::{About, DATA, Deviations, ENCODER, MeasureAbout, PortAbout, Stage};
 use anyhow::{Context as _, Result, ensure};
 use corruptions::{CORRUPTIONS, SEVERITIES};
 use image::RgbImage;
@@ -69,16 +69,7 @@ impl Stage for Robustness {
             "JPEG keeps the colour of every pixel, where PIL's keeps that of every other row and column",
             "pixels are not rounded between making an image smaller in one direction and in the other",
         ])],
-        needs: &[
-            DATA,
-            PortAbout {
-                name: "encoder",
-                type_: "encoder",
-                required: true,
-                used: true,
-                doc: "what is judged, with its classifier",
-            },
-        ],
+        needs: &[DATA, PortAbout { doc: "what is judged, with its classifier", ..ENCODER }],
         measures: &[
             CLEAN,
             CORRUPTED,

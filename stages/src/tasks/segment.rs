@@ -12,7 +12,7 @@ use crate::augment::Policy;
 use crate::context::Context;
 use crate::data::Split;
 use crate::nn::{Init, SegmenterConfig, SegmenterKind};
-use crate::stage::{About, DATA, Deviations, OutputAbout, PortAbout, Stage, VIEWS};
+use crate::stage::{About, DATA, Deviations, ENCODER, OutputAbout, PortAbout, Stage, VIEWS};
 use crate::train::schedule::Schedule;
 use crate::train::{Objective, OptimiserConfig, OptimiserKind};
 use anyhow::{Result, ensure};
@@ -83,12 +83,7 @@ impl Stage for Segment {
                 "linear adds up the scores of all maps, which is the same as joining the maps, each enlarged to the finest",
             ],
         }],
-        needs: &[
-            DATA,
-            PortAbout { name: "encoder", type_: "encoder", required: true, used: true, doc: "what is trained further" },
-            VIEWS,
-            shift::PORT,
-        ],
+        needs: &[DATA, PortAbout { doc: "what is trained further", ..ENCODER }, VIEWS, shift::PORT],
         gives: &[
             OutputAbout { name: "encoder", type_: "encoder", doc: "the encoder and its segmenter after the last step" },
             PREDICTIONS,

@@ -79,6 +79,7 @@ impl Evaluator<'_> {
                 scenes.push(Scene { truths: boxes::of(data, row).iter().map(truth).collect(), found });
             }
             meter.at(scenes.len() as u64, &[]);
+            Ok(())
         })?;
         Ok(scenes)
     }

@@ -7,9 +7,9 @@ use super::masks;
 use crate::artifact::{EncoderArtifact, Frozen};
 use crate::context::{Context, Stopped};
 use crate::data::{Dataset, Split};
-use crate::features::{batch, check_finite, encode, nearest, unit_rows};
+use crate::features::{batch, check_finite, encode_each, nearest, unit_rows};
 use crate::metrics::UNKNOWN;
-use crate::stage::{About, DATA, PortAbout, Stage};
+use crate::stage::{About, DATA, ENCODER, PortAbout, Stage};
 use anyhow::{Result, bail};
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
@@ -40,17 +40,7 @@ impl Stage for MaskTransfer {
                better may have learned to find the image and no more. Of images that are equally near the first counts; what nobody \
                knows of a copied mask is background. The files beside the result are those of eval/segment. After label transfer (Liu, \
                Yuen & Torralba 2011, doi:10.1109/TPAMI.2011.131), without its alignment of the two images.",
-        needs: &[
-            DATA,
-            PortAbout {
-                name: "encoder",
-                type_: "encoder",
-                required: true,
-                used: true,
-                doc: "by whose features images are alike",
-            },
-            shift::PORT,
-        ],
+        needs: &[DATA, PortAbout { doc: "by whose features images are alike", ..ENCODER }, shift::PORT],
         gives: &[PREDICTIONS],
         measures: MEASURES,
         ..About::NONE
@@ -108,14 +98,22 @@ impl Features<'_> {
         let normal = [encoder.artifact.mean.as_slice(), &encoder.artifact.sd];
         let mut meter = context.meter(name, rows.len() as u64, "images");
         let at_once = batch([data.manifest.height, data.manifest.width]);
-        for (number, rows) in rows.chunks(at_once).enumerate() {
-            context.check_stop()?;
-            let values = encode(data, rows, normal, &context.device, |x| encoder.features(x));
-            check_finite(&values)?;
-            let width = values.len() / rows.len();
-            take(unit_rows(values.chunks_exact(width), width, &context.device))?;
-            meter.at((number * at_once + rows.len()) as u64, &[]);
-        }
-        Ok(())
+        let mut done = 0;
+        encode_each(
+            data,
+            rows,
+            normal,
+            at_once,
+            context,
+            |x| encoder.features(x),
+            |rows, values| {
+                check_finite(&values)?;
+                let width = values.len() / rows.len();
+                take(unit_rows(values.chunks_exact(width), width, &context.device))?;
+                done += rows.len() as u64;
+                meter.at(done, &[]);
+                Ok(())
+            },
+        )
     }
 }
